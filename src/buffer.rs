@@ -1,0 +1,183 @@
+//! A bounded byte buffer that holds memory only while it holds bytes.
+//!
+//! Contract: capacity is always [`BUFFER_BYTES`]; an empty buffer owns no storage, so ten thousand
+//! idle connections cost no buffer memory. Storage comes from and returns to a short list of spares
+//! of the running thread: a warm thread reads and writes without allocating.
+
+use std::cell::RefCell;
+use std::io;
+
+use crate::defaults::{BUFFER_BYTES, SPARE_BUFFERS_MAX};
+
+thread_local! {
+    static SPARES: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Bytes received and not yet used, or made and not yet sent, in order.
+#[derive(Debug, Default)]
+pub struct Buffer {
+    storage: Option<Box<[u8]>>,
+    start: usize,
+    end: usize,
+}
+
+impl Buffer {
+    /// An empty buffer, which owns no memory.
+    pub const fn new() -> Buffer {
+        Buffer { storage: None, start: 0, end: 0 }
+    }
+
+    /// The bytes held.
+    pub fn bytes(&self) -> &[u8] {
+        self.storage.as_deref().map_or(&[], |storage| &storage[self.start..self.end])
+    }
+
+    /// How many bytes are held.
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// True if no byte is held.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// How many more bytes fit.
+    pub fn room(&self) -> usize {
+        BUFFER_BYTES - self.len()
+    }
+
+    /// Where the next bytes go: all of [`room`](Buffer::room), as one slice. Follow it with [`filled`](Buffer::filled).
+    pub fn space(&mut self) -> &mut [u8] {
+        let (start, end) = (self.start, self.end);
+        let storage = self.storage.get_or_insert_with(spare);
+        if start > 0 {
+            storage.copy_within(start..end, 0);
+            self.start = 0;
+            self.end = end - start;
+        }
+        &mut storage[self.end..]
+    }
+
+    /// The first `count` bytes of [`space`](Buffer::space) now hold data.
+    pub fn filled(&mut self, count: usize) {
+        self.end += count;
+        debug_assert!(self.end <= BUFFER_BYTES);
+        self.release_if_empty();
+    }
+
+    /// Drops the first `count` bytes; the last one gives the storage back.
+    pub fn consume(&mut self, count: usize) {
+        self.start += count;
+        debug_assert!(self.start <= self.end);
+        self.release_if_empty();
+    }
+
+    /// Appends all of `bytes`, or nothing and `false` if they do not fit.
+    #[must_use]
+    pub fn push(&mut self, bytes: &[u8]) -> bool {
+        if bytes.len() > self.room() {
+            return false;
+        }
+        if !bytes.is_empty() {
+            self.space()[..bytes.len()].copy_from_slice(bytes);
+            self.filled(bytes.len());
+        }
+        true
+    }
+
+    /// Drops everything from `len` on: undoes a half-written head.
+    pub fn truncate(&mut self, len: usize) {
+        self.end = self.end.min(self.start + len);
+        self.release_if_empty();
+    }
+
+    /// Drops all bytes and gives the storage back.
+    pub fn clear(&mut self) {
+        self.truncate(0);
+    }
+
+    fn release_if_empty(&mut self) {
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+            if let Some(storage) = self.storage.take() {
+                keep_spare(storage);
+            }
+        }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let Some(storage) = self.storage.take() {
+            keep_spare(storage);
+        }
+    }
+}
+
+/// `write!` into a buffer; an error of kind `WriteZero` means that it is full.
+impl io::Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(self.room());
+        let fits = self.push(&bytes[..count]);
+        debug_assert!(fits, "count was cut to the room");
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn spare() -> Box<[u8]> {
+    let spare = SPARES.try_with(|spares| spares.borrow_mut().pop()).ok().flatten();
+    spare.unwrap_or_else(|| vec![0; BUFFER_BYTES].into_boxed_slice())
+}
+
+fn keep_spare(storage: Box<[u8]>) {
+    // The list is gone while its thread ends; then the storage is simply freed.
+    let _ = SPARES.try_with(|spares| {
+        let mut spares = spares.borrow_mut();
+        if spares.len() < SPARE_BUFFERS_MAX {
+            spares.push(storage);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn holds_memory_only_while_it_holds_bytes() {
+        let mut buffer = Buffer::new();
+        assert!(buffer.storage.is_none());
+        assert!(buffer.push(b"abc"));
+        assert!(buffer.storage.is_some());
+        buffer.consume(2);
+        assert_eq!(buffer.bytes(), b"c");
+        buffer.consume(1);
+        assert!(buffer.storage.is_none());
+    }
+
+    #[test]
+    fn space_is_all_the_room_even_after_a_part_was_used() {
+        let mut buffer = Buffer::new();
+        assert!(buffer.push(&[7; BUFFER_BYTES]));
+        assert!(!buffer.push(b"x"));
+        buffer.consume(100);
+        assert_eq!(buffer.space().len(), 100);
+        assert_eq!(buffer.room(), 100);
+        assert!(buffer.push(&[8; 100]));
+        assert_eq!(buffer.bytes()[BUFFER_BYTES - 100..], [8; 100]);
+    }
+
+    #[test]
+    fn a_full_buffer_is_an_error_of_write() {
+        let mut buffer = Buffer::new();
+        assert!(buffer.push(&[0; BUFFER_BYTES - 2]));
+        assert_eq!(buffer.write_all(b"abc").unwrap_err().kind(), io::ErrorKind::WriteZero);
+    }
+}

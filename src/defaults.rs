@@ -1,0 +1,115 @@
+//! Every default and every bound, with its unit and its reason, in one place.
+//!
+//! A setting that a flag can change takes its default from here; a bound that no flag changes is
+//! used from here directly. Nothing in the program grows past one of these numbers.
+
+use std::time::Duration;
+
+/// Connections the kernel may hold for us before `accept` (`listen(2)` backlog).
+/// The course used 1 and 5, and so measured connect retries instead of servers.
+pub const BACKLOG: u32 = 1024;
+
+/// Threads of the worker pool: the threaded model serves this many connections at one instant.
+pub const WORKERS: usize = 64;
+
+/// Accepted sockets that may wait for a worker: four a worker, some 250 ms of work at 1 ms each.
+pub const QUEUE: usize = 256;
+
+/// Open client connections of one role, parked ones and those of a loop included.
+pub const CONNECTIONS_MAX: usize = 10_000;
+
+/// From the first wait for a request head to its last byte: one deadline for the whole head, not
+/// one a read, so that a client that drips a byte every nine seconds is cut too. Then 408.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest silence in the middle of a body, either way; progress starts it anew (nginx: 60 s).
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a kept client connection may be silent between two requests.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Requests one client connection may carry before it is closed (nginx: 1000).
+pub const KEEP_ALIVE_REQUESTS: u32 = 1000;
+
+/// For a back end to accept a connection: just over one retransmit of a lost SYN (1 s, then 2 s).
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// For a back end to begin its answer, counted from the end of the request (HAProxy's examples: 30 s). Then 504.
+pub const BACKEND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// For a relay on which neither side sends (nginx stream: 10 minutes).
+pub const RELAY_IDLE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// For a relay on which one side has finished sending and the other is silent (HAProxy `client-fin`).
+pub const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long an unread rest of a refused request is read and thrown away before the close, so that
+/// the client gets to read the answer instead of a reset (nginx `lingering_timeout`: 5 s).
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Bytes thrown away while lingering before the connection is closed all the same.
+pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;
+
+/// For connections in flight to finish after SIGTERM or Ctrl-C: Docker kills after 10 s.
+pub const DRAIN: Duration = Duration::from_secs(8);
+
+/// Further back ends tried when the first cannot be used (HAProxy `retries`).
+pub const RETRIES: usize = 3;
+
+/// Failures in a row within [`PASSIVE_WINDOW`] that take a back end out (HAProxy `fall`).
+pub const PASSIVE_FAILURES: u32 = 3;
+
+/// Failures further apart than this are not counted together (nginx `fail_timeout`: 10 s).
+pub const PASSIVE_WINDOW: Duration = Duration::from_secs(10);
+
+/// How long a back end stays out before one connection may try it again.
+pub const PASSIVE_OUT: Duration = Duration::from_secs(10);
+
+/// Bytes of one request or response head, start line included (nginx: 4 x 8 KiB, HAProxy: 15 KiB). Then 431.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Field lines of one head (Apache: 100, HAProxy: 101). Then 431.
+pub const HEAD_FIELDS_MAX: usize = 100;
+
+/// Bytes of the request line (Apache and nginx: 8 KiB). Then 414.
+pub const REQUEST_LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// Bytes of one chunk-size line with its extensions: 16 hexadecimal digits and a little more.
+pub const CHUNK_LINE_BYTES_MAX: usize = 256;
+
+/// Bytes of a trailer section (as Go's net/http bounds it: small).
+pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
+
+/// Body a web server reads and throws away. Then 413. A gateway streams without a cap.
+pub const SITE_BODY_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Bytes of one buffer, one each way (HAProxy `tune.bufsize`: 16 KiB).
+pub const BUFFER_BYTES: usize = 16 * 1024;
+
+/// Empty buffers a thread keeps for its next connection: 64 of 16 KiB are 1 MiB a thread.
+pub const SPARE_BUFFERS_MAX: usize = 64;
+
+/// Idle connections kept to one back end.
+pub const KEPT_PER_BACKEND: usize = 32;
+
+/// How long a connection to a back end is kept idle: below [`KEEP_ALIVE`] of our own servers, so
+/// that the back end does not close it under our hands.
+pub const KEPT_IDLE: Duration = Duration::from_secs(4);
+
+/// Largest file kept in memory by the site's cache, in bytes.
+pub const CACHED_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Files the cache holds: 256 of 64 KiB are 16 MiB at most.
+pub const CACHED_FILES_MAX: usize = 256;
+
+/// How long a cached file is served before its time and size are looked at again.
+pub const CACHE_CHECK: Duration = Duration::from_secs(1);
+
+/// Largest answer `?size=` gives, in bytes: 1 GiB.
+pub const TRIAL_BYTES_MAX: u64 = 1 << 30;
+
+/// Longest `?delay=` a test answer may ask for.
+pub const TRIAL_DELAY_MAX: Duration = Duration::from_secs(60);
+
+/// Lines the log holds while its file or terminal is slow; more are counted and dropped.
+pub const LOG_LINES_MAX: usize = 8192;

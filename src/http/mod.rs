@@ -1,0 +1,156 @@
+//! HTTP/1.0 and 1.1 as messages: syntax, framing and bodies, for both directions (RFC 9110, RFC 9112).
+//!
+//! [`head`] reads a start line and its fields, [`framing`] decides where the body ends, [`body`]
+//! follows the body's bytes, [`response`] writes answers of our own, [`date`] their dates. Nothing here knows a socket,
+//! a file or a clock.
+
+pub mod body;
+pub mod date;
+pub mod framing;
+pub mod head;
+pub mod response;
+
+use std::fmt;
+
+/// A protocol version that this program speaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Version {
+    /// HTTP/1.0: closed after each answer unless the client asks to keep it.
+    Http10,
+    /// HTTP/1.1: kept unless somebody says `Connection: close`.
+    Http11,
+}
+
+/// A request method; only those that RFC 9110 (and RFC 5789) define have a name here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[allow(missing_docs, reason = "each is the method of its name")]
+pub enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Delete,
+    Connect,
+    Options,
+    Trace,
+    Patch,
+    /// Any other token: 501 from a server, forwarded untouched by a gateway.
+    Other,
+}
+
+impl Method {
+    /// The method of this name. Names are case-sensitive (RFC 9110 section 9.1).
+    pub fn from_name(name: &str) -> Method {
+        match name {
+            "GET" => Method::Get,
+            "HEAD" => Method::Head,
+            "POST" => Method::Post,
+            "PUT" => Method::Put,
+            "DELETE" => Method::Delete,
+            "CONNECT" => Method::Connect,
+            "OPTIONS" => Method::Options,
+            "TRACE" => Method::Trace,
+            "PATCH" => Method::Patch,
+            _ => Method::Other,
+        }
+    }
+
+    /// True if the method asks for nothing but information (RFC 9110 section 9.2.1).
+    pub fn is_safe(self) -> bool {
+        matches!(self, Method::Get | Method::Head | Method::Options | Method::Trace)
+    }
+}
+
+/// Why a request is answered with an error instead of being served: the client's fault.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// The status code, 400 to 505.
+    pub status: u16,
+    /// One plain sentence for the client and the log.
+    pub reason: &'static str,
+}
+
+impl Refusal {
+    /// A refusal with this status and sentence.
+    pub const fn new(status: u16, reason: &'static str) -> Refusal {
+        Refusal { status, reason }
+    }
+
+    /// Status 400: the request breaks the syntax or the framing rules.
+    pub const fn bad(reason: &'static str) -> Refusal {
+        Refusal::new(400, reason)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status, self.reason)
+    }
+}
+
+/// A number in decimal digits and nothing else: no sign, no space, no overflow.
+///
+/// `str::parse` accepts `+5`; a proxy that reads a length differently from its back end can be
+/// made to see two requests where the back end sees one.
+pub fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |number, &digit| match digit {
+        b'0'..=b'9' => number.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
+        _ => None,
+    })
+}
+
+/// A number in hexadecimal digits and nothing else, as a chunk size is written.
+pub fn hexadecimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |number, &digit| {
+        let value = (digit as char).to_digit(16)?;
+        number.checked_mul(16)?.checked_add(u64::from(value))
+    })
+}
+
+/// True for a byte of a `token` (RFC 9110 section 5.6.2).
+pub fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// `value` without the spaces and tabs around it (`OWS`, RFC 9110 section 5.6.3).
+pub fn trim(value: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
+    let start = value.iter().position(|byte| !is_blank(byte)).unwrap_or(value.len());
+    let end = value.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
+    &value[start..end]
+}
+
+/// The members of a comma-separated list, trimmed, empty ones left out (RFC 9110 section 5.6.1).
+pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(trim).filter(|member| !member.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_digits_and_nothing_else() {
+        assert_eq!(decimal(b"15702"), Some(15702));
+        assert_eq!(decimal(b"18446744073709551615"), Some(u64::MAX));
+        for bad in ["", "+5", "-5", " 5", "5 ", "0x5", "5,5", "18446744073709551616", "٣"] {
+            assert_eq!(decimal(bad.as_bytes()), None, "{bad:?}");
+        }
+        assert_eq!(hexadecimal(b"fFf"), Some(0xfff));
+        for bad in ["", "+f", "0x5", "f ", "10000000000000000"] {
+            assert_eq!(hexadecimal(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn lists_are_trimmed_and_empty_members_do_not_count() {
+        assert_eq!(list(b" a ,, b\t,").collect::<Vec<_>>(), [b"a", b"b"]);
+        assert_eq!(list(b"").count(), 0);
+    }
+}

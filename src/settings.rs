@@ -1,0 +1,71 @@
+//! What a role is told: its deadlines and its bounds. Filled from flags, defaulted from [`defaults`].
+
+use std::time::Duration;
+
+use crate::defaults;
+
+/// The settings both drivers obey.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Threaded: threads of the pool.
+    pub workers: usize,
+    /// Threaded: accepted sockets that may wait for a worker.
+    pub queue: usize,
+    /// Threaded: park connections that wait for their peer; off, each of them owns a worker.
+    pub park: bool,
+    /// Async: poll loops, each with its own thread.
+    pub loops: usize,
+    /// Open client connections; further ones wait in the kernel's backlog.
+    pub connections_max: usize,
+    /// The deadlines.
+    pub timeouts: Timeouts,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            workers: defaults::WORKERS,
+            queue: defaults::QUEUE,
+            park: true,
+            loops: std::thread::available_parallelism().map_or(1, usize::from),
+            connections_max: defaults::CONNECTIONS_MAX,
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// The deadlines; each is explained where its default stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// A whole request head: [`defaults::HEADER_TIMEOUT`].
+    pub header: Duration,
+    /// Silence between two requests: [`defaults::KEEP_ALIVE`].
+    pub keep_alive: Duration,
+    /// Silence within a body: [`defaults::STALL_TIMEOUT`].
+    pub stall: Duration,
+    /// A back end's accept: [`defaults::CONNECT_TIMEOUT`].
+    pub connect: Duration,
+    /// A back end's first byte: [`defaults::BACKEND_TIMEOUT`].
+    pub backend: Duration,
+    /// Silence on a relay: [`defaults::RELAY_IDLE_TIMEOUT`].
+    pub relay_idle: Duration,
+    /// Silence on a half-closed relay: [`defaults::HALF_CLOSED_TIMEOUT`].
+    pub half_closed: Duration,
+    /// From the first signal to the end: [`defaults::DRAIN`].
+    pub drain: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
+            header: defaults::HEADER_TIMEOUT,
+            keep_alive: defaults::KEEP_ALIVE,
+            stall: defaults::STALL_TIMEOUT,
+            connect: defaults::CONNECT_TIMEOUT,
+            backend: defaults::BACKEND_TIMEOUT,
+            relay_idle: defaults::RELAY_IDLE_TIMEOUT,
+            half_closed: defaults::HALF_CLOSED_TIMEOUT,
+            drain: defaults::DRAIN,
+        }
+    }
+}
