@@ -30,10 +30,16 @@
 //! | [`relay::Relay`] | joined byte for byte to a back end | `threaded/relay.rs` | `poll_loop/relay.rs` |
 #![forbid(unsafe_code)]
 
+pub mod account;
 pub mod buffer;
 pub mod defaults;
 pub mod ending;
+pub mod exchange;
 pub mod http;
+pub mod linger;
 pub mod now;
+pub mod relay;
+pub mod request_line;
 pub mod settings;
 pub mod wants;
+pub mod web;
