@@ -30,10 +30,13 @@
 //! | [`relay::Relay`] | joined byte for byte to a back end | `threaded/relay.rs` | `poll_loop/relay.rs` |
 #![forbid(unsafe_code)]
 
+pub mod balance;
 pub mod buffer;
 pub mod defaults;
 pub mod ending;
 pub mod http;
+pub mod kept;
 pub mod now;
+pub mod route;
 pub mod settings;
 pub mod wants;
