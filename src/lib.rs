@@ -31,15 +31,21 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod balance;
 pub mod buffer;
 pub mod defaults;
 pub mod ending;
 pub mod exchange;
+pub mod forward;
 pub mod http;
+pub mod kept;
 pub mod linger;
+pub mod net;
+pub mod network;
 pub mod now;
 pub mod relay;
 pub mod request_line;
+pub mod route;
 pub mod settings;
 pub mod wants;
 pub mod web;
