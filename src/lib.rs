@@ -36,4 +36,5 @@ pub mod ending;
 pub mod http;
 pub mod now;
 pub mod settings;
+pub mod site;
 pub mod wants;
