@@ -47,5 +47,6 @@ pub mod relay;
 pub mod request_line;
 pub mod route;
 pub mod settings;
+pub mod site;
 pub mod wants;
 pub mod web;
