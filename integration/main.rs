@@ -10,8 +10,14 @@ mod support;
 /// Named so that `cargo test integration` runs these tests and no others.
 #[path = "."]
 mod integration {
+    /// Requests through a back end that works.
+    mod gateway;
+    /// Requests through a back end that does not.
+    mod gateway_faults;
     /// The harness itself: whether a test that fails can be believed.
     mod harness;
+    /// Connections, framing and limits of a server.
+    mod http;
     /// Files and pages.
     mod site;
     /// The course's own `curl` sessions.

@@ -212,14 +212,17 @@ fn nothing_outside_the_root_is_served(model: Model) {
 }
 
 fn dotfiles_and_folders_are_not_served(model: Model) {
-    let site = Site::new().with(".rahasia", "x").with(".git/config", "x").with("sub/a.txt", "x");
+    let site = Site::new().with(".rahasia", "x").with(".git/config", "x").with("sub/RAHASIA.txt", "x");
     let role = serve(model, &site);
     for target in
-        ["/.rahasia", "/.git/config", "/%2erahasia", "/sub/.", "/sub/..", "/sub/", "/sub", "/a.txt/"]
+        ["/.rahasia", "/.git/config", "/%2erahasia", "/sub/.", "/sub/..", "/sub/", "/sub/RAHASIA.txt/"]
     {
         let answer = get(role.address(), target);
         assert!(matches!(answer.status, 400 | 403 | 404), "{target}: {}", answer.status);
     }
+    // Without its slash a folder may lead to the address with it, but shows nothing of itself.
+    let folder = get(role.address(), "/sub");
+    assert!((300..500).contains(&folder.status) && !folder.text().contains("RAHASIA"), "{folder:?}");
 }
 
 fn a_fifo_is_refused_and_does_not_hang(model: Model) {
