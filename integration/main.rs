@@ -10,6 +10,10 @@ mod support;
 /// Named so that `cargo test integration` runs these tests and no others.
 #[path = "."]
 mod integration {
+    /// Flags, the configuration file, logs.
+    mod cli;
+    /// How a role ends.
+    mod drain;
     /// Requests through a back end that works.
     mod gateway;
     /// Requests through a back end that does not.
@@ -18,6 +22,14 @@ mod integration {
     mod harness;
     /// Connections, framing and limits of a server.
     mod http;
+    /// Apache Bench and a browser.
+    mod peers;
+    /// What the threaded model alone has.
+    mod pool;
+    /// What the Python programs did wrong.
+    mod python_faults;
+    /// Bytes both ways.
+    mod relay;
     /// Files and pages.
     mod site;
     /// The course's own `curl` sessions.

@@ -271,11 +271,6 @@ impl Visit {
         SockRef::from(self.wire.stream()).set_linger(Some(Duration::ZERO))
     }
 
-    /// The socket itself.
-    pub fn stream(&self) -> &TcpStream {
-        self.wire.stream()
-    }
-
     fn record(&self, head: Head, body: Vec<u8>) -> Seen {
         let seen = Seen { visit: self.number, head, body };
         self.state.change(|state| state.requests.push(seen.clone()));

@@ -11,11 +11,6 @@ pub struct Watched<T> {
 }
 
 impl<T> Watched<T> {
-    /// Watches `value`.
-    pub fn new(value: T) -> Watched<T> {
-        Watched { value: Mutex::new(value), changed: Condvar::new() }
-    }
-
     /// Changes the value and wakes the waiting.
     pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         let result = change(&mut self.lock());
