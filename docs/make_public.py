@@ -487,7 +487,7 @@ def coils():
         dx = (n - 4) * 50
         c.line([(330 + dx + t * 0.94 - 40 * math.sin(t / 180), 440 - t * 0.37 - 210 * math.sin(math.pi * t / 560)) for t in range(0, 560, 6)], ("#e0985a", "#d98c8c", "#8fb6a0")[n % 3], 3)
     c.text(330, 596, "reader: an alternating current in a coil", 29, "#7a3f17")
-    c.text(850, 372, "tag: the field drives a current in the other coil", 29, "#1d5560")
+    c.text(892, 396, "tag: the field drives a current in the other coil", 29, "#1d5560")
     c.box(1090, 214, 60, 60, "#2b3440", 8)
     c.text(1120, 244, "chip", 22, "#ffffff")
     return c
