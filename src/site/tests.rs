@@ -380,3 +380,23 @@ fn an_open_file_is_sent_as_it_was_when_it_was_opened() {
     (&**file).read_exact(&mut start).unwrap();
     assert_eq!(start, [7; 3]);
 }
+
+#[test]
+fn the_site_that_comes_with_giliran_has_the_sizes_the_course_measured() {
+    let public = Path::new(env!("CARGO_MANIFEST_DIR")).join("public");
+    let bench = Bench { site: Site::open(Role::Default, &public).unwrap(), ..Bench::new(Role::Default) };
+    for (path, bytes, start) in [
+        ("/images/pokijan.jpg", 15_702, &b"\xff\xd8\xff"[..]),
+        ("/images/research_center.jpg", 75_007, b"\xff\xd8\xff"),
+        ("/pdf/nfc.pdf", 550_558, b"%PDF-1."),
+    ] {
+        let answer = bench.get(path);
+        assert_eq!((answer.status, answer.body.length()), (200, bytes), "{path}");
+        assert!(body(&answer).starts_with(start), "{path}");
+    }
+    for path in
+        ["/images/me/donalbebek.jpg", "/pdf/bench/msi.pdf", "/page.html", "/sending.html", "/testing.txt"]
+    {
+        assert_eq!(bench.get(path).status, 200, "{path}");
+    }
+}
