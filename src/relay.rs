@@ -227,6 +227,11 @@ impl Relay {
         self.up.buffer.space()
     }
 
+    /// There was nothing to read after all: gives the memory for it back.
+    pub fn nothing_from_client(&mut self) {
+        self.up.buffer.filled(0);
+    }
+
     /// `count` bytes came from the client; 0 means that it has ended its sending.
     pub fn client_received(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
@@ -255,6 +260,11 @@ impl Relay {
     /// Where bytes from the back end go.
     pub fn backend_space(&mut self) -> &mut [u8] {
         self.down.buffer.space()
+    }
+
+    /// There was nothing to read after all: gives the memory for it back.
+    pub fn nothing_from_backend(&mut self) {
+        self.down.buffer.filled(0);
     }
 
     /// `count` bytes came from the back end; 0 means that it has ended its sending.

@@ -220,6 +220,11 @@ impl Web {
         self.advance(now);
     }
 
+    /// There was nothing to read after all: gives the memory for it back.
+    pub fn nothing_from_client(&mut self) {
+        self.input.filled(0);
+    }
+
     /// What is to be sent next.
     pub fn client_output(&self) -> Output<'_> {
         let first = self.output.bytes();

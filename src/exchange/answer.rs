@@ -77,6 +77,11 @@ impl Exchange {
         self.backend_input.space()
     }
 
+    /// There was nothing to read after all: gives the memory for it back.
+    pub fn nothing_from_backend(&mut self) {
+        self.backend_input.filled(0);
+    }
+
     /// `count` bytes came from the back end; 0 means that it has closed.
     pub fn backend_received(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;

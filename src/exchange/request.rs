@@ -112,6 +112,11 @@ impl Exchange {
         self.client_input.space()
     }
 
+    /// There was nothing to read after all: gives the memory for it back.
+    pub fn nothing_from_client(&mut self) {
+        self.client_input.filled(0);
+    }
+
     /// `count` bytes came from the client; 0 means that it has ended its sending.
     pub fn client_received(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;

@@ -36,7 +36,7 @@ use crate::net::clock;
 use crate::net::shutdown::Shutdown;
 use crate::now::Now;
 use crate::service::Service;
-use crate::settings::{Settings, Timeouts};
+use crate::settings::Settings;
 use crate::status::OpenConnections;
 use crate::wants::Wants;
 use pool::{Patience, Pool};
@@ -51,12 +51,14 @@ pub fn serve(
 ) -> io::Result<()> {
     let timeouts = settings.timeouts;
     match service {
-        Service::Web(site) => run(web::Site { role, site, timeouts }, listeners, settings, shutdown),
+        Service::Web(site) => run::<web::WebConnection>(web::Shared { role, site, timeouts }, listeners, settings, shutdown),
         Service::Gateway(gateway) => {
-            let kept = gateway::KeptBackends::default();
-            run(gateway::Site { role, gateway, timeouts, kept }, listeners, settings, shutdown)
+            let shared = gateway::Shared { role, gateway, timeouts, kept: Default::default() };
+            run::<gateway::GatewayConnection>(shared, listeners, settings, shutdown)
         }
-        Service::Relay(group) => run(relay::Site { role, group, timeouts }, listeners, settings, shutdown),
+        Service::Relay(group) => {
+            run::<relay::RelayConnection>(relay::Shared { role, group, timeouts }, listeners, settings, shutdown)
+        }
     }
 }
 
@@ -127,6 +129,3 @@ fn run<C: Connection>(
     pool.stop();
     Ok(())
 }
-
-/// The timeouts a connection is made with, and its role's name: what the three services share.
-pub(crate) type Common = (&'static str, Timeouts);

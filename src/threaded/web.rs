@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::pool::Patience;
-use super::socket::{self, Ready, Socket};
+use super::socket::{self, Socket};
 use super::{Connection, Turn};
 use crate::defaults::KEEP_ALIVE_REQUESTS;
 use crate::net::{clock, io};
@@ -98,7 +98,7 @@ impl WebConnection {
         };
         match moved {
             true => patience.renew(),
-            false if self.web.is_due(&clock::now()) => {}
+            false if self.deadline().is_some_and(|deadline| deadline <= clock::now().instant) => {}
             false if patience.waited_in_vain() => return Turn::Park,
             false => {}
         }
@@ -112,7 +112,7 @@ impl WebConnection {
         match moved {
             Ok(Some(count)) => self.web.client_received(count, &now),
             Ok(None) => {
-                self.web.client_had_nothing();
+                self.web.nothing_from_client();
                 return false;
             }
             Err(_) => self.web.client_failed(),
@@ -123,7 +123,7 @@ impl WebConnection {
     fn write_client(&mut self) {
         let sent = match self.web.client_output() {
             Output::Bytes { first, second, more } => io::send(&self.client, [first, second], more),
-            Output::File { file, offset, length } => io::send_file(&self.client, file, offset, length),
+            Output::File { file, offset, length } => self.client.send_file(file, offset, length),
         };
         match sent {
             Ok(Some(0)) => self.web.file_ended(),
