@@ -32,8 +32,11 @@
 
 pub mod buffer;
 pub mod defaults;
+pub mod duration;
 pub mod ending;
+pub mod endpoint;
 pub mod http;
+pub mod log;
 pub mod now;
 pub mod settings;
 pub mod wants;

@@ -1,0 +1,97 @@
+//! Time stamps in local time.
+//!
+//! Contract: the calendar is asked once a second and thread, since it is dearer than all the rest
+//! of a line; only the milliseconds are new in each stamp.
+
+use std::cell::RefCell;
+use std::fmt::{self, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chrono::{Local, TimeZone};
+
+/// A moment, in milliseconds since 1970.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Stamp(u64);
+
+/// This moment.
+pub(super) fn now() -> Stamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Stamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl Stamp {
+    /// For people: `2026-11-22 20:31:13.123`.
+    pub(super) fn plain(self, out: &mut impl Write) -> fmt::Result {
+        self.parts(|date, time, _| write!(out, "{date} {time}.{:03}", self.0 % 1000))
+    }
+
+    /// For programs (RFC 3339): `2026-11-22T20:31:13.123+07:00`.
+    pub(super) fn rfc3339(self, out: &mut impl Write) -> fmt::Result {
+        self.parts(|date, time, zone| write!(out, "{date}T{time}.{:03}{zone}", self.0 % 1000))
+    }
+
+    fn parts(self, show: impl FnOnce(&str, &str, &str) -> fmt::Result) -> fmt::Result {
+        let second = self.0 / 1000;
+        CACHE.with_borrow_mut(|cache| {
+            if cache.second != Some(second) {
+                *cache = Cache::new(second);
+            }
+            show(&cache.date, &cache.time, &cache.zone)
+        })
+    }
+}
+
+thread_local! {
+    static CACHE: RefCell<Cache> = RefCell::new(Cache::default());
+}
+
+#[derive(Default)]
+struct Cache {
+    second: Option<u64>,
+    date: String,
+    time: String,
+    zone: String,
+}
+
+impl Cache {
+    fn new(second: u64) -> Cache {
+        let seconds = i64::try_from(second).unwrap_or(i64::MAX);
+        // A time without a place in the calendar (year 262143) shows as the epoch, not as a panic.
+        let local = Local.timestamp_opt(seconds, 0).earliest().unwrap_or_default();
+        Cache {
+            second: Some(second),
+            date: local.format("%Y-%m-%d").to_string(),
+            time: local.format("%H:%M:%S").to_string(),
+            zone: local.format("%:z").to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Stamp {
+    /// A fixed moment for tests.
+    pub(super) const fn at(milliseconds: u64) -> Stamp {
+        Stamp(milliseconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+
+    #[test]
+    fn a_stamp_is_the_moment_it_was_made_of() {
+        for milliseconds in [1_795_379_473_007, 1_795_379_473_999, 1_795_379_474_000, 0] {
+            let mut text = String::new();
+            Stamp::at(milliseconds).rfc3339(&mut text).unwrap();
+            let read = DateTime::parse_from_rfc3339(&text).unwrap();
+            assert_eq!(read.timestamp_millis(), i64::try_from(milliseconds).unwrap(), "{text}");
+            let mut plain = String::new();
+            Stamp::at(milliseconds).plain(&mut plain).unwrap();
+            assert_eq!(plain, text[..23].replace('T', " "));
+        }
+        let mut text = String::new();
+        Stamp::at(u64::MAX).plain(&mut text).unwrap();
+    }
+}
