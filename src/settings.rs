@@ -1,8 +1,27 @@
 //! What a role is told: its deadlines and its bounds. Filled from flags, defaulted from [`defaults`].
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::defaults;
+
+/// Which driver serves: blocking threads, or loops over readiness.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub enum Model {
+    /// A fixed pool of threads, blocking calls.
+    Threaded,
+    /// Poll loops over nonblocking sockets.
+    Async,
+}
+
+impl fmt::Display for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Model::Threaded => "threaded",
+            Model::Async => "async",
+        })
+    }
+}
 
 /// The settings both drivers obey.
 #[derive(Clone, Debug)]

@@ -100,7 +100,7 @@ pub fn start(level: LevelFilter, format: Format, file: Option<PathBuf>) -> io::R
     }
     let writer = Writer::start(Target::open(file)?, format, defaults::LOG_LINES_MAX)?;
     let logger = OUTLET.get_or_init(|| Logger { format, writer });
-    log::set_logger(logger).map_err(io::Error::other)?;
+    log::set_logger(logger).map_err(|error| io::Error::other(error.to_string()))?;
     log::set_max_level(level);
     Ok(Guard)
 }

@@ -30,8 +30,8 @@ pub(super) struct Writer {
 enum Order {
     /// Write all that was sent so far, then answer.
     Flush(Sender<()>),
-    /// Open the file anew.
-    Reopen,
+    /// Open the file anew, then answer.
+    Reopen(Sender<()>),
 }
 
 impl Writer {
@@ -64,17 +64,20 @@ impl Writer {
 
     /// Waits for the lines sent so far, up to [`LOG_FLUSH_MAX`].
     pub(super) fn flush(&self) {
+        self.order(Order::Flush);
+    }
+
+    /// Has the file opened anew: lines sent after this returned are in the new one.
+    pub(super) fn reopen(&self) {
+        self.order(Order::Reopen);
+    }
+
+    fn order(&self, order: fn(Sender<()>) -> Order) {
         let (done, answer) = bounded(1);
-        if self.orders.send(Order::Flush(done)).is_ok() {
+        if self.orders.send(order(done)).is_ok() {
             // Too late or gone: a stuck terminal must not hold up the end of the program.
             let _ = answer.recv_timeout(LOG_FLUSH_MAX);
         }
-    }
-
-    /// Has the file opened anew.
-    pub(super) fn reopen(&self) {
-        // The thread ends only with this sender; were it gone, there would be no file to reopen.
-        let _ = self.orders.send(Order::Reopen);
     }
 
     /// Lines dropped so far.
@@ -155,11 +158,15 @@ impl Desk {
 
     fn obey(&mut self, order: Order) {
         self.write_waiting();
-        match order {
-            // Whoever gave up waiting has dropped the other end.
-            Order::Flush(done) => drop(done.send(())),
-            Order::Reopen => self.reopen(),
-        }
+        let done = match order {
+            Order::Flush(done) => done,
+            Order::Reopen(done) => {
+                self.reopen();
+                done
+            }
+        };
+        // Whoever gave up waiting has dropped the other end.
+        let _ = done.send(());
     }
 
     /// Writes what waits now, and not what comes while it writes: a flush must end under load.
