@@ -97,11 +97,27 @@ enum Link {
     /// None, and none needed.
     None,
     /// One is to be chosen; `again` names the one whose kept connection was dead.
-    Wanted { group: Arc<Group>, turn: Option<Turn>, again: Option<usize> },
-    Connecting { group: Arc<Group>, turn: Turn, backend: usize, until: Instant },
-    Up { group: Arc<Group>, turn: Turn, backend: usize, reused: bool },
+    Wanted {
+        group: Arc<Group>,
+        turn: Option<Turn>,
+        again: Option<usize>,
+    },
+    Connecting {
+        group: Arc<Group>,
+        turn: Turn,
+        backend: usize,
+        until: Instant,
+    },
+    Up {
+        group: Arc<Group>,
+        turn: Turn,
+        backend: usize,
+        reused: bool,
+    },
     /// Done with: to be kept for another request, or closed.
-    Released { keep: bool },
+    Released {
+        keep: bool,
+    },
 }
 
 /// A back end chosen for a request.
@@ -160,11 +176,16 @@ impl Exchange {
                 // As in a relay, bytes for a back end that is being connected may be tried at once.
                 let connecting = matches!(self.link, Link::Connecting { .. });
                 Wants {
-                    read_client: self.request.wants_bytes() && self.client_input.room() > 0 && !self.client_ended,
+                    read_client: self.request.wants_bytes()
+                        && self.client_input.room() > 0
+                        && !self.client_ended,
                     write_client: !self.client_output.is_empty() || self.answer.ready() > 0,
                     connect: matches!(self.link, Link::Wanted { .. }),
                     write_backend: (up || connecting) && self.has_backend_output(),
-                    read_backend: up && self.request.head_is_sent() && self.answer.wants_bytes() && self.backend_input.room() > 0,
+                    read_backend: up
+                        && self.request.head_is_sent()
+                        && self.answer.wants_bytes()
+                        && self.backend_input.room() > 0,
                     ..wants
                 }
             }
@@ -214,7 +235,9 @@ impl Exchange {
                 self.refuse(refusal, How::TimedOut, Phase::RequestHead, now);
             }
             State::Exchanging => self.exchange_expired(now),
-            State::Tunnel => self.state = State::Over(Ending::new(Who::Client, How::TimedOut, Phase::AnswerHead)),
+            State::Tunnel => {
+                self.state = State::Over(Ending::new(Who::Client, How::TimedOut, Phase::AnswerHead))
+            }
             State::Linger(_, ending) | State::Over(ending) => self.state = State::Over(ending),
         }
     }
@@ -260,7 +283,13 @@ impl Exchange {
     fn none_alive(&mut self, group: &Group, now: &Now) {
         ::log::error!("no back end of {} is alive for {}", group.name(), self.client);
         let ending = Ending::new(Who::Backend, How::Refused, Phase::Connect);
-        self.answer_error(503, "destination_unavailable", "No back end is alive; try again soon.", ending, now);
+        self.answer_error(
+            503,
+            "destination_unavailable",
+            "No back end is alive; try again soon.",
+            ending,
+            now,
+        );
     }
 
     fn none_accepted(&mut self, group: &Group, now: &Now) {
@@ -279,7 +308,7 @@ impl Exchange {
         match std::mem::replace(&mut self.link, Link::None) {
             Link::Connecting { group, turn, backend, .. } => {
                 if !reused {
-                    group.succeeded(backend);
+                    group.report_success(backend);
                 }
                 log::forwarded_to(group.backends()[backend].address);
                 self.account.connected = Some(now.instant);
@@ -310,6 +339,13 @@ impl Exchange {
         // The answer may be out already: the next request waited for its back end to be let go.
         self.end_if_out(now);
         keep
+    }
+
+    /// Our sending side is closed.
+    pub fn client_shut(&mut self) {
+        if let State::Linger(linger, _) = &mut self.state {
+            linger.shut = true;
+        }
     }
 
     /// A call on the client's socket failed.
@@ -421,8 +457,15 @@ impl Exchange {
         let connection = self.request.connection_field(keep);
         let head_only = self.request.method == Method::Head;
         let before = self.client_output.len();
-        let fits =
-            forward::error_answer(&mut self.client_output, now, status, error, sentence, connection, head_only);
+        let fits = forward::error_answer(
+            &mut self.client_output,
+            now,
+            status,
+            error,
+            sentence,
+            connection,
+            head_only,
+        );
         self.account.bytes_out += (self.client_output.len() - before) as u64;
         self.account.first_byte.get_or_insert(now.instant);
         self.answer = Answer::Out { status, backend, ending };

@@ -46,6 +46,7 @@ pub mod log;
 pub mod net;
 pub mod network;
 pub mod now;
+pub mod poll_loop;
 pub mod relay;
 pub mod request_line;
 pub mod route;

@@ -45,10 +45,19 @@ pub struct Relay {
 #[derive(Debug)]
 enum State {
     /// `backend` is the candidate being tried; `None` until one is chosen.
-    Connecting { turn: Option<Turn>, backend: Option<usize>, until: Instant },
+    Connecting {
+        turn: Option<Turn>,
+        backend: Option<usize>,
+        until: Instant,
+    },
     /// Bytes flow.
-    Joined { backend: Option<usize> },
-    Over { backend: Option<usize>, ending: Ending },
+    Joined {
+        backend: Option<usize>,
+    },
+    Over {
+        backend: Option<usize>,
+        ending: Ending,
+    },
 }
 
 /// One direction of a relay.
@@ -203,7 +212,7 @@ impl Relay {
     /// The back end is there.
     pub fn connected(&mut self, now: &Now) {
         if let State::Connecting { backend: Some(index), .. } = self.state {
-            self.group.succeeded(index);
+            self.group.report_success(index);
             log::forwarded_to(self.group.backends()[index].address);
             self.account.connected = Some(now.instant);
             self.last_progress = now.instant;

@@ -66,11 +66,25 @@ enum State {
     /// Waiting for a whole request head.
     Head,
     /// Reading a request body only to get past it; the answer is ready.
-    Body { reader: BodyReader, bytes: u64, answer: Answer, version: Version, keep: bool },
+    Body {
+        reader: BodyReader,
+        bytes: u64,
+        answer: Answer,
+        version: Version,
+        keep: bool,
+    },
     /// A test answer that was asked to take its time.
-    Delay { until: Instant, answer: Answer, version: Version, keep: bool },
+    Delay {
+        until: Instant,
+        answer: Answer,
+        version: Version,
+        keep: bool,
+    },
     /// Sending; `ending` is set if the connection ends with this answer.
-    Answer { status: u16, last: Option<Close> },
+    Answer {
+        status: u16,
+        last: Option<Close>,
+    },
     /// The answer is out; what the client still sends is thrown away.
     Linger(Linger, Ending),
     Over(Ending),
@@ -89,9 +103,16 @@ struct Close {
 enum Outgoing {
     None,
     /// In memory, from `next` on.
-    Memory { content: Content, next: usize },
+    Memory {
+        content: Content,
+        next: usize,
+    },
     /// In a file: `length` bytes from `offset` on.
-    File { file: Arc<File>, offset: u64, length: u64 },
+    File {
+        file: Arc<File>,
+        offset: u64,
+        length: u64,
+    },
     /// Made as it goes, into `output`.
     Filler(Filler),
 }
@@ -443,7 +464,10 @@ impl Web {
 
     /// Writes the head and lays out the body behind it.
     fn start_answer(&mut self, answer: Answer, version: Version, keep: bool, now: &Now) {
-        let keep = keep && !answer.close && !self.draining && answer.length != Length::UntilClose
+        let keep = keep
+            && !answer.close
+            && !self.draining
+            && answer.length != Length::UntilClose
             && !(answer.length == Length::Chunked && version == Version::Http10);
         let ending = Ending::new(Who::Us, How::Finished, Phase::AnswerBody);
         let last = (!keep).then_some(Close { ending, linger: !self.input.is_empty() });
@@ -534,7 +558,11 @@ impl Web {
 
     fn log_exchange(&mut self, status: Option<u16>, ending: Ending, now: &Now) {
         let request = Some(self.request_line.as_str());
-        log::closed(&Closing { request, status, ..self.account.closing(self.role, self.client, ending, now) });
+        log::closed(&Closing {
+            request,
+            status,
+            ..self.account.closing(self.role, self.client, ending, now)
+        });
         self.request_line.clear();
         self.account.bytes_in = 0;
     }

@@ -169,7 +169,7 @@ impl Exchange {
     /// Goes as far with the answer as the bytes at hand allow.
     fn pass_on(&mut self, now: &Now) {
         while !self.answer.has_begun() && matches!(self.state, State::Exchanging) {
-            match self.take_answer_head(now) {
+            match self.take_answer_head() {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(fault) => return self.answer_is_nonsense(fault, now),
@@ -180,7 +180,7 @@ impl Exchange {
     }
 
     /// Takes one head off the back end's input; `Ok(false)` if it is not whole yet.
-    fn take_answer_head(&mut self, now: &Now) -> Result<bool, &'static str> {
+    fn take_answer_head(&mut self) -> Result<bool, &'static str> {
         let Answer::Awaited { scan } = &mut self.answer else { return Ok(false) };
         let bytes = self.backend_input.bytes();
         let length = match scan.look(bytes) {
@@ -257,7 +257,9 @@ impl Exchange {
 
     /// Follows the body as far as its bytes are here, and lets go of the back end at its end.
     fn pass_body_on(&mut self, now: &Now) {
-        let Answer::Body { status, backend, reader, ready, unchunk, backend_keeps } = &mut self.answer else { return };
+        let Answer::Body { status, backend, reader, ready, unchunk, backend_keeps } = &mut self.answer else {
+            return;
+        };
         loop {
             // Without its framing a body is sent piece by piece: the next begins where this one is out.
             if *unchunk && *ready > 0 {

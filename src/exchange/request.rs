@@ -169,7 +169,10 @@ impl Exchange {
             return Err(Refusal::new(405, "A gateway opens no tunnels: CONNECT is for forward proxies."));
         }
         if forward::max_forwards(&head) == MaxForwards::Answer {
-            return Err(Refusal::new(405, "This gateway is the last stop of Max-Forwards, and answers no such request."));
+            return Err(Refusal::new(
+                405,
+                "This gateway is the last stop of Max-Forwards, and answers no such request.",
+            ));
         }
         self.request.upgrade = forward::upgrade(&head).is_some();
         let group = self.gateway.routes.find(head.path_and_query())?.clone();

@@ -51,14 +51,19 @@ pub fn serve(
 ) -> io::Result<()> {
     let timeouts = settings.timeouts;
     match service {
-        Service::Web(site) => run::<web::WebConnection>(web::Shared { role, site, timeouts }, listeners, settings, shutdown),
+        Service::Web(site) => {
+            run::<web::WebConnection>(web::Shared { role, site, timeouts }, listeners, settings, shutdown)
+        }
         Service::Gateway(gateway) => {
             let shared = gateway::Shared { role, gateway, timeouts, kept: Default::default() };
             run::<gateway::GatewayConnection>(shared, listeners, settings, shutdown)
         }
-        Service::Relay(group) => {
-            run::<relay::RelayConnection>(relay::Shared { role, group, timeouts }, listeners, settings, shutdown)
-        }
+        Service::Relay(group) => run::<relay::RelayConnection>(
+            relay::Shared { role, group, timeouts },
+            listeners,
+            settings,
+            shutdown,
+        ),
     }
 }
 
@@ -70,7 +75,13 @@ pub(crate) trait Connection: Send + Sized + 'static {
     const REFUSES_WHEN_FULL: bool;
 
     /// Takes up a client that was accepted at `accepted`.
-    fn accept(shared: &Self::Shared, client: TcpStream, peer: SocketAddr, accepted: Instant, now: &Now) -> Self;
+    fn accept(
+        shared: &Self::Shared,
+        client: TcpStream,
+        peer: SocketAddr,
+        accepted: Instant,
+        now: &Now,
+    ) -> Self;
 
     /// Serves it until it is over, or waits for something that `patience` does not cover.
     fn serve(&mut self, patience: &Patience<'_>) -> Turn;
