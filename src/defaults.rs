@@ -172,3 +172,11 @@ pub const CONNECTIONS_MAX_MAX: usize = 1_048_576;
 
 /// Threads of each pool in `suite`, which has up to ten pools in one process.
 pub const SUITE_WORKERS: usize = 16;
+/// Fields that one `Connection` may name; browsers name two. More are an attempt to make us compare a lot.
+pub const CONNECTION_OPTIONS_MAX: usize = 16;
+
+/// Descriptors left for listeners, logs, files and kept connections when connections are counted.
+pub const DESCRIPTORS_SPARE: usize = 128;
+
+/// Descriptors of one client connection: its own, and that to the back end or of the file.
+pub const DESCRIPTORS_PER_CONNECTION: usize = 2;

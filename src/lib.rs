@@ -30,13 +30,19 @@
 //! | [`relay::Relay`] | joined byte for byte to a back end | `threaded/relay.rs` | `poll_loop/relay.rs` |
 #![forbid(unsafe_code)]
 
+pub mod balance;
 pub mod buffer;
 pub mod defaults;
 pub mod duration;
 pub mod ending;
 pub mod endpoint;
+pub mod forward;
 pub mod http;
+pub mod kept;
 pub mod log;
+pub mod net;
+pub mod network;
 pub mod now;
+pub mod route;
 pub mod settings;
 pub mod wants;

@@ -1,0 +1,77 @@
+//! Lines of a head, written without allocating.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use crate::buffer::Buffer;
+
+/// A head being written straight into a buffer's space, which counts only once it is whole.
+pub(super) struct Lines<'o> {
+    out: &'o mut Buffer,
+    /// Bytes written into `out.space()` and not yet made part of `out`.
+    written: usize,
+    full: bool,
+}
+
+impl<'o> Lines<'o> {
+    pub(super) fn new(out: &'o mut Buffer) -> Lines<'o> {
+        Lines { out, written: 0, full: false }
+    }
+
+    pub(super) fn put(&mut self, bytes: &[u8]) {
+        let end = self.written + bytes.len();
+        match self.out.space().get_mut(self.written..end) {
+            Some(space) => {
+                space.copy_from_slice(bytes);
+                self.written = end;
+            }
+            None => self.full = true,
+        }
+    }
+
+    pub(super) fn field(&mut self, name: &str, value: &[u8]) {
+        self.put(name.as_bytes());
+        self.put(b": ");
+        self.put(value);
+        self.put(b"\r\n");
+    }
+
+    pub(super) fn length(&mut self, bytes: u64) {
+        self.put(b"Content-Length: ");
+        self.number(bytes);
+        self.put(b"\r\n");
+    }
+
+    pub(super) fn number(&mut self, number: u64) {
+        // 20 digits are enough for any u64.
+        let mut digits = [0; 20];
+        let mut start = digits.len();
+        let mut rest = number;
+        loop {
+            start -= 1;
+            digits[start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                return self.put(&digits[start..]);
+            }
+        }
+    }
+
+    pub(super) fn address(&mut self, address: IpAddr) {
+        self.full |= write!(self, "{address}").is_err();
+    }
+
+    /// Ends the head; `false`, and nothing is written, if it did not fit.
+    pub(super) fn finish(mut self) -> bool {
+        self.put(b"\r\n");
+        self.out.filled(if self.full { 0 } else { self.written });
+        !self.full
+    }
+}
+
+impl Write for Lines<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.put(text.as_bytes());
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! Classes of errors of `accept(2)`: what an acceptor does next. None of them may make it spin or exit in silence.
+
+use std::io;
+
+/// What an error of accept means for the listener.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AcceptError {
+    /// This one connection is lost, or there was none: accept the next.
+    Transient,
+    /// The process or the kernel has no room: accept no more until a connection closes. Log it once.
+    OutOfDescriptors,
+    /// The listener itself is broken: stop and report.
+    Fatal,
+}
+
+impl AcceptError {
+    /// The class of an error. `WouldBlock` is [`Transient`](AcceptError::Transient), but a poller's
+    /// caller looks for it first: it ends the batch.
+    #[cfg(unix)]
+    pub fn of(error: &io::Error) -> AcceptError {
+        use rustix::io::Errno;
+        let Some(errno) = Errno::from_io_error(error) else {
+            return AcceptError::Fatal;
+        };
+        match errno {
+            Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => AcceptError::OutOfDescriptors,
+            Errno::BADF | Errno::INVAL | Errno::NOTSOCK | Errno::OPNOTSUPP | Errno::FAULT => {
+                AcceptError::Fatal
+            }
+            // ECONNABORTED, EINTR, EAGAIN; and Linux hands the new connection's own network errors to
+            // accept (EPROTO, ENETDOWN, EHOSTUNREACH and more) and a firewall's EPERM: see accept(2).
+            _ => AcceptError::Transient,
+        }
+    }
+
+    /// The class of an error.
+    #[cfg(not(unix))]
+    pub fn of(error: &io::Error) -> AcceptError {
+        match error.kind() {
+            io::ErrorKind::OutOfMemory => AcceptError::OutOfDescriptors,
+            io::ErrorKind::InvalidInput => AcceptError::Fatal,
+            _ => AcceptError::Transient,
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    #[test]
+    fn each_error_has_its_class() {
+        for (errno, class) in [
+            (Errno::CONNABORTED, AcceptError::Transient),
+            (Errno::INTR, AcceptError::Transient),
+            (Errno::AGAIN, AcceptError::Transient),
+            (Errno::PROTO, AcceptError::Transient),
+            (Errno::PERM, AcceptError::Transient),
+            (Errno::MFILE, AcceptError::OutOfDescriptors),
+            (Errno::NFILE, AcceptError::OutOfDescriptors),
+            (Errno::NOMEM, AcceptError::OutOfDescriptors),
+            (Errno::BADF, AcceptError::Fatal),
+            (Errno::INVAL, AcceptError::Fatal),
+        ] {
+            assert_eq!(AcceptError::of(&errno.into()), class, "{errno}");
+        }
+        assert_eq!(AcceptError::of(&io::Error::other("no errno")), AcceptError::Fatal);
+    }
+}

@@ -1,0 +1,214 @@
+//! Connections to back ends: blocking up to a time limit, or begun now and finished when the poller says so.
+//!
+//! Contract: the error tells whose fault it is. A back end that refuses is not to blame for our
+//! lack of descriptors or ports ([`ConnectError::is_ours`]): another back end would not help, and its health does not suffer.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Why there is no connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ConnectError {
+    /// Nobody listens there.
+    Refused,
+    /// No answer within the limit.
+    TimedOut,
+    /// No way to that machine or network.
+    Unreachable,
+    /// This process, or the system, has no descriptor or memory left.
+    NoDescriptors,
+    /// This machine has no local port left: too many connections to the same address, `TIME_WAIT` included.
+    NoPorts,
+    /// Anything else.
+    Other(io::ErrorKind),
+}
+
+impl ConnectError {
+    /// True if no back end is to blame.
+    pub fn is_ours(self) -> bool {
+        matches!(self, ConnectError::NoDescriptors | ConnectError::NoPorts)
+    }
+
+    /// Its name in `Proxy-Status` (RFC 9209 section 2.3).
+    pub fn proxy_error(self) -> &'static str {
+        match self {
+            ConnectError::Refused => "connection_refused",
+            ConnectError::TimedOut => "connection_timeout",
+            ConnectError::Unreachable => "destination_ip_unroutable",
+            ConnectError::NoDescriptors | ConnectError::NoPorts => "proxy_internal_error",
+            ConnectError::Other(_) => "destination_unavailable",
+        }
+    }
+}
+
+impl From<&io::Error> for ConnectError {
+    fn from(error: &io::Error) -> ConnectError {
+        #[cfg(unix)]
+        {
+            use rustix::io::Errno;
+            match Errno::from_io_error(error) {
+                Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    return ConnectError::NoDescriptors;
+                }
+                // Linux says EAGAIN when the range of local ports is used up: see connect(2).
+                Some(Errno::ADDRNOTAVAIL | Errno::AGAIN) => return ConnectError::NoPorts,
+                _ => {}
+            }
+        }
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => ConnectError::Refused,
+            io::ErrorKind::TimedOut => ConnectError::TimedOut,
+            io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown => ConnectError::Unreachable,
+            io::ErrorKind::AddrNotAvailable => ConnectError::NoPorts,
+            kind => ConnectError::Other(kind),
+        }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ConnectError::Refused => "connection refused",
+            ConnectError::TimedOut => "connection timed out",
+            ConnectError::Unreachable => "no route to it",
+            ConnectError::NoDescriptors => "this process has no descriptor left",
+            ConnectError::NoPorts => "this machine has no local port left",
+            ConnectError::Other(kind) => return kind.fmt(f),
+        })
+    }
+}
+
+impl std::error::Error for ConnectError {}
+
+/// Connects and waits for it, at most `timeout`; 0 is [`ConnectError::TimedOut`] at once. The stream blocks and does not delay small writes.
+pub fn connect(address: SocketAddr, timeout: Duration) -> Result<TcpStream, ConnectError> {
+    if timeout.is_zero() {
+        return Err(ConnectError::TimedOut);
+    }
+    let attempt = || {
+        let socket = socket(address)?;
+        socket.connect_timeout(&address.into(), timeout)?;
+        Ok(socket.into())
+    };
+    attempt().map_err(|error: io::Error| ConnectError::from(&error))
+}
+
+/// Begins to connect: register the stream for writing and call [`finish`] when the poller reports it.
+pub fn start(address: SocketAddr) -> Result<mio::net::TcpStream, ConnectError> {
+    let attempt = || {
+        let socket = socket(address)?;
+        socket.set_nonblocking(true)?;
+        match socket.connect(&address.into()) {
+            Err(error) if !is_in_progress(&error) => Err(error),
+            _ => Ok(mio::net::TcpStream::from_std(socket.into())),
+        }
+    };
+    attempt().map_err(|error: io::Error| ConnectError::from(&error))
+}
+
+/// Looks whether a started connection is made: `Ok(false)` if it is still on its way, for pollers
+/// may report what is not so. An error is told once: the kernel forgets it.
+pub fn finish(stream: &mio::net::TcpStream) -> Result<bool, ConnectError> {
+    match stream.take_error() {
+        Ok(None) => {}
+        Ok(Some(error)) | Err(error) => return Err(ConnectError::from(&error)),
+    }
+    // No error is not yet a connection: only one that is made has a peer.
+    match stream.peer_addr() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+        Err(error) => Err(ConnectError::from(&error)),
+    }
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_tcp_nodelay(true)?;
+    Ok(socket)
+}
+
+fn is_in_progress(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::INPROGRESS);
+    #[cfg(not(unix))]
+    return error.kind() == io::ErrorKind::WouldBlock;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::listen::bind;
+    use mio::{Events, Interest, Poll, Token};
+
+    /// Waits for the poller's word on `stream`, then for the verdict.
+    fn verdict(stream: &mut mio::net::TcpStream) -> Result<bool, ConnectError> {
+        let mut poll = Poll::new().unwrap();
+        poll.registry().register(stream, Token(0), Interest::WRITABLE).unwrap();
+        let mut events = Events::with_capacity(1);
+        poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
+        assert!(!events.is_empty(), "the connection came to no end");
+        finish(stream)
+    }
+
+    fn refusing_address() -> SocketAddr {
+        // A socket that is bound and does not listen keeps the port from everyone else and refuses.
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        std::mem::forget(socket);
+        address
+    }
+
+    #[test]
+    fn both_ways_connect_without_delay_of_small_writes() {
+        let listener = bind(([127, 0, 0, 1], 0).into(), 8, false).unwrap();
+        let address = listener.local_addr().unwrap();
+        let blocking = connect(address, Duration::from_secs(10)).unwrap();
+        assert!(blocking.nodelay().unwrap());
+        let mut started = start(address).unwrap();
+        assert_eq!(verdict(&mut started), Ok(true));
+        assert!(started.nodelay().unwrap());
+    }
+
+    #[test]
+    fn both_ways_tell_a_refusal() {
+        let address = refusing_address();
+        assert_eq!(connect(address, Duration::from_secs(10)).unwrap_err(), ConnectError::Refused);
+        // Some systems refuse at the start already.
+        let verdict = start(address).and_then(|mut stream| verdict(&mut stream));
+        assert_eq!(verdict, Err(ConnectError::Refused));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_accept_queue_times_out() {
+        let listener = bind(([127, 0, 0, 1], 0).into(), 0, false).unwrap();
+        let address = listener.local_addr().unwrap();
+        let _queued: Vec<_> = (0..4).map(|_| start(address)).collect();
+        let error = connect(address, Duration::from_millis(50)).unwrap_err();
+        assert_eq!(error, ConnectError::TimedOut);
+        assert_eq!(connect(address, Duration::ZERO).unwrap_err(), ConnectError::TimedOut);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn our_own_lacks_are_no_fault_of_the_back_end() {
+        use rustix::io::Errno;
+        for (errno, error, ours) in [
+            (Errno::MFILE, ConnectError::NoDescriptors, true),
+            (Errno::ADDRNOTAVAIL, ConnectError::NoPorts, true),
+            (Errno::AGAIN, ConnectError::NoPorts, true),
+            (Errno::HOSTUNREACH, ConnectError::Unreachable, false),
+            (Errno::TIMEDOUT, ConnectError::TimedOut, false),
+        ] {
+            let found = ConnectError::from(&io::Error::from(errno));
+            assert_eq!((found, found.is_ours()), (error, ours), "{errno}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The limit on open descriptors: raised as far as it is needed and allowed, once, at start.
+
+use crate::defaults::{DESCRIPTORS_PER_CONNECTION, DESCRIPTORS_SPARE};
+
+/// How many of `wanted` connections fit into the process's descriptors, at least one.
+///
+/// Raises the soft limit up to the hard one where that helps. Fewer than wanted is worth a line at start.
+#[cfg(unix)]
+pub fn connections_that_fit(wanted: usize) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let needed = descriptors_for(wanted);
+    let limit = getrlimit(Resource::Nofile);
+    // `None` is no limit at all.
+    let Some(soft) = limit.current else { return wanted };
+    let raised = limit.maximum.map_or(needed, |hard| hard.min(needed));
+    let available = if soft >= needed {
+        soft
+    } else {
+        match setrlimit(Resource::Nofile, Rlimit { current: Some(raised.max(soft)), maximum: limit.maximum })
+        {
+            Ok(()) => raised.max(soft),
+            // Some systems have a limit of their own below the hard one.
+            Err(_) => soft,
+        }
+    };
+    wanted.min(connections_in(available))
+}
+
+/// All of them: there is no such limit here.
+#[cfg(not(unix))]
+pub fn connections_that_fit(wanted: usize) -> usize {
+    wanted
+}
+
+#[cfg(unix)]
+fn descriptors_for(connections: usize) -> u64 {
+    let descriptors =
+        connections.saturating_mul(DESCRIPTORS_PER_CONNECTION).saturating_add(DESCRIPTORS_SPARE);
+    u64::try_from(descriptors).unwrap_or(u64::MAX)
+}
+
+#[cfg(unix)]
+fn connections_in(descriptors: u64) -> usize {
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    (descriptors.saturating_sub(DESCRIPTORS_SPARE) / DESCRIPTORS_PER_CONNECTION).max(1)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use rustix::process::{Resource, getrlimit};
+
+    #[test]
+    fn what_is_promised_fits() {
+        for wanted in [1, 100, usize::MAX] {
+            let fitting = connections_that_fit(wanted);
+            assert!((1..=wanted).contains(&fitting));
+            let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+            assert!(fitting == 1 || descriptors_for(fitting) <= limit);
+        }
+    }
+
+    #[test]
+    fn room_is_left_for_the_rest() {
+        assert_eq!(connections_in(1024), 448);
+        assert_eq!(connections_in(10), 1);
+    }
+}

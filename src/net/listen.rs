@@ -1,0 +1,163 @@
+//! Listeners: a bound socket with its options set, or one line that says what to do.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// True where an accepted socket has the listener's `TCP_NODELAY`, which spares a system call for
+/// each connection; elsewhere the acceptor sets it. A test holds this to what the system does.
+pub const ACCEPTED_INHERIT_NODELAY: bool = cfg!(target_os = "linux");
+
+/// Binds and listens. Port 0 takes a free one; ask the listener for it.
+///
+/// `SO_REUSEADDR` on Unix, so that a restart need not wait for connections in `TIME_WAIT` (on
+/// Windows it would let two programs share a port). `reuse_port` is `SO_REUSEPORT`: several listeners, one a
+/// loop, share an address and the kernel spreads connections over them; ignored where there is none.
+/// An IPv6 listener takes IPv6 only, as nginx does, so that `0.0.0.0` and `[::]` can both be given.
+pub fn bind(address: SocketAddr, backlog: u32, reuse_port: bool) -> Result<TcpListener, ListenError> {
+    try_bind(address, backlog, reuse_port).map_err(|cause| ListenError { address, cause })
+}
+
+fn try_bind(address: SocketAddr, backlog: u32, reuse_port: bool) -> io::Result<TcpListener> {
+    // `Socket::new` sets close-on-exec.
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple", target_os = "freebsd"))]
+    socket.set_reuse_port(reuse_port)?;
+    #[cfg(not(any(
+        target_os = "linux",
+        target_os = "android",
+        target_vendor = "apple",
+        target_os = "freebsd"
+    )))]
+    let _ = reuse_port;
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket.into())
+}
+
+/// Why nobody listens; shown as one line that names the address and what to do.
+#[derive(Debug)]
+pub struct ListenError {
+    address: SocketAddr,
+    cause: io::Error,
+}
+
+impl ListenError {
+    /// The address that was wanted.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// For a privileged port the same address with a port that needs no privileges: 6660 for 666.
+    pub fn unprivileged(&self) -> Option<SocketAddr> {
+        let port = self.address.port();
+        if self.cause.kind() != io::ErrorKind::PermissionDenied || !(1..1024).contains(&port) {
+            return None;
+        }
+        // Ten times a port below 1024 is below 10240, and one from 103 on is above 1024 at once.
+        let port =
+            std::iter::successors(Some(port), |port| port.checked_mul(10)).find(|port| *port >= 1024)?;
+        Some(SocketAddr::new(self.address.ip(), port))
+    }
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: ", self.address)?;
+        match self.cause.kind() {
+            io::ErrorKind::AddrInUse => {
+                write!(f, "the port is in use; stop the program that listens there, or give another --listen")
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                write!(
+                    f,
+                    "it is not an address of this machine; try --listen 127.0.0.1:{}",
+                    self.address.port()
+                )
+            }
+            _ => match self.unprivileged() {
+                Some(address) => write!(f, "ports below 1024 need privileges; try --listen {address}"),
+                None => self.cause.fmt(f),
+            },
+        }
+    }
+}
+
+impl std::error::Error for ListenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    fn error(address: &str, kind: io::ErrorKind) -> ListenError {
+        ListenError { address: address.parse().unwrap(), cause: kind.into() }
+    }
+
+    fn any_port() -> SocketAddr {
+        ([127, 0, 0, 1], 0).into()
+    }
+
+    #[test]
+    fn accepted_sockets_do_not_delay_where_we_say_so() {
+        let listener = bind(any_port(), 8, false).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        if ACCEPTED_INHERIT_NODELAY {
+            assert!(accepted.nodelay().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_taken_port_is_named() {
+        let first = bind(any_port(), 8, false).unwrap();
+        let address = first.local_addr().unwrap();
+        let line = bind(address, 8, false).unwrap_err().to_string();
+        assert!(line.starts_with(&format!("cannot listen on {address}: the port is in use; ")), "{line}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn listeners_share_a_port_if_they_all_want_to() {
+        let first = bind(any_port(), 8, true).unwrap();
+        let address = first.local_addr().unwrap();
+        assert!(bind(address, 8, true).is_ok());
+        assert!(bind(address, 8, false).is_err());
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_named() {
+        // TEST-NET-1 (RFC 5737) is nobody's.
+        let line = bind(([192, 0, 2, 1], 9001).into(), 8, false).unwrap_err().to_string();
+        let expected = "cannot listen on 192.0.2.1:9001: it is not an address of this machine; \
+                        try --listen 127.0.0.1:9001";
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn a_privileged_port_suggests_one_that_is_not() {
+        for (wanted, suggested) in
+            [("127.0.0.1:666", "127.0.0.1:6660"), ("[::1]:80", "[::1]:8000"), ("0.0.0.0:1", "0.0.0.0:10000")]
+        {
+            let error = error(wanted, io::ErrorKind::PermissionDenied);
+            let line = format!(
+                "cannot listen on {wanted}: ports below 1024 need privileges; try --listen {suggested}"
+            );
+            assert_eq!(error.to_string(), line);
+        }
+        assert_eq!(error("127.0.0.1:8080", io::ErrorKind::PermissionDenied).unprivileged(), None);
+        assert_eq!(error("127.0.0.1:80", io::ErrorKind::AddrInUse).unprivileged(), None);
+    }
+}

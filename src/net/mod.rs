@@ -1,0 +1,12 @@
+//! The edges: sockets, the clock, signals and the limits of the process.
+//!
+//! Everything here is called by the drivers and the binaries and never by the core.
+
+pub mod accept;
+pub mod clock;
+pub mod connect;
+pub mod deadline;
+pub mod limits;
+pub mod listen;
+pub mod shutdown;
+pub mod timers;

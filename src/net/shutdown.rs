@@ -1,0 +1,162 @@
+//! The end of the program: told once, heard by everyone.
+//!
+//! Contract: the first signal begins the drain, a second one ends the process at once. Whoever
+//! waits is woken: threads by [`Shutdown::wait`], pollers by what they [`subscribe`](Shutdown::subscribe).
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// A switch that goes one way. Clones are the same switch.
+#[derive(Clone, Default)]
+pub struct Shutdown {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Set under the lock of `callbacks`; read without it, as each turn of a loop does.
+    draining: AtomicBool,
+    callbacks: Mutex<Vec<Callback>>,
+    changed: Condvar,
+}
+
+type Callback = Box<dyn Fn() + Send>;
+
+impl Shutdown {
+    /// A switch that only [`trigger`](Shutdown::trigger) turns.
+    pub fn new() -> Shutdown {
+        Shutdown::default()
+    }
+
+    /// A switch that SIGTERM and SIGINT (Ctrl-C) turn; the second signal ends the process with status 1.
+    ///
+    /// Errors: the signals cannot be caught, or the thread that waits for them cannot be started.
+    #[cfg(unix)]
+    pub fn on_signals() -> io::Result<Shutdown> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        use signal_hook::iterator::Signals;
+        let shutdown = Shutdown::new();
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let ours = shutdown.clone();
+        let wait = move || {
+            for signal in signals.forever() {
+                let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
+                if ours.is_draining() {
+                    log::warn!("{name} again: ending at once");
+                    log::logger().flush();
+                    std::process::exit(1);
+                }
+                log::info!("{name}: finishing what is in flight; a second signal ends at once");
+                ours.trigger();
+            }
+        };
+        std::thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
+        Ok(shutdown)
+    }
+
+    /// A switch that nothing but [`trigger`](Shutdown::trigger) turns: this system has no such signals.
+    #[cfg(not(unix))]
+    pub fn on_signals() -> io::Result<Shutdown> {
+        Ok(Shutdown::new())
+    }
+
+    /// Begins the drain. Further calls change nothing.
+    pub fn trigger(&self) {
+        let mut callbacks = self.callbacks();
+        if self.shared.draining.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let called = std::mem::take(&mut *callbacks);
+        // Without the lock: a callback may ask or subscribe.
+        drop(callbacks);
+        self.shared.changed.notify_all();
+        called.iter().for_each(|callback| callback());
+    }
+
+    /// True once the drain has begun.
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the drain begins.
+    pub fn wait(&self) {
+        let mut callbacks = self.callbacks();
+        while !self.is_draining() {
+            callbacks = self.shared.changed.wait(callbacks).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Calls `callback` once when the drain begins, or now if it has. It runs on the thread that
+    /// triggers, so it does no more than wake somebody.
+    pub fn subscribe(&self, callback: impl Fn() + Send + 'static) {
+        let mut callbacks = self.callbacks();
+        if self.is_draining() {
+            drop(callbacks);
+            callback();
+        } else {
+            callbacks.push(Box::new(callback));
+        }
+    }
+
+    fn callbacks(&self) -> MutexGuard<'_, Vec<Callback>> {
+        // No callback runs under the lock, so what a panic leaves behind it is whole.
+        self.shared.callbacks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Shutdown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shutdown").field("is_draining", &self.is_draining()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    #[test]
+    fn everyone_hears_it_once() {
+        let shutdown = Shutdown::new();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let count = || {
+            let calls = Arc::clone(&calls);
+            move || _ = calls.fetch_add(1, Ordering::SeqCst)
+        };
+        shutdown.subscribe(count());
+        let waiter = std::thread::spawn({
+            let shutdown = shutdown.clone();
+            move || shutdown.wait()
+        });
+        assert!(!shutdown.is_draining());
+        shutdown.trigger();
+        shutdown.clone().trigger();
+        waiter.join().unwrap();
+        shutdown.wait();
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
+        shutdown.subscribe(count());
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn a_callback_may_use_the_switch() {
+        let shutdown = Shutdown::new();
+        let inner = shutdown.clone();
+        shutdown.subscribe(move || {
+            assert!(inner.is_draining());
+            inner.subscribe(|| {});
+        });
+        shutdown.trigger();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_signal_turns_it() {
+        let shutdown = Shutdown::on_signals().unwrap();
+        signal_hook::low_level::raise(signal_hook::consts::SIGTERM).unwrap();
+        shutdown.wait();
+        assert!(shutdown.is_draining());
+    }
+}
