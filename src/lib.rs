@@ -45,4 +45,5 @@ pub mod network;
 pub mod now;
 pub mod route;
 pub mod settings;
+pub mod site;
 pub mod wants;

@@ -1,0 +1,127 @@
+//! The mirror: answers as the course's Python wrote them, byte for byte, so that its transcripts can
+//! be repeated.
+//!
+//! Contract: what is mirrored is the wire format, its oddities included: HTTP/1.0, a date in local
+//! time, `Content-type` for files only, errors without a word, four stray bytes after the body.
+//! Its faults are not: a HEAD is answered, large files arrive whole, an unknown extension is no crash.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use chrono::{DateTime, Local};
+
+use super::answer::{Answer, Content, Length};
+use super::mime;
+use crate::buffer::Buffer;
+use crate::http::response::reason;
+use crate::now::Now;
+
+/// What the Python's main loop appended to each answer.
+pub(super) const STRAY: &[u8] = b"\r\n\r\n";
+
+/// The Python's dictionary of types; it knew no others.
+pub(super) fn content_type(path: &[u8]) -> Cow<'static, str> {
+    const TYPES: [(&str, &str); 4] =
+        [(".pdf", "application/pdf"), (".jpg", "image/jpeg"), (".txt", "text/plain"), (".html", "text/html")];
+    let known = TYPES.iter().find(|(extension, _)| path.ends_with(extension.as_bytes()));
+    Cow::Borrowed(known.map_or(mime::UNKNOWN, |(_, content_type)| content_type))
+}
+
+/// Turns an answer into the Python's: always the last on its connection, errors without a body.
+pub(super) fn mirrored(answer: Answer) -> Answer {
+    let answer = Answer { mirrored: true, close: true, ..answer };
+    match answer.status {
+        400.. => Answer { body: Content::Empty, length: Length::Known(0), ..answer },
+        _ => answer,
+    }
+}
+
+/// Writes the head; `false` if there is no room, and then nothing is written.
+pub(super) fn write_head(answer: &Answer, out: &mut Buffer, now: &Now) -> bool {
+    let before = out.len();
+    let fits = put_head(answer, out, now).is_ok();
+    if !fits {
+        out.truncate(before);
+    }
+    fits
+}
+
+fn put_head(answer: &Answer, out: &mut Buffer, now: &Now) -> std::io::Result<()> {
+    let status = answer.status;
+    let date = DateTime::<Local>::from(now.wall).format("%a %b %e %H:%M:%S %Y");
+    let length = match answer.length {
+        Length::Known(bytes) => bytes,
+        _ => 0,
+    };
+    write!(out, "HTTP/1.0 {status} {}\r\nDate: {date}\r\nConnection: close\r\n", reason(status))?;
+    write!(out, "Server: myserver/1.0\r\nContent-Length: {length}\r\n")?;
+    if let Some(file) = &answer.file {
+        write!(out, "Content-type: {}\r\n", file.content_type)?;
+    }
+    if let Some(location) = &answer.location {
+        write!(out, "location: {location}\r\n")?;
+    }
+    write!(out, "\r\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Refusal;
+    use crate::site::pages;
+    use chrono::TimeZone;
+    use std::time::Instant;
+
+    fn written(answer: &Answer) -> String {
+        let wall = Local.with_ymd_and_hms(2021, 7, 13, 20, 31, 13).unwrap();
+        let now = Now { instant: Instant::now(), wall: wall.into() };
+        let mut out = Buffer::new();
+        assert!(write_head(answer, &mut out, &now));
+        String::from_utf8(out.bytes().to_vec()).unwrap()
+    }
+
+    const REST: &str = "Date: Tue Jul 13 20:31:13 2021\r\nConnection: close\r\nServer: myserver/1.0\r\n";
+
+    #[test]
+    fn a_page_is_what_the_python_wrote() {
+        let answer = mirrored(Answer::text(200, pages::HOME));
+        assert_eq!(written(&answer), format!("HTTP/1.0 200 OK\r\n{REST}Content-Length: 31\r\n\r\n"));
+        assert_eq!(answer.body.bytes(), Some(pages::HOME.as_bytes()));
+        assert_eq!((answer.trailing(), answer.close), (&b"\r\n\r\n"[..], true));
+    }
+
+    #[test]
+    fn a_redirect_and_an_error_have_no_body() {
+        let video = mirrored(Answer::redirect(302, "https://youtu.be/katoxpnTf04"));
+        assert_eq!(
+            written(&video),
+            format!(
+                "HTTP/1.0 302 Found\r\n{REST}Content-Length: 0\r\nlocation: https://youtu.be/katoxpnTf04\r\n\r\n"
+            )
+        );
+        let missing = mirrored(Answer::refusal(Refusal::new(404, "No.")));
+        assert_eq!(written(&missing), format!("HTTP/1.0 404 Not Found\r\n{REST}Content-Length: 0\r\n\r\n"));
+        assert_eq!(missing.body.bytes(), Some(&b""[..]));
+    }
+
+    #[test]
+    fn a_head_has_neither_body_nor_stray_bytes() {
+        let answer = mirrored(Answer::text(200, pages::HOME).without_body());
+        assert!(written(&answer).contains("Content-Length: 31\r\n"));
+        assert_eq!((answer.body.length(), answer.trailing()), (0, &b""[..]));
+    }
+
+    #[test]
+    fn only_four_types_are_known() {
+        for (path, expected) in [
+            ("a.jpg", "image/jpeg"),
+            ("a.pdf", "application/pdf"),
+            ("a.txt", "text/plain"),
+            ("a.html", "text/html"),
+            ("a.css", mime::UNKNOWN),
+            ("a", mime::UNKNOWN),
+        ] {
+            assert_eq!(content_type(path.as_bytes()), expected, "{path}");
+        }
+    }
+}
