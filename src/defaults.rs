@@ -184,3 +184,6 @@ pub const DESCRIPTORS_SPARE: usize = 128;
 
 /// Descriptors of one client connection: its own, and that to the back end or of the file.
 pub const DESCRIPTORS_PER_CONNECTION: usize = 2;
+
+/// Bytes of a configuration file: thousands of lines more than there are keys.
+pub const CONFIG_BYTES_MAX: u64 = 256 * 1024;

@@ -32,6 +32,8 @@
 
 pub mod balance;
 pub mod buffer;
+pub mod cli;
+pub mod config;
 pub mod defaults;
 pub mod duration;
 pub mod ending;
@@ -43,7 +45,10 @@ pub mod log;
 pub mod net;
 pub mod network;
 pub mod now;
+pub mod roles;
 pub mod route;
+pub mod run;
 pub mod settings;
 pub mod site;
+pub mod suite;
 pub mod wants;
