@@ -283,6 +283,7 @@ mod tests {
         ] {
             has(&shown, line);
         }
+        assert!(shown.starts_with("# Listening\nlisten = "), "in the order of the flags:\n{shown}");
         for key in ["config", "check", "help", "version", "log-file"] {
             has_not(&shown, key);
         }

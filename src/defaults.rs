@@ -187,3 +187,6 @@ pub const DESCRIPTORS_PER_CONNECTION: usize = 2;
 
 /// Bytes of a configuration file: thousands of lines more than there are keys.
 pub const CONFIG_BYTES_MAX: u64 = 256 * 1024;
+
+/// Open client connections of each role in `suite`: together they stay below common limits on open files.
+pub const SUITE_CONNECTIONS_MAX: usize = 512;

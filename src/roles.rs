@@ -101,7 +101,6 @@ pub fn serve(plan: Plan) -> Result<(), Failure> {
     let runtime = |error: std::io::Error| Failure::Runtime(error.to_string());
     // Before anything is bound: a signal that comes from now on is a drain and not a sudden death.
     let shutdown = Shutdown::on_signals().map_err(runtime)?;
-    settings.connections_max = connections_max(settings.connections_max, 1);
     let mut listeners = Vec::new();
     let mut said = String::new();
     for address in addresses {
@@ -111,6 +110,7 @@ pub fn serve(plan: Plan) -> Result<(), Failure> {
         said.push_str(&format!("listening on {address}\n"));
         listeners.extend(bound);
     }
+    settings.connections_max = connections_max(settings.connections_max, 1);
     cli::print(&said)?;
     run::serve(model, name, listeners, service, &settings, &shutdown).map_err(runtime)
 }

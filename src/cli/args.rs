@@ -118,6 +118,7 @@ impl<T: Args + Effect> Balancer<T> {
 
 /// The arguments of `suite`.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Suite")]
 pub struct Suite {
     /// First of the ports, 0 takes free ones [default: the course's ports]
     #[arg(long, value_name = "N", value_parser = port_base)]
@@ -153,7 +154,14 @@ pub struct Suite {
 impl Suite {
     /// The settings these arguments come to; all roles share them.
     pub fn settings(&self) -> Settings {
-        let mut settings = Settings { workers: self.workers, park: !self.no_park, ..Settings::default() };
+        let mut settings = Settings {
+            workers: self.workers,
+            park: !self.no_park,
+            // One loop a role: ten roles share the machine, and the course's balancer had one.
+            loops: 1,
+            connections_max: defaults::SUITE_CONNECTIONS_MAX,
+            ..Settings::default()
+        };
         settings.timeouts.drain = self.drain.0;
         settings
     }

@@ -86,14 +86,17 @@ impl Role {
 
     /// The role's command: flags, defaults and help.
     pub fn command<A: Args>(&self) -> Command {
-        let command = Command::new(self.name)
+        // The words come last: clap takes those of `A`, which are for readers of the code.
+        let command = A::augment_args(Command::new(self.name))
             .version(env!("CARGO_PKG_VERSION"))
             .about(self.about)
+            .long_about(None)
             .after_help(format!("Example:\n  {}", self.example));
-        let command = A::augment_args(command);
-        match self.listen {
-            Some(address) => command.mut_arg("listen", |arg| arg.default_value(address.to_string())),
-            None => command,
-        }
+        let Some(address) = self.listen.map(|address| address.to_string()) else { return command };
+        // Not `mut_arg`, which would move the flag behind all others.
+        command.mut_args(move |arg| match arg.get_long() {
+            Some("listen") => arg.default_value(address.clone()),
+            _ => arg,
+        })
     }
 }

@@ -27,6 +27,7 @@ fn expect_flags(mut command: Command, groups: &[&[&str]]) {
     flags.sort_unstable();
     assert_eq!(flags, wanted, "{}", command.get_name());
     let name = command.get_name().to_owned();
+    assert!(!command.get_about().unwrap().to_string().contains("arguments"), "{name}: words for users");
     let help = command.render_long_help().to_string();
     for flag in wanted {
         assert!(help.contains(&format!("--{flag}")), "{name}: --{flag}");
