@@ -1,1 +1,37 @@
-//! Black-box tests.
+//! Black-box tests: each starts real binaries on free loopback ports and speaks to them from outside.
+//!
+//! One topic a file. A test waits for an event with a deadline and never for time to pass, leaves
+//! nothing running, and runs on both drivers by [`support::both`] unless its topic is one of them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
+#![allow(unreachable_pub, reason = "nothing is outside a test binary: `pub` means shared between topics")]
+
+mod support;
+
+/// Named so that `cargo test integration` runs these tests and no others.
+#[path = "."]
+mod integration {
+    /// Flags, the configuration file, logs.
+    mod cli;
+    /// How a role ends.
+    mod drain;
+    /// Requests through a back end that works.
+    mod gateway;
+    /// Requests through a back end that does not.
+    mod gateway_faults;
+    /// The harness itself: whether a test that fails can be believed.
+    mod harness;
+    /// Connections, framing and limits of a server.
+    mod http;
+    /// Apache Bench and a browser.
+    mod peers;
+    /// What the threaded model alone has.
+    mod pool;
+    /// What the Python programs did wrong.
+    mod python_faults;
+    /// Bytes both ways.
+    mod relay;
+    /// Files and pages.
+    mod site;
+    /// The course's own `curl` sessions.
+    mod transcript;
+}

@@ -25,6 +25,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::defaults::{PASSIVE_FAILURES, PASSIVE_OUT, PASSIVE_WINDOW, RETRIES};
+use crate::ending::{Ending, How, Phase, Who};
 use crate::now::Now;
 
 /// The value of [`Backend::out_until`] of a back end that is up.
@@ -213,6 +214,27 @@ impl Group {
     fn milliseconds(&self, now: &Now) -> u64 {
         let base = *self.base.get_or_init(|| now.instant);
         milliseconds(now.instant.saturating_duration_since(base)) + 1
+    }
+
+    /// Counts a failure and tells the log of it, and of the back end going out because of it. A
+    /// limit of ours ([`How::Limited`]) is told and not counted: no back end is to blame for it.
+    pub fn report_failure(&self, index: usize, how: How, phase: Phase, now: &Now) {
+        let address = self.backends[index].address;
+        if how == How::Limited {
+            log::error!("{}: no descriptor or local port is left to connect to {address}", self.name);
+            return;
+        }
+        log::warn!("{}: {address} failed: {}", self.name, Ending::new(Who::Backend, how, phase));
+        if self.failed(index, now) {
+            log::error!("{}: {address} is out for {} s", self.name, PASSIVE_OUT.as_secs());
+        }
+    }
+
+    /// Wipes out earlier failures, and tells the log if the back end comes back because of it.
+    pub fn report_success(&self, index: usize) {
+        if self.succeeded(index) {
+            log::info!("{}: {} is back", self.name, self.backends[index].address);
+        }
     }
 }
 

@@ -143,6 +143,15 @@ pub const TRIAL_DELAY_MAX: Duration = Duration::from_secs(60);
 /// Lines the log holds while its file or terminal is slow; more are counted and dropped.
 pub const LOG_LINES_MAX: usize = 8192;
 
+/// Fields that one `Connection` may name; browsers name two. More are an attempt to make us compare a lot.
+pub const CONNECTION_OPTIONS_MAX: usize = 16;
+
+/// Descriptors left for listeners, logs, files and kept connections when connections are counted.
+pub const DESCRIPTORS_SPARE: usize = 128;
+
+/// Descriptors of one client connection: its own, and that to the back end or of the file.
+pub const DESCRIPTORS_PER_CONNECTION: usize = 2;
+
 /// How much the log tells: connections and their ends, no inner workings.
 pub const LOG_LEVEL: &str = "info";
 
@@ -176,15 +185,6 @@ pub const CONNECTIONS_MAX_MAX: usize = 1_048_576;
 
 /// Threads of each pool in `suite`, which has up to ten pools in one process.
 pub const SUITE_WORKERS: usize = 16;
-/// Fields that one `Connection` may name; browsers name two. More are an attempt to make us compare a lot.
-pub const CONNECTION_OPTIONS_MAX: usize = 16;
-
-/// Descriptors left for listeners, logs, files and kept connections when connections are counted.
-pub const DESCRIPTORS_SPARE: usize = 128;
-
-/// Descriptors of one client connection: its own, and that to the back end or of the file.
-pub const DESCRIPTORS_PER_CONNECTION: usize = 2;
-
 /// Bytes of a configuration file: thousands of lines more than there are keys.
 pub const CONFIG_BYTES_MAX: u64 = 256 * 1024;
 

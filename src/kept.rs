@@ -64,6 +64,14 @@ impl<T> Kept<T> {
         idle.remove(place).map(|found| found.connection)
     }
 
+    /// Takes the connection that `is_it` knows, to whichever back end.
+    pub fn remove_any(&mut self, mut is_it: impl FnMut(&T) -> bool) -> Option<T> {
+        self.backends.iter_mut().find_map(|(_, idle)| {
+            let place = idle.iter().position(|idle| is_it(&idle.connection))?;
+            idle.remove(place).map(|found| found.connection)
+        })
+    }
+
     /// Gives back one connection that is too old to be used; call until `None`.
     #[must_use = "what comes back is to be closed"]
     pub fn expire(&mut self, now: &Now) -> Option<T> {

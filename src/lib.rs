@@ -30,6 +30,7 @@
 //! | [`relay::Relay`] | joined byte for byte to a back end | `threaded/relay.rs` | `poll_loop/relay.rs` |
 #![forbid(unsafe_code)]
 
+pub mod account;
 pub mod balance;
 pub mod buffer;
 pub mod cli;
@@ -38,17 +39,25 @@ pub mod defaults;
 pub mod duration;
 pub mod ending;
 pub mod endpoint;
+pub mod exchange;
 pub mod forward;
 pub mod http;
 pub mod kept;
+pub mod linger;
 pub mod log;
 pub mod net;
 pub mod network;
 pub mod now;
+pub mod poll_loop;
+pub mod relay;
+pub mod request_line;
 pub mod roles;
 pub mod route;
-pub mod run;
+pub mod service;
 pub mod settings;
 pub mod site;
+pub mod status;
 pub mod suite;
+pub mod threaded;
 pub mod wants;
+pub mod web;

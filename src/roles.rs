@@ -9,12 +9,13 @@ use std::sync::Arc;
 use crate::balance::Group;
 use crate::cli::{self, Balancer, Effect, Failure, Mode, Proxy, Role, Server};
 use crate::endpoint::Endpoint;
+use crate::exchange::Gateway;
 use crate::forward::Rules;
 use crate::net::limits::connections_that_fit;
 use crate::net::listen::{ListenError, bind};
 use crate::net::shutdown::Shutdown;
 use crate::route::Routes;
-use crate::run::{self, Service};
+use crate::service::{self, Service};
 use crate::settings::{Model, Settings};
 use crate::site::{self, Site};
 
@@ -26,7 +27,6 @@ pub struct Plan {
     service: Service,
     settings: Settings,
     addresses: Vec<SocketAddr>,
-    backlog: u32,
 }
 
 /// Plans a static server over the site of `kind`.
@@ -41,7 +41,6 @@ pub fn server(kind: site::Role) -> impl FnOnce(&Role, &Server) -> Result<Plan, F
             service: Service::Web(Arc::new(site)),
             settings: args.settings(),
             addresses: resolve("--listen", &args.listening.listen)?,
-            backlog: backlog(args.listening.backlog),
         })
     }
 }
@@ -59,10 +58,12 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<Plan, Failure> {
     Ok(Plan {
         name: role.name,
         model: args.driver.model,
-        service: Service::Gateway(Arc::new(routes), Arc::new(Rules { trust: routing.trust.clone() })),
+        service: Service::Gateway(Arc::new(Gateway {
+            routes,
+            rules: Rules { trust: routing.trust.clone() },
+        })),
         settings: args.settings(),
         addresses: resolve("--listen", &args.listening.listen)?,
-        backlog: backlog(args.listening.backlog),
     })
 }
 
@@ -81,7 +82,7 @@ pub fn balancer<T: clap::Args + Effect>(
             Mode::Tcp => Service::Relay(group),
             Mode::Http => {
                 let rules = Rules { trust: back_ends.trust.clone() };
-                Service::Gateway(Arc::new(Routes::new(group)), Arc::new(rules))
+                Service::Gateway(Arc::new(Gateway { routes: Routes::new(group), rules }))
             }
         };
         Ok(Plan {
@@ -90,54 +91,39 @@ pub fn balancer<T: clap::Args + Effect>(
             service,
             settings: args.settings(),
             addresses: resolve("--listen", &args.listening.listen)?,
-            backlog: backlog(args.listening.backlog),
         })
     }
 }
 
 /// Binds, prints one line a listener, and serves until a signal ends it.
 pub fn serve(plan: Plan) -> Result<(), Failure> {
-    let Plan { name, model, service, mut settings, addresses, backlog } = plan;
+    let Plan { name, model, service, mut settings, addresses } = plan;
     let runtime = |error: std::io::Error| Failure::Runtime(error.to_string());
     // Before anything is bound: a signal that comes from now on is a drain and not a sudden death.
     let shutdown = Shutdown::on_signals().map_err(runtime)?;
     let mut listeners = Vec::new();
     let mut said = String::new();
     for address in addresses {
-        let bound = listen(address, backlog, model, &settings)
-            .map_err(|error| Failure::Runtime(error.to_string()))?;
-        let address = bound[0].local_addr().map_err(runtime)?;
+        let listener =
+            listen(address, model, &settings).map_err(|error| Failure::Runtime(error.to_string()))?;
+        let address = listener.local_addr().map_err(runtime)?;
         said.push_str(&format!("listening on {address}\n"));
-        listeners.extend(bound);
+        listeners.push(listener);
     }
     settings.connections_max = connections_max(settings.connections_max, 1);
     cli::print(&said)?;
-    run::serve(model, name, listeners, service, &settings, &shutdown).map_err(runtime)
+    service::serve(model, name, listeners, service, &settings, &shutdown).map_err(runtime)
 }
 
-/// The listeners of one address, never none: one, or one for each loop, so that the kernel spreads
-/// connections over the loops. With several addresses, listener `n` is for loop `n % loops`.
-pub(crate) fn listen(
-    address: SocketAddr,
-    backlog: u32,
-    model: Model,
-    settings: &Settings,
-) -> Result<Vec<TcpListener>, ListenError> {
-    if model == Model::Threaded || settings.loops == 1 || !cfg!(unix) {
-        return Ok(vec![bind(address, backlog, false)?]);
+/// Binds an address. With several loops it is shared: the driver binds it once more for each further loop.
+fn listen(address: SocketAddr, model: Model, settings: &Settings) -> Result<TcpListener, ListenError> {
+    let is_shared = model == Model::Async && settings.loops > 1;
+    if is_shared && address.port() != 0 {
+        // `SO_REUSEPORT` would share the port with a second copy of this program too, each getting
+        // half of the connections; so see first whether it is free without.
+        drop(bind(address, settings.backlog, false)?);
     }
-    if address.port() != 0 {
-        // `SO_REUSEPORT` would share the port with a second copy of this program, each getting half
-        // of the connections; so see first whether it is free without.
-        drop(bind(address, backlog, false)?);
-    }
-    let mut listeners = vec![bind(address, backlog, true)?];
-    // With port 0 the first one takes a free port and the others join it there.
-    let address = listeners[0].local_addr().unwrap_or(address);
-    while listeners.len() < settings.loops {
-        listeners.push(bind(address, backlog, true)?);
-    }
-    Ok(listeners)
+    bind(address, settings.backlog, is_shared)
 }
 
 /// How many of `wanted` connections each of `roles` may have; says so if the system allows fewer.
@@ -162,25 +148,19 @@ fn resolve(flag: &str, endpoints: &[Endpoint]) -> Result<Vec<SocketAddr>, Failur
     Ok(addresses)
 }
 
-fn backlog(given: usize) -> u32 {
-    // The flag's bound is far below.
-    u32::try_from(given).unwrap_or(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn each_loop_has_a_listener_of_its_own_on_the_same_port() {
+    fn a_shared_port_is_shared_with_nobody_else() {
         let settings = Settings { loops: 3, ..Settings::default() };
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listeners = listen(any, 8, Model::Async, &settings).unwrap();
-        assert_eq!(listeners.len(), if cfg!(unix) { 3 } else { 1 });
-        let address = listeners[0].local_addr().unwrap();
-        assert!(listeners.iter().all(|listener| listener.local_addr().unwrap() == address));
-        assert!(listen(address, 8, Model::Async, &settings).is_err(), "a second program does not share it");
-        assert_eq!(listen(any, 8, Model::Threaded, &settings).unwrap().len(), 1);
+        let listener = listen(any, Model::Async, &settings).unwrap();
+        let address = listener.local_addr().unwrap();
+        #[cfg(target_os = "linux")]
+        assert!(bind(address, 8, true).is_ok(), "the driver can add listeners");
+        assert!(listen(address, Model::Async, &settings).is_err(), "a second program cannot");
     }
 
     #[test]

@@ -26,6 +26,8 @@ impl fmt::Display for Model {
 /// The settings both drivers obey.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Connections the kernel may hold for us before `accept`.
+    pub backlog: u32,
     /// Threaded: threads of the pool.
     pub workers: usize,
     /// Threaded: accepted sockets that may wait for a worker.
@@ -43,6 +45,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
+            backlog: defaults::BACKLOG,
             workers: defaults::WORKERS,
             queue: defaults::QUEUE,
             park: true,

@@ -14,12 +14,13 @@ use std::thread;
 use crate::balance::Group;
 use crate::cli::{self, Failure, Role};
 use crate::defaults;
+use crate::exchange::Gateway;
 use crate::forward::Rules;
 use crate::net::listen::{ListenError, bind};
 use crate::net::shutdown::Shutdown;
 use crate::roles::connections_max;
 use crate::route::Routes;
-use crate::run::{self, Service};
+use crate::service::{self, Service};
 use crate::settings::{Model, Settings};
 use crate::site::{self, Site};
 
@@ -111,7 +112,7 @@ fn serve_one(
     // One role down is not the picture that the map shows: then the others end in good order.
     let _all = EndsAll(shutdown);
     let name = seat.role.name;
-    run::serve(seat.model, name, vec![listener], service, settings, shutdown)
+    service::serve(seat.model, name, vec![listener], service, settings, shutdown)
         .map_err(|error| Failure::Runtime(format!("{name}: {error}")))
 }
 
@@ -192,11 +193,11 @@ fn wire(bound: Vec<Bound>) -> Result<Vec<Wired>, String> {
     let mut routes = Routes::new(group("default", Role::DEFAULT_SERVER));
     routes.add("/images/", group("/images/", Role::IMAGE_SERVER))?;
     routes.add("/pdf/", group("/pdf/", Role::PDF_SERVER))?;
-    let routes = Arc::new(routes);
+    let gateway = Arc::new(Gateway { routes, rules: Rules::default() });
     let web_servers = of(Role::WEB_SERVER);
     let service = |job: &Job| match job {
         Job::Site(site) => Service::Web(Arc::clone(site)),
-        Job::Proxy => Service::Gateway(Arc::clone(&routes), Arc::new(Rules::default())),
+        Job::Proxy => Service::Gateway(Arc::clone(&gateway)),
         // A group each: the two balancers take turns on their own, as two programs would.
         Job::Balance => Service::Relay(Arc::new(Group::new("back ends", web_servers.clone()))),
     };

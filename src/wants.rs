@@ -22,6 +22,8 @@ pub struct Wants {
     pub shut_backend: bool,
     /// The back end's connection is done with: keep it for the next request or drop it.
     pub release_backend: bool,
+    /// Both sides have switched to another protocol: go on as a relay of bytes.
+    pub tunnel: bool,
     /// The connection is over: close both sockets and write the closing line.
     pub finish: bool,
 }

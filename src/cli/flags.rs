@@ -44,6 +44,8 @@ pub struct Listening {
 
 impl Effect for Listening {
     fn apply(&self, settings: &mut Settings) {
+        // The flag's bound lies far below that of its type.
+        settings.backlog = u32::try_from(self.backlog).unwrap_or(u32::MAX);
         settings.connections_max = self.connections_max;
     }
 }

@@ -8,6 +8,7 @@ pub mod body;
 pub mod date;
 pub mod framing;
 pub mod head;
+pub mod request_reader;
 pub mod response;
 
 use std::fmt;

@@ -84,6 +84,11 @@ pub fn forwarded_to(backend: SocketAddr) {
     }
 }
 
+/// True if [`closed`] tells anything: what only it needs need not be remembered otherwise.
+pub fn closing_lines_wanted() -> bool {
+    log_enabled!(Level::Info)
+}
+
 /// The closing line of a connection or exchange.
 pub fn closed(closing: &Closing<'_>) {
     if log_enabled!(Level::Info) {

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::ending::How;
+
 /// Why there is no connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ConnectError {
@@ -67,6 +69,16 @@ impl From<&io::Error> for ConnectError {
             | io::ErrorKind::NetworkDown => ConnectError::Unreachable,
             io::ErrorKind::AddrNotAvailable => ConnectError::NoPorts,
             kind => ConnectError::Other(kind),
+        }
+    }
+}
+
+impl From<ConnectError> for How {
+    fn from(error: ConnectError) -> How {
+        match error {
+            ConnectError::TimedOut => How::TimedOut,
+            ConnectError::NoDescriptors | ConnectError::NoPorts => How::Limited,
+            ConnectError::Refused | ConnectError::Unreachable | ConnectError::Other(_) => How::Refused,
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod accept;
 pub mod clock;
 pub mod connect;
 pub mod deadline;
+pub mod io;
 pub mod limits;
 pub mod listen;
 pub mod shutdown;

@@ -1,0 +1,63 @@
+//! The worker pool of the threaded model: parking, the bounded queue, the refusal when it is full.
+
+use std::time::{Duration, Instant};
+
+use crate::support::Model::Threaded;
+use crate::support::client::{Client, get, request};
+use crate::support::launch::Launch;
+
+#[test]
+fn idle_clients_do_not_own_workers() {
+    let role = Launch::web_server(Threaded).flag("--workers", 2).start();
+    let mut idle: Vec<_> = (0..20).map(|_| Client::connect(role.address())).collect();
+    for client in &mut idle {
+        assert_eq!(client.get("/").status, 200);
+    }
+    assert_eq!(get(role.address(), "/").status, 200, "a fresh client");
+    for client in &mut idle {
+        assert_eq!(client.get("/").status, 200, "a parked client comes back");
+    }
+}
+
+#[test]
+fn unfinished_heads_do_not_own_workers() {
+    let role = Launch::web_server(Threaded).flag("--workers", 2).start();
+    let mut unfinished: Vec<_> = (0..20).map(|_| Client::connect(role.address())).collect();
+    for client in &mut unfinished {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n");
+    }
+    assert_eq!(get(role.address(), "/").status, 200, "a fresh client");
+    for client in &mut unfinished {
+        assert_eq!(client.send("\r\n").answer().status, 200);
+    }
+}
+
+#[test]
+fn without_parking_idle_clients_starve_the_rest() {
+    let launch = Launch::web_server(Threaded).switch("--no-park").flag("--workers", 2).flag("--queue", 1);
+    let role = launch.start();
+    let mut owners = [(); 2].map(|()| Client::connect(role.address()));
+    for owner in &mut owners {
+        assert_eq!(owner.get("/").status, 200); // and each keeps its worker
+    }
+    let mut queued = Client::connect(role.address());
+    queued.send(request("GET", "/", ""));
+    queued.expect_silence(Duration::from_millis(300));
+    let start = Instant::now();
+    let refused = get(role.address(), "/");
+    assert_eq!((refused.status, refused.text().trim_end().lines().count()), (503, 1));
+    assert!(start.elapsed() < Duration::from_secs(2), "refused after {:?}", start.elapsed());
+    // A worker that is given back serves the one in the queue.
+    drop(owners);
+    assert_eq!(queued.answer().status, 200);
+}
+
+#[test]
+fn workers_are_named() {
+    let role = Launch::web_server(Threaded).flag("--workers", 3).start();
+    assert_eq!(get(role.address(), "/").status, 200);
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", role.process().id())).unwrap();
+    let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap());
+    let workers = names.filter(|name| name.starts_with("worker-")).count();
+    assert_eq!(workers, 3);
+}

@@ -1,0 +1,114 @@
+//! How a role is started: its binary and its flags, put together one by one.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use super::process::Process;
+use super::role::Role;
+use super::{Model, PATIENCE};
+
+/// A role about to be started.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    binary: &'static str,
+    args: Vec<String>,
+}
+
+/// A program that ended by itself.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit status; `None` after a signal.
+    pub status: Option<i32>,
+    /// Its standard output.
+    pub out: String,
+    /// Its standard error.
+    pub err: String,
+}
+
+impl Launch {
+    /// A role with no flags at all.
+    pub fn bare(binary: &'static str) -> Launch {
+        Launch { binary, args: Vec::new() }
+    }
+
+    /// A server or the reverse proxy on a free port.
+    pub fn role(binary: &'static str, model: Model) -> Launch {
+        let model = match model {
+            Model::Threaded => "threaded",
+            Model::Async => "async",
+        };
+        Launch::bare(binary).on_a_free_port().flag("--model", model)
+    }
+
+    /// The generic back end on a free port: the site and the test answers.
+    pub fn web_server(model: Model) -> Launch {
+        Launch::role("web-server", model)
+    }
+
+    /// The reverse proxy on a free port, with everything routed to one group.
+    pub fn reverse_proxy(model: Model, default: SocketAddr) -> Launch {
+        Launch::role("reverse-proxy", model).flag("--default", default)
+    }
+
+    /// The balancer of this model on a free port.
+    pub fn balancer(model: Model, mode: &str, backends: impl IntoIterator<Item = SocketAddr>) -> Launch {
+        let binary = match model {
+            Model::Threaded => "lb-threaded",
+            Model::Async => "lb-async",
+        };
+        let launch = Launch::bare(binary).on_a_free_port().flag("--mode", mode);
+        backends.into_iter().fold(launch, |launch, backend| launch.flag("--backend", backend))
+    }
+
+    /// Adds a flag and its value.
+    pub fn flag(mut self, name: &str, value: impl Display) -> Launch {
+        self.args.extend([name.to_owned(), value.to_string()]);
+        self
+    }
+
+    /// Adds a flag without a value.
+    pub fn switch(mut self, name: &str) -> Launch {
+        self.args.push(name.to_owned());
+        self
+    }
+
+    /// Starts it and waits until it can be reached.
+    pub fn start(self) -> Role {
+        Role::reached(self.process(), self.binary)
+    }
+
+    /// Starts it without waiting.
+    pub fn process(&self) -> Process {
+        Process::start(Command::new(path_of(self.binary)).args(&self.args)).unwrap()
+    }
+
+    /// Runs it to its end, which must come by itself.
+    pub fn end(&self) -> Ended {
+        let mut process = self.process();
+        let status = process.wait(PATIENCE);
+        let (out, err) = (process.out.text(), process.err.text());
+        let Some(status) = status else {
+            panic!("{} {:?} still runs; it said:\n{out}\n{err}", self.binary, self.args);
+        };
+        Ended { status: status.code(), out, err }
+    }
+
+    fn on_a_free_port(self) -> Launch {
+        self.flag("--listen", "127.0.0.1:0")
+    }
+}
+
+fn path_of(binary: &str) -> &'static str {
+    match binary {
+        "default-server" => env!("CARGO_BIN_EXE_default-server"),
+        "image-server" => env!("CARGO_BIN_EXE_image-server"),
+        "pdf-server" => env!("CARGO_BIN_EXE_pdf-server"),
+        "web-server" => env!("CARGO_BIN_EXE_web-server"),
+        "reverse-proxy" => env!("CARGO_BIN_EXE_reverse-proxy"),
+        "lb-threaded" => env!("CARGO_BIN_EXE_lb-threaded"),
+        "lb-async" => env!("CARGO_BIN_EXE_lb-async"),
+        "suite" => env!("CARGO_BIN_EXE_suite"),
+        _ => panic!("no binary {binary}"),
+    }
+}

@@ -1,0 +1,85 @@
+//! A role that runs: where it listens, what it logs, how it ends.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream};
+use std::process::ExitStatus;
+use std::time::Instant;
+
+use rustix::process::Signal;
+
+use super::PATIENCE;
+use super::process::Process;
+
+/// A running role; killed and reaped when dropped.
+#[derive(Debug)]
+pub struct Role {
+    process: Process,
+    address: SocketAddr,
+}
+
+impl Role {
+    /// Waits for the line by which a role says that it can be reached.
+    pub fn reached(process: Process, name: &str) -> Role {
+        let line = process.out.wait_nth(0, |line| line.starts_with("listening on "));
+        let Some(line) = line else {
+            panic!("{name} is not listening; it said:\n{}\n{}", process.out.text(), process.err.text());
+        };
+        let address = line["listening on ".len()..].parse().unwrap_or_else(|_| panic!("{name}: {line:?}"));
+        Role { process, address }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address of something it serves.
+    pub fn url(&self, target: &str) -> String {
+        format!("http://{}{target}", self.address)
+    }
+
+    /// The process underneath.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Its log so far.
+    pub fn log(&self) -> String {
+        self.process.err.text()
+    }
+
+    /// Waits for a line of its log that holds `text`.
+    pub fn wait_for_log(&self, text: &str) -> String {
+        let line = self.process.err.wait_nth(0, |line| line.contains(text));
+        line.unwrap_or_else(|| panic!("nothing logged with {text:?}, but:\n{}", self.log()))
+    }
+
+    /// Asks it to end.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Waits until it takes no more connections.
+    pub fn wait_until_it_refuses(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match TcpStream::connect_timeout(&self.address, PATIENCE) {
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => return,
+                _ => assert!(Instant::now() < deadline, "still accepting; it said:\n{}", self.log()),
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let status = self.process.wait(PATIENCE);
+        status.unwrap_or_else(|| panic!("still running; it said:\n{}", self.log()))
+    }
+
+    /// Asks it to end with SIGTERM and waits until it has.
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.wait()
+    }
+}

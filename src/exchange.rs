@@ -1,0 +1,517 @@
+//! A client connection whose requests are forwarded to back ends, one at a time, over HTTP.
+//!
+//! Contract: what the client sends is checked before it is forwarded and never repaired; what the
+//! back end answers is passed on as it comes, and an answer that was cut never looks whole. The
+//! request side ([`request`]) and the answer side ([`answer`]) run at the same time: a back end
+//! may answer while the body is still being sent to it.
+//!
+//! ```text
+//!            the client's connection                     the back end's (Link)
+//!
+//!   Head --whole--> Exchanging ----------------------> Wanted --chosen--> Connecting --> Up
+//!     ^                |  request: Body -> Complete       ^                  |            |
+//!     |                |  answer: Awaited -> Body -> Out  +---- refused -----+            |
+//!     +---- kept ------+                                  +-- a kept one was dead --------+
+//!                      +-- closed --> Linger --> Over                    Released or dropped
+//!                      +-- 101 -----> Tunnel (goes on as a relay)
+//! ```
+
+pub mod answer;
+pub mod request;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::account::Account;
+use crate::balance::{Group, Turn};
+use crate::buffer::Buffer;
+use crate::ending::{Ending, How, Phase, Who};
+use crate::forward::{self, Rules};
+use crate::http::request_reader::RequestReader;
+use crate::http::{Method, Refusal, Version};
+use crate::linger::Linger;
+use crate::log::{self, Closing};
+use crate::now::Now;
+use crate::relay::Relay;
+use crate::request_line::RequestLine;
+use crate::route::Routes;
+use crate::settings::Timeouts;
+use crate::wants::Wants;
+use answer::Answer;
+use request::Request;
+
+/// What a gateway knows: which group answers a path, and how heads are rewritten.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Path prefixes and their groups of back ends.
+    pub routes: Routes,
+    /// What is added to and dropped from a forwarded head.
+    pub rules: Rules,
+}
+
+/// One client connection of a gateway.
+#[derive(Debug)]
+pub struct Exchange {
+    role: &'static str,
+    client: SocketAddr,
+    gateway: Arc<Gateway>,
+    timeouts: Timeouts,
+    keep_alive_requests: u32,
+    state: State,
+    reader: RequestReader,
+    link: Link,
+    request: Request,
+    answer: Answer,
+    /// From the client, not yet used; during a body its first bytes are on their way to the back end.
+    client_input: Buffer,
+    /// Heads for the client; the body follows from `backend_input` without a copy.
+    client_output: Buffer,
+    /// From the back end, likewise.
+    backend_input: Buffer,
+    /// The rewritten request head: kept whole until the answer begins, so that it can be sent again.
+    backend_output: Buffer,
+    client_ended: bool,
+    draining: bool,
+    /// When a byte last moved in this exchange.
+    last_progress: Instant,
+    request_line: RequestLine,
+    account: Account,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// Between two requests, or reading a head.
+    Head,
+    /// A request is being forwarded, or answered by ourselves.
+    Exchanging,
+    /// Both sides have agreed on another protocol.
+    Tunnel,
+    Linger(Linger, Ending),
+    Over(Ending),
+}
+
+/// The connection to a back end.
+#[derive(Debug)]
+enum Link {
+    /// None, and none needed.
+    None,
+    /// One is to be chosen; `again` names the one whose kept connection was dead.
+    Wanted {
+        group: Arc<Group>,
+        turn: Option<Turn>,
+        again: Option<usize>,
+    },
+    Connecting {
+        group: Arc<Group>,
+        turn: Turn,
+        backend: usize,
+        until: Instant,
+    },
+    Up {
+        group: Arc<Group>,
+        turn: Turn,
+        backend: usize,
+        reused: bool,
+    },
+    /// Done with: to be kept for another request, or closed.
+    Released {
+        keep: bool,
+    },
+}
+
+/// A back end chosen for a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
+    /// Where to connect.
+    pub address: SocketAddr,
+    /// A kept connection will do. Not for requests that may not be sent twice: a kept connection
+    /// can be closed by the back end just while we send, and then nobody knows what was done.
+    pub may_reuse: bool,
+}
+
+impl Exchange {
+    /// A connection that was accepted at `accepted` and is taken up now.
+    pub fn new(
+        role: &'static str,
+        client: SocketAddr,
+        gateway: Arc<Gateway>,
+        timeouts: Timeouts,
+        keep_alive_requests: u32,
+        accepted: Instant,
+        now: &Now,
+    ) -> Exchange {
+        log::connection_from(client);
+        Exchange {
+            role,
+            client,
+            gateway,
+            timeouts,
+            keep_alive_requests,
+            state: State::Head,
+            reader: RequestReader::new(accepted),
+            link: Link::None,
+            request: Request::default(),
+            answer: Answer::default(),
+            client_input: Buffer::new(),
+            client_output: Buffer::new(),
+            backend_input: Buffer::new(),
+            backend_output: Buffer::new(),
+            client_ended: false,
+            draining: false,
+            last_progress: now.instant,
+            request_line: RequestLine::default(),
+            account: Account::open(accepted, now),
+        }
+    }
+
+    /// What this connection waits for.
+    pub fn wants(&self) -> Wants {
+        let release_backend = matches!(self.link, Link::Released { .. });
+        let wants = Wants { release_backend, ..Wants::default() };
+        match self.state {
+            State::Head => Wants { read_client: !self.client_ended, ..wants },
+            State::Exchanging => {
+                let up = matches!(self.link, Link::Up { .. });
+                // As in a relay, bytes for a back end that is being connected may be tried at once.
+                let connecting = matches!(self.link, Link::Connecting { .. });
+                Wants {
+                    read_client: self.request.wants_bytes()
+                        && self.client_input.room() > 0
+                        && !self.client_ended,
+                    write_client: !self.client_output.is_empty() || self.answer.ready() > 0,
+                    connect: matches!(self.link, Link::Wanted { .. }),
+                    write_backend: (up || connecting) && self.has_backend_output(),
+                    read_backend: up
+                        && self.request.head_is_sent()
+                        && self.answer.wants_bytes()
+                        && self.backend_input.room() > 0,
+                    ..wants
+                }
+            }
+            State::Tunnel => {
+                let flushed = self.client_output.is_empty();
+                Wants { write_client: !flushed, tunnel: flushed, ..wants }
+            }
+            State::Linger(linger, _) => {
+                Wants { read_client: linger.shut, shut_client: !linger.shut, ..wants }
+            }
+            State::Over(_) => Wants { finish: true, ..Wants::default() },
+        }
+    }
+
+    /// When [`expired`](Exchange::expired) is to be called if nothing happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Head => Some(self.reader.deadline(&self.timeouts)),
+            State::Exchanging => Some(match self.link {
+                Link::Connecting { until, .. } => until,
+                _ if self.awaits_answer() => self.last_progress + self.timeouts.backend,
+                _ => self.last_progress + self.timeouts.stall,
+            }),
+            State::Tunnel => Some(self.last_progress + self.timeouts.stall),
+            State::Linger(linger, _) => Some(linger.deadline()),
+            State::Over(_) => None,
+        }
+    }
+
+    /// The whole request is out and not a byte of the answer's head has come to an end.
+    fn awaits_answer(&self) -> bool {
+        !self.answer.has_begun() && self.request.is_complete() && !self.has_backend_output()
+    }
+
+    /// The deadline has come.
+    pub fn expired(&mut self, now: &Now) {
+        match self.deadline() {
+            Some(deadline) if deadline <= now.instant => {}
+            _ => return,
+        }
+        match self.state {
+            State::Head if self.reader.is_idle() => {
+                self.state = State::Over(Ending::new(Who::Client, How::TimedOut, Phase::Idle));
+            }
+            State::Head => {
+                let refusal = Refusal::new(408, "The request head took too long.");
+                self.refuse(refusal, How::TimedOut, Phase::RequestHead, now);
+            }
+            State::Exchanging => self.exchange_expired(now),
+            State::Tunnel => {
+                self.state = State::Over(Ending::new(Who::Client, How::TimedOut, Phase::AnswerHead))
+            }
+            State::Linger(_, ending) | State::Over(ending) => self.state = State::Over(ending),
+        }
+    }
+
+    fn exchange_expired(&mut self, now: &Now) {
+        if matches!(self.link, Link::Connecting { .. }) {
+            return self.connect_failed(How::TimedOut, now);
+        }
+        if self.answer.has_begun() {
+            let who = if self.wants().write_client { Who::Client } else { Who::Backend };
+            return self.cut(Ending::new(who, How::TimedOut, Phase::AnswerBody));
+        }
+        if !self.request.is_complete() && !self.has_backend_output() {
+            let refusal = Refusal::new(408, "The request body took too long.");
+            return self.refuse(refusal, How::TimedOut, Phase::RequestBody, now);
+        }
+        self.report_failure(How::TimedOut, Phase::AnswerHead, now);
+        let ending = Ending::new(Who::Backend, How::TimedOut, Phase::AnswerHead);
+        self.answer_error(504, "http_response_timeout", "The back end took too long to answer.", ending, now);
+    }
+
+    /// Chooses the back end for the request. `None`: there is none, and the client is being told so.
+    pub fn choose_backend(&mut self, now: &Now) -> Option<Choice> {
+        let Link::Wanted { group, turn, again } = std::mem::replace(&mut self.link, Link::None) else {
+            return None;
+        };
+        let none_was_tried = turn.is_none();
+        let mut turn = turn.unwrap_or_else(|| group.turn(now));
+        let Some(backend) = again.or_else(|| group.next(&mut turn, now)) else {
+            match none_was_tried {
+                true => self.none_alive(&group, now),
+                false => self.none_accepted(&group, now),
+            }
+            return None;
+        };
+        let address = group.backends()[backend].address;
+        let may_reuse = again.is_none() && self.request.may_be_repeated();
+        self.account.connecting.get_or_insert(now.instant);
+        self.link = Link::Connecting { group, turn, backend, until: now.instant + self.timeouts.connect };
+        Some(Choice { address, may_reuse })
+    }
+
+    fn none_alive(&mut self, group: &Group, now: &Now) {
+        ::log::error!("no back end of {} is alive for {}", group.name(), self.client);
+        let ending = Ending::new(Who::Backend, How::Refused, Phase::Connect);
+        self.answer_error(
+            503,
+            "destination_unavailable",
+            "No back end is alive; try again soon.",
+            ending,
+            now,
+        );
+    }
+
+    fn none_accepted(&mut self, group: &Group, now: &Now) {
+        ::log::error!("no back end of {} could be connected for {}", group.name(), self.client);
+        let ending = Ending::new(Who::Backend, How::Refused, Phase::Connect);
+        self.answer_error(502, "connection_refused", "No back end accepted the connection.", ending, now);
+    }
+
+    /// True while the chosen back end has not answered the connect yet.
+    pub fn is_connecting(&self) -> bool {
+        matches!(self.link, Link::Connecting { .. })
+    }
+
+    /// The back end is there; `reused` if its connection was kept from an earlier request.
+    pub fn connected(&mut self, reused: bool, now: &Now) {
+        match std::mem::replace(&mut self.link, Link::None) {
+            Link::Connecting { group, turn, backend, .. } => {
+                if !reused {
+                    group.report_success(backend);
+                }
+                log::forwarded_to(group.backends()[backend].address);
+                self.account.connected = Some(now.instant);
+                self.last_progress = now.instant;
+                self.link = Link::Up { group, turn, backend, reused };
+            }
+            link => self.link = link,
+        }
+    }
+
+    /// The chosen back end cannot be connected: the next one is wanted. Nothing was sent to it, so nothing is lost.
+    pub fn connect_failed(&mut self, how: How, now: &Now) {
+        match std::mem::replace(&mut self.link, Link::None) {
+            Link::Connecting { group, turn, backend, .. } => {
+                group.report_failure(backend, how, Phase::Connect, now);
+                self.account.retries += 1;
+                self.last_progress = now.instant;
+                self.link = Link::Wanted { group, turn: Some(turn), again: None };
+            }
+            link => self.link = link,
+        }
+    }
+
+    /// What becomes of the back end's connection: true to keep it, false to close it.
+    pub fn release_backend(&mut self, now: &Now) -> bool {
+        let Link::Released { keep } = self.link else { return false };
+        self.link = Link::None;
+        // The answer may be out already: the next request waited for its back end to be let go.
+        self.end_if_out(now);
+        keep
+    }
+
+    /// Our sending side is closed.
+    pub fn client_shut(&mut self) {
+        if let State::Linger(linger, _) = &mut self.state {
+            linger.shut = true;
+        }
+    }
+
+    /// A call on the client's socket failed.
+    pub fn client_failed(&mut self) {
+        let phase = match self.state {
+            State::Head if self.reader.is_idle() => Phase::Idle,
+            State::Head => Phase::RequestHead,
+            State::Exchanging if !self.request.is_complete() => Phase::RequestBody,
+            State::Exchanging if !self.answer.has_begun() => Phase::AnswerHead,
+            State::Exchanging | State::Tunnel => Phase::AnswerBody,
+            State::Linger(_, ending) | State::Over(ending) => {
+                self.state = State::Over(ending);
+                return;
+            }
+        };
+        self.cut(Ending::new(Who::Client, How::Reset, phase));
+    }
+
+    /// The program stops: the exchange under way is the last one, and an idle connection ends now.
+    pub fn drain(&mut self) {
+        self.draining = true;
+        if matches!(self.state, State::Head) && self.reader.is_idle() {
+            self.state = State::Over(Ending::new(Who::Us, How::Drained, Phase::Idle));
+        }
+    }
+
+    /// The time for finishing is over.
+    pub fn drained(&mut self) {
+        self.cut(Ending::new(Who::Us, How::Drained, Phase::AnswerBody));
+    }
+
+    /// Answers 503 and closes: there is no worker for this connection.
+    pub fn refuse_for_lack_of_workers(&mut self, now: &Now) {
+        let refusal = Refusal::new(503, "All workers are busy and the queue is full; try again soon.");
+        self.refuse(refusal, How::Limited, Phase::Queue, now);
+    }
+
+    /// Goes on as a relay of bytes, once [`Wants::tunnel`] is wanted.
+    pub fn into_relay(mut self, now: &Now) -> Relay {
+        let (group, backend) = match std::mem::replace(&mut self.link, Link::None) {
+            Link::Up { group, backend, .. } => (group, Some(backend)),
+            _ => (Arc::new(Group::new("tunnel", Vec::new())), None),
+        };
+        let ending = Ending::new(Who::Us, How::Finished, Phase::AnswerHead);
+        self.log_exchange(Some(101), backend.map(|index| group.backends()[index].address), ending, now);
+        let buffers = [std::mem::take(&mut self.client_input), std::mem::take(&mut self.backend_input)];
+        Relay::join(self.role, self.client, (group, backend), self.timeouts, buffers, now)
+    }
+
+    /// True if the close must be a reset, because an orderly one would make a cut answer look complete.
+    pub fn was_cut(&self) -> bool {
+        matches!(self.state, State::Over(ending) if ending.phase == Phase::AnswerBody && !ending.is_clean())
+    }
+
+    /// Writes the closing line of an exchange that did not come to its own end.
+    pub fn finish(&mut self, now: &Now) {
+        if let State::Over(ending) = self.state
+            && !self.request_line.is_empty()
+        {
+            self.log_exchange(self.answer.status(), self.backend_address(), ending, now);
+        }
+    }
+
+    fn backend_address(&self) -> Option<SocketAddr> {
+        match &self.link {
+            Link::Connecting { group, backend, .. } | Link::Up { group, backend, .. } => {
+                Some(group.backends()[*backend].address)
+            }
+            _ => self.answer.backend(),
+        }
+    }
+
+    fn report_failure(&self, how: How, phase: Phase, now: &Now) {
+        if let Link::Up { group, backend, .. } = &self.link {
+            group.report_failure(*backend, how, phase, now);
+        }
+    }
+
+    /// Ends everything here and now; what was begun stays unfinished and is seen to be so.
+    fn cut(&mut self, ending: Ending) {
+        if !matches!(self.state, State::Over(_)) {
+            self.state = State::Over(ending);
+        }
+    }
+
+    /// Refuses a request that was not forwarded, or not wholly, and closes.
+    fn refuse(&mut self, refusal: Refusal, how: How, phase: Phase, now: &Now) {
+        ::log::debug!("{} is answered {refusal}", self.client);
+        self.request_line.set_if_empty("-");
+        self.request.abandon();
+        self.request.keep = false;
+        let ending = Ending::new(Who::Client, how, phase);
+        self.answer_error(refusal.status, "http_request_error", refusal.reason, ending, now);
+    }
+
+    /// Answers by ourselves instead of a back end; the back end's connection, if any, is dropped.
+    fn answer_error(&mut self, status: u16, error: &str, sentence: &str, ending: Ending, now: &Now) {
+        let backend = self.backend_address();
+        if matches!(self.link, Link::Up { .. } | Link::Connecting { .. }) {
+            self.link = Link::Released { keep: false };
+        } else {
+            self.link = Link::None;
+        }
+        self.state = State::Exchanging;
+        self.backend_input.clear();
+        self.backend_output.clear();
+        let keep = self.request.is_complete() && self.request.keep && !self.draining;
+        self.request.keep = keep;
+        let connection = self.request.connection_field(keep);
+        let head_only = self.request.method == Method::Head;
+        let before = self.client_output.len();
+        let fits = forward::error_answer(
+            &mut self.client_output,
+            now,
+            status,
+            error,
+            sentence,
+            connection,
+            head_only,
+        );
+        self.account.bytes_out += (self.client_output.len() - before) as u64;
+        self.account.first_byte.get_or_insert(now.instant);
+        self.answer = Answer::Out { status, backend, ending };
+        if !fits {
+            self.cut(Ending::new(Who::Us, How::Failed, Phase::AnswerHead));
+        }
+    }
+
+    /// Ends the exchange if every byte of the answer is out, and begins the next or closes.
+    fn end_if_out(&mut self, now: &Now) {
+        let Answer::Out { status, backend, ending } = self.answer else { return };
+        let released = matches!(self.link, Link::None);
+        if !matches!(self.state, State::Exchanging) || !self.client_output.is_empty() || !released {
+            return;
+        }
+        self.log_exchange(Some(status), backend, ending, now);
+        if self.request.keep && self.request.is_complete() && !self.draining {
+            self.reader.next_request(now);
+            self.state = State::Head;
+            self.request = Request::default();
+            self.answer = Answer::default();
+            self.read_head(now);
+        } else {
+            let unread = !self.request.is_complete() || !self.client_input.is_empty();
+            self.client_input.clear();
+            self.state = match unread && !self.client_ended {
+                true => State::Linger(Linger::new(now), ending),
+                false => State::Over(ending),
+            };
+        }
+    }
+
+    fn log_exchange(&mut self, status: Option<u16>, backend: Option<SocketAddr>, ending: Ending, now: &Now) {
+        let request = Some(self.request_line.as_str());
+        let closing = self.account.closing(self.role, self.client, ending, now);
+        log::closed(&Closing { backend, request, status, ..closing });
+        self.request_line.clear();
+        self.account.bytes_in = 0;
+    }
+}
+
+/// `Connection` is written for a client only where its version's default would mislead it.
+fn connection_field(version: Version, keep: bool) -> Option<&'static str> {
+    match (keep, version) {
+        (false, _) => Some("close"),
+        (true, Version::Http10) => Some("keep-alive"),
+        (true, Version::Http11) => None,
+    }
+}

@@ -1,0 +1,304 @@
+//! One client of a gateway, served by a loop. Twin: `threaded/gateway.rs`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mio::event::Event;
+
+use super::owners::{Owner, Owners};
+use super::relay::RelayConnection;
+use super::socket::Socket;
+use super::{Around, CALLS_A_TURN, Connection, Side, Turn, reactor};
+use crate::defaults::KEEP_ALIVE_REQUESTS;
+use crate::ending::How;
+use crate::exchange::{Exchange, Gateway};
+use crate::kept::Kept;
+use crate::net::clock;
+use crate::net::connect::{self, ConnectError};
+use crate::now::Now;
+use crate::settings::Timeouts;
+
+/// What the connections of a gateway share.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) role: &'static str,
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// A client of a gateway, and the back end that is serving it.
+#[derive(Debug)]
+pub(crate) struct GatewayConnection {
+    stage: Stage,
+}
+
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all connections are the large one for all their life")]
+enum Stage {
+    Exchanging(Exchanging),
+    /// After `101`: bytes both ways.
+    Tunnel(RelayConnection),
+    /// For the moment between the two.
+    Switching,
+}
+
+#[derive(Debug)]
+struct Exchanging {
+    exchange: Exchange,
+    client: Socket,
+    backend: Option<(SocketAddr, Socket)>,
+}
+
+impl Connection for GatewayConnection {
+    type Shared = Shared;
+    /// Idle connections to back ends, for whichever connection of this loop needs one next.
+    type Local = Kept<Socket>;
+
+    fn accept(shared: &Shared, client: Socket, peer: SocketAddr, now: &Now) -> Self {
+        let Shared { role, gateway, timeouts } = shared;
+        let (gateway, accepted) = (Arc::clone(gateway), now.instant);
+        let exchange = Exchange::new(role, peer, gateway, *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
+        GatewayConnection { stage: Stage::Exchanging(Exchanging { exchange, client, backend: None }) }
+    }
+
+    fn serve(&mut self, around: &mut Around<'_, Self>) -> Turn {
+        if let Stage::Exchanging(exchanging) = &mut self.stage
+            && let Some(turn) = exchanging.serve(around)
+        {
+            return turn;
+        }
+        self.switch_protocols();
+        match &mut self.stage {
+            Stage::Tunnel(relay) => relay.serve_around(around),
+            Stage::Exchanging(_) | Stage::Switching => Turn::Done,
+        }
+    }
+
+    fn note(&mut self, side: Side, event: &Event) {
+        match (&mut self.stage, side) {
+            (Stage::Exchanging(Exchanging { client, .. }), Side::Client) => client.note(event),
+            (Stage::Exchanging(Exchanging { backend, .. }), Side::Backend) => {
+                backend.iter_mut().for_each(|(_, socket)| socket.note(event));
+            }
+            (Stage::Tunnel(relay), side) => relay.note(side, event),
+            (Stage::Switching, _) => {}
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Exchanging(exchanging) => exchanging.exchange.deadline(),
+            Stage::Tunnel(relay) => relay.deadline(),
+            Stage::Switching => None,
+        }
+    }
+
+    fn cut(&mut self, now: &Now) {
+        match &mut self.stage {
+            Stage::Exchanging(exchanging) => {
+                exchanging.exchange.drained();
+                exchanging.finish(now);
+            }
+            Stage::Tunnel(relay) => relay.cut(now),
+            Stage::Switching => {}
+        }
+    }
+
+    fn drop_idle(kept: &mut Kept<Socket>, backend: usize) {
+        kept.remove_any(|socket| reactor::backend_place(socket.token()) == backend);
+    }
+
+    fn tidy(kept: &mut Kept<Socket>, owners: &mut Owners, now: &Now) {
+        while let Some(old) = kept.expire(now) {
+            owners.remove(reactor::backend_place(old.token()));
+        }
+    }
+}
+
+impl GatewayConnection {
+    /// The exchange has ended in `101`: the same sockets go on as a relay.
+    fn switch_protocols(&mut self) {
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Switching) {
+            Stage::Exchanging(Exchanging { exchange, client, backend: Some((_, backend)), .. }) => {
+                Stage::Tunnel(RelayConnection::join(exchange.into_relay(&clock::now()), client, backend))
+            }
+            stage => stage,
+        };
+    }
+}
+
+impl Exchanging {
+    /// Serves requests until there is a turn to take; `None` means that the exchange became a tunnel.
+    fn serve(&mut self, around: &mut Around<'_, GatewayConnection>) -> Option<Turn> {
+        let now = around.now;
+        self.exchange.expired(&now);
+        if around.is_draining {
+            self.exchange.drain();
+        }
+        for _ in 0..CALLS_A_TURN {
+            let wants = self.exchange.wants();
+            if wants.finish {
+                self.drop_backend(around.owners);
+                self.finish(&now);
+                return Some(Turn::Done);
+            } else if wants.tunnel {
+                return None;
+            } else if wants.release_backend {
+                self.release_backend(around);
+            } else if wants.connect {
+                self.connect(around);
+            } else if self.exchange.is_connecting() && self.connect_is_through(&now) {
+                continue;
+            } else if wants.write_backend && self.backend_is(Socket::can_write) {
+                self.write_backend(&now);
+            } else if wants.write_client && self.client.can_write() {
+                self.write_client(&now);
+            } else if wants.shut_client {
+                self.shut_client();
+            } else if wants.read_backend && self.backend_is(Socket::can_read) {
+                self.read_backend(&now);
+            } else if wants.read_client && self.client.can_read() {
+                self.read_client(&now);
+            } else {
+                return Some(self.wait(around));
+            }
+        }
+        Some(Turn::Again)
+    }
+
+    /// Goes back to the loop, which will tell of what is wanted.
+    fn wait(&mut self, around: &mut Around<'_, GatewayConnection>) -> Turn {
+        let backend = self.backend.as_mut();
+        let backend = backend.map_or(Ok(()), |(_, backend)| backend.register(around.registry));
+        // While the back end is at work nothing is wanted of the client, and it need not be known to the poller.
+        let wants = self.exchange.wants();
+        let client = match wants.read_client || wants.write_client {
+            true => self.client.register(around.registry),
+            false => Ok(()),
+        };
+        if let Err(error) = client.and(backend) {
+            log::error!("a connection could not be registered: {error}");
+            self.exchange.client_failed();
+            return Turn::Again;
+        }
+        Turn::Wait
+    }
+
+    /// Reads from the client.
+    fn read_client(&mut self, now: &Now) {
+        match self.client.receive(self.exchange.client_space()) {
+            Ok(Some(count)) => self.exchange.client_received(count, now),
+            Ok(None) => self.exchange.nothing_from_client(),
+            Err(_) => self.exchange.client_failed(),
+        }
+    }
+
+    /// Takes a kept connection, or begins to connect.
+    fn connect(&mut self, around: &mut Around<'_, GatewayConnection>) {
+        self.drop_backend(around.owners);
+        let now = around.now;
+        let Some(choice) = self.exchange.choose_backend(&now) else { return };
+        let kept = if choice.may_reuse { around.local.take(choice.address, &now) } else { None };
+        if let Some(socket) = kept {
+            around.owners.set(reactor::backend_place(socket.token()), Owner::Connection(around.place));
+            self.backend = Some((choice.address, socket));
+            self.exchange.connected(true, &now);
+            return;
+        }
+        match connect::start(choice.address) {
+            Ok(stream) => {
+                let place = around.owners.add(around.place);
+                let socket = Socket::new(stream, reactor::token(Side::Backend, place));
+                self.backend = Some((choice.address, socket));
+            }
+            Err(error) => self.exchange.connect_failed(error.into(), &now),
+        }
+    }
+
+    /// Looks whether the connect has come to an end; false if not.
+    fn connect_is_through(&mut self, now: &Now) -> bool {
+        match self.backend.as_mut().map_or(Ok(false), |(_, backend)| backend.is_connected()) {
+            Ok(true) => self.exchange.connected(false, now),
+            Ok(false) => return false,
+            Err(error) => self.exchange.connect_failed(error.into(), now),
+        }
+        true
+    }
+
+    /// Sends what fits; while the connect is under way, success is how we learn that it is through.
+    fn write_backend(&mut self, now: &Now) {
+        let Some((_, backend)) = &mut self.backend else { return };
+        let sent = backend.send(self.exchange.backend_output(), false);
+        match sent {
+            Ok(Some(count)) => {
+                self.exchange.connected(false, now);
+                self.exchange.backend_sent(count, now);
+            }
+            Ok(None) => {}
+            Err(error) if self.exchange.is_connecting() => {
+                self.exchange.connect_failed(ConnectError::from(&error).into(), now);
+            }
+            Err(_) => self.exchange.backend_send_failed(How::Reset, now),
+        }
+    }
+
+    /// Reads from the back end.
+    fn read_backend(&mut self, now: &Now) {
+        let Some((_, backend)) = &mut self.backend else { return };
+        match backend.receive(self.exchange.backend_space()) {
+            Ok(Some(count)) => self.exchange.backend_received(count, now),
+            Ok(None) => self.exchange.nothing_from_backend(),
+            Err(_) => self.exchange.backend_failed(How::Reset, now),
+        }
+    }
+
+    fn write_client(&mut self, now: &Now) {
+        match self.client.send(self.exchange.client_output(), false) {
+            Ok(Some(count)) => self.exchange.client_sent(count, now),
+            Ok(None) => {}
+            Err(_) => self.exchange.client_failed(),
+        }
+    }
+
+    fn shut_client(&mut self) {
+        match self.client.shut() {
+            Ok(()) => self.exchange.client_shut(),
+            Err(_) => self.exchange.client_failed(),
+        }
+    }
+
+    /// Keeps the back end's connection for another request, or closes it.
+    fn release_backend(&mut self, around: &mut Around<'_, GatewayConnection>) {
+        if !self.exchange.release_backend(&around.now) {
+            return self.drop_backend(around.owners);
+        }
+        let Some((address, mut socket)) = self.backend.take() else { return };
+        if socket.register(around.registry).is_err() {
+            // Unregistered it could die unseen: better none than that.
+            return around.owners.remove(reactor::backend_place(socket.token()));
+        }
+        around.owners.set(reactor::backend_place(socket.token()), Owner::Idle);
+        if let Some(surplus) = around.local.put(address, socket, &around.now) {
+            around.owners.remove(reactor::backend_place(surplus.token()));
+        }
+    }
+
+    /// Closes the back end's socket, if there is one, and frees its place.
+    fn drop_backend(&mut self, owners: &mut Owners) {
+        if let Some((_, backend)) = self.backend.take() {
+            owners.remove(reactor::backend_place(backend.token()));
+        }
+    }
+
+    fn backend_is(&self, ready: impl Fn(&Socket) -> bool) -> bool {
+        self.backend.as_ref().is_some_and(|(_, socket)| ready(socket))
+    }
+
+    fn finish(&mut self, now: &Now) {
+        if self.exchange.was_cut() {
+            self.client.reset_on_close();
+        }
+        self.exchange.finish(now);
+    }
+}

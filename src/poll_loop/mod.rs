@@ -1,0 +1,170 @@
+//! The async driver: one thread serves all connections, and never waits for one of them.
+//!
+//! ```text
+//!             +--------------------- one turn of a loop ---------------------+
+//!   poll(2) --+--> listener: accept a batch                                  |
+//!     ^       +--> socket: serve its connection until each call would wait   |
+//!     |       +--> timers: deadlines that have come                          |
+//!     +-------+--------------------------------------------------------------+
+//! ```
+//!
+//! A connection is served as far as it goes without waiting; then its place in the story is in a
+//! struct, not on a stack, and the loop goes on to the next. The price is that nothing may block:
+//! not a name look-up, not a log line, not a read from a slow disk; for all would wait with it.
+//!
+//! No async runtime and no `async fn`: readiness comes from mio (epoll, kqueue), edge triggered,
+//! with one registration a socket and none for a socket that never had to be waited for.
+//!
+//! | file | owns | twin in `threaded/` |
+//! |---|---|---|
+//! | `web` `gateway` `relay` | one connection of each service, phase by phase | the same names |
+//! | `reactor` | the loop: events, timers, accepting, the end | `pool`, `acceptor`, `lot` |
+//! | `owners` | which connection a back end's event is for | none: its worker knows |
+//! | `socket` | a socket that remembers what it is ready for | `socket`, which waits instead |
+
+mod gateway;
+mod owners;
+mod reactor;
+mod relay;
+mod socket;
+mod web;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+use std::time::Instant;
+
+use mio::Registry;
+use mio::event::Event;
+
+use crate::net::listen;
+use crate::net::shutdown::Shutdown;
+use crate::now::Now;
+use crate::service::Service;
+use crate::settings::Settings;
+use crate::status::OpenConnections;
+use owners::Owners;
+use reactor::Reactor;
+use socket::Socket;
+
+/// Serves the listeners until `shutdown`; see [`crate::service::serve`].
+pub fn serve(
+    role: &'static str,
+    listeners: Vec<TcpListener>,
+    service: Service,
+    settings: &Settings,
+    shutdown: &Shutdown,
+) -> io::Result<()> {
+    let timeouts = settings.timeouts;
+    match service {
+        Service::Web(site) => {
+            run::<web::WebConnection>(web::Shared { role, site, timeouts }, listeners, settings, shutdown)
+        }
+        Service::Gateway(gateway) => {
+            let shared = gateway::Shared { role, gateway, timeouts };
+            run::<gateway::GatewayConnection>(shared, listeners, settings, shutdown)
+        }
+        Service::Relay(group) => run::<relay::RelayConnection>(
+            relay::Shared { role, group, timeouts },
+            listeners,
+            settings,
+            shutdown,
+        ),
+    }
+}
+
+/// A kind of connection that a loop can serve.
+pub(crate) trait Connection: Sized + 'static {
+    /// What all connections of a role share.
+    type Shared: Clone + Send + 'static;
+    /// What the connections of one loop share.
+    type Local: Default;
+
+    /// Takes up a client that was just accepted.
+    fn accept(shared: &Self::Shared, client: Socket, peer: SocketAddr, now: &Now) -> Self;
+
+    /// Serves it as far as it goes without waiting.
+    fn serve(&mut self, around: &mut Around<'_, Self>) -> Turn;
+
+    /// An event for one of its sockets: to be remembered, not yet acted on.
+    fn note(&mut self, side: Side, event: &Event);
+
+    /// When it is to be served even if nothing happens.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// The drain's time is over: ends it here and now, and says so in the log.
+    fn cut(&mut self, now: &Now);
+
+    /// An event for a back end's connection that is kept idle: it was closed, or speaks unasked.
+    fn drop_idle(_local: &mut Self::Local, _backend: usize) {}
+
+    /// What the loop keeps between connections is looked over, once in a while.
+    fn tidy(_local: &mut Self::Local, _owners: &mut Owners, _now: &Now) {}
+}
+
+/// Which of a connection's two sockets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Side {
+    Client,
+    Backend,
+}
+
+/// What a connection finds around it while it is served.
+pub(crate) struct Around<'l, C: Connection> {
+    pub(crate) shared: &'l C::Shared,
+    pub(crate) local: &'l mut C::Local,
+    pub(crate) registry: &'l Registry,
+    pub(crate) owners: &'l mut Owners,
+    /// The connection's own place in the loop's table.
+    pub(crate) place: usize,
+    /// The time of this turn.
+    pub(crate) now: Now,
+    pub(crate) is_draining: bool,
+}
+
+/// What the loop does with a connection that it has served for now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Turn {
+    /// It is over: drop it.
+    Done,
+    /// It waits for an event or its deadline.
+    Wait,
+    /// It could go on, but others wait: serve it again next turn.
+    Again,
+}
+
+/// Calls that move bytes which one connection may make in a turn: 16 of 16 KiB are a quarter of a
+/// megabyte, some 50 us. Then it is the others' turn.
+pub(crate) const CALLS_A_TURN: usize = 16;
+
+/// Starts the loops, each with listeners of its own on the same addresses, and waits for their end.
+fn run<C: Connection>(
+    shared: C::Shared,
+    listeners: Vec<TcpListener>,
+    settings: &Settings,
+    shutdown: &Shutdown,
+) -> io::Result<()> {
+    let open = OpenConnections::new(settings.connections_max);
+    let siblings = (1..settings.loops).map(|_| siblings(&listeners, settings.backlog));
+    let siblings = siblings.collect::<io::Result<Vec<_>>>()?;
+    let mut loops = Vec::new();
+    for (number, listeners) in std::iter::once(listeners).chain(siblings).enumerate() {
+        let start = Reactor::<C>::starter(shared.clone(), listeners, open.clone(), settings, shutdown)?;
+        let thread = thread::Builder::new().name(format!("loop-{number}"));
+        loops.push(thread.spawn(move || start().run())?);
+    }
+    for thread in loops {
+        if thread.join().is_err() {
+            log::error!("a poll loop ended by a panic");
+        }
+    }
+    Ok(())
+}
+
+/// Further listeners on the same addresses (`SO_REUSEPORT`): the kernel deals clients out among them.
+fn siblings(listeners: &[TcpListener], backlog: u32) -> io::Result<Vec<TcpListener>> {
+    let sibling = |listener: &TcpListener| {
+        listen::bind(listener.local_addr()?, backlog, true).map_err(io::Error::other)
+    };
+    listeners.iter().map(sibling).collect()
+}

@@ -1,0 +1,335 @@
+//! The loop: events, timers, accepting and the end, one turn after another.
+//!
+//! Contract: work a turn is bounded, by the events taken, the clients accepted and the calls one
+//! connection may make; no event reaches the successor of a closed connection; with nothing to do
+//! the loop sleeps in the poller.
+
+use std::io;
+use std::net::TcpListener;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::owners::{Owner, Owners};
+use super::socket::Socket;
+use super::{Around, Connection, Side, Turn};
+use crate::net::accept::AcceptError;
+use crate::net::clock;
+use crate::net::listen::ACCEPTED_INHERIT_NODELAY;
+use crate::net::shutdown::Shutdown;
+use crate::net::timers::Timers;
+use crate::now::Now;
+use crate::settings::Settings;
+use crate::status::{OpenConnections, Place};
+
+/// Events taken in one turn; more of them wait for the next.
+const EVENTS_MAX: usize = 1024;
+
+/// Clients accepted from one listener in one turn.
+const ACCEPTS_MAX: usize = 64;
+
+/// How long accepting pauses at most when descriptors or places are used up: a connection of this
+/// loop that closes ends the pause earlier.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How often what the loop keeps is looked over.
+const TIDY: Duration = Duration::from_secs(1);
+
+/// Tokens: the waker, then the listeners, then clients (even) and back ends (odd).
+const WAKE: Token = Token(0);
+const LISTENERS_MAX: usize = 63;
+const FIRST_SOCKET: usize = LISTENERS_MAX + 1;
+
+/// The token of a socket in this place of its table.
+pub(crate) fn token(side: Side, place: usize) -> Token {
+    Token(FIRST_SOCKET + 2 * place + usize::from(side == Side::Backend))
+}
+
+/// The place a back end's token names.
+pub(crate) fn backend_place(token: Token) -> usize {
+    (token.0 - FIRST_SOCKET) / 2
+}
+
+/// One poll loop.
+pub(crate) struct Reactor<C: Connection> {
+    poll: Poll,
+    listeners: Vec<mio::net::TcpListener>,
+    shared: C::Shared,
+    local: C::Local,
+    open: OpenConnections,
+    shutdown: Shutdown,
+    drain: Duration,
+    /// The table of connections; a place is used again, but not in the turn in which it was freed.
+    connections: Vec<Option<Entry<C>>>,
+    free: Vec<usize>,
+    freed: Vec<usize>,
+    owners: Owners,
+    timers: Timers<usize>,
+    /// Connections to be served in this turn, each once.
+    due: Vec<usize>,
+    /// Those that had enough for one turn.
+    again: Vec<usize>,
+    /// Accepting waits for a descriptor or a place, until then at the latest.
+    paused_until: Option<Instant>,
+    told_of_pause: bool,
+}
+
+struct Entry<C> {
+    connection: Box<C>,
+    is_due: bool,
+    _place: Place,
+}
+
+impl<C: Connection> Reactor<C> {
+    /// Prepares a loop; the function that comes back makes it, on the thread where it is to run.
+    ///
+    /// Errors: a poller that cannot be made, a listener that cannot be registered.
+    pub(crate) fn starter(
+        shared: C::Shared,
+        listeners: Vec<TcpListener>,
+        open: OpenConnections,
+        settings: &Settings,
+        shutdown: &Shutdown,
+    ) -> io::Result<impl FnOnce() -> Reactor<C> + Send + use<C>> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        // Waking a loop that is gone already is nothing.
+        shutdown.subscribe(move || _ = waker.wake());
+        if listeners.len() > LISTENERS_MAX {
+            return Err(io::Error::other(format!("a loop serves at most {LISTENERS_MAX} listeners")));
+        }
+        let mut registered = Vec::new();
+        for (number, listener) in listeners.into_iter().enumerate() {
+            listener.set_nonblocking(true)?;
+            let mut listener = mio::net::TcpListener::from_std(listener);
+            poll.registry().register(&mut listener, Token(1 + number), Interest::READABLE)?;
+            registered.push(listener);
+        }
+        let (shutdown, drain) = (shutdown.clone(), settings.timeouts.drain);
+        Ok(move || Reactor {
+            poll,
+            listeners: registered,
+            shared,
+            local: C::Local::default(),
+            open,
+            shutdown,
+            drain,
+            connections: Vec::new(),
+            free: Vec::new(),
+            freed: Vec::new(),
+            owners: Owners::default(),
+            timers: Timers::new(),
+            due: Vec::new(),
+            again: Vec::new(),
+            paused_until: None,
+            told_of_pause: false,
+        })
+    }
+
+    /// Turns until the end.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        let mut tidied = Instant::now();
+        let mut drain_until = None;
+        loop {
+            if let Err(error) = self.poll.poll(&mut events, Some(self.patience(drain_until)))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                log::error!("the poller failed: {error}");
+            }
+            let now = clock::now();
+            if self.shutdown.is_draining() && drain_until.is_none() {
+                drain_until = Some(now.instant + self.drain);
+                self.begin_drain();
+            }
+            self.take_events(&events, &now);
+            while let Some(place) = self.timers.expired(now.instant) {
+                self.make_due(place);
+            }
+            if self.paused_until.is_some_and(|until| until <= now.instant) {
+                self.paused_until = None;
+                (0..self.listeners.len()).for_each(|number| self.accept(number, &now));
+            }
+            self.serve_due(&now);
+            if now.instant - tidied >= TIDY {
+                C::tidy(&mut self.local, &mut self.owners, &now);
+                tidied = now.instant;
+            }
+            self.free.append(&mut self.freed);
+            self.owners.end_turn();
+            if drain_until.is_some() && self.is_drained(drain_until, &now) {
+                return;
+            }
+        }
+    }
+
+    /// How long the poller may wait.
+    fn patience(&self, drain_until: Option<Instant>) -> Duration {
+        if !self.again.is_empty() {
+            return Duration::ZERO;
+        }
+        let next = [self.timers.next(), self.paused_until, drain_until].into_iter().flatten().min();
+        next.map_or(TIDY, |at| at.saturating_duration_since(Instant::now()).min(TIDY))
+    }
+
+    fn take_events(&mut self, events: &Events, now: &Now) {
+        for event in events {
+            match event.token() {
+                WAKE => {}
+                Token(number) if number < FIRST_SOCKET => self.accept(number - 1, now),
+                Token(number) => {
+                    let (place, is_backend) = ((number - FIRST_SOCKET) / 2, (number - FIRST_SOCKET) % 2 == 1);
+                    let (connection, side) = match (is_backend, self.owners.of(place)) {
+                        (false, _) => (place, Side::Client),
+                        (true, Owner::Connection(connection)) => (connection, Side::Backend),
+                        (true, Owner::Idle) => {
+                            // A kept connection has nothing to say: it was closed, or breaks the rules.
+                            if event.is_readable() || event.is_read_closed() || event.is_error() {
+                                C::drop_idle(&mut self.local, place);
+                                self.owners.remove(place);
+                            }
+                            continue;
+                        }
+                        (true, Owner::Gone) => continue,
+                    };
+                    if let Some(Some(entry)) = self.connections.get_mut(connection) {
+                        entry.connection.note(side, event);
+                        self.make_due(connection);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Accepts a batch: until there is no more, or it is the others' turn.
+    fn accept(&mut self, number: usize, now: &Now) {
+        if self.paused_until.is_some() || self.listeners.is_empty() {
+            return;
+        }
+        for _ in 0..ACCEPTS_MAX {
+            // The place comes first: a client that has none waits in the kernel's backlog, not in ours.
+            let Some(place) = self.open.take() else {
+                return self.pause(now, format_args!("all {} connections are open", self.open.most()));
+            };
+            match self.listeners[number].accept() {
+                Ok((client, peer)) => {
+                    self.told_of_pause = false;
+                    if !ACCEPTED_INHERIT_NODELAY {
+                        // Failing costs delay, not correctness.
+                        let _ = client.set_nodelay(true);
+                    }
+                    let slot = self.free_slot();
+                    let client = Socket::new(client, token(Side::Client, slot));
+                    let connection = Box::new(C::accept(&self.shared, client, peer, now));
+                    self.connections[slot] = Some(Entry { connection, is_due: false, _place: place });
+                    self.make_due(slot);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => match AcceptError::of(&error) {
+                    AcceptError::Transient => {}
+                    AcceptError::OutOfDescriptors | AcceptError::Fatal => {
+                        drop(place);
+                        return self.pause(now, format_args!("{error}"));
+                    }
+                },
+            }
+        }
+        // There may be more, and no further event will tell.
+        self.paused_until = Some(now.instant);
+    }
+
+    fn pause(&mut self, now: &Now, why: std::fmt::Arguments<'_>) {
+        if !std::mem::replace(&mut self.told_of_pause, true) {
+            log::warn!("accepting pauses until a connection closes: {why}");
+        }
+        self.paused_until = Some(now.instant + PAUSE);
+    }
+
+    fn free_slot(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
+            self.connections.push(None);
+            self.connections.len() - 1
+        })
+    }
+
+    fn make_due(&mut self, place: usize) {
+        if let Some(Some(entry)) = self.connections.get_mut(place)
+            && !std::mem::replace(&mut entry.is_due, true)
+        {
+            self.due.push(place);
+        }
+    }
+
+    /// Serves each connection that is due, once.
+    fn serve_due(&mut self, now: &Now) {
+        for place in std::mem::take(&mut self.again) {
+            self.make_due(place);
+        }
+        let mut due = std::mem::take(&mut self.due);
+        for place in due.drain(..) {
+            self.serve(place, now);
+        }
+        // Only the memory of the list is handed back: serving makes nobody due.
+        self.due = due;
+    }
+
+    fn serve(&mut self, place: usize, now: &Now) {
+        let Some(Some(entry)) = self.connections.get_mut(place) else { return };
+        entry.is_due = false;
+        let mut around = Around {
+            shared: &self.shared,
+            local: &mut self.local,
+            registry: self.poll.registry(),
+            owners: &mut self.owners,
+            place,
+            now: *now,
+            is_draining: self.shutdown.is_draining(),
+        };
+        // A panic costs the connection it happened to, not the loop and all others on it.
+        let served = panic::catch_unwind(AssertUnwindSafe(|| entry.connection.serve(&mut around)));
+        let turn = served.unwrap_or_else(|_| {
+            log::error!("a connection was lost to a panic of its loop");
+            Turn::Done
+        });
+        match turn {
+            Turn::Done => self.close(place),
+            Turn::Again => self.again.push(place),
+            Turn::Wait => {
+                if let Some(deadline) = entry.connection.deadline() {
+                    self.timers.set(place, deadline);
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, place: usize) {
+        self.connections[place] = None;
+        self.timers.clear(place);
+        self.freed.push(place);
+        if self.paused_until.is_some() {
+            self.paused_until = Some(Instant::now());
+        }
+    }
+
+    /// No more clients; everybody else is told.
+    fn begin_drain(&mut self) {
+        self.listeners.clear();
+        self.paused_until = None;
+        (0..self.connections.len()).for_each(|place| self.make_due(place));
+    }
+
+    /// True if nobody is left, or nobody may be: then those who are left are cut.
+    fn is_drained(&mut self, until: Option<Instant>, now: &Now) -> bool {
+        let left = self.connections.iter().flatten().count();
+        if left > 0 && until.is_some_and(|until| now.instant < until) {
+            return false;
+        }
+        if left > 0 {
+            log::warn!("the drain's time is over: {left} connections are cut");
+        }
+        self.connections.iter_mut().flatten().for_each(|entry| entry.connection.cut(now));
+        true
+    }
+}

@@ -1,0 +1,222 @@
+//! One client of a relay and its back end, served by a loop. Twin: `threaded/relay.rs`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mio::event::Event;
+
+use super::socket::Socket;
+use super::{Around, CALLS_A_TURN, Connection, Side, Turn, reactor};
+use crate::balance::Group;
+use crate::net::connect::{self, ConnectError};
+use crate::now::Now;
+use crate::relay::Relay;
+use crate::settings::Timeouts;
+
+/// What the connections of a relay share.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) role: &'static str,
+    pub(crate) group: Arc<Group>,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// A client and the back end it is joined to.
+#[derive(Debug)]
+pub(crate) struct RelayConnection {
+    relay: Relay,
+    client: Socket,
+    backend: Option<Socket>,
+}
+
+impl Connection for RelayConnection {
+    type Shared = Shared;
+    type Local = ();
+
+    fn accept(shared: &Shared, client: Socket, peer: SocketAddr, now: &Now) -> Self {
+        let Shared { role, group, timeouts } = shared;
+        let relay = Relay::new(role, peer, Arc::clone(group), *timeouts, now.instant, now);
+        RelayConnection { relay, client, backend: None }
+    }
+
+    fn serve(&mut self, around: &mut Around<'_, Self>) -> Turn {
+        self.serve_around(around)
+    }
+
+    fn note(&mut self, side: Side, event: &Event) {
+        match (side, &mut self.backend) {
+            (Side::Client, _) => self.client.note(event),
+            (Side::Backend, Some(backend)) => backend.note(event),
+            (Side::Backend, None) => {}
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.relay.deadline()
+    }
+
+    fn cut(&mut self, now: &Now) {
+        self.relay.drained();
+        self.finish(now);
+    }
+}
+
+impl RelayConnection {
+    /// Goes on with two sockets that are connected already.
+    pub(crate) fn join(relay: Relay, client: Socket, backend: Socket) -> RelayConnection {
+        RelayConnection { relay, client, backend: Some(backend) }
+    }
+
+    /// Serves it, whatever kind of connection it grew out of: a tunnel began as an exchange.
+    pub(crate) fn serve_around<C: Connection>(&mut self, around: &mut Around<'_, C>) -> Turn {
+        let now = around.now;
+        self.relay.expired(&now);
+        for _ in 0..CALLS_A_TURN {
+            let wants = self.relay.wants();
+            if wants.finish {
+                self.drop_backend(around);
+                self.finish(&now);
+                return Turn::Done;
+            } else if wants.connect {
+                self.connect(around);
+            } else if self.relay.is_connecting() && self.connect_is_through(&now) {
+                continue;
+            } else if wants.write_backend && can_write(&self.backend) {
+                self.write_backend(&now);
+            } else if wants.write_client && self.client.can_write() {
+                self.write_client(&now);
+            } else if wants.shut_client {
+                self.shut_client();
+            } else if wants.shut_backend {
+                self.shut_backend();
+            } else if wants.read_backend && can_read(&self.backend) {
+                self.read_backend(&now);
+            } else if wants.read_client && self.client.can_read() {
+                self.read_client(&now);
+            } else {
+                return self.wait(around);
+            }
+        }
+        Turn::Again
+    }
+
+    /// Goes back to the loop, which will tell of what is wanted.
+    fn wait<C: Connection>(&mut self, around: &mut Around<'_, C>) -> Turn {
+        let client = self.client.register(around.registry);
+        let backend = self.backend.as_mut().map_or(Ok(()), |backend| backend.register(around.registry));
+        if let Err(error) = client.and(backend) {
+            log::error!("a connection could not be registered: {error}");
+            self.relay.client_failed();
+            return Turn::Again;
+        }
+        Turn::Wait
+    }
+
+    /// Reads from the client.
+    fn read_client(&mut self, now: &Now) {
+        match self.client.receive(self.relay.client_space()) {
+            Ok(Some(count)) => self.relay.client_received(count, now),
+            Ok(None) => self.relay.nothing_from_client(),
+            Err(_) => self.relay.client_failed(),
+        }
+    }
+
+    /// Begins to connect to the back end whose turn it is.
+    fn connect<C: Connection>(&mut self, around: &mut Around<'_, C>) {
+        self.drop_backend(around);
+        let Some((_, address)) = self.relay.choose_backend(&around.now) else { return };
+        match connect::start(address) {
+            Ok(stream) => {
+                let place = around.owners.add(around.place);
+                self.backend = Some(Socket::new(stream, reactor::token(Side::Backend, place)));
+            }
+            Err(error) => self.relay.connect_failed(error.into(), &around.now),
+        }
+    }
+
+    /// Looks whether the connect has come to an end; false if not.
+    fn connect_is_through(&mut self, now: &Now) -> bool {
+        match self.backend.as_mut().map_or(Ok(false), Socket::is_connected) {
+            Ok(true) => self.relay.connected(now),
+            Ok(false) => return false,
+            Err(error) => self.relay.connect_failed(error.into(), now),
+        }
+        true
+    }
+
+    /// Sends what fits; while the connect is under way, success is how we learn that it is through.
+    fn write_backend(&mut self, now: &Now) {
+        let Some(backend) = &mut self.backend else { return };
+        let sent = backend.send([self.relay.backend_output(), &[]], false);
+        match sent {
+            Ok(Some(count)) => {
+                self.relay.connected(now);
+                self.relay.backend_sent(count, now);
+            }
+            Ok(None) => {}
+            Err(error) if self.relay.is_connecting() => {
+                self.relay.connect_failed(ConnectError::from(&error).into(), now);
+            }
+            Err(_) => self.relay.backend_failed(),
+        }
+    }
+
+    /// Reads from the back end.
+    fn read_backend(&mut self, now: &Now) {
+        let Some(backend) = &mut self.backend else { return };
+        match backend.receive(self.relay.backend_space()) {
+            Ok(Some(count)) => self.relay.backend_received(count, now),
+            Ok(None) => self.relay.nothing_from_backend(),
+            Err(_) => self.relay.backend_failed(),
+        }
+    }
+
+    fn write_client(&mut self, now: &Now) {
+        match self.client.send([self.relay.client_output(), &[]], false) {
+            Ok(Some(count)) => self.relay.client_sent(count, now),
+            Ok(None) => {}
+            Err(_) => self.relay.client_failed(),
+        }
+    }
+
+    fn shut_client(&mut self) {
+        match self.client.shut() {
+            Ok(()) => self.relay.client_shut(),
+            Err(_) => self.relay.client_failed(),
+        }
+    }
+
+    fn shut_backend(&mut self) {
+        match self.backend.as_ref().map_or(Ok(()), Socket::shut) {
+            Ok(()) => self.relay.backend_shut(),
+            Err(_) => self.relay.backend_failed(),
+        }
+    }
+
+    /// Closes the back end's socket, if there is one, and frees its place.
+    fn drop_backend<C: Connection>(&mut self, around: &mut Around<'_, C>) {
+        if let Some(backend) = self.backend.take() {
+            if self.relay.was_cut() {
+                backend.reset_on_close();
+            }
+            around.owners.remove(reactor::backend_place(backend.token()));
+        }
+    }
+
+    fn finish(&mut self, now: &Now) {
+        if self.relay.was_cut() {
+            self.client.reset_on_close();
+            self.backend.iter().for_each(Socket::reset_on_close);
+        }
+        self.relay.finish(now);
+    }
+}
+
+fn can_read(socket: &Option<Socket>) -> bool {
+    socket.as_ref().is_some_and(Socket::can_read)
+}
+
+fn can_write(socket: &Option<Socket>) -> bool {
+    socket.as_ref().is_some_and(Socket::can_write)
+}

@@ -1,0 +1,134 @@
+//! A socket that remembers what it is ready for.
+//!
+//! Contract: edge triggered readiness is told once, so it is kept here until a call finds the
+//! socket empty or full. A call is made only while the flag stands: no call is made in vain twice.
+
+use std::fs::File;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+use crate::net::connect::{self, ConnectError};
+use crate::net::io::{self, Moved};
+
+/// A nonblocking socket and its readiness.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: TcpStream,
+    token: Token,
+    /// Registered with the loop's poller: only once there is something to wait for. A connection
+    /// that is served at a stretch never costs the call.
+    registered: bool,
+    readable: bool,
+    writable: bool,
+    /// The peer has closed its side: what is left to read ends with an end of stream, of which no
+    /// further event tells.
+    read_closed: bool,
+    /// An event has come since the last look: a connect may be through.
+    told: bool,
+}
+
+impl Socket {
+    /// A socket that was just made: worth a try in both directions, before any event.
+    pub(crate) fn new(stream: TcpStream, token: Token) -> Socket {
+        Socket {
+            stream,
+            token,
+            registered: false,
+            readable: true,
+            writable: true,
+            read_closed: false,
+            told: false,
+        }
+    }
+
+    /// Remembers an event.
+    pub(crate) fn note(&mut self, event: &Event) {
+        let failed = event.is_error();
+        self.readable |= event.is_readable() || event.is_read_closed() || failed;
+        self.writable |= event.is_writable() || event.is_write_closed() || failed;
+        self.read_closed |= event.is_read_closed() || failed;
+        self.told = true;
+    }
+
+    pub(crate) fn can_read(&self) -> bool {
+        self.readable
+    }
+
+    pub(crate) fn can_write(&self) -> bool {
+        self.writable
+    }
+
+    /// Registers for both directions, once for the socket's life.
+    pub(crate) fn register(&mut self, registry: &Registry) -> std::io::Result<()> {
+        if !self.registered {
+            registry.register(&mut self.stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
+            self.registered = true;
+        }
+        Ok(())
+    }
+
+    /// The place in the table that the registration names.
+    pub(crate) fn token(&self) -> Token {
+        self.token
+    }
+
+    /// Reads what is there.
+    pub(crate) fn receive(&mut self, into: &mut [u8]) -> Moved {
+        let room = into.len();
+        let moved = io::receive(&self.stream, into);
+        // Less than there was room for: the socket is empty, and the next byte is a new edge (epoll(7)).
+        if !matches!(moved, Ok(Some(count)) if count == room || self.read_closed) {
+            self.readable = false;
+        }
+        moved
+    }
+
+    /// Sends what fits.
+    pub(crate) fn send(&mut self, slices: [&[u8]; 2], more: bool) -> Moved {
+        let length = slices[0].len() + slices[1].len();
+        let moved = io::send(&self.stream, slices, more);
+        if !matches!(moved, Ok(Some(count)) if count == length) {
+            self.writable = false;
+        }
+        moved
+    }
+
+    /// Sends what fits of a file.
+    pub(crate) fn send_file(&mut self, file: &File, offset: u64, length: u64) -> Moved {
+        let moved = io::send_file(&self.stream, file, offset, length);
+        if matches!(moved, Ok(None) | Err(_)) {
+            self.writable = false;
+        }
+        moved
+    }
+
+    /// Whether a started connect is through; `Ok(false)` if it is not, or nothing was heard of it.
+    pub(crate) fn is_connected(&mut self) -> Result<bool, ConnectError> {
+        match std::mem::take(&mut self.told) {
+            true => connect::finish(&self.stream),
+            false => Ok(false),
+        }
+    }
+
+    /// Closes our sending side.
+    pub(crate) fn shut(&self) -> std::io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+
+    /// Makes the close a reset: the peer must not take what it has for the whole.
+    pub(crate) fn reset_on_close(&self) {
+        // Failing means that the socket is dead already, and a dead one is what is wanted.
+        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}

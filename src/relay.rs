@@ -1,0 +1,448 @@
+//! A client joined to a back end byte for byte, both ways, whatever the protocol.
+//!
+//! Contract: each byte read from one side is sent to the other, in order and once; the end of one
+//! side's sending is passed on when its last byte is out, and the other direction goes on. A
+//! direction whose reader is slow fills its buffer of [`BUFFER_BYTES`](crate::defaults::BUFFER_BYTES)
+//! and then is not read from: the kernel slows the sender down.
+//!
+//! ```text
+//!   Connecting --connected--> Joined --both directions ended--> Over
+//!      |  ^                     |
+//!      |  +-- next candidate    +-- reset, deadline --> Over
+//!      +-- no candidate left --> Over
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::account::Account;
+use crate::balance::{Group, Turn};
+use crate::buffer::Buffer;
+use crate::ending::{Ending, How, Phase, Who};
+use crate::log::{self, Closing};
+use crate::now::Now;
+use crate::settings::Timeouts;
+use crate::wants::Wants;
+
+/// One relayed client connection.
+#[derive(Debug)]
+pub struct Relay {
+    role: &'static str,
+    client: SocketAddr,
+    group: Arc<Group>,
+    timeouts: Timeouts,
+    state: State,
+    /// From the client to the back end.
+    up: Flow,
+    /// From the back end to the client.
+    down: Flow,
+    /// When a byte last moved, or an end was seen.
+    last_progress: Instant,
+    account: Account,
+}
+
+#[derive(Debug)]
+enum State {
+    /// `backend` is the candidate being tried; `None` until one is chosen.
+    Connecting {
+        turn: Option<Turn>,
+        backend: Option<usize>,
+        until: Instant,
+    },
+    /// Bytes flow.
+    Joined {
+        backend: Option<usize>,
+    },
+    Over {
+        backend: Option<usize>,
+        ending: Ending,
+    },
+}
+
+/// One direction of a relay.
+#[derive(Debug, Default)]
+struct Flow {
+    buffer: Buffer,
+    /// The sender has closed its side: nothing more will come.
+    ended: bool,
+    /// The receiver was told so.
+    end_passed_on: bool,
+}
+
+impl Flow {
+    fn can_read(&self) -> bool {
+        !self.ended && self.buffer.room() > 0
+    }
+
+    /// Everything that came has gone out, and nothing more will come.
+    fn is_through(&self) -> bool {
+        self.ended && self.buffer.is_empty()
+    }
+}
+
+impl Relay {
+    /// A relay for a client that was accepted at `accepted` and is taken up now.
+    pub fn new(
+        role: &'static str,
+        client: SocketAddr,
+        group: Arc<Group>,
+        timeouts: Timeouts,
+        accepted: Instant,
+        now: &Now,
+    ) -> Relay {
+        log::connection_from(client);
+        let state = State::Connecting { turn: None, backend: None, until: now.instant + timeouts.connect };
+        Relay {
+            role,
+            client,
+            group,
+            timeouts,
+            state,
+            up: Flow::default(),
+            down: Flow::default(),
+            last_progress: now.instant,
+            account: Account::open(accepted, now),
+        }
+    }
+
+    /// A relay over two connections that are there already, with what was read from them beyond the
+    /// answer that joined them: the tunnel after `101 Switching Protocols`.
+    pub fn join(
+        role: &'static str,
+        client: SocketAddr,
+        (group, backend): (Arc<Group>, Option<usize>),
+        timeouts: Timeouts,
+        [from_client, from_backend]: [Buffer; 2],
+        now: &Now,
+    ) -> Relay {
+        Relay {
+            role,
+            client,
+            group,
+            timeouts,
+            state: State::Joined { backend },
+            up: Flow { buffer: from_client, ..Flow::default() },
+            down: Flow { buffer: from_backend, ..Flow::default() },
+            last_progress: now.instant,
+            account: Account::open(now.instant, now),
+        }
+    }
+
+    /// What this connection waits for.
+    pub fn wants(&self) -> Wants {
+        match self.state {
+            State::Connecting { backend: None, .. } => Wants { connect: true, ..Wants::default() },
+            // Bytes for a back end that is still being connected may be tried at once: they go out
+            // if the connection is there already, as on one machine it nearly always is.
+            State::Connecting { backend: Some(_), .. } => Wants {
+                read_client: self.up.can_read(),
+                write_backend: !self.up.buffer.is_empty(),
+                ..Wants::default()
+            },
+            State::Joined { .. } => Wants {
+                read_client: self.up.can_read(),
+                write_client: !self.down.buffer.is_empty(),
+                // Not while the client has ended too: then closing says the same in one call less.
+                shut_client: self.down.is_through() && !self.down.end_passed_on && !self.up.is_through(),
+                write_backend: !self.up.buffer.is_empty(),
+                read_backend: self.down.can_read(),
+                shut_backend: self.up.is_through() && !self.up.end_passed_on && !self.down.is_through(),
+                finish: self.up.is_through() && self.down.is_through(),
+                ..Wants::default()
+            },
+            State::Over { .. } => Wants { finish: true, ..Wants::default() },
+        }
+    }
+
+    /// When [`expired`](Relay::expired) is to be called if nothing happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Connecting { until, .. } => Some(until),
+            State::Joined { .. } => Some(self.last_progress + self.silence_allowed()),
+            State::Over { .. } => None,
+        }
+    }
+
+    fn silence_allowed(&self) -> std::time::Duration {
+        match self.up.ended || self.down.ended {
+            true => self.timeouts.half_closed,
+            false => self.timeouts.relay_idle,
+        }
+    }
+
+    /// The deadline has come: ends the connection, or gives up a back end that does not accept.
+    pub fn expired(&mut self, now: &Now) {
+        match self.deadline() {
+            Some(deadline) if deadline <= now.instant => {}
+            _ => return,
+        }
+        match self.state {
+            State::Connecting { .. } => self.connect_failed(How::TimedOut, now),
+            _ => {
+                // Whoever owes the next byte: of a half-closed relay the side that has not ended.
+                let who = if self.up.ended { Who::Backend } else { Who::Client };
+                self.end(Ending::new(who, How::TimedOut, Phase::Relay));
+            }
+        }
+    }
+
+    /// Chooses the back end to connect to next: its place in the group and its address. `None` ends the connection.
+    pub fn choose_backend(&mut self, now: &Now) -> Option<(usize, SocketAddr)> {
+        let State::Connecting { turn, backend, until } = &mut self.state else { return None };
+        let turn = turn.get_or_insert_with(|| self.group.turn(now));
+        *backend = self.group.next(turn, now);
+        *until = now.instant + self.timeouts.connect;
+        self.account.connecting.get_or_insert(now.instant);
+        match *backend {
+            Some(index) => Some((index, self.group.backends()[index].address)),
+            None => {
+                ::log::error!("no back end of {} could be connected for {}", self.group.name(), self.client);
+                self.end(Ending::new(Who::Backend, How::Refused, Phase::Connect));
+                None
+            }
+        }
+    }
+
+    /// True while the chosen back end has not answered the connect yet.
+    pub fn is_connecting(&self) -> bool {
+        matches!(self.state, State::Connecting { .. })
+    }
+
+    /// The back end is there.
+    pub fn connected(&mut self, now: &Now) {
+        if let State::Connecting { backend: Some(index), .. } = self.state {
+            self.group.report_success(index);
+            log::forwarded_to(self.group.backends()[index].address);
+            self.account.connected = Some(now.instant);
+            self.last_progress = now.instant;
+            self.state = State::Joined { backend: Some(index) };
+        }
+    }
+
+    /// The chosen back end cannot be connected: the next one is wanted. Nothing was sent to it, so nothing is lost.
+    pub fn connect_failed(&mut self, how: How, now: &Now) {
+        if let State::Connecting { backend, until, .. } = &mut self.state {
+            *until = now.instant + self.timeouts.connect;
+            if let Some(index) = backend.take() {
+                self.account.retries += 1;
+                self.group.report_failure(index, how, Phase::Connect, now);
+            }
+        }
+    }
+
+    /// Where bytes from the client go.
+    pub fn client_space(&mut self) -> &mut [u8] {
+        self.up.buffer.space()
+    }
+
+    /// There was nothing to read after all: gives the memory for it back.
+    pub fn nothing_from_client(&mut self) {
+        self.up.buffer.filled(0);
+    }
+
+    /// `count` bytes came from the client; 0 means that it has ended its sending.
+    pub fn client_received(&mut self, count: usize, now: &Now) {
+        self.last_progress = now.instant;
+        self.account.bytes_in += count as u64;
+        self.up.ended |= count == 0;
+        self.up.buffer.filled(count);
+    }
+
+    /// Bytes for the client.
+    pub fn client_output(&self) -> &[u8] {
+        self.down.buffer.bytes()
+    }
+
+    /// The client has taken the first `count` bytes.
+    pub fn client_sent(&mut self, count: usize, now: &Now) {
+        self.last_progress = now.instant;
+        self.account.bytes_out += count as u64;
+        self.down.buffer.consume(count);
+    }
+
+    /// Our sending side towards the client is closed.
+    pub fn client_shut(&mut self) {
+        self.down.end_passed_on = true;
+    }
+
+    /// Where bytes from the back end go.
+    pub fn backend_space(&mut self) -> &mut [u8] {
+        self.down.buffer.space()
+    }
+
+    /// There was nothing to read after all: gives the memory for it back.
+    pub fn nothing_from_backend(&mut self) {
+        self.down.buffer.filled(0);
+    }
+
+    /// `count` bytes came from the back end; 0 means that it has ended its sending.
+    pub fn backend_received(&mut self, count: usize, now: &Now) {
+        self.last_progress = now.instant;
+        self.account.first_byte.get_or_insert(now.instant);
+        self.down.ended |= count == 0;
+        self.down.buffer.filled(count);
+    }
+
+    /// Bytes for the back end.
+    pub fn backend_output(&self) -> &[u8] {
+        self.up.buffer.bytes()
+    }
+
+    /// The back end has taken the first `count` bytes.
+    pub fn backend_sent(&mut self, count: usize, now: &Now) {
+        self.last_progress = now.instant;
+        self.up.buffer.consume(count);
+    }
+
+    /// Our sending side towards the back end is closed.
+    pub fn backend_shut(&mut self) {
+        self.up.end_passed_on = true;
+    }
+
+    /// A call on the client's socket failed.
+    pub fn client_failed(&mut self) {
+        self.end(Ending::new(Who::Client, How::Reset, Phase::Relay));
+    }
+
+    /// A call on the back end's socket failed after it was connected.
+    pub fn backend_failed(&mut self) {
+        self.end(Ending::new(Who::Backend, How::Reset, Phase::Relay));
+    }
+
+    /// The program stops and the time for finishing is over.
+    pub fn drained(&mut self) {
+        self.end(Ending::new(Who::Us, How::Drained, Phase::Relay));
+    }
+
+    fn end(&mut self, ending: Ending) {
+        let backend = match self.state {
+            State::Connecting { backend, .. } | State::Joined { backend } => backend,
+            State::Over { .. } => return,
+        };
+        self.state = State::Over { backend, ending };
+    }
+
+    /// True if a peer must learn from a reset that bytes are missing: an orderly end would lie.
+    pub fn was_cut(&self) -> bool {
+        matches!(self.state, State::Over { ending, .. } if ending.phase == Phase::Relay)
+    }
+
+    /// Writes the closing line.
+    pub fn finish(&mut self, now: &Now) {
+        self.end(Ending::new(Who::Us, How::Finished, Phase::Relay));
+        let State::Over { backend, ending } = self.state else { return };
+        let backend = backend.map(|index| self.group.backends()[index].address);
+        let closing = self.account.closing(self.role, self.client, ending, now);
+        log::closed(&Closing { backend, ..closing });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::defaults::BUFFER_BYTES;
+    use std::time::Duration;
+
+    fn now() -> Now {
+        Now { instant: Instant::now(), wall: std::time::UNIX_EPOCH }
+    }
+
+    fn relay(backends: usize, now: &Now) -> Relay {
+        let addresses = (0..backends).map(|index| SocketAddr::from(([127, 0, 0, 1], 9001 + index as u16)));
+        let group = Arc::new(Group::new("test", addresses.collect()));
+        let client = SocketAddr::from(([127, 0, 0, 1], 40_000));
+        Relay::new("test", client, group, Timeouts::default(), now.instant, now)
+    }
+
+    fn joined(now: &Now) -> Relay {
+        let mut relay = relay(1, now);
+        relay.choose_backend(now).unwrap();
+        relay.connected(now);
+        relay
+    }
+
+    fn from_client(relay: &mut Relay, bytes: &[u8], now: &Now) {
+        relay.client_space()[..bytes.len()].copy_from_slice(bytes);
+        relay.client_received(bytes.len(), now);
+    }
+
+    fn from_backend(relay: &mut Relay, bytes: &[u8], now: &Now) {
+        relay.backend_space()[..bytes.len()].copy_from_slice(bytes);
+        relay.backend_received(bytes.len(), now);
+    }
+
+    #[test]
+    fn bytes_go_both_ways_and_ends_are_passed_on() {
+        let now = now();
+        let mut relay = joined(&now);
+        from_client(&mut relay, b"\0question\xff", &now);
+        assert_eq!(relay.backend_output(), b"\0question\xff");
+        relay.client_received(0, &now);
+        assert!(!relay.wants().shut_backend, "bytes are still to go");
+        relay.backend_sent(10, &now);
+        assert!(relay.wants().shut_backend);
+        relay.backend_shut();
+        assert!(!relay.wants().shut_backend && !relay.wants().read_client && relay.wants().read_backend);
+        from_backend(&mut relay, b"answer", &now);
+        relay.backend_received(0, &now);
+        assert!(!relay.wants().finish, "the answer is still to go");
+        relay.client_sent(6, &now);
+        assert!(relay.wants().finish && !relay.wants().shut_client);
+    }
+
+    #[test]
+    fn a_back_end_that_ends_first_leaves_the_client_talking() {
+        let now = now();
+        let mut relay = joined(&now);
+        relay.backend_received(0, &now);
+        let wants = relay.wants();
+        assert!(wants.shut_client && wants.read_client && !wants.finish);
+        relay.client_shut();
+        from_client(&mut relay, b"more", &now);
+        relay.backend_sent(4, &now);
+        relay.client_received(0, &now);
+        assert!(relay.wants().finish);
+    }
+
+    #[test]
+    fn a_slow_reader_stops_the_reading_not_the_other_direction() {
+        let now = now();
+        let mut relay = joined(&now);
+        from_backend(&mut relay, &[0; BUFFER_BYTES], &now);
+        assert!(!relay.wants().read_backend && relay.wants().read_client);
+        relay.client_sent(1, &now);
+        assert!(relay.wants().read_backend);
+    }
+
+    #[test]
+    fn each_candidate_is_tried_once_and_then_it_is_over() {
+        let now = now();
+        let mut relay = relay(2, &now);
+        let first = relay.choose_backend(&now).unwrap().0;
+        relay.connect_failed(How::Refused, &now);
+        assert!(relay.wants().connect);
+        let second = relay.choose_backend(&now).unwrap().0;
+        assert_ne!(first, second);
+        relay.connect_failed(How::Refused, &now);
+        assert_eq!(relay.choose_backend(&now), None);
+        assert!(relay.wants().finish && !relay.was_cut());
+    }
+
+    #[test]
+    fn silence_has_a_deadline_and_half_a_relay_a_shorter_one() {
+        let start = now();
+        let mut relay = joined(&start);
+        let timeouts = Timeouts::default();
+        assert_eq!(relay.deadline(), Some(start.instant + timeouts.relay_idle));
+        let later = start.after(Duration::from_secs(5));
+        from_client(&mut relay, b"x", &later);
+        assert_eq!(relay.deadline(), Some(later.instant + timeouts.relay_idle));
+        relay.client_received(0, &later);
+        assert_eq!(relay.deadline(), Some(later.instant + timeouts.half_closed));
+        relay.expired(&later);
+        assert!(!relay.was_cut(), "not yet");
+        relay.expired(&later.after(timeouts.half_closed));
+        assert!(relay.was_cut() && relay.wants().finish);
+    }
+}

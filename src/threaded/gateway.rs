@@ -1,0 +1,305 @@
+//! One client of a gateway, served by one worker. Twin: `poll_loop/gateway.rs`.
+
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::pool::Patience;
+use super::relay::RelayConnection;
+use super::socket::{self, Socket};
+use super::{Connection, Turn};
+use crate::defaults::KEEP_ALIVE_REQUESTS;
+use crate::ending::How;
+use crate::exchange::{Exchange, Gateway};
+use crate::kept::Kept;
+use crate::net::{clock, connect, io};
+use crate::now::Now;
+use crate::settings::Timeouts;
+use crate::wants::Wants;
+
+/// What the connections of a gateway share.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) role: &'static str,
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) timeouts: Timeouts,
+    /// Idle connections to back ends, for whichever worker needs one next.
+    pub(crate) kept: Arc<Mutex<Kept<Socket>>>,
+}
+
+impl Shared {
+    fn kept(&self) -> MutexGuard<'_, Kept<Socket>> {
+        // A list of sockets is whole even if a thread panicked beside it.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client of a gateway, and the back end that is serving it.
+#[derive(Debug)]
+pub(crate) struct GatewayConnection {
+    shared: Shared,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Exchanging(Exchanging),
+    /// After `101`: bytes both ways.
+    Tunnel(RelayConnection),
+    /// For the moment between the two.
+    Switching,
+}
+
+#[derive(Debug)]
+struct Exchanging {
+    exchange: Exchange,
+    client: Socket,
+    backend: Option<(SocketAddr, Socket)>,
+    /// The last write found the socket full.
+    client_full: bool,
+    backend_full: bool,
+}
+
+impl Connection for GatewayConnection {
+    type Shared = Shared;
+    const REFUSES_WHEN_FULL: bool = true;
+
+    fn accept(shared: &Shared, client: TcpStream, peer: SocketAddr, accepted: Instant, now: &Now) -> Self {
+        let Shared { role, gateway, timeouts, .. } = shared;
+        let gateway = Arc::clone(gateway);
+        let exchange = Exchange::new(role, peer, gateway, *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
+        let client = Socket::new(client);
+        let exchanging =
+            Exchanging { exchange, client, backend: None, client_full: false, backend_full: false };
+        GatewayConnection { shared: shared.clone(), stage: Stage::Exchanging(exchanging) }
+    }
+
+    fn serve(&mut self, patience: &Patience<'_>) -> Turn {
+        if let Stage::Exchanging(exchanging) = &mut self.stage
+            && let Some(turn) = exchanging.serve(&self.shared, patience)
+        {
+            return turn;
+        }
+        self.switch_protocols();
+        match &mut self.stage {
+            Stage::Tunnel(relay) => relay.serve(patience),
+            Stage::Exchanging(_) | Stage::Switching => Turn::Done,
+        }
+    }
+
+    fn waits_for(&self) -> (Wants, [Option<BorrowedFd<'_>>; 2]) {
+        match &self.stage {
+            Stage::Exchanging(exchanging) => {
+                let backend = exchanging.backend.as_ref().map(|(_, socket)| socket.as_fd());
+                (exchanging.exchange.wants(), [Some(exchanging.client.as_fd()), backend])
+            }
+            Stage::Tunnel(relay) => relay.waits_for(),
+            Stage::Switching => (Wants::default(), [None, None]),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Exchanging(exchanging) => exchanging.exchange.deadline(),
+            Stage::Tunnel(relay) => relay.deadline(),
+            Stage::Switching => None,
+        }
+    }
+
+    fn refuse(&mut self, now: &Now) {
+        if let Stage::Exchanging(exchanging) = &mut self.stage {
+            exchanging.exchange.refuse_for_lack_of_workers(now);
+        }
+    }
+
+    fn cut(&mut self, now: &Now) {
+        match &mut self.stage {
+            Stage::Exchanging(exchanging) => {
+                exchanging.exchange.drained();
+                exchanging.finish(now);
+            }
+            Stage::Tunnel(relay) => relay.cut(now),
+            Stage::Switching => {}
+        }
+    }
+
+    fn tidy(shared: &Shared, now: &Now) {
+        loop {
+            // The lock is let go before the socket is closed.
+            let old = shared.kept().expire(now);
+            if old.is_none() {
+                return;
+            }
+        }
+    }
+}
+
+impl GatewayConnection {
+    /// The exchange has ended in `101`: the same sockets go on as a relay.
+    fn switch_protocols(&mut self) {
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Switching) {
+            Stage::Exchanging(Exchanging { exchange, client, backend: Some((_, backend)), .. }) => {
+                Stage::Tunnel(RelayConnection::join(exchange.into_relay(&clock::now()), client, backend))
+            }
+            stage => stage,
+        };
+    }
+}
+
+impl Exchanging {
+    /// Serves requests until there is a turn to take; `None` means that the exchange became a tunnel.
+    fn serve(&mut self, shared: &Shared, patience: &Patience<'_>) -> Option<Turn> {
+        loop {
+            let now = clock::now();
+            self.exchange.expired(&now);
+            if patience.is_draining() {
+                self.exchange.drain();
+            }
+            if patience.is_over() {
+                self.exchange.drained();
+            }
+            let wants = self.exchange.wants();
+            if wants.finish {
+                self.finish(&now);
+                return Some(Turn::Done);
+            } else if wants.tunnel {
+                return None;
+            } else if wants.release_backend {
+                self.release_backend(shared, &now);
+            } else if wants.connect {
+                self.connect(shared, &now);
+            } else if wants.write_backend && !self.backend_full {
+                self.write_backend();
+            } else if wants.write_client && !self.client_full {
+                self.write_client();
+            } else if wants.shut_client {
+                self.shut_client();
+            } else if self.wait(&wants, patience, &now) == Turn::Park {
+                return Some(Turn::Park);
+            }
+        }
+    }
+
+    /// Waits for what is wanted: a single read waits by itself, anything else asks `poll(2)` first.
+    fn wait(&mut self, wants: &Wants, patience: &Patience<'_>, now: &Now) -> Turn {
+        let wait = patience.next_wait(self.exchange.deadline(), now);
+        let writes = wants.write_client || wants.write_backend;
+        let moved = match (wants.read_client, wants.read_backend) {
+            (true, false) if !writes => self.read_client(wait),
+            (false, true) if !writes => self.read_backend(wait),
+            _ => {
+                let backend = self.backend.as_ref().map(|(_, socket)| socket);
+                let ready = socket::wait(wants, &self.client, backend, wait);
+                self.client_full &= !ready.write_client;
+                self.backend_full &= !ready.write_backend;
+                let from_backend = ready.read_backend && self.read_backend(Duration::ZERO);
+                let from_client = ready.read_client && self.read_client(Duration::ZERO);
+                from_backend || from_client || ready.write_client || ready.write_backend
+            }
+        };
+        match moved {
+            true => patience.renew(),
+            false if self.exchange.deadline().is_some_and(|deadline| deadline <= clock::now().instant) => {}
+            false if patience.waited_in_vain() => return Turn::Park,
+            false => {}
+        }
+        Turn::Done
+    }
+
+    /// Reads from the client; false if nothing came.
+    fn read_client(&mut self, wait: Duration) -> bool {
+        let moved = self.client.receive(self.exchange.client_space(), wait);
+        match moved {
+            Ok(Some(count)) => self.exchange.client_received(count, &clock::now()),
+            Ok(None) => {
+                self.exchange.nothing_from_client();
+                return false;
+            }
+            Err(_) => self.exchange.client_failed(),
+        }
+        true
+    }
+
+    /// Takes a kept connection, or connects and waits for it.
+    fn connect(&mut self, shared: &Shared, now: &Now) {
+        let Some(choice) = self.exchange.choose_backend(now) else { return };
+        self.backend_full = false;
+        let kept = if choice.may_reuse { shared.kept().take(choice.address, now) } else { None };
+        if let Some(socket) = kept {
+            self.backend = Some((choice.address, socket));
+            self.exchange.connected(true, now);
+            return;
+        }
+        let connected = connect::connect(choice.address, shared.timeouts.connect);
+        let now = clock::now();
+        match connected {
+            Ok(stream) => {
+                self.backend = Some((choice.address, Socket::new(stream)));
+                self.exchange.connected(false, &now);
+            }
+            Err(error) => self.exchange.connect_failed(error.into(), &now),
+        }
+    }
+
+    fn write_backend(&mut self) {
+        let Some((_, backend)) = &self.backend else { return };
+        let sent = io::send(backend, self.exchange.backend_output(), false);
+        let now = clock::now();
+        match sent {
+            Ok(Some(count)) => self.exchange.backend_sent(count, &now),
+            Ok(None) => self.backend_full = true,
+            Err(_) => self.exchange.backend_send_failed(How::Reset, &now),
+        }
+    }
+
+    /// Reads from the back end; false if nothing came.
+    fn read_backend(&mut self, wait: Duration) -> bool {
+        let Some((_, backend)) = &mut self.backend else { return false };
+        let moved = backend.receive(self.exchange.backend_space(), wait);
+        let now = clock::now();
+        match moved {
+            Ok(Some(count)) => self.exchange.backend_received(count, &now),
+            Ok(None) => {
+                self.exchange.nothing_from_backend();
+                return false;
+            }
+            Err(_) => self.exchange.backend_failed(How::Reset, &now),
+        }
+        true
+    }
+
+    fn write_client(&mut self) {
+        let sent = io::send(&self.client, self.exchange.client_output(), false);
+        match sent {
+            Ok(Some(count)) => self.exchange.client_sent(count, &clock::now()),
+            Ok(None) => self.client_full = true,
+            Err(_) => self.exchange.client_failed(),
+        }
+    }
+
+    fn shut_client(&mut self) {
+        match self.client.shut() {
+            Ok(()) => self.exchange.client_shut(),
+            Err(_) => self.exchange.client_failed(),
+        }
+    }
+
+    /// Keeps the back end's connection for another request, or closes it.
+    fn release_backend(&mut self, shared: &Shared, now: &Now) {
+        let keep = self.exchange.release_backend(now);
+        if let Some((address, socket)) = self.backend.take()
+            && keep
+        {
+            // Closed after the lock is let go, if there are too many.
+            let _surplus = shared.kept().put(address, socket, now);
+        }
+    }
+
+    fn finish(&mut self, now: &Now) {
+        if self.exchange.was_cut() {
+            self.client.reset_on_close();
+        }
+        self.exchange.finish(now);
+    }
+}

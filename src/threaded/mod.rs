@@ -1,0 +1,142 @@
+//! The threaded driver: a fixed pool of workers, and calls that wait.
+//!
+//! ```text
+//!   acceptor-0 --bounded queue--> worker-00 .. worker-63 --waits long--> lot (one poller thread)
+//!       ^                              ^                                   |
+//!    accept(2)                         +---- readable, or its time is up --+
+//! ```
+//!
+//! A worker takes one connection and serves it with calls that wait: it reads the request, connects,
+//! writes, reads, writes, in the order in which a person would tell it ([`web`], [`gateway`],
+//! [`relay`]). Where it stands is on its stack. The price is a thread for each connection that
+//! waits; so one that waits longer than a moment is parked ([`lot`]) and the worker goes on to the next.
+//!
+//! | file | owns | twin in `poll_loop/` |
+//! |---|---|---|
+//! | `web` `gateway` `relay` | one connection of each service, phase by phase | the same names |
+//! | `pool` | the queue, the workers, and who may wait | `reactor` |
+//! | `acceptor` | from the listener to the queue | `reactor` (`accept`) |
+//! | `lot` | connections that wait without a worker | `reactor` |
+//! | `socket` | a socket whose reads wait so long | none: its reads never wait |
+
+mod acceptor;
+mod gateway;
+mod lot;
+mod pool;
+mod relay;
+mod socket;
+mod web;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+use crate::net::clock;
+use crate::net::shutdown::Shutdown;
+use crate::now::Now;
+use crate::service::Service;
+use crate::settings::Settings;
+use crate::status::OpenConnections;
+use crate::wants::Wants;
+use pool::{Patience, Pool};
+
+/// Serves the listeners until `shutdown`; see [`crate::service::serve`].
+pub fn serve(
+    role: &'static str,
+    listeners: Vec<TcpListener>,
+    service: Service,
+    settings: &Settings,
+    shutdown: &Shutdown,
+) -> io::Result<()> {
+    let timeouts = settings.timeouts;
+    match service {
+        Service::Web(site) => {
+            run::<web::WebConnection>(web::Shared { role, site, timeouts }, listeners, settings, shutdown)
+        }
+        Service::Gateway(gateway) => {
+            let shared = gateway::Shared { role, gateway, timeouts, kept: Default::default() };
+            run::<gateway::GatewayConnection>(shared, listeners, settings, shutdown)
+        }
+        Service::Relay(group) => run::<relay::RelayConnection>(
+            relay::Shared { role, group, timeouts },
+            listeners,
+            settings,
+            shutdown,
+        ),
+    }
+}
+
+/// A kind of connection that the pool can serve.
+pub(crate) trait Connection: Send + Sized + 'static {
+    /// What all connections of a role share.
+    type Shared: Clone + Send + Sync + 'static;
+    /// What a full queue means: a server says 503, a relay lets the kernel's backlog fill up.
+    const REFUSES_WHEN_FULL: bool;
+
+    /// Takes up a client that was accepted at `accepted`.
+    fn accept(
+        shared: &Self::Shared,
+        client: TcpStream,
+        peer: SocketAddr,
+        accepted: Instant,
+        now: &Now,
+    ) -> Self;
+
+    /// Serves it until it is over, or waits for something that `patience` does not cover.
+    fn serve(&mut self, patience: &Patience<'_>) -> Turn;
+
+    /// What it waits for, and on which sockets: the client's, the back end's.
+    fn waits_for(&self) -> (Wants, [Option<BorrowedFd<'_>>; 2]);
+
+    /// When it is to be served even if nothing happens.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// Answers 503 instead of serving.
+    fn refuse(&mut self, now: &Now);
+
+    /// The drain's time is over: ends it here and now, and says so in the log.
+    fn cut(&mut self, now: &Now);
+
+    /// What the role keeps between connections is looked over, once in a while.
+    fn tidy(_shared: &Self::Shared, _now: &Now) {}
+}
+
+/// What a worker does with a connection that it has served for now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Turn {
+    /// It is over: drop it.
+    Done,
+    /// It waits: park it.
+    Park,
+}
+
+/// Starts pool, lot and acceptors, waits for the end, and drains.
+fn run<C: Connection>(
+    shared: C::Shared,
+    listeners: Vec<TcpListener>,
+    settings: &Settings,
+    shutdown: &Shutdown,
+) -> io::Result<()> {
+    let open = OpenConnections::new(settings.connections_max);
+    let pool = Pool::<C>::start(shared, settings, shutdown)?;
+    let acceptors = listeners
+        .into_iter()
+        .enumerate()
+        .map(|(number, listener)| acceptor::start(number, listener, &pool, &open, shutdown))
+        .collect::<io::Result<Vec<_>>>()?;
+    shutdown.wait();
+    let until = clock::now().instant + settings.timeouts.drain;
+    for acceptor in acceptors {
+        if acceptor.join().is_err() {
+            log::error!("an acceptor ended by a panic");
+        }
+    }
+    pool.drain();
+    let left = open.wait_until_none(until);
+    if left > 0 {
+        log::warn!("the drain's time is over: {left} connections are cut");
+    }
+    pool.stop();
+    Ok(())
+}

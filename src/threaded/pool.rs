@@ -1,0 +1,202 @@
+//! The queue and its workers: a fixed number of threads that take connections in turn.
+//!
+//! Contract: at most `queue` connections wait and at most `workers` are served; a panic costs the
+//! connection it happened to, and is logged. The threads are `threadpool`'s; its own queue has no
+//! bound and never refuses, so ours is a bounded channel and each thread runs one job for ever.
+
+use std::cell::Cell;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use threadpool::ThreadPool;
+
+use super::lot::{Lot, Parker};
+use super::{Connection, Turn};
+use crate::net::clock;
+use crate::net::shutdown::Shutdown;
+use crate::now::Now;
+use crate::settings::Settings;
+use crate::status::Place;
+
+/// Longest single wait of a worker: how soon it sees a drain, and how long a quiet connection may
+/// have a worker to itself.
+pub(crate) const TICK: Duration = Duration::from_millis(250);
+
+/// A client that was accepted, and its place among the open ones.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) client: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) at: Instant,
+    pub(crate) place: Place,
+}
+
+/// What workers take from the queue.
+pub(crate) enum Work<C> {
+    /// A client nobody has looked at.
+    Fresh(Accepted),
+    /// A parked connection whose wait is over.
+    Back(Parked<C>),
+}
+
+/// A connection between two turns.
+pub(crate) struct Parked<C> {
+    /// On the heap: it changes hands often.
+    pub(crate) connection: Box<C>,
+    pub(crate) place: Place,
+}
+
+/// The pool of one role.
+pub(crate) struct Pool<C: Connection> {
+    pub(crate) queue: Sender<Work<C>>,
+    pub(crate) parker: Parker<C>,
+    pub(crate) shared: C::Shared,
+    lot: Lot,
+    threads: ThreadPool,
+    crowd: Arc<Crowd>,
+}
+
+/// How busy the workers are, and whether the end has come.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    workers: usize,
+    busy: AtomicUsize,
+    /// False with `--no-park`: whoever has a worker keeps it.
+    parks: bool,
+    /// The drain's time is over: cut what is left.
+    over: AtomicBool,
+    shutdown: Shutdown,
+}
+
+/// How long a worker may wait for the connection it serves.
+pub(crate) struct Patience<'p> {
+    crowd: &'p Crowd,
+    /// A connection that had its tick in vain is parked the next time.
+    waited: Cell<bool>,
+    /// For a thread that may look and never wait.
+    never: bool,
+}
+
+impl<'p> Patience<'p> {
+    pub(crate) fn new(crowd: &'p Crowd) -> Patience<'p> {
+        Patience { crowd, waited: Cell::new(false), never: false }
+    }
+
+    /// For a thread that may look and never wait.
+    pub(crate) fn none(crowd: &'p Crowd) -> Patience<'p> {
+        Patience { crowd, waited: Cell::new(false), never: true }
+    }
+
+    /// How long the next wait may be; zero: look, and if there is nothing, park.
+    ///
+    /// While half of the workers are free, waiting here is cheapest. When they are not, a worker is
+    /// worth more than the two system calls that parking costs.
+    pub(crate) fn next_wait(&self, deadline: Option<Instant>, now: &Now) -> Duration {
+        let crowded = 2 * self.crowd.busy.load(Ordering::Relaxed) > self.crowd.workers;
+        if self.never || (self.crowd.parks && (crowded || self.waited.get())) {
+            return Duration::ZERO;
+        }
+        deadline.map_or(TICK, |deadline| deadline.saturating_duration_since(now.instant).min(TICK))
+    }
+
+    /// A wait was in vain. True if the connection is to be parked now.
+    pub(crate) fn waited_in_vain(&self) -> bool {
+        self.waited.set(true);
+        self.crowd.parks || self.never
+    }
+
+    /// Something moved: the connection has its patience back.
+    pub(crate) fn renew(&self) {
+        self.waited.set(false);
+    }
+
+    /// The program stops: finish what is in flight.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.crowd.shutdown.is_draining()
+    }
+
+    /// The time for that is over too.
+    pub(crate) fn is_over(&self) -> bool {
+        self.crowd.over.load(Ordering::Relaxed)
+    }
+}
+
+impl<C: Connection> Pool<C> {
+    /// Starts the workers and the lot.
+    pub(crate) fn start(shared: C::Shared, settings: &Settings, shutdown: &Shutdown) -> io::Result<Pool<C>> {
+        let (queue, work) = crossbeam_channel::bounded(settings.queue);
+        let (lot, parker) = Lot::start::<C>(queue.clone(), shared.clone())?;
+        let crowd = Arc::new(Crowd {
+            workers: settings.workers,
+            busy: AtomicUsize::new(0),
+            parks: settings.park,
+            over: AtomicBool::new(false),
+            shutdown: shutdown.clone(),
+        });
+        let threads =
+            threadpool::Builder::new().num_threads(settings.workers).thread_name("worker".to_owned()).build();
+        for _ in 0..settings.workers {
+            let worker = Worker { shared: shared.clone(), crowd: Arc::clone(&crowd), parker: parker.clone() };
+            let work = work.clone();
+            threads.execute(move || worker.run(&work));
+        }
+        Ok(Pool { queue, parker, shared, lot, threads, crowd })
+    }
+
+    /// Wakes every parked connection, so that idle ones end and the others know.
+    pub(crate) fn drain(&self) {
+        self.parker.drain();
+    }
+
+    /// Cuts what is left and ends the threads.
+    pub(crate) fn stop(self) {
+        self.crowd.over.store(true, Ordering::Relaxed);
+        self.parker.stop();
+        self.lot.join();
+        // Without senders the workers' channel ends when it is empty.
+        let Pool { queue, parker, threads, .. } = self;
+        drop((queue, parker));
+        threads.join();
+    }
+
+    /// How busy the workers are.
+    pub(crate) fn crowd(&self) -> Arc<Crowd> {
+        Arc::clone(&self.crowd)
+    }
+}
+
+struct Worker<C: Connection> {
+    shared: C::Shared,
+    crowd: Arc<Crowd>,
+    parker: Parker<C>,
+}
+
+impl<C: Connection> Worker<C> {
+    fn run(&self, work: &Receiver<Work<C>>) {
+        for work in work {
+            self.crowd.busy.fetch_add(1, Ordering::Relaxed);
+            if panic::catch_unwind(AssertUnwindSafe(|| self.serve(work))).is_err() {
+                log::error!("a connection was lost to a panic of its worker");
+            }
+            self.crowd.busy.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn serve(&self, work: Work<C>) {
+        let (mut connection, place) = match work {
+            Work::Back(Parked { connection, place }) => (connection, place),
+            Work::Fresh(Accepted { client, peer, at, place }) => {
+                (Box::new(C::accept(&self.shared, client, peer, at, &clock::now())), place)
+            }
+        };
+        match connection.serve(&Patience::new(&self.crowd)) {
+            Turn::Done => {}
+            Turn::Park => self.parker.park(Parked { connection, place }),
+        }
+    }
+}

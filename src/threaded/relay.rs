@@ -1,0 +1,222 @@
+//! One client of a relay and its back end, served by one worker. Twin: `poll_loop/relay.rs`.
+//!
+//! One worker owns both directions. Two jobs for one connection would starve: enough of those, and
+//! each worker waits for a partner that is still in the queue.
+
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::pool::Patience;
+use super::socket::{self, Socket};
+use super::{Connection, Turn};
+use crate::balance::Group;
+use crate::net::{clock, connect, io};
+use crate::now::Now;
+use crate::relay::Relay;
+use crate::settings::Timeouts;
+use crate::wants::Wants;
+
+/// What the connections of a relay share.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) role: &'static str,
+    pub(crate) group: Arc<Group>,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// A client and the back end it is joined to.
+#[derive(Debug)]
+pub(crate) struct RelayConnection {
+    relay: Relay,
+    client: Socket,
+    backend: Option<Socket>,
+    connect_timeout: Duration,
+    /// The last write found the socket full.
+    client_full: bool,
+    backend_full: bool,
+}
+
+impl Connection for RelayConnection {
+    type Shared = Shared;
+    const REFUSES_WHEN_FULL: bool = false;
+
+    fn accept(shared: &Shared, client: TcpStream, peer: SocketAddr, accepted: Instant, now: &Now) -> Self {
+        let Shared { role, group, timeouts } = shared;
+        RelayConnection {
+            relay: Relay::new(role, peer, Arc::clone(group), *timeouts, accepted, now),
+            client: Socket::new(client),
+            backend: None,
+            connect_timeout: timeouts.connect,
+            client_full: false,
+            backend_full: false,
+        }
+    }
+
+    fn serve(&mut self, patience: &Patience<'_>) -> Turn {
+        loop {
+            let now = clock::now();
+            self.relay.expired(&now);
+            if patience.is_over() {
+                self.relay.drained();
+            }
+            let wants = self.relay.wants();
+            if wants.finish {
+                self.finish(&now);
+                return Turn::Done;
+            } else if wants.connect {
+                self.connect(&now);
+            } else if wants.write_backend && !self.backend_full {
+                self.write_backend();
+            } else if wants.write_client && !self.client_full {
+                self.write_client();
+            } else if wants.shut_client {
+                self.shut_client();
+            } else if wants.shut_backend {
+                self.shut_backend();
+            } else if self.wait(&wants, patience, &now) == Turn::Park {
+                return Turn::Park;
+            }
+        }
+    }
+
+    fn waits_for(&self) -> (Wants, [Option<BorrowedFd<'_>>; 2]) {
+        (self.relay.wants(), [Some(self.client.as_fd()), self.backend.as_ref().map(AsFd::as_fd)])
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.relay.deadline()
+    }
+
+    /// A relay has no words of its own: it is never asked to refuse, and would just close.
+    fn refuse(&mut self, _now: &Now) {
+        self.relay.drained();
+    }
+
+    fn cut(&mut self, now: &Now) {
+        self.relay.drained();
+        self.finish(now);
+    }
+}
+
+impl RelayConnection {
+    /// Goes on with two sockets that are connected already.
+    pub(crate) fn join(relay: Relay, client: Socket, backend: Socket) -> RelayConnection {
+        RelayConnection {
+            relay,
+            client,
+            backend: Some(backend),
+            connect_timeout: Duration::ZERO,
+            client_full: false,
+            backend_full: false,
+        }
+    }
+
+    /// Waits for what is wanted: a single read waits by itself, anything else asks `poll(2)` first.
+    fn wait(&mut self, wants: &Wants, patience: &Patience<'_>, now: &Now) -> Turn {
+        let wait = patience.next_wait(self.relay.deadline(), now);
+        let writes = wants.write_client || wants.write_backend;
+        let moved = match (wants.read_client, wants.read_backend) {
+            (true, false) if !writes => self.read_client(wait),
+            (false, true) if !writes => self.read_backend(wait),
+            _ => {
+                let ready = socket::wait(wants, &self.client, self.backend.as_ref(), wait);
+                self.client_full &= !ready.write_client;
+                self.backend_full &= !ready.write_backend;
+                let from_backend = ready.read_backend && self.read_backend(Duration::ZERO);
+                let from_client = ready.read_client && self.read_client(Duration::ZERO);
+                from_backend || from_client || ready.write_client || ready.write_backend
+            }
+        };
+        match moved {
+            true => patience.renew(),
+            false if self.deadline().is_some_and(|deadline| deadline <= clock::now().instant) => {}
+            false if patience.waited_in_vain() => return Turn::Park,
+            false => {}
+        }
+        Turn::Done
+    }
+
+    /// Reads from the client; false if nothing came.
+    fn read_client(&mut self, wait: Duration) -> bool {
+        let moved = self.client.receive(self.relay.client_space(), wait);
+        match moved {
+            Ok(Some(count)) => self.relay.client_received(count, &clock::now()),
+            Ok(None) => {
+                self.relay.nothing_from_client();
+                return false;
+            }
+            Err(_) => self.relay.client_failed(),
+        }
+        true
+    }
+
+    /// Connects to the back end whose turn it is, and waits for it.
+    fn connect(&mut self, now: &Now) {
+        let Some((_, address)) = self.relay.choose_backend(now) else { return };
+        let connected = connect::connect(address, self.connect_timeout);
+        let now = clock::now();
+        match connected {
+            Ok(stream) => {
+                self.backend = Some(Socket::new(stream));
+                self.relay.connected(&now);
+            }
+            Err(error) => self.relay.connect_failed(error.into(), &now),
+        }
+    }
+
+    fn write_backend(&mut self) {
+        let Some(backend) = &self.backend else { return };
+        match io::send(backend, [self.relay.backend_output(), &[]], false) {
+            Ok(Some(count)) => self.relay.backend_sent(count, &clock::now()),
+            Ok(None) => self.backend_full = true,
+            Err(_) => self.relay.backend_failed(),
+        }
+    }
+
+    /// Reads from the back end; false if nothing came.
+    fn read_backend(&mut self, wait: Duration) -> bool {
+        let Some(backend) = &mut self.backend else { return false };
+        let moved = backend.receive(self.relay.backend_space(), wait);
+        match moved {
+            Ok(Some(count)) => self.relay.backend_received(count, &clock::now()),
+            Ok(None) => {
+                self.relay.nothing_from_backend();
+                return false;
+            }
+            Err(_) => self.relay.backend_failed(),
+        }
+        true
+    }
+
+    fn write_client(&mut self) {
+        match io::send(&self.client, [self.relay.client_output(), &[]], false) {
+            Ok(Some(count)) => self.relay.client_sent(count, &clock::now()),
+            Ok(None) => self.client_full = true,
+            Err(_) => self.relay.client_failed(),
+        }
+    }
+
+    fn shut_client(&mut self) {
+        match self.client.shut() {
+            Ok(()) => self.relay.client_shut(),
+            Err(_) => self.relay.client_failed(),
+        }
+    }
+
+    fn shut_backend(&mut self) {
+        match self.backend.as_ref().map_or(Ok(()), Socket::shut) {
+            Ok(()) => self.relay.backend_shut(),
+            Err(_) => self.relay.backend_failed(),
+        }
+    }
+
+    fn finish(&mut self, now: &Now) {
+        if self.relay.was_cut() {
+            self.client.reset_on_close();
+            self.backend.iter().for_each(Socket::reset_on_close);
+        }
+        self.relay.finish(now);
+    }
+}

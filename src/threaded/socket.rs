@@ -1,0 +1,120 @@
+//! A socket that waits for bytes as long as it is told, and no longer.
+
+use std::fs::File;
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use super::pool::TICK;
+use crate::net::io::{self, Moved};
+use crate::wants::Wants;
+
+/// A blocking socket and the receive timeout that is set on it.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: TcpStream,
+    /// `SO_RCVTIMEO`: changed only when it does not fit, so a connection costs one call and not one a read.
+    timeout: Option<Duration>,
+    /// `SO_SNDTIMEO` is set.
+    sends_are_limited: bool,
+}
+
+impl Socket {
+    pub(crate) fn new(stream: TcpStream) -> Socket {
+        Socket { stream, timeout: None, sends_are_limited: false }
+    }
+
+    /// Reads; waits for the first byte at most `patience`, and not at all if that is zero.
+    pub(crate) fn receive(&mut self, into: &mut [u8], patience: Duration) -> Moved {
+        if patience.is_zero() {
+            return io::receive(&self.stream, into);
+        }
+        // A shorter timeout than allowed does as well: the caller looks at its deadline and comes again.
+        let fits = self.timeout.is_some_and(|set| set <= patience && set >= patience / 2);
+        if !fits {
+            self.stream.set_read_timeout(Some(patience))?;
+            self.timeout = Some(patience);
+        }
+        loop {
+            match rustix::io::read(&self.stream, &mut *into) {
+                Ok(count) => return Ok(Some(count)),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Sends what fits of a file, waiting a tick at most: `sendfile` has no way to be told not to.
+    pub(crate) fn send_file(&mut self, file: &File, offset: u64, length: u64) -> Moved {
+        if !self.sends_are_limited {
+            self.stream.set_write_timeout(Some(TICK))?;
+            self.sends_are_limited = true;
+        }
+        io::send_file(&self.stream, file, offset, length)
+    }
+
+    /// Closes our sending side.
+    pub(crate) fn shut(&self) -> std::io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+
+    /// Makes the close a reset: the peer must not take what it has for the whole.
+    pub(crate) fn reset_on_close(&self) {
+        // Failing means that the socket is dead already, and a dead one is what is wanted.
+        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+/// Waits until one of the things wanted can be done, at most `patience` (`poll(2)`): which of them can.
+///
+/// With nothing wanted it only waits. An error of a socket counts as ready: the call that follows tells it.
+pub(crate) fn wait(wants: &Wants, client: &Socket, backend: Option<&Socket>, patience: Duration) -> Wants {
+    let flags = |read: bool, write: bool| {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, read);
+        flags.set(PollFlags::OUT, write);
+        flags
+    };
+    let of_client = flags(wants.read_client, wants.write_client);
+    let of_backend = flags(wants.read_backend, wants.write_backend);
+    let second = backend.unwrap_or(client);
+    let mut sockets = [PollFd::new(client, of_client), PollFd::new(second, of_backend)];
+    // A socket of which nothing is wanted is left out: its hang-up would end each wait at once.
+    let asked = match (of_client.is_empty(), of_backend.is_empty() || backend.is_none()) {
+        (false, false) => &mut sockets[..],
+        (false, true) => &mut sockets[..1],
+        (true, false) => &mut sockets[1..],
+        (true, true) => &mut [],
+    };
+    let timeout = Timespec::try_from(patience).ok();
+    if rustix::event::poll(asked, timeout.as_ref()).is_err() {
+        // A signal, or no memory: the caller looks at its deadline and comes again.
+        return Wants::default();
+    }
+    let failed = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+    let is_ready = |socket: &PollFd<'_>, flag| socket.revents().intersects(flag | failed);
+    Wants {
+        read_client: wants.read_client && is_ready(&sockets[0], PollFlags::IN),
+        write_client: wants.write_client && is_ready(&sockets[0], PollFlags::OUT),
+        read_backend: wants.read_backend && is_ready(&sockets[1], PollFlags::IN),
+        write_backend: wants.write_backend && is_ready(&sockets[1], PollFlags::OUT),
+        ..Wants::default()
+    }
+}
