@@ -279,7 +279,6 @@ impl<C: Connection> Reactor<C> {
         let Some(Some(entry)) = self.connections.get_mut(place) else { return };
         entry.is_due = false;
         let mut around = Around {
-            shared: &self.shared,
             local: &mut self.local,
             registry: self.poll.registry(),
             owners: &mut self.owners,
