@@ -43,6 +43,7 @@ pub(crate) struct GatewayConnection {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all connections are the large one for all their life")]
 enum Stage {
     Exchanging(Exchanging),
     /// After `101`: bytes both ways.
