@@ -108,6 +108,13 @@ impl Connection for GatewayConnection {
         }
     }
 
+    fn drain(&mut self) {
+        match &mut self.stage {
+            Stage::Exchanging(exchanging) => exchanging.exchange.drain(),
+            Stage::Tunnel(_) | Stage::Switching => {}
+        }
+    }
+
     fn refuse(&mut self, now: &Now) {
         if let Stage::Exchanging(exchanging) = &mut self.stage {
             exchanging.exchange.refuse_for_lack_of_workers(now);

@@ -72,6 +72,10 @@ impl Connection for WebConnection {
         self.web.deadline()
     }
 
+    fn drain(&mut self) {
+        self.web.drain();
+    }
+
     fn refuse(&mut self, now: &Now) {
         self.web.refuse_for_lack_of_workers(now);
     }
