@@ -46,6 +46,12 @@ impl Socket {
         }
     }
 
+    /// A socket that is being connected: worth a try for writing; nothing can have come yet, and
+    /// the registration tells at once what has come until then.
+    pub(crate) fn connecting(stream: TcpStream, token: Token) -> Socket {
+        Socket { readable: false, ..Socket::new(stream, token) }
+    }
+
     /// Remembers an event.
     pub(crate) fn note(&mut self, event: &Event) {
         let failed = event.is_error();
