@@ -181,7 +181,7 @@ fn backlogs_are_1_and_5() {
         (balancer(BALANCERS[0]), 1),
         (balancer(BALANCERS[1]), 5),
     ] {
-        role.signal(Signal::STOP);
+        stop(&role);
         // Linux takes one more than the backlog; the next SYN is dropped, and sent again after a second.
         let connect =
             |patience_ms| TcpStream::connect_timeout(&role.address(), Duration::from_millis(patience_ms));
@@ -189,6 +189,17 @@ fn backlogs_are_1_and_5() {
         assert_eq!(connect(300).unwrap_err().kind(), std::io::ErrorKind::TimedOut);
         assert_eq!(queued.len(), backlog + 1);
         role.signal(Signal::CONT);
+    }
+}
+
+/// Stops a program and waits until it has: on its way there it may still accept one connection.
+fn stop(role: &Role) {
+    role.signal(Signal::STOP);
+    let deadline = Instant::now() + PATIENCE;
+    let path = format!("/proc/{}/stat", role.process().id());
+    while !std::fs::read_to_string(&path).unwrap().contains(") T ") {
+        assert!(Instant::now() < deadline, "it does not stop");
+        std::thread::yield_now();
     }
 }
 
