@@ -54,6 +54,8 @@ pub mod service;
 pub mod settings;
 pub mod site;
 pub mod status;
+#[cfg(test)]
+mod testing;
 pub mod threaded;
 pub mod wants;
 pub mod web;
