@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::account::Account;
-use crate::balance::{Group, Turn};
+use crate::balance::{Chosen, Group, Turn};
 use crate::buffer::Buffer;
 use crate::ending::{Ending, How, Phase, Who};
 use crate::forward::{self, Rules};
@@ -100,18 +100,18 @@ enum Link {
     Wanted {
         group: Arc<Group>,
         turn: Option<Turn>,
-        again: Option<usize>,
+        again: Option<Chosen>,
     },
     Connecting {
         group: Arc<Group>,
         turn: Turn,
-        backend: usize,
+        backend: Chosen,
         until: Instant,
     },
     Up {
         group: Arc<Group>,
         turn: Turn,
-        backend: usize,
+        backend: Chosen,
         reused: bool,
     },
     /// Done with: to be kept for another request, or closed.
@@ -265,7 +265,8 @@ impl Exchange {
             return None;
         };
         let none_was_tried = turn.is_none();
-        let mut turn = turn.unwrap_or_else(|| group.turn(now));
+        let mut turn = turn.unwrap_or_else(|| group.turn());
+        let may_reuse = again.is_none() && self.request.may_be_repeated();
         let Some(backend) = again.or_else(|| group.next(&mut turn, now)) else {
             match none_was_tried {
                 true => self.none_alive(&group, now),
@@ -273,8 +274,7 @@ impl Exchange {
             }
             return None;
         };
-        let address = group.backends()[backend].address;
-        let may_reuse = again.is_none() && self.request.may_be_repeated();
+        let address = backend.address;
         self.account.connecting.get_or_insert(now.instant);
         self.link = Link::Connecting { group, turn, backend, until: now.instant + self.timeouts.connect };
         Some(Choice { address, may_reuse })
@@ -308,9 +308,9 @@ impl Exchange {
         match std::mem::replace(&mut self.link, Link::None) {
             Link::Connecting { group, turn, backend, .. } => {
                 if !reused {
-                    group.report_success(backend);
+                    group.report_success(&backend);
                 }
-                log::forwarded_to(group.backends()[backend].address);
+                log::forwarded_to(backend.address);
                 self.account.connected = Some(now.instant);
                 self.last_progress = now.instant;
                 self.link = Link::Up { group, turn, backend, reused };
@@ -323,7 +323,7 @@ impl Exchange {
     pub fn connect_failed(&mut self, how: How, now: &Now) {
         match std::mem::replace(&mut self.link, Link::None) {
             Link::Connecting { group, turn, backend, .. } => {
-                group.report_failure(backend, how, Phase::Connect, now);
+                group.report_failure(&backend, how, Phase::Connect, now);
                 self.account.retries += 1;
                 self.last_progress = now.instant;
                 self.link = Link::Wanted { group, turn: Some(turn), again: None };
@@ -390,7 +390,7 @@ impl Exchange {
             _ => (Arc::new(Group::new("tunnel", Vec::new())), None),
         };
         let ending = Ending::new(Who::Us, How::Finished, Phase::AnswerHead);
-        self.log_exchange(Some(101), backend.map(|index| group.backends()[index].address), ending, now);
+        self.log_exchange(Some(101), backend.as_ref().map(|backend| backend.address), ending, now);
         let buffers = [std::mem::take(&mut self.client_input), std::mem::take(&mut self.backend_input)];
         Relay::join(self.role, self.client, (group, backend), self.timeouts, buffers, now)
     }
@@ -411,16 +411,14 @@ impl Exchange {
 
     fn backend_address(&self) -> Option<SocketAddr> {
         match &self.link {
-            Link::Connecting { group, backend, .. } | Link::Up { group, backend, .. } => {
-                Some(group.backends()[*backend].address)
-            }
+            Link::Connecting { backend, .. } | Link::Up { backend, .. } => Some(backend.address),
             _ => self.answer.backend(),
         }
     }
 
     fn report_failure(&self, how: How, phase: Phase, now: &Now) {
         if let Link::Up { group, backend, .. } = &self.link {
-            group.report_failure(*backend, how, phase, now);
+            group.report_failure(backend, how, phase, now);
         }
     }
 
