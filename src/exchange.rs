@@ -293,9 +293,21 @@ impl Exchange {
     }
 
     fn none_accepted(&mut self, group: &Group, now: &Now) {
-        ::log::error!("no back end of {} could be connected for {}", group.name(), self.client);
-        let ending = Ending::new(Who::Backend, How::Refused, Phase::Connect);
-        self.answer_error(502, "connection_refused", "No back end accepted the connection.", ending, now);
+        // The last one tried says it for all.
+        let (error, sentence, ending) = match self.account.connected {
+            None => (
+                "connection_refused",
+                "No back end accepted the connection.",
+                Ending::new(Who::Backend, How::Refused, Phase::Connect),
+            ),
+            Some(_) => (
+                "connection_terminated",
+                "The back end closed the connection before it answered.",
+                Ending::new(Who::Backend, How::Closed, Phase::AnswerHead),
+            ),
+        };
+        ::log::error!("no other back end of {} is left for {}: {ending}", group.name(), self.client);
+        self.answer_error(502, error, sentence, ending, now);
     }
 
     /// True while the chosen back end has not answered the connect yet.
@@ -324,6 +336,7 @@ impl Exchange {
         match std::mem::replace(&mut self.link, Link::None) {
             Link::Connecting { group, turn, backend, .. } => {
                 group.report_failure(&backend, how, Phase::Connect, now);
+                self.account.connected = None;
                 self.account.retries += 1;
                 self.last_progress = now.instant;
                 self.link = Link::Wanted { group, turn: Some(turn), again: None };
