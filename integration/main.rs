@@ -20,6 +20,8 @@ mod integration {
     mod gateway_faults;
     /// The harness itself: whether a test that fails can be believed.
     mod harness;
+    /// Which back ends are used: checks, back ends that go and come.
+    mod health;
     /// Connections, framing and limits of a server.
     mod http;
     /// Apache Bench and a browser.

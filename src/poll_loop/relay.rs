@@ -125,7 +125,7 @@ impl RelayConnection {
     /// Begins to connect to the back end whose turn it is.
     fn connect<C: Connection>(&mut self, around: &mut Around<'_, C>) {
         self.drop_backend(around);
-        let Some((_, address)) = self.relay.choose_backend(&around.now) else { return };
+        let Some(address) = self.relay.choose_backend(&around.now) else { return };
         match connect::start(address) {
             Ok(stream) => {
                 let place = around.owners.add(around.place);
