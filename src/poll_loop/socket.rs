@@ -63,6 +63,11 @@ impl Socket {
         self.writable
     }
 
+    /// The peer is known to have closed its side.
+    pub(crate) fn has_closed(&self) -> bool {
+        self.read_closed
+    }
+
     /// Registers for both directions, once for the socket's life.
     pub(crate) fn register(&mut self, registry: &Registry) -> std::io::Result<()> {
         if !self.registered {
