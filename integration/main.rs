@@ -12,6 +12,8 @@ mod support;
 mod integration {
     /// Flags, the configuration file, logs.
     mod cli;
+    /// Generated requests to both drivers, and the same bytes back.
+    mod differential;
     /// How a role ends.
     mod drain;
     /// Requests through a back end that works.

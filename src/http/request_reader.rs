@@ -41,7 +41,12 @@ impl RequestReader {
             return Ok(None);
         }
         self.first_byte.get_or_insert(now.instant);
-        match self.scan.look(bytes)? {
+        let scan = match self.scan.look(bytes) {
+            Ok(scan) => scan,
+            // What was nonsense before the limit is called that, however many bytes came at once.
+            Err(limit) => return Err(RequestHead::parse(self.scan.seen(bytes)).err().unwrap_or(limit)),
+        };
+        match scan {
             Scan::Whole(length) => {
                 self.requests += 1;
                 Ok(Some(length))
