@@ -5,15 +5,17 @@
 //! takes another seed than the usual one.
 
 use std::fmt::Write;
+use std::io::ErrorKind;
 use std::net::{Shutdown, SocketAddr};
+use std::time::Instant;
 
-use crate::support::Model;
 use crate::support::backend::{Backend, Visit};
 use crate::support::client::Client;
 use crate::support::dice::Dice;
 use crate::support::launch::Launch;
 use crate::support::role::Role;
 use crate::support::site::public;
+use crate::support::{Model, PATIENCE};
 
 /// Connections a test makes to each driver, of one to four requests each.
 const CONNECTIONS: usize = 2000;
@@ -81,7 +83,7 @@ fn compare(name: &str, launch: impl Fn(Model) -> Role, connections: usize) {
         let [threaded, poll_loop] = roles.each_ref().map(|role| converse(role.address(), &pieces));
         answered += usize::from(threaded.starts_with(b"HTTP/1.1 2"));
         assert!(
-            threaded == poll_loop,
+            threaded == poll_loop && !threaded.ends_with(b">"),
             "{name}, seed {seed}, connection {number}:\n{}\n--- threaded\n{}\n--- async\n{}\n--- its log\n{}",
             pieces.iter().map(|piece| piece.escape_ascii().to_string()).collect::<Vec<_>>().join("\n| "),
             threaded.escape_ascii(),
@@ -95,7 +97,7 @@ fn compare(name: &str, launch: impl Fn(Model) -> Role, connections: usize) {
 
 /// Sends the pieces one after the other and reads all that comes; how it ended may depend on time.
 fn converse(address: SocketAddr, pieces: &[Vec<u8>]) -> Vec<u8> {
-    let mut client = Client::connect(address);
+    let (mut client, start) = (Client::connect(address), Instant::now());
     for piece in pieces {
         if client.wire().send(piece).is_err() {
             break; // refused before it was all sent: the answer is there all the same
@@ -103,11 +105,20 @@ fn converse(address: SocketAddr, pieces: &[Vec<u8>]) -> Vec<u8> {
     }
     let _ = client.wire().stream().shutdown(Shutdown::Write);
     let mut answers = Vec::new();
-    while let Ok(bytes) = client.wire().some() {
-        if bytes.is_empty() {
-            break;
+    loop {
+        match client.wire().some() {
+            Ok(bytes) if bytes.is_empty() => break,
+            Ok(bytes) => answers.extend(bytes),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            Err(error) => {
+                answers.extend(format!("<{error}>").bytes());
+                break;
+            }
         }
-        answers.extend(bytes);
+    }
+    // Nothing here takes time: who waited for a deadline has missed an event.
+    if start.elapsed() > PATIENCE / 4 {
+        answers.extend(format!("<after {:?}>", start.elapsed()).bytes());
     }
     comparable(answers)
 }
@@ -288,9 +299,7 @@ fn body(dice: &mut Dice, method: &str, odd: impl Fn(&mut Dice) -> bool) -> Vec<u
     let content = dice.pick(&["", "isi", "GET /selundup HTTP/1.1\r\nHost: a\r\n\r\n", &long]);
     if dice.one_in(2) {
         let length = match odd(dice) {
-            true => dice
-                .pick(&["+3", "-1", "0x3", "3 3", "3, 4", "99999999999999999999", "", "9999999"])
-                .to_owned(),
+            true => dice.pick(&["+3", "-1", "0x3", "3 3", "3, 4", "99999999999999999999", ""]).to_owned(),
             false => content.len().to_string(),
         };
         let twice = if odd(dice) {

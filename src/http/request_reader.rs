@@ -35,8 +35,9 @@ impl RequestReader {
         self.first_byte = None;
     }
 
-    /// How many bytes the head at the start of `bytes` has, or `None` while it is not whole.
-    pub fn look(&mut self, bytes: &[u8], now: &Now) -> Result<Option<usize>, Refusal> {
+    /// How many bytes the head at the start of `bytes` has, or `None` while it is not whole; `ended`
+    /// if no more of them will come.
+    pub fn look(&mut self, bytes: &[u8], ended: bool, now: &Now) -> Result<Option<usize>, Refusal> {
         if bytes.is_empty() {
             return Ok(None);
         }
@@ -53,6 +54,8 @@ impl RequestReader {
             }
             // Nonsense, a TLS hello for one, is refused now and not when the deadline comes.
             Scan::Try => RequestHead::parse(bytes).map(|_| None),
+            // The last word on it: nonsense is answered even where its end is missing.
+            Scan::Partial if ended => RequestHead::parse(bytes).map(|_| None),
             Scan::Partial => Ok(None),
         }
     }
