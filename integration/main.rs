@@ -34,6 +34,8 @@ mod integration {
     mod relay;
     /// Files and pages.
     mod site;
+    /// Peers that stall at every phase and then go on.
+    mod stalls;
     /// The course's own `curl` sessions.
     mod transcript;
 }

@@ -15,6 +15,12 @@ use mio::{Interest, Registry, Token};
 use crate::net::connect::{self, ConnectError};
 use crate::net::io::{self, Moved};
 
+/// Both directions, and where there is such an event the news of urgent data.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
 /// A nonblocking socket and its readiness.
 #[derive(Debug)]
 pub(crate) struct Socket {
@@ -28,6 +34,8 @@ pub(crate) struct Socket {
     /// The peer has closed its side: what is left to read ends with an end of stream, of which no
     /// further event tells.
     read_closed: bool,
+    /// The peer has sent urgent data (`MSG_OOB`), at which a read stops short of what is behind it.
+    urgent: bool,
     /// An event has come since the last look: a connect may be through.
     told: bool,
 }
@@ -42,6 +50,7 @@ impl Socket {
             readable: true,
             writable: true,
             read_closed: false,
+            urgent: false,
             told: false,
         }
     }
@@ -52,6 +61,7 @@ impl Socket {
         self.readable |= event.is_readable() || event.is_read_closed() || failed;
         self.writable |= event.is_writable() || event.is_write_closed() || failed;
         self.read_closed |= event.is_read_closed() || failed;
+        self.urgent |= event.is_priority();
         self.told = true;
     }
 
@@ -71,7 +81,7 @@ impl Socket {
     /// Registers for both directions, once for the socket's life.
     pub(crate) fn register(&mut self, registry: &Registry) -> std::io::Result<()> {
         if !self.registered {
-            registry.register(&mut self.stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
+            registry.register(&mut self.stream, self.token, INTEREST)?;
             self.registered = true;
         }
         Ok(())
@@ -87,8 +97,9 @@ impl Socket {
         let room = into.len();
         let moved = io::receive(&self.stream, into);
         // Less than there was room for: the socket is empty, and the next byte is a new edge (epoll(7)).
-        if !matches!(moved, Ok(Some(count)) if count == room || self.read_closed) {
+        if !matches!(moved, Ok(Some(count)) if count == room || self.read_closed || self.urgent) {
             self.readable = false;
+            self.urgent = false;
         }
         moved
     }
