@@ -111,10 +111,10 @@ impl Process {
         tasks.map(|task| of_task(status(task.unwrap()))).sum()
     }
 
-    /// Bytes of memory that are its own: shared pages count by its share of them (PSS).
+    /// Bytes of memory that are its own: its share of the pages that hold data (PSS), and no program code.
     pub fn own_bytes(&self) -> usize {
         let smaps = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.id())).unwrap();
-        let line = smaps.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
+        let line = smaps.lines().find_map(|line| line.strip_prefix("Pss_Anon:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
 
