@@ -41,6 +41,7 @@ pub mod exchange;
 pub mod forward;
 pub mod http;
 pub mod kept;
+pub mod lab;
 pub mod linger;
 pub mod log;
 pub mod net;
