@@ -1,1 +1,10 @@
-fn main() {}
+//! The course's Default Server: fixed pages, and the files of a folder.
+
+use std::process::ExitCode;
+
+use giliran::cli::{self, Role};
+use giliran::{roles, site};
+
+fn main() -> ExitCode {
+    cli::run(&Role::DEFAULT_SERVER, roles::server(site::Role::Default), roles::serve)
+}

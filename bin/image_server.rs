@@ -1,1 +1,10 @@
-fn main() {}
+//! The course's Image Web Server: `/images/` and the files below it.
+
+use std::process::ExitCode;
+
+use giliran::cli::{self, Role};
+use giliran::{roles, site};
+
+fn main() -> ExitCode {
+    cli::run(&Role::IMAGE_SERVER, roles::server(site::Role::Image), roles::serve)
+}

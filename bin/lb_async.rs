@@ -1,1 +1,11 @@
-fn main() {}
+//! The course's asynchronous load balancer: poll loops over nonblocking sockets.
+
+use std::process::ExitCode;
+
+use giliran::cli::{self, Loops, Role};
+use giliran::roles;
+use giliran::settings::Model;
+
+fn main() -> ExitCode {
+    cli::run(&Role::LB_ASYNC, roles::balancer::<Loops>(Model::Async), roles::serve)
+}

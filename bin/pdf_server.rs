@@ -1,1 +1,10 @@
-fn main() {}
+//! The course's PDF Web Server: `/pdf/` and the files below it.
+
+use std::process::ExitCode;
+
+use giliran::cli::{self, Role};
+use giliran::{roles, site};
+
+fn main() -> ExitCode {
+    cli::run(&Role::PDF_SERVER, roles::server(site::Role::Pdf), roles::serve)
+}

@@ -1,1 +1,10 @@
-fn main() {}
+//! The course's Reverse Proxy: each request to a back end by its path.
+
+use std::process::ExitCode;
+
+use giliran::cli::{self, Role};
+use giliran::roles;
+
+fn main() -> ExitCode {
+    cli::run(&Role::REVERSE_PROXY, roles::proxy, roles::serve)
+}

@@ -1,1 +1,10 @@
-fn main() {}
+//! The course's Web Server: a back end for the balancers, with test answers.
+
+use std::process::ExitCode;
+
+use giliran::cli::{self, Role};
+use giliran::{roles, site};
+
+fn main() -> ExitCode {
+    cli::run(&Role::WEB_SERVER, roles::server(site::Role::Generic), roles::serve)
+}

@@ -61,7 +61,9 @@ fn hop_by_hop_fields_end_here(model: Model) {
     assert_eq!(answer.field("keep-alive"), None);
     let seen = backend.wait_for_request(0).head;
     assert_eq!((seen.field("x-tiga"), seen.field("x-empat")), (None, Some("4")));
-    for name in ["keep-alive", "te", "proxy-connection"] {
+    // What `TE` says of trailers holds for the whole way: they are passed on.
+    assert_eq!(seen.field("te"), Some("trailers"));
+    for name in ["keep-alive", "proxy-connection"] {
         assert_eq!(seen.field(name), None, "{name}");
     }
 }
@@ -204,8 +206,11 @@ fn back_end_connections_are_kept_and_used_again(model: Model) {
         assert_eq!(get(role.address(), "/").text(), "satu");
     }
     let mut visits: Vec<_> = backend.requests().iter().map(|request| request.visit).collect();
+    visits.sort_unstable();
     visits.dedup();
-    assert!(visits.len() <= 2, "20 requests one after the other came by connections {visits:?}");
+    // Each poll loop keeps its own; the kernel deals the clients out.
+    let loops = std::thread::available_parallelism().map_or(1, usize::from);
+    assert!(visits.len() <= loops.max(2), "20 requests one after the other came by connections {visits:?}");
 }
 
 fn a_kept_connection_that_died_is_replaced_unseen(model: Model) {

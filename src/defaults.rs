@@ -151,6 +151,7 @@ pub const DESCRIPTORS_SPARE: usize = 128;
 
 /// Descriptors of one client connection: its own, and that to the back end or of the file.
 pub const DESCRIPTORS_PER_CONNECTION: usize = 2;
+
 /// How much the log tells: connections and their ends, no inner workings.
 pub const LOG_LEVEL: &str = "info";
 
@@ -184,3 +185,8 @@ pub const CONNECTIONS_MAX_MAX: usize = 1_048_576;
 
 /// Threads of each pool in `suite`, which has up to ten pools in one process.
 pub const SUITE_WORKERS: usize = 16;
+/// Bytes of a configuration file: thousands of lines more than there are keys.
+pub const CONFIG_BYTES_MAX: u64 = 256 * 1024;
+
+/// Open client connections of each role in `suite`: together they stay below common limits on open files.
+pub const SUITE_CONNECTIONS_MAX: usize = 512;

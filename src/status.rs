@@ -12,8 +12,15 @@ pub struct OpenConnections {
 #[derive(Debug)]
 struct Shared {
     most: usize,
-    open: Mutex<usize>,
+    counts: Mutex<Counts>,
     changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    open: usize,
+    /// Threads that wait for a close: without one, a close costs no system call.
+    waiting: usize,
 }
 
 /// One open connection, counted until it is dropped: no way out of a connection's life misses it.
@@ -25,22 +32,24 @@ pub struct Place {
 impl OpenConnections {
     /// None open, and never more than `most`.
     pub fn new(most: usize) -> OpenConnections {
-        OpenConnections { shared: Arc::new(Shared { most, open: Mutex::new(0), changed: Condvar::new() }) }
+        OpenConnections {
+            shared: Arc::new(Shared { most, counts: Mutex::default(), changed: Condvar::new() }),
+        }
     }
 
     /// A place for one more, or `None` if all are taken.
     pub fn take(&self) -> Option<Place> {
-        let mut open = self.shared.open();
-        if *open == self.shared.most {
+        let mut counts = self.shared.counts();
+        if counts.open == self.shared.most {
             return None;
         }
-        *open += 1;
+        counts.open += 1;
         Some(Place { shared: Arc::clone(&self.shared) })
     }
 
     /// How many are open.
     pub fn count(&self) -> usize {
-        *self.shared.open()
+        self.shared.counts().open
     }
 
     /// The most that may be open.
@@ -50,33 +59,43 @@ impl OpenConnections {
 
     /// Waits until one closes, at most so long.
     pub fn wait_for_close(&self, patience: Duration) {
-        let open = self.shared.open();
-        drop(self.shared.changed.wait_timeout(open, patience));
+        let counts = self.shared.counts();
+        drop(self.shared.wait(counts, patience));
     }
 
     /// Waits until none is open; the number that still is at `until`.
     pub fn wait_until_none(&self, until: Instant) -> usize {
-        let mut open = self.shared.open();
-        while *open > 0 {
+        let mut counts = self.shared.counts();
+        while counts.open > 0 {
             let Some(left) = until.checked_duration_since(Instant::now()) else { break };
-            let waited = self.shared.changed.wait_timeout(open, left);
-            open = waited.unwrap_or_else(PoisonError::into_inner).0;
+            counts = self.shared.wait(counts, left);
         }
-        *open
+        counts.open
     }
 }
 
 impl Shared {
-    fn open(&self) -> MutexGuard<'_, usize> {
-        // A number is whole even if a thread panicked beside it.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        // Numbers are whole even if a thread panicked beside them.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'c>(&self, mut counts: MutexGuard<'c, Counts>, patience: Duration) -> MutexGuard<'c, Counts> {
+        counts.waiting += 1;
+        let waited = self.changed.wait_timeout(counts, patience);
+        let mut counts = waited.unwrap_or_else(PoisonError::into_inner).0;
+        counts.waiting -= 1;
+        counts
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        *self.shared.open() -= 1;
-        self.shared.changed.notify_all();
+        let mut counts = self.shared.counts();
+        counts.open -= 1;
+        if counts.waiting > 0 {
+            self.shared.changed.notify_all();
+        }
     }
 }
 

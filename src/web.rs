@@ -121,8 +121,10 @@ enum Outgoing {
 #[derive(Debug)]
 pub enum Output<'w> {
     /// These two slices, one after the other; `more` if a file follows at once.
+    #[allow(missing_docs, reason = "named in the line above")]
     Bytes { first: &'w [u8], second: &'w [u8], more: bool },
-    /// A part of a file.
+    /// `length` bytes of a file from `offset` on.
+    #[allow(missing_docs, reason = "named in the line above")]
     File { file: &'w File, offset: u64, length: u64 },
 }
 

@@ -22,7 +22,6 @@ pub enum Model {
     /// Blocking calls, one thread waits.
     Threaded,
     /// Readiness, one thread serves all.
-    #[allow(dead_code, reason = "unused as long as `both!` leaves the poll loop out")]
     Async,
 }
 
@@ -33,8 +32,7 @@ pub enum Model {
 macro_rules! both {
     ($($name:ident),+ $(,)?) => {
         $crate::support::both!(@driver threaded, Threaded, $($name),+);
-        // The next line switches the second driver on, for every topic at once:
-        // $crate::support::both!(@driver poll_loop, Async, $($name),+);
+        $crate::support::both!(@driver poll_loop, Async, $($name),+);
     };
     (@driver $driver:ident, $model:ident, $($name:ident),+) => {
         mod $driver {

@@ -7,6 +7,7 @@ mod machine;
 mod published;
 mod random;
 mod results;
+pub mod role;
 pub mod stand;
 mod summary;
 mod warnings;

@@ -47,6 +47,12 @@ pub enum StandError {
     Missing(String),
     Failed(String),
 }
+impl fmt::Display for StandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (StandError::Missing(text) | StandError::Failed(text)) = self;
+        f.write_str(text)
+    }
+}
 #[derive(Debug)]
 pub struct Stand {}
 impl Stand {
@@ -56,18 +62,16 @@ impl Stand {
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], 0))
     }
-    pub fn balancer_pids(&self) -> &[u32] {
-        &[]
+    pub fn balancer_pids(&self) -> Vec<u32> {
+        Vec::new()
     }
-    pub fn backend_pids(&self) -> &[u32] {
-        &[]
+    pub fn backend_pids(&self) -> Vec<u32> {
+        Vec::new()
     }
     pub fn backend_addresses(&self) -> &[SocketAddr] {
         &[]
     }
-    pub fn kill_backend(&mut self, _number: usize) -> Result<(), StandError> {
-        Ok(())
-    }
+    pub fn kill_backend(&mut self, _number: usize) {}
     pub fn restart_backend(&mut self, _number: usize) -> Result<(), StandError> {
         Ok(())
     }

@@ -103,18 +103,41 @@ pub fn connect(address: SocketAddr, timeout: Duration) -> Result<TcpStream, Conn
     if timeout.is_zero() {
         return Err(ConnectError::TimedOut);
     }
-    let attempt = || {
-        let socket = socket(address)?;
-        socket.connect_timeout(&address.into(), timeout)?;
-        Ok(socket.into())
-    };
-    attempt().map_err(|error: io::Error| ConnectError::from(&error))
+    loop {
+        match attempt(address, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            attempted => return attempted.map_err(|error| ConnectError::from(&error)),
+        }
+    }
+}
+
+/// Linux counts the send timeout of a blocking socket for its connect as well (socket(7)): one call
+/// more than a connect without a limit, where going nonblocking and back takes six.
+#[cfg(target_os = "linux")]
+fn attempt(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+    let socket = socket(address, Type::STREAM)?;
+    socket.set_write_timeout(Some(timeout))?;
+    match socket.connect(&address.into()) {
+        Err(error) if is_in_progress(&error) => Err(io::ErrorKind::TimedOut.into()),
+        connected => connected.map(|()| socket.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn attempt(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+    let socket = socket(address, Type::STREAM)?;
+    socket.connect_timeout(&address.into(), timeout)?;
+    Ok(socket.into())
 }
 
 /// Begins to connect: register the stream for writing and call [`finish`] when the poller reports it.
 pub fn start(address: SocketAddr) -> Result<mio::net::TcpStream, ConnectError> {
     let attempt = || {
-        let socket = socket(address)?;
+        #[cfg(unix)]
+        let socket = socket(address, Type::STREAM.nonblocking())?;
+        #[cfg(not(unix))]
+        let socket = socket(address, Type::STREAM)?;
+        #[cfg(not(unix))]
         socket.set_nonblocking(true)?;
         match socket.connect(&address.into()) {
             Err(error) if !is_in_progress(&error) => Err(error),
@@ -139,8 +162,8 @@ pub fn finish(stream: &mio::net::TcpStream) -> Result<bool, ConnectError> {
     }
 }
 
-fn socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+fn socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
     socket.set_tcp_nodelay(true)?;
     Ok(socket)
 }

@@ -111,7 +111,6 @@ pub(crate) enum Side {
 
 /// What a connection finds around it while it is served.
 pub(crate) struct Around<'l, C: Connection> {
-    pub(crate) shared: &'l C::Shared,
     pub(crate) local: &'l mut C::Local,
     pub(crate) registry: &'l Registry,
     pub(crate) owners: &'l mut Owners,

@@ -55,6 +55,8 @@ pub(crate) fn backend_place(token: Token) -> usize {
 /// One poll loop.
 pub(crate) struct Reactor<C: Connection> {
     poll: Poll,
+    /// Held for as long as the loop runs: a waker that is dropped takes its event back.
+    _waker: Arc<Waker>,
     listeners: Vec<mio::net::TcpListener>,
     shared: C::Shared,
     local: C::Local,
@@ -95,8 +97,9 @@ impl<C: Connection> Reactor<C> {
     ) -> io::Result<impl FnOnce() -> Reactor<C> + Send + use<C>> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let wakes = Arc::clone(&waker);
         // Waking a loop that is gone already is nothing.
-        shutdown.subscribe(move || _ = waker.wake());
+        shutdown.subscribe(move || _ = wakes.wake());
         if listeners.len() > LISTENERS_MAX {
             return Err(io::Error::other(format!("a loop serves at most {LISTENERS_MAX} listeners")));
         }
@@ -110,6 +113,7 @@ impl<C: Connection> Reactor<C> {
         let (shutdown, drain) = (shutdown.clone(), settings.timeouts.drain);
         Ok(move || Reactor {
             poll,
+            _waker: waker,
             listeners: registered,
             shared,
             local: C::Local::default(),
@@ -279,7 +283,6 @@ impl<C: Connection> Reactor<C> {
         let Some(Some(entry)) = self.connections.get_mut(place) else { return };
         entry.is_due = false;
         let mut around = Around {
-            shared: &self.shared,
             local: &mut self.local,
             registry: self.poll.registry(),
             owners: &mut self.owners,

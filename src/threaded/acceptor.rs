@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
+use crossbeam_channel::{SendTimeoutError, Sender};
 
 use super::pool::{Accepted, Parked, Patience, Pool, TICK, Work};
 use super::{Connection, Turn, lot::Parker};
@@ -17,6 +17,10 @@ use crate::status::OpenConnections;
 /// How long accepting pauses at most when descriptors or places are used up: closing a connection
 /// ends the pause earlier.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How soon a relay looks again whether the queue has room: nobody tells it, and the kernel's
+/// backlog holds whoever comes meanwhile.
+const ROOM_RETRY: Duration = Duration::from_millis(5);
 
 /// Starts the thread of one listener. It ends with the drain.
 pub(crate) fn start<C: Connection>(
@@ -91,22 +95,32 @@ impl<C: Connection> Acceptor<C> {
             // Failing costs delay, not correctness.
             let _ = accepted.client.set_nodelay(true);
         }
-        match self.queue.try_send(Work::Fresh(accepted)) {
-            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
-            Err(TrySendError::Full(Work::Fresh(accepted))) if C::REFUSES_WHEN_FULL => self.refuse(accepted),
-            Err(TrySendError::Full(work)) => self.wait_for_room(work),
+        if !self.crowd.has_room(self.queue.len()) {
+            return match C::REFUSES_WHEN_FULL {
+                true => self.refuse(accepted),
+                false => self.wait_for_room(accepted),
+            };
+        }
+        self.hand_over(Work::Fresh(accepted));
+    }
+
+    fn hand_over(&self, mut work: Work<C>) {
+        // The channel is full only for a moment: parked connections come back through it as well.
+        while let Err(SendTimeoutError::Timeout(back)) = self.queue.send_timeout(work, TICK) {
+            work = back;
         }
     }
 
     /// A relay has no words of its own to say no: it accepts no further until there is room.
-    fn wait_for_room(&self, mut work: Work<C>) {
-        while let Err(SendTimeoutError::Timeout(back)) = self.queue.send_timeout(work, TICK) {
+    fn wait_for_room(&self, accepted: Accepted) {
+        while !self.crowd.has_room(self.queue.len()) {
             if self.shutdown.is_draining() {
-                log::warn!("a client was accepted but not served: the program stops");
+                log::warn!("{} was accepted but not served: the program stops", accepted.peer);
                 return;
             }
-            work = back;
+            std::thread::sleep(ROOM_RETRY);
         }
+        self.hand_over(Work::Fresh(accepted));
     }
 
     /// Answers 503 at once, from this thread: it may look, never wait.

@@ -43,6 +43,7 @@ pub(crate) struct GatewayConnection {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all connections are the large one for all their life")]
 enum Stage {
     Exchanging(Exchanging),
     /// After `101`: bytes both ways.
@@ -107,6 +108,13 @@ impl Connection for GatewayConnection {
         }
     }
 
+    fn drain(&mut self) {
+        match &mut self.stage {
+            Stage::Exchanging(exchanging) => exchanging.exchange.drain(),
+            Stage::Tunnel(_) | Stage::Switching => {}
+        }
+    }
+
     fn refuse(&mut self, now: &Now) {
         if let Stage::Exchanging(exchanging) = &mut self.stage {
             exchanging.exchange.refuse_for_lack_of_workers(now);
@@ -153,9 +161,7 @@ impl Exchanging {
         loop {
             let now = clock::now();
             self.exchange.expired(&now);
-            if patience.is_draining() {
-                self.exchange.drain();
-            }
+            self.hear_of_drain(patience);
             if patience.is_over() {
                 self.exchange.drained();
             }
@@ -181,20 +187,27 @@ impl Exchanging {
         }
     }
 
+    /// The drain may have begun while a call waited: what it brought is then the last of its kind.
+    fn hear_of_drain(&mut self, patience: &Patience<'_>) {
+        if patience.is_draining() {
+            self.exchange.drain();
+        }
+    }
+
     /// Waits for what is wanted: a single read waits by itself, anything else asks `poll(2)` first.
     fn wait(&mut self, wants: &Wants, patience: &Patience<'_>, now: &Now) -> Turn {
         let wait = patience.next_wait(self.exchange.deadline(), now);
         let writes = wants.write_client || wants.write_backend;
         let moved = match (wants.read_client, wants.read_backend) {
-            (true, false) if !writes => self.read_client(wait),
-            (false, true) if !writes => self.read_backend(wait),
+            (true, false) if !writes => self.read_client(wait, patience),
+            (false, true) if !writes => self.read_backend(wait, patience),
             _ => {
                 let backend = self.backend.as_ref().map(|(_, socket)| socket);
                 let ready = socket::wait(wants, &self.client, backend, wait);
                 self.client_full &= !ready.write_client;
                 self.backend_full &= !ready.write_backend;
-                let from_backend = ready.read_backend && self.read_backend(Duration::ZERO);
-                let from_client = ready.read_client && self.read_client(Duration::ZERO);
+                let from_backend = ready.read_backend && self.read_backend(Duration::ZERO, patience);
+                let from_client = ready.read_client && self.read_client(Duration::ZERO, patience);
                 from_backend || from_client || ready.write_client || ready.write_backend
             }
         };
@@ -208,8 +221,9 @@ impl Exchanging {
     }
 
     /// Reads from the client; false if nothing came.
-    fn read_client(&mut self, wait: Duration) -> bool {
+    fn read_client(&mut self, wait: Duration, patience: &Patience<'_>) -> bool {
         let moved = self.client.receive(self.exchange.client_space(), wait);
+        self.hear_of_drain(patience);
         match moved {
             Ok(Some(count)) => self.exchange.client_received(count, &clock::now()),
             Ok(None) => {
@@ -254,9 +268,10 @@ impl Exchanging {
     }
 
     /// Reads from the back end; false if nothing came.
-    fn read_backend(&mut self, wait: Duration) -> bool {
+    fn read_backend(&mut self, wait: Duration, patience: &Patience<'_>) -> bool {
         let Some((_, backend)) = &mut self.backend else { return false };
         let moved = backend.receive(self.exchange.backend_space(), wait);
+        self.hear_of_drain(patience);
         let now = clock::now();
         match moved {
             Ok(Some(count)) => self.exchange.backend_received(count, &now),

@@ -45,7 +45,7 @@ pub(crate) struct Parker<C> {
 
 enum Order<C> {
     Park(Parked<C>),
-    /// The drain begins: everyone back to the queue.
+    /// The drain begins: everyone is told, and who has nothing in flight ends.
     Drain,
     /// The drain is over: cut everyone.
     Stop,
@@ -102,6 +102,7 @@ impl Lot {
             free: Vec::new(),
             timers: Timers::new(),
             returning: VecDeque::new(),
+            is_draining: false,
         };
         let thread = thread::Builder::new().name("lot".to_owned()).spawn(move || keeper.run())?;
         Ok((Lot(thread), Parker { orders, waker }))
@@ -125,6 +126,7 @@ struct Keeper<C: Connection> {
     timers: Timers<usize>,
     /// Those whose wait is over and for which the queue had no room yet.
     returning: VecDeque<Parked<C>>,
+    is_draining: bool,
 }
 
 impl<C: Connection> Keeper<C> {
@@ -156,7 +158,7 @@ impl<C: Connection> Keeper<C> {
             while let Ok(order) = self.received.try_recv() {
                 match order {
                     Order::Park(parked) => self.park(parked),
-                    Order::Drain => (0..self.places.len()).for_each(|place| self.bring_back(place)),
+                    Order::Drain => self.drain(),
                     Order::Stop => return self.cut_all(),
                 }
             }
@@ -171,7 +173,26 @@ impl<C: Connection> Keeper<C> {
         self.timers.next().map_or(TIDY, |at| at.saturating_duration_since(Instant::now()).min(TIDY))
     }
 
-    fn park(&mut self, parked: Parked<C>) {
+    fn drain(&mut self) {
+        self.is_draining = true;
+        for place in 0..self.places.len() {
+            let Some(parked) = &mut self.places[place] else { continue };
+            parked.connection.drain();
+            if parked.connection.waits_for().0.finish {
+                self.bring_back(place);
+            }
+        }
+    }
+
+    fn park(&mut self, mut parked: Parked<C>) {
+        if self.is_draining {
+            // Its worker may not have heard.
+            parked.connection.drain();
+            if parked.connection.waits_for().0.finish {
+                self.returning.push_back(parked);
+                return self.return_to_queue();
+            }
+        }
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(None);
             self.places.len() - 1
@@ -236,11 +257,8 @@ fn register<C: Connection>(registry: &Registry, connection: &C, place: usize) ->
 }
 
 fn deregister<C: Connection>(registry: &Registry, connection: &C) {
-    let (wants, sockets) = connection.waits_for();
-    for (socket, interest) in sockets.into_iter().zip(interests(&wants)) {
-        if let (Some(socket), Some(_)) = (socket, interest) {
-            // A socket that was not registered is not there to be taken out: nothing to do about it.
-            let _ = registry.deregister(&mut SourceFd(&socket.as_raw_fd()));
-        }
+    for socket in connection.waits_for().1.into_iter().flatten() {
+        // A socket that was not registered is not there to be taken out: nothing to do about it.
+        let _ = registry.deregister(&mut SourceFd(&socket.as_raw_fd()));
     }
 }

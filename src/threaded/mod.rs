@@ -92,6 +92,9 @@ pub(crate) trait Connection: Send + Sized + 'static {
     /// When it is to be served even if nothing happens.
     fn deadline(&self) -> Option<Instant>;
 
+    /// The drain begins: what is in flight is the last of its kind.
+    fn drain(&mut self);
+
     /// Answers 503 instead of serving.
     fn refuse(&mut self, now: &Now);
 

@@ -65,12 +65,22 @@ pub(crate) struct Pool<C: Connection> {
 #[derive(Debug)]
 pub(crate) struct Crowd {
     workers: usize,
+    /// Connections that may wait for a worker.
+    queue: usize,
     busy: AtomicUsize,
     /// False with `--no-park`: whoever has a worker keeps it.
     parks: bool,
     /// The drain's time is over: cut what is left.
     over: AtomicBool,
     shutdown: Shutdown,
+}
+
+impl Crowd {
+    /// True if one more client may join those `waiting` in the channel. Workers that are idle are
+    /// about to take as many of them.
+    pub(crate) fn has_room(&self, waiting: usize) -> bool {
+        waiting + self.busy.load(Ordering::Relaxed) < self.queue + self.workers
+    }
 }
 
 /// How long a worker may wait for the connection it serves.
@@ -129,10 +139,12 @@ impl<'p> Patience<'p> {
 impl<C: Connection> Pool<C> {
     /// Starts the workers and the lot.
     pub(crate) fn start(shared: C::Shared, settings: &Settings, shutdown: &Shutdown) -> io::Result<Pool<C>> {
-        let (queue, work) = crossbeam_channel::bounded(settings.queue);
+        // What an idle worker is about to take does not wait, so there is a place for it beside the queue's.
+        let (queue, work) = crossbeam_channel::bounded(settings.queue + settings.workers);
         let (lot, parker) = Lot::start::<C>(queue.clone(), shared.clone())?;
         let crowd = Arc::new(Crowd {
             workers: settings.workers,
+            queue: settings.queue,
             busy: AtomicUsize::new(0),
             parks: settings.park,
             over: AtomicBool::new(false),
@@ -140,10 +152,13 @@ impl<C: Connection> Pool<C> {
         });
         let threads =
             threadpool::Builder::new().num_threads(settings.workers).thread_name("worker".to_owned()).build();
-        for _ in 0..settings.workers {
+        for number in 0..settings.workers {
             let worker = Worker { shared: shared.clone(), crowd: Arc::clone(&crowd), parker: parker.clone() };
             let work = work.clone();
-            threads.execute(move || worker.run(&work));
+            threads.execute(move || {
+                name_thread(number);
+                worker.run(&work);
+            });
         }
         Ok(Pool { queue, parker, shared, lot, threads, crowd })
     }
@@ -168,6 +183,17 @@ impl<C: Connection> Pool<C> {
     pub(crate) fn crowd(&self) -> Arc<Crowd> {
         Arc::clone(&self.crowd)
     }
+}
+
+/// `worker-07`: `threadpool` has one name for all of them, and a debugger shows which is which.
+fn name_thread(number: usize) {
+    #[cfg(target_os = "linux")]
+    if let Ok(name) = std::ffi::CString::new(format!("worker-{number:02}")) {
+        // A thread without its name works as well.
+        let _ = rustix::thread::set_name(&name);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = number;
 }
 
 struct Worker<C: Connection> {

@@ -89,6 +89,9 @@ impl Connection for RelayConnection {
         self.relay.deadline()
     }
 
+    /// A relay cannot tell what is in flight: it goes on until it ends, or the drain does.
+    fn drain(&mut self) {}
+
     /// A relay has no words of its own: it is never asked to refuse, and would just close.
     fn refuse(&mut self, _now: &Now) {
         self.relay.drained();

@@ -66,14 +66,6 @@ impl Socket {
         // Failing means that the socket is dead already, and a dead one is what is wanted.
         let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
-
-    pub(crate) fn stream(&self) -> &TcpStream {
-        &self.stream
-    }
-
-    pub(crate) fn into_stream(self) -> TcpStream {
-        self.stream
-    }
 }
 
 impl AsFd for Socket {

@@ -46,9 +46,7 @@ impl Connection for WebConnection {
         loop {
             let now = clock::now();
             self.web.expired(&now);
-            if patience.is_draining() {
-                self.web.drain();
-            }
+            self.hear_of_drain(patience);
             if patience.is_over() {
                 self.web.drained();
             }
@@ -74,6 +72,10 @@ impl Connection for WebConnection {
         self.web.deadline()
     }
 
+    fn drain(&mut self) {
+        self.web.drain();
+    }
+
     fn refuse(&mut self, now: &Now) {
         self.web.refuse_for_lack_of_workers(now);
     }
@@ -85,15 +87,22 @@ impl Connection for WebConnection {
 }
 
 impl WebConnection {
+    /// The drain may have begun while a call waited: what it brought is then the last of its kind.
+    fn hear_of_drain(&mut self, patience: &Patience<'_>) {
+        if patience.is_draining() {
+            self.web.drain();
+        }
+    }
+
     /// Waits for what is wanted: a single read waits by itself, anything else asks `poll(2)` first.
     fn wait(&mut self, wants: &Wants, patience: &Patience<'_>, now: &Now) -> Turn {
         let wait = patience.next_wait(self.web.deadline(), now);
         let moved = match (wants.read_client, wants.write_client) {
-            (true, false) => self.read_client(wait),
+            (true, false) => self.read_client(wait, patience),
             _ => {
                 let ready = socket::wait(wants, &self.client, None, wait);
                 self.client_full &= !ready.write_client;
-                ready.read_client && self.read_client(Duration::ZERO) || ready.write_client
+                ready.read_client && self.read_client(Duration::ZERO, patience) || ready.write_client
             }
         };
         match moved {
@@ -106,8 +115,9 @@ impl WebConnection {
     }
 
     /// Reads from the client; false if nothing came.
-    fn read_client(&mut self, wait: Duration) -> bool {
+    fn read_client(&mut self, wait: Duration, patience: &Patience<'_>) -> bool {
         let moved = self.client.receive(self.web.client_space(), wait);
+        self.hear_of_drain(patience);
         let now = clock::now();
         match moved {
             Ok(Some(count)) => self.web.client_received(count, &now),

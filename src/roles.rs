@@ -1,0 +1,172 @@
+//! Presets put to work: from a role's arguments to a service behind bound listeners.
+//!
+//! Contract: [`server`], [`proxy`] and [`balancer`] look at everything that can be wrong without
+//! binding anything, which is also what `--check` does; [`serve`] binds, says so, and runs to the end.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use crate::balance::Group;
+use crate::cli::{self, Balancer, Effect, Failure, Mode, Proxy, Role, Server};
+use crate::endpoint::Endpoint;
+use crate::exchange::Gateway;
+use crate::forward::Rules;
+use crate::net::limits::connections_that_fit;
+use crate::net::listen::{ListenError, bind};
+use crate::net::shutdown::Shutdown;
+use crate::route::Routes;
+use crate::service::{self, Service};
+use crate::settings::{Model, Settings};
+use crate::site::{self, Site};
+
+/// A role that is ready to be bound.
+#[derive(Debug)]
+pub struct Plan {
+    name: &'static str,
+    model: Model,
+    service: Service,
+    settings: Settings,
+    addresses: Vec<SocketAddr>,
+}
+
+/// Plans a static server over the site of `kind`.
+pub fn server(kind: site::Role) -> impl FnOnce(&Role, &Server) -> Result<Plan, Failure> {
+    move |role, args| {
+        let site = Site::open(kind, &args.site.root)
+            .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.site.root.display())))?;
+        let site = if args.site.mirror { site.with_mirror() } else { site };
+        Ok(Plan {
+            name: role.name,
+            model: args.driver.model,
+            service: Service::Web(Arc::new(site)),
+            settings: args.settings(),
+            addresses: resolve("--listen", &args.listening.listen)?,
+        })
+    }
+}
+
+/// Plans the reverse proxy.
+pub fn proxy(role: &Role, args: &Proxy) -> Result<Plan, Failure> {
+    let routing = &args.routing;
+    let mut routes = Routes::new(Arc::new(Group::new("default", resolve("--default", &routing.default)?)));
+    for route in &routing.route {
+        let group = Group::new(&route.prefix, resolve("--route", &route.backends)?);
+        routes
+            .add(&route.prefix, Arc::new(group))
+            .map_err(|error| Failure::Usage(format!("--route {route}: {error}")))?;
+    }
+    Ok(Plan {
+        name: role.name,
+        model: args.driver.model,
+        service: Service::Gateway(Arc::new(Gateway {
+            routes,
+            rules: Rules { trust: routing.trust.clone() },
+        })),
+        settings: args.settings(),
+        addresses: resolve("--listen", &args.listening.listen)?,
+    })
+}
+
+/// Plans a balancer, which is its model.
+pub fn balancer<T: clap::Args + Effect>(
+    model: Model,
+) -> impl FnOnce(&Role, &Balancer<T>) -> Result<Plan, Failure> {
+    move |role, args| {
+        let back_ends = &args.back_ends;
+        let addresses = match back_ends.backends {
+            Some(count) => crate::defaults::WEB_SERVERS[..count].to_vec(),
+            None => resolve("--backend", &back_ends.backend)?,
+        };
+        let group = Arc::new(Group::new("back ends", addresses));
+        let service = match back_ends.mode {
+            Mode::Tcp => Service::Relay(group),
+            Mode::Http => {
+                let rules = Rules { trust: back_ends.trust.clone() };
+                Service::Gateway(Arc::new(Gateway { routes: Routes::new(group), rules }))
+            }
+        };
+        Ok(Plan {
+            name: role.name,
+            model,
+            service,
+            settings: args.settings(),
+            addresses: resolve("--listen", &args.listening.listen)?,
+        })
+    }
+}
+
+/// Binds, prints one line a listener, and serves until a signal ends it.
+pub fn serve(plan: Plan) -> Result<(), Failure> {
+    let Plan { name, model, service, mut settings, addresses } = plan;
+    let runtime = |error: std::io::Error| Failure::Runtime(error.to_string());
+    // Before anything is bound: a signal that comes from now on is a drain and not a sudden death.
+    let shutdown = Shutdown::on_signals().map_err(runtime)?;
+    let mut listeners = Vec::new();
+    let mut said = String::new();
+    for address in addresses {
+        let listener =
+            listen(address, model, &settings).map_err(|error| Failure::Runtime(error.to_string()))?;
+        let address = listener.local_addr().map_err(runtime)?;
+        said.push_str(&format!("listening on {address}\n"));
+        listeners.push(listener);
+    }
+    settings.connections_max = connections_max(settings.connections_max, 1);
+    cli::print(&said)?;
+    service::serve(model, name, listeners, service, &settings, &shutdown).map_err(runtime)
+}
+
+/// Binds an address. With several loops it is shared: the driver binds it once more for each further loop.
+fn listen(address: SocketAddr, model: Model, settings: &Settings) -> Result<TcpListener, ListenError> {
+    let is_shared = model == Model::Async && settings.loops > 1;
+    if is_shared && address.port() != 0 {
+        // `SO_REUSEPORT` would share the port with a second copy of this program too, each getting
+        // half of the connections; so see first whether it is free without.
+        drop(bind(address, settings.backlog, false)?);
+    }
+    bind(address, settings.backlog, is_shared)
+}
+
+/// How many of `wanted` connections each of `roles` may have; says so if the system allows fewer.
+pub(crate) fn connections_max(wanted: usize, roles: usize) -> usize {
+    let fit = (connections_that_fit(wanted.saturating_mul(roles)) / roles).max(1);
+    if fit < wanted {
+        log::warn!(
+            "{fit} open connections instead of {wanted}: the limit on open files (ulimit -n) allows no more"
+        );
+    }
+    fit
+}
+
+/// All addresses of all endpoints that a flag named.
+fn resolve(flag: &str, endpoints: &[Endpoint]) -> Result<Vec<SocketAddr>, Failure> {
+    let mut addresses = Vec::new();
+    for endpoint in endpoints {
+        let found =
+            endpoint.resolve().map_err(|error| Failure::Runtime(format!("{flag} {endpoint}: {error}")))?;
+        addresses.extend(found);
+    }
+    Ok(addresses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_port_is_shared_with_nobody_else() {
+        let settings = Settings { loops: 3, ..Settings::default() };
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = listen(any, Model::Async, &settings).unwrap();
+        let address = listener.local_addr().unwrap();
+        #[cfg(target_os = "linux")]
+        assert!(bind(address, 8, true).is_ok(), "the driver can add listeners");
+        assert!(listen(address, Model::Async, &settings).is_err(), "a second program cannot");
+    }
+
+    #[test]
+    fn a_name_that_is_not_found_is_named_with_its_flag() {
+        let endpoints = ["name.invalid:80".parse().unwrap()];
+        let failure = resolve("--backend", &endpoints).unwrap_err();
+        assert!(failure.to_string().starts_with("--backend name.invalid:80: "), "{failure}");
+    }
+}
