@@ -18,7 +18,7 @@ use super::machine::Machine;
 pub(super) const SCHEMA: u32 = 1;
 
 /// One place in the tables.
-#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub(super) struct Cell {
     /// The balancer, by its short name.
     pub(super) contender: String,
@@ -29,7 +29,7 @@ pub(super) struct Cell {
 }
 
 /// One run of one cell.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(super) struct Run {
     #[serde(flatten)]
     pub(super) cell: Cell,
