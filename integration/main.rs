@@ -26,6 +26,8 @@ mod integration {
     mod peers;
     /// What the threaded model alone has.
     mod pool;
+    /// Our counterparts of the Python programs: the same wire format, the same faults.
+    mod python_counterparts;
     /// What the Python programs did wrong.
     mod python_faults;
     /// Bytes both ways.
