@@ -157,8 +157,11 @@ fn read_wrk(text: &str) -> Option<Told> {
         non_2xx: count(text, "Non-2xx or 3xx responses:"),
         ..Faults::default()
     };
-    let at = |percent: &str| wrk_time(text.lines().find_map(|line| line.trim().strip_prefix(percent))?.trim());
-    let max = || wrk_time(text.lines().find(|line| line.trim().starts_with("Latency "))?.split_whitespace().nth(3)?);
+    let at =
+        |percent: &str| wrk_time(text.lines().find_map(|line| line.trim().strip_prefix(percent))?.trim());
+    let max = || {
+        wrk_time(text.lines().find(|line| line.trim().starts_with("Latency "))?.split_whitespace().nth(3)?)
+    };
     let total = Percentiles {
         count: complete,
         mean_us: 0.0,
@@ -223,7 +226,10 @@ mod tests {
             Non-2xx or 3xx responses: 88\nRequests/sec:  14394.0\n";
         let told = read_wrk(text).unwrap();
         assert_eq!((told.answered, told.seconds), (28_700, 2.0));
-        assert_eq!(told.faults, Faults { refused: 1, reset: 5, timed_out: 4, non_2xx: 88, ..Faults::default() });
+        assert_eq!(
+            told.faults,
+            Faults { refused: 1, reset: 5, timed_out: 4, non_2xx: 88, ..Faults::default() }
+        );
         assert_eq!((told.total.p50_us, told.total.p99_us, told.total.max_us), (240, 1_010_000, 1200));
         assert_eq!(read_wrk("unable to connect"), None);
     }
