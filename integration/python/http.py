@@ -5,7 +5,7 @@ Our counterpart of the course's class, of the same shape. Its known faults, kept
     fault                                                      done properly in
     the whole tree is globbed for every request                src/site/files.rs
     an extension that is not in `types` crashes (KeyError)     src/site/mime.rs
-    a folder's name crashes too (IsADirectoryError)            src/site/files.rs
+    a folder's name gets no answer at all (IsADirectoryError)  src/site/files.rs
     HEAD, and all else that is neither GET nor POST, gets 400  src/site/answer.rs
     the target is taken as written: no %20, no query           src/site/path.rs
     a file is read whole into memory before any of it is sent  src/site/answer.rs
@@ -21,7 +21,7 @@ from os.path import splitext
 
 class HttpServer:
     def __init__(self, root="."):
-        self.root = root
+        self.root = root.rstrip("/")
         self.types = {
             ".pdf": "application/pdf",
             ".jpg": "image/jpeg",

@@ -22,6 +22,8 @@ pub(super) struct Machine {
     pub(super) somaxconn: String,
     /// The limit on open files, soft.
     pub(super) open_files: String,
+    /// The load average of the last minute as the report was begun: what else was going on.
+    pub(super) load: String,
     /// When, in UTC.
     pub(super) date: String,
     /// Figures of a debug build compare with nothing.
@@ -42,6 +44,7 @@ impl Machine {
             commit: option_env!("GIT_COMMIT").map_or_else(commit, str::to_owned),
             somaxconn: line("/proc/sys/net/core/somaxconn"),
             open_files: open_files(),
+            load: line("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
             date: chrono::Utc::now().format("%Y-%m-%d %H:%M UTC").to_string(),
             debug_build: cfg!(debug_assertions),
         }
@@ -56,6 +59,7 @@ impl Machine {
             ("commit", &self.commit),
             ("somaxconn", &self.somaxconn),
             ("ulimit -n", &self.open_files),
+            ("load average", &self.load),
             ("date", &self.date),
         ]
     }

@@ -6,7 +6,7 @@
 use super::lang::Lang;
 use super::published;
 use super::summary::Summary;
-use super::warnings;
+use super::warnings::{self, Warning};
 
 /// Rows under a heading, and sentences below them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -65,7 +65,7 @@ fn table(contender: &str, all: &[Summary], lang: Lang) -> Table {
         title,
         header: header.map(str::to_owned).to_vec(),
         rows: cells().map(row).collect(),
-        notes: cells().flat_map(|cell| notes(cell, all, lang)).collect(),
+        notes: notes(&cells().collect::<Vec<_>>(), all, lang),
     }
 }
 
@@ -89,19 +89,63 @@ fn row(cell: &Summary) -> Vec<String> {
     ]
 }
 
-fn notes(cell: &Summary, all: &[Summary], lang: Lang) -> Vec<String> {
-    let of = &cell.middle.cell;
-    let place = lang.pick(
-        format!("{} back ends, concurrency {}", of.backends, of.concurrency),
-        format!("{} server, konkurensi {}", of.backends, of.concurrency),
-    );
-    warnings::find(cell, all).iter().map(|warning| format!("{place}: {}.", warning.sentence(lang))).collect()
+/// A sentence for each thing that stands out; one for all cells where most of them say the same.
+fn notes(cells: &[&Summary], all: &[Summary], lang: Lang) -> Vec<String> {
+    let found: Vec<(&Summary, Vec<Warning>)> =
+        cells.iter().map(|cell| (*cell, warnings::find(cell, all))).collect();
+    let mut notes = Vec::new();
+    let mut common = Vec::new();
+    for (is_kind, english, indonesian) in COMMON {
+        let count = found.iter().filter(|(_, warnings)| warnings.iter().any(is_kind)).count();
+        if count > ALIKE {
+            common.push(is_kind);
+            let of = cells.len();
+            notes.push(lang.pick(
+                format!("{count} of {of} cells: {english}"),
+                format!("{count} dari {of} sel: {indonesian}"),
+            ));
+        }
+    }
+    for (cell, warnings) in &found {
+        let of = &cell.middle.cell;
+        let place = lang.pick(
+            format!("{} back ends, concurrency {}", of.backends, of.concurrency),
+            format!("{} server, konkurensi {}", of.backends, of.concurrency),
+        );
+        let own = warnings.iter().filter(|warning| !common.iter().any(|is_kind| is_kind(warning)));
+        notes.extend(own.map(|warning| format!("{place}: {}", warning.sentence(lang))));
+    }
+    notes
 }
+
+/// Cells that may say the same before one sentence says it for them.
+const ALIKE: usize = 3;
+
+type Kind = (fn(&Warning) -> bool, &'static str, &'static str);
+
+/// What is said of many cells at once; causes and faults keep their own sentence and figures.
+const COMMON: [Kind; 3] = [
+    (
+        |warning| matches!(warning, Warning::Spread { .. }),
+        "their runs lie far apart; is something else busy on this machine?",
+        "putarannya berjauhan; adakah yang lain sibuk di mesin ini?",
+    ),
+    (
+        |warning| matches!(warning, Warning::Noise { .. }),
+        "the two models differ by less than the runs of one; call them a draw",
+        "selisih kedua model lebih kecil dari selisih antarputaran; anggap seri",
+    ),
+    (
+        |warning| matches!(warning, Warning::Stray { .. }),
+        "answers had bytes after their end",
+        "jawaban membawa bita setelah akhirnya",
+    ),
+];
 
 /// The table as text, for a terminal or a file.
 pub(super) fn draw(table: &Table) -> String {
     let mut drawn = comfy_table::Table::new();
-    drawn.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+    drawn.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
     // A heading of several words is narrower as several lines.
     drawn.set_header(table.header.iter().map(|heading| heading.replace(' ', "\n")));
     drawn.add_rows(&table.rows);

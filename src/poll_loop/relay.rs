@@ -129,7 +129,7 @@ impl RelayConnection {
         match connect::start(address) {
             Ok(stream) => {
                 let place = around.owners.add(around.place);
-                self.backend = Some(Socket::new(stream, reactor::token(Side::Backend, place)));
+                self.backend = Some(Socket::connecting(stream, reactor::token(Side::Backend, place)));
             }
             Err(error) => self.relay.connect_failed(error.into(), &around.now),
         }

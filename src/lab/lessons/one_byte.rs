@@ -191,14 +191,16 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let server = thread::spawn(move || {
             let mut stream = listener.accept().unwrap().0;
-            let mut piece = [0; 32];
-            while piece[0] != b'\n' {
-                assert_eq!(stream.read(&mut piece).unwrap(), 1, "one byte at a time");
+            let mut byte = [0];
+            while byte != *b"\n" {
+                stream.read_exact(&mut byte).unwrap();
             }
             stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n").unwrap();
         });
         let reply = ask("python-x", address);
         server.join().unwrap();
-        assert_eq!((reply.after_bytes, reply.first_line.as_str()), (Some(16), "HTTP/1.0 400 Bad Request"));
+        // Sixteen, or on a busy machine a few that were under way meanwhile.
+        assert!(reply.after_bytes.is_some_and(|bytes| (16..REQUEST.len()).contains(&bytes)), "{reply:?}");
+        assert_eq!(reply.first_line, "HTTP/1.0 400 Bad Request");
     }
 }

@@ -108,8 +108,8 @@ fn backend_number(line: &str) -> Option<usize> {
     let (code, _) = line.split_once('#').unwrap_or((line, ""));
     let (_, added) = code.split_once(".append(")?;
     let ports = added.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse::<usize>().ok());
-    let numbers = ports.filter_map(|port| port.checked_sub(usize::from(BEFORE_BACKENDS)));
-    numbers.last().filter(|number| (1..100).contains(number))
+    let mut numbers = ports.filter_map(|port| port.checked_sub(usize::from(BEFORE_BACKENDS)));
+    numbers.next_back().filter(|number| (1..100).contains(number))
 }
 
 /// Refuses if the Python has no `asyncore`, without which the course's async programs do not start.
