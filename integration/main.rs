@@ -22,6 +22,8 @@ mod integration {
     mod harness;
     /// Connections, framing and limits of a server.
     mod http;
+    /// The lab as its users run it.
+    mod lab;
     /// Apache Bench and a browser.
     mod peers;
     /// What the threaded model alone has.

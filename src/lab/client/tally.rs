@@ -115,6 +115,12 @@ impl Times {
         self.0.saturating_record(microseconds);
     }
 
+    /// How many took at least this long.
+    pub(in crate::lab) fn at_least(&self, time: Duration) -> u64 {
+        let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.0.len() - self.0.count_between(0, microseconds.saturating_sub(1))
+    }
+
     /// The figures that a report shows.
     pub(in crate::lab) fn percentiles(&self) -> Percentiles {
         let at = |quantile| if self.0.is_empty() { 0 } else { self.0.value_at_quantile(quantile) };
@@ -223,6 +229,7 @@ mod tests {
             let off = value.abs_diff(expected) as f64 / expected as f64;
             assert!(off < 0.002, "{value} is not {expected}");
         }
+        assert_eq!(times.at_least(Duration::from_millis(900)), 101);
         times.record(Duration::from_secs(100_000));
         assert!(times.percentiles().max_us >= HISTOGRAM_MAX_US, "what is too long is counted as the longest");
     }

@@ -107,14 +107,17 @@ fn findings(seen: &Seen, lang: Lang) -> Findings {
         .zip(rates)
         .map(|(phase, rate)| vec![(*phase).to_owned(), format!("{rate:.0}")])
         .collect();
-    let classes = seen.faults.sentence();
+    let classes = match failed {
+        0 => lang.pick("none", "tidak ada").to_owned(),
+        _ => seen.faults.sentence(),
+    };
     let mut explanation = vec![lang.pick(
-        format!("{failed} requests failed ({}). The longest time without any answer after the kill was {gap} ms (in steps of \
+        format!("Failed requests: {failed} ({}). The longest time without any answer after the kill was {gap} ms (in steps of \
                  100 ms). The rate was {:.0} a second before, {:.0} without the killed one, {:.0} after its return.",
-                if failed == 0 { "none" } else { &classes }, rates[0], rates[1], rates[2]),
-        format!("{failed} permintaan gagal ({}). Waktu terpanjang tanpa jawaban setelahnya {gap} ms (langkah 100 ms). Lajunya \
+                classes, rates[0], rates[1], rates[2]),
+        format!("Permintaan gagal: {failed} ({}). Waktu terpanjang tanpa jawaban setelahnya {gap} ms (langkah 100 ms). Lajunya \
                  {:.0} per detik sebelumnya, {:.0} tanpa yang mati, {:.0} setelah ia kembali.",
-                if failed == 0 { "tidak ada" } else { &classes }, rates[0], rates[1], rates[2]),
+                classes, rates[0], rates[1], rates[2]),
     )];
     explanation.push(lang.pick(
         "A connection that the dead back end refuses is tried on the next one: nothing was sent yet, so nobody is asked twice. \
@@ -197,7 +200,7 @@ mod tests {
         let found = findings(&quiet, Lang::En);
         assert_eq!(found.right, 2);
         assert!(
-            found.explanation[0].contains("30 requests failed (30 reset)")
+            found.explanation[0].contains("Failed requests: 30 (30 reset)")
                 && found.explanation[0].contains("1000 ms")
         );
         assert_eq!(found.table.rows[0][1], "1000");

@@ -77,9 +77,11 @@ struct Findings {
     code: &'static [&'static str],
 }
 
+type Experiment = fn(&Classroom<'_>) -> Result<Findings, Failure>;
+
 /// Teaches one lesson, and leaves its page and plot in the report's folder.
 pub(super) fn teach(lesson: Lesson, room: &Classroom<'_>) -> Result<(), Failure> {
-    let (question, run): (Question, fn(&Classroom<'_>) -> Result<Findings, Failure>) = match lesson {
+    let (question, run): (Question, Experiment) = match lesson {
         Lesson::Backlog => (backlog::question(room.lang), backlog::run),
         Lesson::Pool => (pool::question(room.lang), pool::run),
         Lesson::BlockedLoop => (blocked_loop::question(room.lang), blocked_loop::run),

@@ -13,15 +13,18 @@ use crate::cli::Failure;
 use crate::lab::kernel::Processes;
 use crate::lab::lang::Lang;
 use crate::lab::report::svg::{Chart, Series};
-use crate::lab::stand::Contender;
+use crate::lab::stand::{Contender, Stand};
 use crate::lab::tables::Table;
 
 const MEBIBYTES: usize = 64;
 /// Clients that ask and do not read.
 const READERS: [usize; 4] = [1, 8, 32, 64];
-/// Time for everything that can flow to have flowed.
-const SETTLE: Duration = Duration::from_millis(1500);
-const QUICK_SETTLE: Duration = Duration::from_millis(700);
+/// How often the balancer's memory is looked at, until it grows no more: then all that can flow has flowed.
+const LOOK: Duration = Duration::from_millis(300);
+/// Growth between two looks that is none.
+const STILL_KIB: u64 = 64;
+/// Looks at most.
+const LOOKS_MAX: usize = 20;
 
 pub(super) fn question(lang: Lang) -> Question {
     let most = READERS[READERS.len() - 1];
@@ -38,7 +41,6 @@ pub(super) fn question(lang: Lang) -> Question {
 }
 
 pub(super) fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
-    let settle = if room.quick { QUICK_SETTLE } else { SETTLE };
     let mut lines = Vec::new();
     for contender in [Contender::Threaded, Contender::Async] {
         let mut line = Vec::new();
@@ -54,13 +56,27 @@ pub(super) fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
                 })
                 .collect::<std::io::Result<_>>()
                 .map_err(|error| Failure::Runtime(error.to_string()))?;
-            thread::sleep(settle);
-            line.push(Processes::now(&stand.balancer_pids()).memory_kib.saturating_sub(before));
+            line.push(settled(&stand).saturating_sub(before));
             drop(silent);
         }
         lines.push(line);
     }
     Ok(findings(&lines, room.lang))
+}
+
+/// The balancer's memory in KiB once it grows no more.
+fn settled(stand: &Stand) -> u64 {
+    let memory = || Processes::now(&stand.balancer_pids()).memory_kib;
+    let mut last = memory();
+    for _ in 0..LOOKS_MAX {
+        thread::sleep(LOOK);
+        let now = memory();
+        if now.abs_diff(last) < STILL_KIB && now > 0 {
+            return now;
+        }
+        last = now;
+    }
+    last
 }
 
 /// `lines` hold KiB, of the threaded and of the async balancer.
