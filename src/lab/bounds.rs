@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(super) const REQUESTS: u64 = 10_000;
 
 /// Requests of one run with `--quick`: thirty cells three times over in about a minute on two cores.
-pub(super) const QUICK_REQUESTS: u64 = 1000;
+pub(super) const QUICK_REQUESTS: u64 = 2000;
 
 /// Concurrencies of the course's tables.
 pub(super) const CONCURRENCY: [usize; 3] = [2, 5, 10];

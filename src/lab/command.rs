@@ -66,7 +66,7 @@ struct Common {
 
 #[derive(Args, Debug)]
 struct GridFlags {
-    /// Requests of one run [default: 10000; 1000 with --quick].
+    /// Requests of one run [default: 10000; 2000 with --quick].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=REQUESTS_MAX))]
     requests: Option<u64>,
     /// How many clients ask at once.
@@ -264,7 +264,7 @@ mod tests {
         );
         let settings = command.grid.settings(false);
         assert_eq!((settings.requests, settings.repeats, settings.limit_seconds), (10_000, 3, 60));
-        assert_eq!(command.grid.settings(true).requests, 1000);
+        assert_eq!(command.grid.settings(true).requests, QUICK_REQUESTS);
         assert_eq!(command.grid.contenders(), [Contender::Threaded, Contender::Async]);
     }
 

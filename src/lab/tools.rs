@@ -126,9 +126,9 @@ fn read_ab(text: &str) -> Option<Told> {
     let complete = number(text, "Complete requests:")? as u64;
     let faults = Faults {
         refused: count(text, "(Connect:"),
-        reset: count(text, "Receive:"),
-        wrong: count(text, "Length:"),
-        other: count(text, "Exceptions:"),
+        reset: count(text, ", Receive:"),
+        wrong: count(text, ", Length:"),
+        other: count(text, ", Exceptions:"),
         non_2xx: count(text, "Non-2xx responses:"),
         ..Faults::default()
     };
@@ -199,7 +199,7 @@ fn wrk_time(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    const AB: &str = "Concurrency Level:      10\nTime taken for tests:   2.500 seconds\n\
+    const AB: &str = "Document Length:        31 bytes\n\nConcurrency Level:      10\nTime taken for tests:   2.500 seconds\n\
         Complete requests:      10000\nFailed requests:        6\n   \
         (Connect: 1, Receive: 2, Length: 3, Exceptions: 0)\nNon-2xx responses:      7\n\
         Requests per second:    4000.00 [#/sec] (mean)\nTime per request:       2.500 [ms] (mean)\n\
