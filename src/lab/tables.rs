@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(
             english.notes,
             [
-                "3 back ends, concurrency 10: p99 sits on the 1 s SYN retransmit, 30 listen overflows: backlog, not threads."
+                "3 back ends, concurrency 10: p99 sits on the 1 s SYN retransmit, 30 listen overflows: backlog, not threads"
             ]
         );
         let indonesian = &tables(&cells, Lang::Id)[0];

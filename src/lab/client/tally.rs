@@ -229,7 +229,7 @@ mod tests {
             let off = value.abs_diff(expected) as f64 / expected as f64;
             assert!(off < 0.002, "{value} is not {expected}");
         }
-        assert_eq!(times.at_least(Duration::from_millis(900)), 101);
+        assert!((100..=101).contains(&times.at_least(Duration::from_millis(900))), "to three digits");
         times.record(Duration::from_secs(100_000));
         assert!(times.percentiles().max_us >= HISTOGRAM_MAX_US, "what is too long is counted as the longest");
     }

@@ -192,6 +192,7 @@ mod tests {
             backlog,
             rate,
             total: Percentiles { p99_us, max_us: p99_us, ..Percentiles::default() },
+            seconds_long: 3,
             overflows,
         }
     }
