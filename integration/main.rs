@@ -34,6 +34,8 @@ mod integration {
     mod http;
     /// A process with nothing to do.
     mod idle;
+    /// The lab as its users run it.
+    mod lab;
     /// Apache Bench and a browser.
     mod peers;
     /// What the threaded model alone has.

@@ -64,7 +64,18 @@ pub fn run<A: Args, P>(
     prepare: impl FnOnce(&Role, &A) -> Result<P, Failure>,
     serve: impl FnOnce(P) -> Result<(), Failure>,
 ) -> ExitCode {
-    let parsed = match Parsed::<A>::read(role, std::env::args_os().collect()) {
+    run_with(role, std::env::args_os().collect(), prepare, serve)
+}
+
+/// The same with other arguments than the process's own, the name of the program first: the lab
+/// starts the roles out of its own executable.
+pub fn run_with<A: Args, P>(
+    role: &Role,
+    argv: Vec<OsString>,
+    prepare: impl FnOnce(&Role, &A) -> Result<P, Failure>,
+    serve: impl FnOnce(P) -> Result<(), Failure>,
+) -> ExitCode {
+    let parsed = match Parsed::<A>::read(role, argv) {
         Ok(parsed) => parsed,
         Err(Stop::Told(answer)) => {
             return if answer.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
