@@ -10,10 +10,18 @@ mod support;
 /// Named so that `cargo test integration` runs these tests and no others.
 #[path = "."]
 mod integration {
+    /// Many short connections with ends of every kind.
+    mod churn;
     /// Flags, the configuration file, logs.
     mod cli;
+    /// Thousands of idle connections.
+    mod crowd;
+    /// Generated requests to both drivers, and the same bytes back.
+    mod differential;
     /// How a role ends.
     mod drain;
+    /// One client that never stops beside others.
+    mod fairness;
     /// Requests through a back end that works.
     mod gateway;
     /// Requests through a back end that does not.
@@ -24,16 +32,24 @@ mod integration {
     mod health;
     /// Connections, framing and limits of a server.
     mod http;
+    /// A process with nothing to do.
+    mod idle;
     /// Apache Bench and a browser.
     mod peers;
     /// What the threaded model alone has.
     mod pool;
+    /// Our counterparts of the Python programs: the same wire format, the same faults.
+    mod python_counterparts;
     /// What the Python programs did wrong.
     mod python_faults;
     /// Bytes both ways.
     mod relay;
     /// Files and pages.
     mod site;
+    /// Peers that stall at every phase and then go on.
+    mod stalls;
     /// The course's own `curl` sessions.
     mod transcript;
+    /// Round robin under concurrent clients.
+    mod turns;
 }

@@ -84,6 +84,9 @@ impl Ending {
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.how == How::Finished {
+            return f.write_str("finished");
+        }
         let who = match self.who {
             Who::Client => "client",
             Who::Backend => "back end",

@@ -45,6 +45,7 @@ pub mod forward;
 pub mod health;
 pub mod http;
 pub mod kept;
+pub mod lab;
 pub mod linger;
 pub mod log;
 pub mod lookups;
@@ -61,6 +62,8 @@ pub mod settings;
 pub mod site;
 pub mod status;
 pub mod suite;
+#[cfg(test)]
+mod testing;
 pub mod threaded;
 pub mod wants;
 pub mod web;

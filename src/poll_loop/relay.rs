@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use mio::event::Event;
 
+use super::owners::Owner;
 use super::socket::Socket;
 use super::{Around, CALLS_A_TURN, Connection, Side, Turn, reactor};
 use crate::balance::Group;
@@ -128,8 +129,8 @@ impl RelayConnection {
         let Some(address) = self.relay.choose_backend(&around.now) else { return };
         match connect::start(address) {
             Ok(stream) => {
-                let place = around.owners.add(around.place);
-                self.backend = Some(Socket::new(stream, reactor::token(Side::Backend, place)));
+                let place = around.owners.add(Owner::Connection(around.place));
+                self.backend = Some(Socket::connecting(stream, reactor::token(Side::Backend, place)));
             }
             Err(error) => self.relay.connect_failed(error.into(), &around.now),
         }
