@@ -179,7 +179,7 @@ fn between_requests(model: Model) {
 /// A client whose kernel takes little of what it does not read.
 fn slow_reader(role: &Role) -> Client {
     let mut client = Client::connect(role.address());
-    SockRef::from(client.wire().stream()).set_recv_buffer_size(64 * 1024).unwrap();
+    SockRef::from(client.wire().stream()).set_recv_buffer_size(256 * 1024).unwrap();
     client
 }
 
@@ -260,7 +260,7 @@ fn a_slow_back_end(model: Model) {
 }
 
 fn both_ends_slow_at_once(model: Model) {
-    let size = 24 * MIB;
+    let size = 8 * MIB;
     let backend = Backend::start(move |visit: &mut Visit| {
         visit.head()?;
         visit.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n"))?;
