@@ -58,14 +58,15 @@ fn many(address: SocketAddr, converse: impl Fn(&mut Client, &mut Dice, &str) + S
 }
 
 /// The same place in the order of turns is out for a while after three failures in a row; so that
-/// many back ends stay in, there are many addresses.
+/// many back ends stay in, there are many addresses, and in a gateway quick checks.
 fn backends() -> Vec<Backend> {
     (0..8).map(|_| Backend::start(moody)).collect()
 }
 
 fn requests_through_back_ends_that_reset(model: Model) {
     let backends = backends();
-    let role = Launch::balancer(model, "http", backends.iter().map(Backend::address)).start();
+    let addresses = backends.iter().map(Backend::address);
+    let role = Launch::balancer(model, "http", addresses).checked("20ms").start();
     let own = AtomicUsize::new(0);
     many(role.address(), |client, dice, name| {
         for further in 0..3 {

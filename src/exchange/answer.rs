@@ -108,7 +108,9 @@ impl Exchange {
     ///
     /// Another try is made only where doing it twice does no harm: nothing of the request was sent, or
     /// its method is safe and no byte of an answer has come (RFC 9110 section 9.2.2; nginx
-    /// `proxy_next_upstream error`). So a back end that dies under load fails no such request.
+    /// `proxy_next_upstream error`). So a back end that dies under load fails no such request. What
+    /// was sent is repeated once and not `RETRIES` times: a request that two back ends die of is
+    /// itself to blame, and must neither reach all of them nor take them out.
     pub fn backend_failed(&mut self, how: How, now: &Now) {
         if self.answer.has_begun() {
             return self.cut(Ending::new(Who::Backend, how, Phase::AnswerBody));
@@ -119,8 +121,13 @@ impl Exchange {
         if kept_was_dead && may_be_repeated {
             return self.try_again(now);
         }
-        self.report_failure(how, Phase::AnswerHead, now);
-        if may_be_repeated || (silent && self.request.is_unsent()) {
+        let was_repeated = self.request.was_repeated;
+        let is_unsent = silent && self.request.is_unsent();
+        if is_unsent || !was_repeated {
+            self.report_failure(how, Phase::AnswerHead, now);
+        }
+        if is_unsent || (may_be_repeated && !was_repeated) {
+            self.request.was_repeated |= !is_unsent;
             return self.try_next(now);
         }
         let sentence = "The back end closed the connection before it answered.";

@@ -27,6 +27,8 @@ pub(super) struct Request {
     head_length: usize,
     /// A byte of the body has been sent: it is gone from our buffers, so the request cannot be sent again.
     body_sent: bool,
+    /// It has been sent to a second back end, after the first one died on it.
+    pub(super) was_repeated: bool,
 }
 
 #[derive(Debug)]
@@ -49,6 +51,7 @@ impl Default for Request {
             head_sent: 0,
             head_length: 0,
             body_sent: false,
+            was_repeated: false,
         }
     }
 }
