@@ -34,6 +34,8 @@ mod integration {
     mod http;
     /// A process with nothing to do.
     mod idle;
+    /// What a running role is told by signals.
+    mod operations;
     /// Apache Bench and a browser.
     mod peers;
     /// What the threaded model alone has.
