@@ -21,6 +21,7 @@ use super::{lessons, report, tables};
 use crate::cli::{self, Failure};
 use crate::duration::Period;
 use crate::net::shutdown::Shutdown;
+use crate::net::signals;
 
 /// Repeats the course's experiment on this machine, and explains what it sees.
 #[derive(Debug, Parser)]
@@ -140,7 +141,8 @@ impl Command {
                     .to_owned(),
             ));
         }
-        let stop = Shutdown::on_signals().map_err(|error| Failure::Runtime(error.to_string()))?;
+        let listening = signals::listen(false).map_err(|error| Failure::Runtime(error.to_string()));
+        let (stop, _hangups) = listening?;
         match self.other {
             None => self.grid.run(common, &stop),
             Some(Other::Lesson { name }) => {

@@ -17,6 +17,7 @@ use crate::kept::Kept;
 use crate::net::clock;
 use crate::net::connect::{self, ConnectError};
 use crate::now::Now;
+use crate::service::{Offer, Service, Upkeep};
 use crate::settings::Timeouts;
 
 /// What the connections of a gateway share.
@@ -25,12 +26,28 @@ pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) timeouts: Timeouts,
+    /// A kept connection draws back ends for as long as it lives: they are kept known for it.
+    pub(crate) upkeep: Arc<Upkeep>,
+}
+
+impl Shared {
+    /// What is offered; `None` if that is no gateway.
+    pub(crate) fn of(offer: &Offer) -> Option<Shared> {
+        let Service::Gateway(gateway) = &offer.service else { return None };
+        Some(Shared {
+            role: offer.role,
+            gateway: Arc::clone(gateway),
+            timeouts: offer.timeouts,
+            upkeep: Arc::clone(&offer.upkeep),
+        })
+    }
 }
 
 /// A client of a gateway, and the back end that is serving it.
 #[derive(Debug)]
 pub(crate) struct GatewayConnection {
     stage: Stage,
+    _upkeep: Arc<Upkeep>,
 }
 
 #[derive(Debug)]
@@ -56,10 +73,11 @@ impl Connection for GatewayConnection {
     type Local = Kept<Socket>;
 
     fn accept(shared: &Shared, client: Socket, peer: SocketAddr, now: &Now) -> Self {
-        let Shared { role, gateway, timeouts } = shared;
+        let Shared { role, gateway, timeouts, upkeep } = shared;
         let (gateway, accepted) = (Arc::clone(gateway), now.instant);
         let exchange = Exchange::new(role, peer, gateway, *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
-        GatewayConnection { stage: Stage::Exchanging(Exchanging { exchange, client, backend: None }) }
+        let stage = Stage::Exchanging(Exchanging { exchange, client, backend: None });
+        GatewayConnection { stage, _upkeep: Arc::clone(upkeep) }
     }
 
     fn serve(&mut self, around: &mut Around<'_, Self>) -> Turn {

@@ -16,6 +16,7 @@ use super::owners::{Owner, Owners};
 use super::places::Places;
 use super::socket::Socket;
 use super::{Around, Connection, Side, Turn};
+use crate::live::Live;
 use crate::net::accept::AcceptError;
 use crate::net::clock;
 use crate::net::listen::ACCEPTED_INHERIT_NODELAY;
@@ -59,7 +60,7 @@ pub(crate) struct Reactor<C: Connection> {
     /// Held for as long as the loop runs: a waker that is dropped takes its event back.
     _waker: Arc<Waker>,
     listeners: Vec<mio::net::TcpListener>,
-    shared: C::Shared,
+    shared: Live<C::Shared>,
     local: C::Local,
     open: OpenConnections,
     shutdown: Shutdown,
@@ -87,7 +88,7 @@ impl<C: Connection> Reactor<C> {
     ///
     /// Errors: a poller that cannot be made, a listener that cannot be registered.
     pub(crate) fn starter(
-        shared: C::Shared,
+        shared: Live<C::Shared>,
         listeners: Vec<TcpListener>,
         open: OpenConnections,
         settings: &Settings,
@@ -221,7 +222,7 @@ impl<C: Connection> Reactor<C> {
                         let _ = client.set_nodelay(true);
                     }
                     let client = Socket::new(client, token(Side::Client, self.connections.next()));
-                    let connection = Box::new(C::accept(&self.shared, client, peer, now));
+                    let connection = Box::new(C::accept(&self.shared.get(), client, peer, now));
                     let slot = self.connections.add(Entry { connection, is_due: false, _place: place });
                     self.make_due(slot);
                 }
