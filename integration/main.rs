@@ -28,6 +28,8 @@ mod integration {
     mod gateway_faults;
     /// The harness itself: whether a test that fails can be believed.
     mod harness;
+    /// Which back ends are used: checks, back ends that go and come.
+    mod health;
     /// Connections, framing and limits of a server.
     mod http;
     /// A process with nothing to do.
@@ -36,6 +38,8 @@ mod integration {
     mod peers;
     /// What the threaded model alone has.
     mod pool;
+    /// Our counterparts of the Python programs: the same wire format, the same faults.
+    mod python_counterparts;
     /// What the Python programs did wrong.
     mod python_faults;
     /// Bytes both ways.

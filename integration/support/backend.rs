@@ -50,7 +50,13 @@ pub struct Backend {
 impl Backend {
     /// A back end that runs `script` on each connection.
     pub fn start(script: impl Fn(&mut Visit) -> io::Result<()> + Send + Sync + 'static) -> Backend {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Backend::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), script)
+    }
+
+    fn on(
+        listener: TcpListener,
+        script: impl Fn(&mut Visit) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Backend {
         let address = listener.local_addr().unwrap();
         let state = Arc::<Watched<State>>::default();
         let shared = Arc::clone(&state);
@@ -315,6 +321,18 @@ impl Refusing {
     /// The port nobody answers.
     pub fn address(&self) -> SocketAddr {
         self.0.local_addr().unwrap().as_socket().unwrap()
+    }
+
+    /// Comes to life on the same port, and gives every request 200 with this text.
+    pub fn revive(self, text: &str) -> Backend {
+        self.0.listen(128).unwrap();
+        let answer = ok(text);
+        Backend::on(self.0.into(), move |visit| {
+            loop {
+                visit.request()?;
+                visit.send(&answer)?;
+            }
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use crate::http::Version;
 use crate::http::body::{BodyReader, Part};
 use crate::http::framing::{self, Framing};
 use crate::http::head::{HeadScan, ResponseHead, Scan};
+use crate::http::response::HEAD_ROOM;
 use crate::now::Now;
 
 /// The answer being passed on.
@@ -105,44 +106,26 @@ impl Exchange {
 
     /// A call on the back end's socket failed, or it closed before it answered.
     ///
-    /// Another try is made only where the request cannot have taken effect: nothing of it was sent,
-    /// or a kept connection turned out to be dead and the method is safe (RFC 9110 section 9.2.2).
+    /// Another try is made only where doing it twice does no harm: nothing of the request was sent, or
+    /// its method is safe and no byte of an answer has come (RFC 9110 section 9.2.2; nginx
+    /// `proxy_next_upstream error`). So a back end that dies under load fails no such request.
     pub fn backend_failed(&mut self, how: How, now: &Now) {
         if self.answer.has_begun() {
             return self.cut(Ending::new(Who::Backend, how, Phase::AnswerBody));
         }
         let silent = self.backend_input.is_empty();
+        let may_be_repeated = silent && self.request.may_be_repeated();
         let kept_was_dead = matches!(self.link, Link::Up { reused: true, .. });
-        if silent && kept_was_dead && self.request.may_be_repeated() {
+        if kept_was_dead && may_be_repeated {
             return self.try_again(now);
         }
         self.report_failure(how, Phase::AnswerHead, now);
-        if silent && self.request.is_unsent() {
-            return self.try_next();
+        if may_be_repeated || (silent && self.request.is_unsent()) {
+            return self.try_next(now);
         }
         let sentence = "The back end closed the connection before it answered.";
         let ending = Ending::new(Who::Backend, how, Phase::AnswerHead);
-        self.request.abandon();
         self.answer_error(502, "connection_terminated", sentence, ending, now);
-    }
-
-    /// Sends the request again to the same back end, over a fresh connection: that it closed an
-    /// idle one is no fault of its.
-    fn try_again(&mut self, now: &Now) {
-        if let Link::Up { group, turn, backend, .. } = std::mem::replace(&mut self.link, Link::None) {
-            self.account.retries += 1;
-            self.last_progress = now.instant;
-            self.request.rewind();
-            self.link = Link::Wanted { group, turn: Some(turn), again: Some(backend) };
-        }
-    }
-
-    /// Nothing was sent yet: another back end may have the request.
-    fn try_next(&mut self) {
-        if let Link::Up { group, turn, .. } = std::mem::replace(&mut self.link, Link::None) {
-            self.account.retries += 1;
-            self.link = Link::Wanted { group, turn: Some(turn), again: None };
-        }
     }
 
     /// Bytes for the client: heads, and the body as far as it is here.
@@ -190,6 +173,10 @@ impl Exchange {
             Err(_) => return Err("the head is longer than 16 KiB"),
         };
         *scan = HeadScan::default();
+        // Interim answers that the client has not taken yet: the next head waits for room behind them.
+        if !self.client_output.is_empty() && self.client_output.room() < length + HEAD_ROOM {
+            return Ok(false);
+        }
         let head = ResponseHead::parse(&bytes[..length])?.ok_or("the head is not complete")?;
         if head.status == 101 {
             return self.switch_protocols(length);
@@ -225,6 +212,7 @@ impl Exchange {
         self.backend_input.consume(length);
         self.backend_output.clear();
         self.request.forget_head();
+        self.report_success();
         Ok(true)
     }
 
@@ -237,6 +225,7 @@ impl Exchange {
         let head = ResponseHead::parse(bytes)?.ok_or("the head is not complete")?;
         self.gateway.rules.response(&head, Framing::None, None, Version::Http11, &mut self.client_output)?;
         self.backend_input.consume(length);
+        self.report_success();
         self.state = State::Tunnel;
         Ok(false)
     }
@@ -245,14 +234,8 @@ impl Exchange {
         ::log::warn!("{} answered nonsense: {fault}", self.backend_name());
         self.report_failure(How::Malformed, Phase::AnswerHead, now);
         let ending = Ending::new(Who::Backend, How::Malformed, Phase::AnswerHead);
-        self.request.abandon();
-        self.client_output.clear();
         let sentence = "The back end's answer breaks the rules of HTTP.";
         self.answer_error(502, "http_protocol_error", sentence, ending, now);
-    }
-
-    fn backend_name(&self) -> String {
-        self.backend_address().map_or_else(|| "the back end".to_string(), |address| address.to_string())
     }
 
     /// Follows the body as far as its bytes are here, and lets go of the back end at its end.
@@ -286,6 +269,7 @@ impl Exchange {
         if let Link::Up { .. } = self.link {
             self.link = Link::Released { keep };
         }
+        self.give_request_up();
         if ready == 0 {
             let ending = Ending::new(Who::Us, How::Finished, Phase::AnswerBody);
             self.answer = Answer::Out { status, backend, ending };

@@ -671,21 +671,4 @@ mod tests {
             prop_assert_eq!(found, expected);
         }
     }
-
-    /// Not a benchmark: run it with `--release -- --ignored --nocapture` to see what a head costs.
-    #[test]
-    #[ignore = "prints a duration, checks nothing"]
-    fn what_a_head_of_eight_fields_costs() {
-        let text = "GET /images/pokijan.jpg HTTP/1.1\r\nHost: localhost:18000\r\nUser-Agent: Mozilla/5.0\r\n\
-            Accept: image/avif,image/webp,*/*\r\nAccept-Language: id,en;q=0.5\r\nAccept-Encoding: gzip, deflate\r\n\
-            Referer: http://localhost:18000/\r\nCookie: a=b; c=d\r\nConnection: keep-alive\r\n\r\n";
-        let head = request_head(text);
-        let (rules, mut out) = (rules(&[]), Buffer::new());
-        let start = Instant::now();
-        for _ in 0..1_000_000 {
-            rules.request(&head, Framing::None, ([127, 0, 0, 1], 1).into(), &mut out).unwrap();
-            out.clear();
-        }
-        println!("{} ns a head", start.elapsed().as_nanos() / 1_000_000);
-    }
 }

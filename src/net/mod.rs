@@ -5,7 +5,6 @@
 pub mod accept;
 pub mod clock;
 pub mod connect;
-pub mod deadline;
 pub mod io;
 pub mod limits;
 pub mod listen;

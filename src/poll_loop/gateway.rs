@@ -209,7 +209,7 @@ impl Exchanging {
         match connect::start(choice.address) {
             Ok(stream) => {
                 let place = around.owners.add(Owner::Connection(around.place));
-                let socket = Socket::new(stream, reactor::token(Side::Backend, place));
+                let socket = Socket::connecting(stream, reactor::token(Side::Backend, place));
                 self.backend = Some((choice.address, socket));
             }
             Err(error) => self.exchange.connect_failed(error.into(), &now),

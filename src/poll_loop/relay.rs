@@ -126,11 +126,11 @@ impl RelayConnection {
     /// Begins to connect to the back end whose turn it is.
     fn connect<C: Connection>(&mut self, around: &mut Around<'_, C>) {
         self.drop_backend(around);
-        let Some((_, address)) = self.relay.choose_backend(&around.now) else { return };
+        let Some(address) = self.relay.choose_backend(&around.now) else { return };
         match connect::start(address) {
             Ok(stream) => {
                 let place = around.owners.add(Owner::Connection(around.place));
-                self.backend = Some(Socket::new(stream, reactor::token(Side::Backend, place)));
+                self.backend = Some(Socket::connecting(stream, reactor::token(Side::Backend, place)));
             }
             Err(error) => self.relay.connect_failed(error.into(), &around.now),
         }

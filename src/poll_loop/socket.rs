@@ -15,25 +15,28 @@ use mio::{Interest, Registry, Token};
 use crate::net::connect::{self, ConnectError};
 use crate::net::io::{self, Moved};
 
-/// Both directions, and where there is such an event the news of urgent data.
+/// Bytes and, where there is such an event, the news of urgent data.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
+const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
+const READING: Interest = Interest::READABLE;
 
 /// A nonblocking socket and its readiness.
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: TcpStream,
     token: Token,
-    /// Registered with the loop's poller: only once there is something to wait for. A connection
-    /// that is served at a stretch never costs the call.
-    registered: bool,
+    /// What it is registered for with the loop's poller: nothing until there is something to wait
+    /// for, so a connection that is served at a stretch never costs the call; and writing only once
+    /// a write found it full, for the poller would tell at once that a fresh socket is writable.
+    registered: Option<Interest>,
     readable: bool,
     writable: bool,
     /// The peer has closed its side: what is left to read ends with an end of stream, of which no
     /// further event tells.
     read_closed: bool,
+    /// The connect is not known to be through: the poller tells by readiness to write.
+    connecting: bool,
     /// The peer has sent urgent data (`MSG_OOB`), at which a read stops short of what is behind it.
     urgent: bool,
     /// An event has come since the last look: a connect may be through.
@@ -46,13 +49,20 @@ impl Socket {
         Socket {
             stream,
             token,
-            registered: false,
+            registered: None,
             readable: true,
             writable: true,
             read_closed: false,
+            connecting: false,
             urgent: false,
             told: false,
         }
+    }
+
+    /// A socket that is being connected: worth a try for writing; nothing can have come yet, and
+    /// the registration tells at once what has come until then.
+    pub(crate) fn connecting(stream: TcpStream, token: Token) -> Socket {
+        Socket { readable: false, connecting: true, ..Socket::new(stream, token) }
     }
 
     /// Remembers an event.
@@ -78,12 +88,21 @@ impl Socket {
         self.read_closed
     }
 
-    /// Registers for both directions, once for the socket's life.
+    /// Registers for what is waited for: reading always, writing if the socket is full. Nothing is
+    /// ever taken back, so a socket costs one call, and one more if its peer reads slowly.
     pub(crate) fn register(&mut self, registry: &Registry) -> std::io::Result<()> {
-        if !self.registered {
-            registry.register(&mut self.stream, self.token, INTEREST)?;
-            self.registered = true;
+        let interest = match self.connecting || !self.writable {
+            true => READING | Interest::WRITABLE,
+            false => READING,
+        };
+        match self.registered {
+            None => registry.register(&mut self.stream, self.token, interest)?,
+            Some(known) if known | interest != known => {
+                registry.reregister(&mut self.stream, self.token, interest)?;
+            }
+            Some(_) => return Ok(()),
         }
+        self.registered = Some(interest);
         Ok(())
     }
 
@@ -108,6 +127,7 @@ impl Socket {
     pub(crate) fn send(&mut self, slices: [&[u8]; 2], more: bool) -> Moved {
         let length = slices[0].len() + slices[1].len();
         let moved = io::send(&self.stream, slices, more);
+        self.connecting &= !matches!(moved, Ok(Some(_)));
         if !matches!(moved, Ok(Some(count)) if count == length) {
             self.writable = false;
         }
@@ -126,7 +146,11 @@ impl Socket {
     /// Whether a started connect is through; `Ok(false)` if it is not, or nothing was heard of it.
     pub(crate) fn is_connected(&mut self) -> Result<bool, ConnectError> {
         match std::mem::take(&mut self.told) {
-            true => connect::finish(&self.stream),
+            true => {
+                let through = connect::finish(&self.stream)?;
+                self.connecting &= !through;
+                Ok(through)
+            }
             false => Ok(false),
         }
     }

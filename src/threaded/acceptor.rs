@@ -2,12 +2,12 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{SendTimeoutError, Sender};
-
-use super::pool::{Accepted, Parked, Patience, Pool, TICK, Work};
+use super::pool::{Accepted, Crowd, Parked, Patience, Pool, TICK, Work};
+use super::queue::Queue;
 use super::{Connection, Turn, lot::Parker};
 use crate::net::accept::AcceptError;
 use crate::net::clock;
@@ -17,10 +17,6 @@ use crate::status::OpenConnections;
 /// How long accepting pauses at most when descriptors or places are used up: closing a connection
 /// ends the pause earlier.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// How soon a relay looks again whether the queue has room: nobody tells it, and the kernel's
-/// backlog holds whoever comes meanwhile.
-const ROOM_RETRY: Duration = Duration::from_millis(5);
 
 /// Starts the thread of one listener. It ends with the drain.
 pub(crate) fn start<C: Connection>(
@@ -34,7 +30,7 @@ pub(crate) fn start<C: Connection>(
     // A listener that is shut down lets its accept return, and refuses whoever comes.
     shutdown.subscribe(move || _ = socket2::SockRef::from(&wakes).shutdown(std::net::Shutdown::Both));
     let acceptor = Acceptor {
-        queue: pool.queue.clone(),
+        queue: Arc::clone(&pool.queue),
         parker: pool.parker.clone(),
         shared: pool.shared.clone(),
         crowd: pool.crowd(),
@@ -45,10 +41,10 @@ pub(crate) fn start<C: Connection>(
 }
 
 struct Acceptor<C: Connection> {
-    queue: Sender<Work<C>>,
+    queue: Arc<Queue<Work<C>>>,
     parker: Parker<C>,
     shared: C::Shared,
-    crowd: std::sync::Arc<super::pool::Crowd>,
+    crowd: Arc<Crowd>,
     open: OpenConnections,
     shutdown: Shutdown,
 }
@@ -95,32 +91,22 @@ impl<C: Connection> Acceptor<C> {
             // Failing costs delay, not correctness.
             let _ = accepted.client.set_nodelay(true);
         }
-        if !self.crowd.has_room(self.queue.len()) {
-            return match C::REFUSES_WHEN_FULL {
-                true => self.refuse(accepted),
-                false => self.wait_for_room(accepted),
-            };
-        }
-        self.hand_over(Work::Fresh(accepted));
-    }
-
-    fn hand_over(&self, mut work: Work<C>) {
-        // The channel is full only for a moment: parked connections come back through it as well.
-        while let Err(SendTimeoutError::Timeout(back)) = self.queue.send_timeout(work, TICK) {
-            work = back;
+        match self.queue.push(Work::Fresh(accepted)) {
+            Ok(()) => {}
+            Err(Work::Fresh(accepted)) if C::REFUSES_WHEN_FULL => self.refuse(accepted),
+            Err(work) => self.wait_for_room(work),
         }
     }
 
     /// A relay has no words of its own to say no: it accepts no further until there is room.
-    fn wait_for_room(&self, accepted: Accepted) {
-        while !self.crowd.has_room(self.queue.len()) {
+    fn wait_for_room(&self, mut work: Work<C>) {
+        while let Err(back) = self.queue.push_within(work, TICK) {
             if self.shutdown.is_draining() {
-                log::warn!("{} was accepted but not served: the program stops", accepted.peer);
+                log::warn!("a client was accepted but not served: the program stops");
                 return;
             }
-            std::thread::sleep(ROOM_RETRY);
+            work = back;
         }
-        self.hand_over(Work::Fresh(accepted));
     }
 
     /// Answers 503 at once, from this thread: it may look, never wait.

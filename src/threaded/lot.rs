@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError};
+use crossbeam_channel::{Receiver, Sender};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
 use super::Connection;
 use super::pool::{Parked, Work};
+use super::queue::Queue;
 use crate::net::clock;
 use crate::net::timers::Timers;
 use crate::wants::Wants;
@@ -87,7 +88,7 @@ impl<C: Connection> Parker<C> {
 impl Lot {
     /// Starts the poller thread.
     pub(crate) fn start<C: Connection>(
-        queue: Sender<Work<C>>,
+        queue: Arc<Queue<Work<C>>>,
         shared: C::Shared,
     ) -> io::Result<(Lot, Parker<C>)> {
         let poll = Poll::new()?;
@@ -118,7 +119,7 @@ impl Lot {
 /// What the lot's thread owns.
 struct Keeper<C: Connection> {
     poll: Poll,
-    queue: Sender<Work<C>>,
+    queue: Arc<Queue<Work<C>>>,
     shared: C::Shared,
     received: Receiver<Order<C>>,
     places: Vec<Option<Parked<C>>>,
@@ -221,9 +222,9 @@ impl<C: Connection> Keeper<C> {
 
     fn return_to_queue(&mut self) {
         while let Some(parked) = self.returning.pop_front() {
-            match self.queue.try_send(Work::Back(parked)) {
-                Ok(()) | Err(TrySendError::Disconnected(_) | TrySendError::Full(Work::Fresh(_))) => {}
-                Err(TrySendError::Full(Work::Back(parked))) => return self.returning.push_front(parked),
+            // What comes back is what went in.
+            if let Err(Work::Back(parked)) = self.queue.push(Work::Back(parked)) {
+                return self.returning.push_front(parked);
             }
         }
     }

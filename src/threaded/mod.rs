@@ -14,7 +14,7 @@
 //! | file | owns | twin in `poll_loop/` |
 //! |---|---|---|
 //! | `web` `gateway` `relay` | one connection of each service, phase by phase | the same names |
-//! | `pool` | the queue, the workers, and who may wait | `reactor` |
+//! | `pool` `queue` | the workers, what waits for them, and who may wait | `reactor` |
 //! | `acceptor` | from the listener to the queue | `reactor` (`accept`) |
 //! | `lot` | connections that wait without a worker | `reactor` |
 //! | `socket` | a socket whose reads wait so long | none: its reads never wait |
@@ -23,6 +23,7 @@ mod acceptor;
 mod gateway;
 mod lot;
 mod pool;
+mod queue;
 mod relay;
 mod socket;
 mod web;

@@ -2,7 +2,7 @@
 //!
 //! Contract: at most `queue` connections wait and at most `workers` are served; a panic costs the
 //! connection it happened to, and is logged. The threads are `threadpool`'s; its own queue has no
-//! bound and never refuses, so ours is a bounded channel and each thread runs one job for ever.
+//! bound and never refuses, so the queue is ours and each thread runs one job for ever.
 
 use std::cell::Cell;
 use std::io;
@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
 use threadpool::ThreadPool;
 
 use super::lot::{Lot, Parker};
+use super::queue::Queue;
 use super::{Connection, Turn};
 use crate::net::clock;
 use crate::net::shutdown::Shutdown;
@@ -53,7 +53,7 @@ pub(crate) struct Parked<C> {
 
 /// The pool of one role.
 pub(crate) struct Pool<C: Connection> {
-    pub(crate) queue: Sender<Work<C>>,
+    pub(crate) queue: Arc<Queue<Work<C>>>,
     pub(crate) parker: Parker<C>,
     pub(crate) shared: C::Shared,
     lot: Lot,
@@ -65,22 +65,12 @@ pub(crate) struct Pool<C: Connection> {
 #[derive(Debug)]
 pub(crate) struct Crowd {
     workers: usize,
-    /// Connections that may wait for a worker.
-    queue: usize,
     busy: AtomicUsize,
     /// False with `--no-park`: whoever has a worker keeps it.
     parks: bool,
     /// The drain's time is over: cut what is left.
     over: AtomicBool,
     shutdown: Shutdown,
-}
-
-impl Crowd {
-    /// True if one more client may join those `waiting` in the channel. Workers that are idle are
-    /// about to take as many of them.
-    pub(crate) fn has_room(&self, waiting: usize) -> bool {
-        waiting + self.busy.load(Ordering::Relaxed) < self.queue + self.workers
-    }
 }
 
 /// How long a worker may wait for the connection it serves.
@@ -139,12 +129,10 @@ impl<'p> Patience<'p> {
 impl<C: Connection> Pool<C> {
     /// Starts the workers and the lot.
     pub(crate) fn start(shared: C::Shared, settings: &Settings, shutdown: &Shutdown) -> io::Result<Pool<C>> {
-        // What an idle worker is about to take does not wait, so there is a place for it beside the queue's.
-        let (queue, work) = crossbeam_channel::bounded(settings.queue + settings.workers);
-        let (lot, parker) = Lot::start::<C>(queue.clone(), shared.clone())?;
+        let queue = Arc::new(Queue::new(settings.queue));
+        let (lot, parker) = Lot::start::<C>(Arc::clone(&queue), shared.clone())?;
         let crowd = Arc::new(Crowd {
             workers: settings.workers,
-            queue: settings.queue,
             busy: AtomicUsize::new(0),
             parks: settings.park,
             over: AtomicBool::new(false),
@@ -154,10 +142,10 @@ impl<C: Connection> Pool<C> {
             threadpool::Builder::new().num_threads(settings.workers).thread_name("worker".to_owned()).build();
         for number in 0..settings.workers {
             let worker = Worker { shared: shared.clone(), crowd: Arc::clone(&crowd), parker: parker.clone() };
-            let work = work.clone();
+            let queue = Arc::clone(&queue);
             threads.execute(move || {
                 name_thread(number);
-                worker.run(&work);
+                worker.run(&queue);
             });
         }
         Ok(Pool { queue, parker, shared, lot, threads, crowd })
@@ -173,10 +161,8 @@ impl<C: Connection> Pool<C> {
         self.crowd.over.store(true, Ordering::Relaxed);
         self.parker.stop();
         self.lot.join();
-        // Without senders the workers' channel ends when it is empty.
-        let Pool { queue, parker, threads, .. } = self;
-        drop((queue, parker));
-        threads.join();
+        self.queue.close();
+        self.threads.join();
     }
 
     /// How busy the workers are.
@@ -203,8 +189,8 @@ struct Worker<C: Connection> {
 }
 
 impl<C: Connection> Worker<C> {
-    fn run(&self, work: &Receiver<Work<C>>) {
-        for work in work {
+    fn run(&self, queue: &Queue<Work<C>>) {
+        while let Some(work) = queue.pop() {
             self.crowd.busy.fetch_add(1, Ordering::Relaxed);
             if panic::catch_unwind(AssertUnwindSafe(|| self.serve(work))).is_err() {
                 log::error!("a connection was lost to a panic of its worker");

@@ -1,0 +1,188 @@
+//! Stands of Python counterparts, of peers and of a role that only pretends.
+
+use super::*;
+use std::process::Command;
+use std::time::Instant;
+
+/// A role that listens where it is told and answers everything with its own arguments.
+const PRETENDED_ROLE: &str = r#"
+import socket, sys
+host, port = sys.argv[sys.argv.index("--listen") + 1].split(":")
+listener = socket.create_server((host, int(port)))
+print("listening on {}:{}".format(*listener.getsockname()), flush=True)
+while True:
+    connection, _ = listener.accept()
+    connection.recv(1024)
+    connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + " ".join(sys.argv[1:]).encode())
+    connection.close()
+"#;
+
+fn pretending() -> Programs {
+    Programs::with_roles(|role| {
+        let mut command = Command::new("python3");
+        command.args(["-c", PRETENDED_ROLE, role]);
+        command
+    })
+}
+
+fn stand(contender: &Contender, backends: usize) -> Stand {
+    let options = StandOptions { backends, ..StandOptions::default() };
+    Stand::start_with(&pretending(), contender, &options).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The whole answer to a request for `/`.
+fn ask(address: SocketAddr) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(process::START_MAX))?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// True if it is neither gone nor waiting to be reaped.
+fn is_alive(id: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
+}
+
+/// A killed process takes a moment to die, and only its parent's death is waited for by us.
+fn expect_gone(ids: &[u32]) {
+    let deadline = Instant::now() + process::START_MAX;
+    while ids.iter().any(|id| is_alive(*id)) {
+        assert!(Instant::now() < deadline, "{ids:?}");
+        std::thread::yield_now();
+    }
+}
+
+/// Drops the stand and looks for what may be left of it.
+fn expect_nothing_left(stand: Stand) {
+    let ids = [stand.balancer_pids(), stand.backend_pids()].concat();
+    let folder = stand.folder.path().to_owned();
+    assert!(folder.exists() && ids.iter().all(|id| is_alive(*id)), "{ids:?}");
+    drop(stand);
+    assert!(!folder.exists(), "{}", folder.display());
+    expect_gone(&ids);
+}
+
+#[test]
+fn python_counterparts_balance_and_leave_nothing_running() {
+    for contender in [Contender::PythonThreaded, Contender::PythonAsync] {
+        let stand = stand(&contender, 3);
+        assert_eq!((stand.backend_pids().len(), stand.backend_addresses().len()), (3, 3));
+        for _ in 0..6 {
+            let answer = ask(stand.address()).unwrap();
+            assert!(answer.ends_with("Ini Adalah web Server percobaan\r\n\r\n"), "{answer}");
+        }
+        expect_nothing_left(stand);
+    }
+}
+
+#[test]
+fn roles_get_their_flags() {
+    let options = StandOptions {
+        backends: 2,
+        backlog: Some(7),
+        extra: vec!["--workers".to_owned(), "3".to_owned()],
+        backend_extra: vec!["--no-park".to_owned()],
+    };
+    let stand = Stand::start_with(&pretending(), &Contender::Threaded, &options).unwrap();
+    let [first, second] = stand.backend_addresses() else { panic!() };
+    let (balancer, backend) = (ask(stand.address()).unwrap(), ask(*first).unwrap());
+    let flags = format!("--backend {first} --backend {second} --backlog 7 --workers 3");
+    assert!(balancer.ends_with(&format!("lb-threaded --listen 127.0.0.1:0 {flags}")), "{balancer}");
+    let flags = "--model threaded --listen 127.0.0.1:0 --backlog 7 --no-park";
+    assert!(backend.ends_with(&format!("web-server {flags}")), "{backend}");
+    expect_nothing_left(stand);
+}
+
+#[test]
+fn a_killed_back_end_comes_back_on_its_port() {
+    let mut stand = stand(&Contender::PythonThreaded, 2);
+    let addresses = stand.backend_addresses().to_vec();
+    stand.kill_backend(1);
+    stand.kill_backend(1);
+    assert_eq!(stand.backend_pids().len(), 1);
+    assert_eq!(ask(addresses[1]).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    stand.restart_backend(1).unwrap();
+    stand.restart_backend(1).unwrap();
+    assert_eq!((stand.backend_addresses(), stand.backend_pids().len()), (&addresses[..], 2));
+    assert!(ask(addresses[1]).unwrap().starts_with("HTTP/1.0 200 OK"));
+    expect_nothing_left(stand);
+}
+
+#[test]
+fn what_ignores_sigterm_is_killed_with_its_children() {
+    const DEAF: &str = "trap '' TERM; sleep 600 & echo listening on 127.0.0.1:1; wait; wait";
+    let folder = Folder::new().unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", DEAF]);
+    let process = Process::start("deaf", command, &folder).unwrap();
+    assert_eq!(process.wait_until_it_listens().unwrap().port(), 1);
+    let ids = process.ids();
+    assert_eq!(ids.len(), 2, "the shell and its child: {ids:?}");
+    drop(process);
+    expect_gone(&ids);
+}
+
+#[test]
+fn a_program_that_ends_too_early_is_quoted() {
+    let programs = Programs::with_roles(|role| {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo $0: the port is taken >&2; exit 1", role]);
+        command
+    });
+    let options = StandOptions { backends: 1, ..StandOptions::default() };
+    let error = Stand::start_with(&programs, &Contender::Async, &options).err().unwrap();
+    let expected =
+        "backend-1 ended before it could say where it listens; it said:\nweb-server: the port is taken";
+    assert_eq!(error, StandError::Failed(expected.to_owned()));
+}
+
+#[test]
+fn what_is_not_installed_is_named_with_its_package() {
+    let mut programs = pretending();
+    programs.python = "nosuchpython".into();
+    programs.haproxy = "/nowhere/haproxy".into();
+    let options = StandOptions { backends: 1, ..StandOptions::default() };
+    for (contender, text) in [
+        (Contender::PythonAsync, "nosuchpython is not installed (apt-get install python3)"),
+        (Contender::Haproxy, "/nowhere/haproxy is not installed (apt-get install haproxy)"),
+    ] {
+        let error = Stand::start_with(&programs, &contender, &options).err().unwrap();
+        assert_eq!(error, StandError::Missing(text.to_owned()));
+    }
+}
+
+#[test]
+fn a_checkout_is_refused_before_anything_starts() {
+    let checkout = tempfile::tempdir().unwrap();
+    let contender = Contender::CourseThreaded(checkout.path().to_owned());
+    let started = |options: &StandOptions| Stand::start_with(&pretending(), &contender, options).err();
+    let options = StandOptions { backends: 1, ..StandOptions::default() };
+    let error = started(&options).unwrap().to_string();
+    assert!(error.ends_with("has no server_thread_9001.py, no lbthread.py"), "{error}");
+    let error = started(&StandOptions { backlog: Some(5), ..options }).unwrap().to_string();
+    assert_eq!(error, "the course's programs have their backlog in the source");
+}
+
+/// A peer that is not installed is left out, as the lab does: what is tested is our configuration.
+#[test]
+fn peers_balance_and_leave_nothing_running() {
+    for contender in [Contender::Haproxy, Contender::Nginx, Contender::Apache] {
+        let options = StandOptions { backends: 2, backlog: Some(64), ..StandOptions::default() };
+        let stand = match Stand::start_with(&pretending(), &contender, &options) {
+            Ok(stand) => stand,
+            Err(StandError::Missing(_)) => continue,
+            Err(error) => panic!("{contender}: {error}"),
+        };
+        for _ in 0..4 {
+            let answer = ask(stand.address()).unwrap();
+            assert!(
+                answer.contains("web-server --model async --listen 127.0.0.1:0"),
+                "{contender}: {answer}"
+            );
+        }
+        expect_nothing_left(stand);
+    }
+}
