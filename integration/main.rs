@@ -34,6 +34,8 @@ mod integration {
     mod relay;
     /// Files and pages.
     mod site;
+    /// Messages that two programs may read differently.
+    mod smuggling;
     /// The course's own `curl` sessions.
     mod transcript;
 }

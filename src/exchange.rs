@@ -184,7 +184,7 @@ impl Exchange {
                     write_backend: (up || connecting) && self.has_backend_output(),
                     read_backend: up
                         && self.request.head_is_sent()
-                        && self.answer.wants_bytes()
+                        && (self.has_room_for_answer_head() || self.answer.is_body_awaited())
                         && self.backend_input.room() > 0,
                     ..wants
                 }
@@ -217,7 +217,7 @@ impl Exchange {
 
     /// The whole request is out and not a byte of the answer's head has come to an end.
     fn awaits_answer(&self) -> bool {
-        !self.answer.has_begun() && self.request.is_complete() && !self.has_backend_output()
+        self.has_room_for_answer_head() && self.request.is_complete() && !self.has_backend_output()
     }
 
     /// The deadline has come.
@@ -249,6 +249,10 @@ impl Exchange {
         if self.answer.has_begun() {
             let who = if self.wants().write_client { Who::Client } else { Who::Backend };
             return self.cut(Ending::new(who, How::TimedOut, Phase::AnswerBody));
+        }
+        if !self.client_output.is_empty() {
+            // An interim answer that the client does not take.
+            return self.cut(Ending::new(Who::Client, How::TimedOut, Phase::AnswerHead));
         }
         if !self.request.is_complete() && !self.has_backend_output() {
             let refusal = Refusal::new(408, "The request body took too long.");

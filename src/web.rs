@@ -25,7 +25,7 @@ use crate::http::framing::{self, Framing};
 use crate::http::head::RequestHead;
 use crate::http::request_reader::RequestReader;
 use crate::http::response::HEAD_ROOM;
-use crate::http::{Refusal, Version};
+use crate::http::{Method, Refusal, Version};
 use crate::linger::Linger;
 use crate::log::{self, Closing};
 use crate::now::Now;
@@ -408,7 +408,11 @@ impl Web {
             Ok(framing) => framing,
             Err(refusal) => return self.refuse(refusal, How::Malformed, Phase::RequestHead, now),
         };
-        let keep = head.keeps_alive() && self.reader.requests() < self.keep_alive_requests && !self.draining;
+        // A refused CONNECT ends the connection: a hopeful client has sent bytes of its tunnel behind it.
+        let keep = head.keeps_alive()
+            && head.method != Method::Connect
+            && self.reader.requests() < self.keep_alive_requests
+            && !self.draining;
         let (version, expects_continue) = (head.version, head.expects_continue());
         let answer = self.site.answer(&head, now);
         self.input.consume(length);
