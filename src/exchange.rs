@@ -2,7 +2,7 @@
 //!
 //! Contract: what the client sends is checked before it is forwarded and never repaired; what the
 //! back end answers is passed on as it comes, and an answer that was cut never looks whole. The
-//! request side ([`request`]) and the answer side ([`answer`]) run at the same time: a back end
+//! request side (`request`) and the answer side (`answer`) run at the same time: a back end
 //! may answer while the body is still being sent to it.
 //!
 //! ```text
@@ -16,15 +16,16 @@
 //!                      +-- 101 -----> Tunnel (goes on as a relay)
 //! ```
 
-pub mod answer;
-pub mod request;
+mod answer;
+mod link;
+mod request;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::account::Account;
-use crate::balance::{Group, Turn};
+use crate::balance::Group;
 use crate::buffer::Buffer;
 use crate::ending::{Ending, How, Phase, Who};
 use crate::forward::{self, Rules};
@@ -39,6 +40,8 @@ use crate::route::Routes;
 use crate::settings::Timeouts;
 use crate::wants::Wants;
 use answer::Answer;
+pub use link::Choice;
+use link::Link;
 use request::Request;
 
 /// What a gateway knows: which group answers a path, and how heads are rewritten.
@@ -89,45 +92,6 @@ enum State {
     Tunnel,
     Linger(Linger, Ending),
     Over(Ending),
-}
-
-/// The connection to a back end.
-#[derive(Debug)]
-enum Link {
-    /// None, and none needed.
-    None,
-    /// One is to be chosen; `again` names the one whose kept connection was dead.
-    Wanted {
-        group: Arc<Group>,
-        turn: Option<Turn>,
-        again: Option<usize>,
-    },
-    Connecting {
-        group: Arc<Group>,
-        turn: Turn,
-        backend: usize,
-        until: Instant,
-    },
-    Up {
-        group: Arc<Group>,
-        turn: Turn,
-        backend: usize,
-        reused: bool,
-    },
-    /// Done with: to be kept for another request, or closed.
-    Released {
-        keep: bool,
-    },
-}
-
-/// A back end chosen for a request.
-#[derive(Clone, Copy, Debug)]
-pub struct Choice {
-    /// Where to connect.
-    pub address: SocketAddr,
-    /// A kept connection will do. Not for requests that may not be sent twice: a kept connection
-    /// can be closed by the back end just while we send, and then nobody knows what was done.
-    pub may_reuse: bool,
 }
 
 impl Exchange {
@@ -246,103 +210,19 @@ impl Exchange {
         if matches!(self.link, Link::Connecting { .. }) {
             return self.connect_failed(How::TimedOut, now);
         }
-        if self.answer.has_begun() {
-            let who = if self.wants().write_client { Who::Client } else { Who::Backend };
+        // Interim answers that the client does not take hold the final one up.
+        let client_is_slow = self.wants().write_client;
+        if self.answer.has_begun() || client_is_slow {
+            let who = if client_is_slow { Who::Client } else { Who::Backend };
             return self.cut(Ending::new(who, How::TimedOut, Phase::AnswerBody));
         }
-        if !self.client_output.is_empty() {
-            // An interim answer that the client does not take.
-            return self.cut(Ending::new(Who::Client, How::TimedOut, Phase::AnswerHead));
-        }
-        if !self.request.is_complete() && !self.has_backend_output() {
+        if self.request.wants_bytes() && !self.has_backend_output() {
             let refusal = Refusal::new(408, "The request body took too long.");
             return self.refuse(refusal, How::TimedOut, Phase::RequestBody, now);
         }
         self.report_failure(How::TimedOut, Phase::AnswerHead, now);
         let ending = Ending::new(Who::Backend, How::TimedOut, Phase::AnswerHead);
         self.answer_error(504, "http_response_timeout", "The back end took too long to answer.", ending, now);
-    }
-
-    /// Chooses the back end for the request. `None`: there is none, and the client is being told so.
-    pub fn choose_backend(&mut self, now: &Now) -> Option<Choice> {
-        let Link::Wanted { group, turn, again } = std::mem::replace(&mut self.link, Link::None) else {
-            return None;
-        };
-        let none_was_tried = turn.is_none();
-        let mut turn = turn.unwrap_or_else(|| group.turn(now));
-        let Some(backend) = again.or_else(|| group.next(&mut turn, now)) else {
-            match none_was_tried {
-                true => self.none_alive(&group, now),
-                false => self.none_accepted(&group, now),
-            }
-            return None;
-        };
-        let address = group.backends()[backend].address;
-        let may_reuse = again.is_none() && self.request.may_be_repeated();
-        self.account.connecting.get_or_insert(now.instant);
-        self.link = Link::Connecting { group, turn, backend, until: now.instant + self.timeouts.connect };
-        Some(Choice { address, may_reuse })
-    }
-
-    fn none_alive(&mut self, group: &Group, now: &Now) {
-        ::log::error!("no back end of {} is alive for {}", group.name(), self.client);
-        let ending = Ending::new(Who::Backend, How::Refused, Phase::Connect);
-        self.answer_error(
-            503,
-            "destination_unavailable",
-            "No back end is alive; try again soon.",
-            ending,
-            now,
-        );
-    }
-
-    fn none_accepted(&mut self, group: &Group, now: &Now) {
-        ::log::error!("no back end of {} could be connected for {}", group.name(), self.client);
-        let ending = Ending::new(Who::Backend, How::Refused, Phase::Connect);
-        self.answer_error(502, "connection_refused", "No back end accepted the connection.", ending, now);
-    }
-
-    /// True while the chosen back end has not answered the connect yet.
-    pub fn is_connecting(&self) -> bool {
-        matches!(self.link, Link::Connecting { .. })
-    }
-
-    /// The back end is there; `reused` if its connection was kept from an earlier request.
-    pub fn connected(&mut self, reused: bool, now: &Now) {
-        match std::mem::replace(&mut self.link, Link::None) {
-            Link::Connecting { group, turn, backend, .. } => {
-                if !reused {
-                    group.report_success(backend);
-                }
-                log::forwarded_to(group.backends()[backend].address);
-                self.account.connected = Some(now.instant);
-                self.last_progress = now.instant;
-                self.link = Link::Up { group, turn, backend, reused };
-            }
-            link => self.link = link,
-        }
-    }
-
-    /// The chosen back end cannot be connected: the next one is wanted. Nothing was sent to it, so nothing is lost.
-    pub fn connect_failed(&mut self, how: How, now: &Now) {
-        match std::mem::replace(&mut self.link, Link::None) {
-            Link::Connecting { group, turn, backend, .. } => {
-                group.report_failure(backend, how, Phase::Connect, now);
-                self.account.retries += 1;
-                self.last_progress = now.instant;
-                self.link = Link::Wanted { group, turn: Some(turn), again: None };
-            }
-            link => self.link = link,
-        }
-    }
-
-    /// What becomes of the back end's connection: true to keep it, false to close it.
-    pub fn release_backend(&mut self, now: &Now) -> bool {
-        let Link::Released { keep } = self.link else { return false };
-        self.link = Link::None;
-        // The answer may be out already: the next request waited for its back end to be let go.
-        self.end_if_out(now);
-        keep
     }
 
     /// Our sending side is closed.
@@ -354,18 +234,18 @@ impl Exchange {
 
     /// A call on the client's socket failed.
     pub fn client_failed(&mut self) {
-        let phase = match self.state {
+        self.cut(Ending::new(Who::Client, How::Reset, self.phase()));
+    }
+
+    fn phase(&self) -> Phase {
+        match self.state {
             State::Head if self.reader.is_idle() => Phase::Idle,
             State::Head => Phase::RequestHead,
-            State::Exchanging if !self.request.is_complete() => Phase::RequestBody,
+            State::Exchanging if self.request.wants_bytes() => Phase::RequestBody,
             State::Exchanging if !self.answer.has_begun() => Phase::AnswerHead,
             State::Exchanging | State::Tunnel => Phase::AnswerBody,
-            State::Linger(_, ending) | State::Over(ending) => {
-                self.state = State::Over(ending);
-                return;
-            }
-        };
-        self.cut(Ending::new(Who::Client, How::Reset, phase));
+            State::Linger(_, ending) | State::Over(ending) => ending.phase,
+        }
     }
 
     /// The program stops: the exchange under way is the last one, and an idle connection ends now.
@@ -378,7 +258,7 @@ impl Exchange {
 
     /// The time for finishing is over.
     pub fn drained(&mut self) {
-        self.cut(Ending::new(Who::Us, How::Drained, Phase::AnswerBody));
+        self.cut(Ending::new(Who::Us, How::Drained, self.phase()));
     }
 
     /// Answers 503 and closes: there is no worker for this connection.
@@ -401,7 +281,12 @@ impl Exchange {
 
     /// True if the close must be a reset, because an orderly one would make a cut answer look complete.
     pub fn was_cut(&self) -> bool {
-        matches!(self.state, State::Over(ending) if ending.phase == Phase::AnswerBody && !ending.is_clean())
+        let is_unfinished = match self.answer {
+            Answer::Awaited { .. } => false,
+            Answer::Body { .. } => true,
+            Answer::Out { .. } => !self.client_output.is_empty(),
+        };
+        matches!(self.state, State::Over(_)) && is_unfinished
     }
 
     /// Writes the closing line of an exchange that did not come to its own end.
@@ -413,26 +298,13 @@ impl Exchange {
         }
     }
 
-    fn backend_address(&self) -> Option<SocketAddr> {
-        match &self.link {
-            Link::Connecting { group, backend, .. } | Link::Up { group, backend, .. } => {
-                Some(group.backends()[*backend].address)
-            }
-            _ => self.answer.backend(),
-        }
-    }
-
-    fn report_failure(&self, how: How, phase: Phase, now: &Now) {
-        if let Link::Up { group, backend, .. } = &self.link {
-            group.report_failure(*backend, how, phase, now);
-        }
-    }
-
     /// Ends everything here and now; what was begun stays unfinished and is seen to be so.
     fn cut(&mut self, ending: Ending) {
-        if !matches!(self.state, State::Over(_)) {
-            self.state = State::Over(ending);
-        }
+        self.state = State::Over(match self.state {
+            // The last answer is out: nothing is cut.
+            State::Linger(_, ending) | State::Over(ending) => ending,
+            _ => ending,
+        });
     }
 
     /// Refuses a request that was not forwarded, or not wholly, and closes.
@@ -454,6 +326,9 @@ impl Exchange {
             self.link = Link::None;
         }
         self.state = State::Exchanging;
+        // It has its own time to get out, however late it comes.
+        self.last_progress = now.instant;
+        self.give_request_up();
         self.backend_input.clear();
         self.backend_output.clear();
         let keep = self.request.is_complete() && self.request.keep && !self.draining;
@@ -493,9 +368,11 @@ impl Exchange {
             self.answer = Answer::default();
             self.read_head(now);
         } else {
-            let unread = !self.request.is_complete() || !self.client_input.is_empty();
+            let is_unread = !self.request.is_complete() || !self.client_input.is_empty();
+            // A client that did not say `close` may have sent its next request already.
+            let may_come = is_unread || self.request.client_keeps;
             self.client_input.clear();
-            self.state = match unread && !self.client_ended {
+            self.state = match may_come && !self.client_ended {
                 true => State::Linger(Linger::new(now), ending),
                 false => State::Over(ending),
             };
@@ -519,3 +396,6 @@ fn connection_field(version: Version, keep: bool) -> Option<&'static str> {
         (true, Version::Http11) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

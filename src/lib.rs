@@ -59,6 +59,8 @@ pub mod settings;
 pub mod site;
 pub mod status;
 pub mod suite;
+#[cfg(test)]
+mod testing;
 pub mod threaded;
 pub mod wants;
 pub mod web;

@@ -119,27 +119,7 @@ impl Exchange {
         }
         let sentence = "The back end closed the connection before it answered.";
         let ending = Ending::new(Who::Backend, how, Phase::AnswerHead);
-        self.request.abandon();
         self.answer_error(502, "connection_terminated", sentence, ending, now);
-    }
-
-    /// Sends the request again to the same back end, over a fresh connection: that it closed an
-    /// idle one is no fault of its.
-    fn try_again(&mut self, now: &Now) {
-        if let Link::Up { group, turn, backend, .. } = std::mem::replace(&mut self.link, Link::None) {
-            self.account.retries += 1;
-            self.last_progress = now.instant;
-            self.request.rewind();
-            self.link = Link::Wanted { group, turn: Some(turn), again: Some(backend) };
-        }
-    }
-
-    /// Nothing was sent yet: another back end may have the request.
-    fn try_next(&mut self) {
-        if let Link::Up { group, turn, .. } = std::mem::replace(&mut self.link, Link::None) {
-            self.account.retries += 1;
-            self.link = Link::Wanted { group, turn: Some(turn), again: None };
-        }
     }
 
     /// Bytes for the client: heads, and the body as far as it is here.
@@ -177,7 +157,8 @@ impl Exchange {
     }
 
     /// A head is due, and the interim one before it, if any, is out: so heads never pile up, and
-    /// there is nothing half sent in front of an answer that we make ourselves.
+    /// there is nothing half sent in front of an answer that we make ourselves. Until then nothing
+    /// is read from the back end: the end of its stream must not overtake a head that is here.
     pub(super) fn has_room_for_answer_head(&self) -> bool {
         !self.answer.has_begun() && self.client_output.is_empty()
     }
@@ -232,6 +213,7 @@ impl Exchange {
         self.backend_input.consume(length);
         self.backend_output.clear();
         self.request.forget_head();
+        self.report_success();
         Ok(true)
     }
 
@@ -244,6 +226,7 @@ impl Exchange {
         let head = ResponseHead::parse(bytes)?.ok_or("the head is not complete")?;
         self.gateway.rules.response(&head, Framing::None, None, Version::Http11, &mut self.client_output)?;
         self.backend_input.consume(length);
+        self.report_success();
         self.state = State::Tunnel;
         Ok(false)
     }
@@ -252,13 +235,8 @@ impl Exchange {
         ::log::warn!("{} answered nonsense: {fault}", self.backend_name());
         self.report_failure(How::Malformed, Phase::AnswerHead, now);
         let ending = Ending::new(Who::Backend, How::Malformed, Phase::AnswerHead);
-        self.request.abandon();
         let sentence = "The back end's answer breaks the rules of HTTP.";
         self.answer_error(502, "http_protocol_error", sentence, ending, now);
-    }
-
-    fn backend_name(&self) -> String {
-        self.backend_address().map_or_else(|| "the back end".to_string(), |address| address.to_string())
     }
 
     /// Follows the body as far as its bytes are here, and lets go of the back end at its end.
@@ -292,6 +270,7 @@ impl Exchange {
         if let Link::Up { .. } = self.link {
             self.link = Link::Released { keep };
         }
+        self.give_request_up();
         if ready == 0 {
             let ending = Ending::new(Who::Us, How::Finished, Phase::AnswerBody);
             self.answer = Answer::Out { status, backend, ending };

@@ -17,6 +17,8 @@ pub(super) struct Request {
     pub(super) version: Version,
     /// The client wants its connection kept, and may have it kept.
     pub(super) keep: bool,
+    /// The client did not say `close`: it may send its next request at any time.
+    pub(super) client_keeps: bool,
     /// It asked for another protocol, so that `101` may be answered.
     pub(super) upgrade: bool,
     body: Body,
@@ -41,6 +43,7 @@ impl Default for Request {
             method: Method::Other,
             version: Version::Http11,
             keep: false,
+            client_keeps: false,
             upgrade: false,
             body: Body::Reading { reader: BodyReader::new(Framing::None), ready: 0 },
             head_sent: 0,
@@ -94,11 +97,9 @@ impl Request {
         self.head_length = 0;
     }
 
-    /// Gives the rest of the body up.
+    /// What the client still sends of it is not looked at.
     pub(super) fn abandon(&mut self) {
-        if !self.is_complete() {
-            self.body = Body::Abandoned;
-        }
+        self.body = Body::Abandoned;
     }
 
     pub(super) fn connection_field(&self, keep: bool) -> Option<&'static str> {
@@ -146,7 +147,7 @@ impl Exchange {
                 }
             }
             Ok(None) if self.client_ended => {
-                let phase = if self.client_input.is_empty() { Phase::Idle } else { Phase::RequestHead };
+                let phase = if self.reader.is_idle() { Phase::Idle } else { Phase::RequestHead };
                 self.state = State::Over(Ending::new(Who::Client, How::Closed, phase));
             }
             Ok(None) => {}
@@ -164,6 +165,7 @@ impl Exchange {
         self.request.method = head.method;
         self.request.version = head.version;
         let framing = framing::of_request(&head)?;
+        self.request.client_keeps = head.keeps_alive();
         self.request.keep = head.keeps_alive() && self.reader.requests() < self.keep_alive_requests;
         if head.method == Method::Connect {
             return Err(Refusal::new(405, "A gateway opens no tunnels: CONNECT is for forward proxies."));
@@ -239,13 +241,24 @@ impl Exchange {
         }
     }
 
+    /// No more of the request goes to a back end. What is here of a whole body is dropped: left in
+    /// the input, it would be taken for the next request.
+    pub(super) fn give_request_up(&mut self) {
+        self.request.head_sent = self.request.head_length;
+        match &mut self.request.body {
+            Body::Reading { reader, ready } if reader.is_done() => {
+                self.client_input.consume(std::mem::take(ready));
+            }
+            _ => self.request.abandon(),
+        }
+    }
+
     /// The back end does not take any more. It may have answered already and closed: that answer
     /// is worth reading, so the request is given up and the answer is not.
     pub fn backend_send_failed(&mut self, how: How, now: &Now) {
         if !self.answer.has_begun() && !self.request.head_is_sent() {
             return self.backend_failed(how, now);
         }
-        self.request.abandon();
-        self.request.keep = false;
+        self.give_request_up();
     }
 }

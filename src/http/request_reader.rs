@@ -40,8 +40,12 @@ impl RequestReader {
         if bytes.is_empty() {
             return Ok(None);
         }
-        self.first_byte.get_or_insert(now.instant);
-        match self.scan.look(bytes)? {
+        let scan = self.scan.look(bytes);
+        // Empty lines before a request are no part of it: the connection is still idle.
+        if self.scan.has_started() {
+            self.first_byte.get_or_insert(now.instant);
+        }
+        match scan? {
             Scan::Whole(length) => {
                 self.requests += 1;
                 Ok(Some(length))
@@ -52,7 +56,7 @@ impl RequestReader {
         }
     }
 
-    /// True if not a byte of the next request has come.
+    /// True if not a byte of the next request has come; an empty line is none of it.
     pub fn is_idle(&self) -> bool {
         self.first_byte.is_none()
     }
