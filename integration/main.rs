@@ -10,18 +10,30 @@ mod support;
 /// Named so that `cargo test integration` runs these tests and no others.
 #[path = "."]
 mod integration {
+    /// Many short connections with ends of every kind.
+    mod churn;
     /// Flags, the configuration file, logs.
     mod cli;
+    /// Thousands of idle connections.
+    mod crowd;
+    /// Generated requests to both drivers, and the same bytes back.
+    mod differential;
     /// How a role ends.
     mod drain;
+    /// One client that never stops beside others.
+    mod fairness;
     /// Requests through a back end that works.
     mod gateway;
     /// Requests through a back end that does not.
     mod gateway_faults;
     /// The harness itself: whether a test that fails can be believed.
     mod harness;
+    /// Which back ends are used: checks, back ends that go and come.
+    mod health;
     /// Connections, framing and limits of a server.
     mod http;
+    /// A process with nothing to do.
+    mod idle;
     /// Apache Bench and a browser.
     mod peers;
     /// What the threaded model alone has.
@@ -36,6 +48,10 @@ mod integration {
     mod site;
     /// Messages that two programs may read differently.
     mod smuggling;
+    /// Peers that stall at every phase and then go on.
+    mod stalls;
     /// The course's own `curl` sessions.
     mod transcript;
+    /// Round robin under concurrent clients.
+    mod turns;
 }

@@ -90,6 +90,35 @@ pub const PASSIVE_WINDOW: Duration = Duration::from_secs(10);
 /// How long a back end stays out before one connection may try it again.
 pub const PASSIVE_OUT: Duration = Duration::from_secs(10);
 
+/// From one check of a back end to the next (HAProxy `inter`: 2 s).
+pub const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The part of [`CHECK_INTERVAL`] by which it is made longer or shorter by chance (HAProxy
+/// `spread-checks`: a few per cent), so that checks do not all fall on one moment.
+pub const CHECK_JITTER: f64 = 0.1;
+
+/// For a whole check, connecting and answer. A back end that takes longer to say that it is well is not.
+pub const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Failed checks in a row that take a back end out (HAProxy `fall`: 3).
+pub const CHECK_FALL: u32 = 3;
+
+/// Passed checks in a row that bring it back (HAProxy `rise`: 2).
+pub const CHECK_RISE: u32 = 2;
+
+/// Bytes of an answer that a check looks at: `HTTP/1.1 200`.
+pub const CHECK_ANSWER_BYTES_MAX: usize = 12;
+
+/// What a check of HTTP asks for.
+pub const CHECK_PATH: &str = "/";
+
+/// From one look-up of the back ends' names to the next: the shortest life that names are commonly
+/// given in DNS (Kubernetes: 5 s for services, 30 s in general).
+pub const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Addresses of one name that are used.
+pub const ADDRESSES_PER_NAME_MAX: usize = 1024;
+
 /// Bytes of one request or response head, start line included (nginx: 4 x 8 KiB, HAProxy: 15 KiB). Then 431.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 

@@ -64,6 +64,31 @@ impl fmt::Display for Period {
     }
 }
 
+/// How often something is done: a duration, or `off` (which `0` says too) for never.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Every(pub Option<Duration>);
+
+impl FromStr for Every {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Every, String> {
+        if matches!(text, "off" | "0") {
+            return Ok(Every(None));
+        }
+        let Period(duration) = text.parse().map_err(|error| format!("{error}, or off"))?;
+        Ok(Every(Some(duration).filter(|duration| !duration.is_zero())))
+    }
+}
+
+impl fmt::Display for Every {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(duration) => Period(duration).fmt(f),
+            None => f.write_str("off"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,5 +128,13 @@ mod tests {
     fn a_deadline_is_never_zero() {
         assert!(Period::parse_deadline("0ms").unwrap_err().contains("the least is 1ms"));
         assert_eq!(Period::parse_deadline("1ms").unwrap().0, Duration::from_millis(1));
+    }
+
+    #[test]
+    fn never_is_off_or_nothing() {
+        for (text, shown) in [("2s", "2s"), ("off", "off"), ("0", "off"), ("0s", "off"), ("100ms", "100ms")] {
+            assert_eq!(text.parse::<Every>().unwrap().to_string(), shown);
+        }
+        assert!("2".parse::<Every>().unwrap_err().ends_with("write 2s or 2ms, or off"));
     }
 }

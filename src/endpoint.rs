@@ -1,12 +1,14 @@
 //! Addresses as people write them: `127.0.0.1:8888`, `[::1]:80`, `localhost:9001`.
 //!
 //! Contract: parsing never asks the network, so that a command line is judged at once; names are
-//! looked up by [`Endpoint::resolve`], once, at start, and never on a poll loop.
+//! looked up by [`Endpoint::resolve`], at start or on a thread of its own, and never on a poll loop.
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
+
+use crate::defaults::ADDRESSES_PER_NAME_MAX;
 
 /// A host and a port; the host may be a name.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,10 +29,15 @@ impl Endpoint {
         Ok(endpoint)
     }
 
+    /// True if the host is a name, which may lead elsewhere tomorrow, and not an address.
+    pub fn is_name(&self) -> bool {
+        self.host.parse::<IpAddr>().is_err()
+    }
+
     /// All addresses of the host, in the resolver's order and each once; never empty.
     pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         let mut addresses: Vec<SocketAddr> = Vec::new();
-        for address in (self.host.as_str(), self.port).to_socket_addrs()? {
+        for address in (self.host.as_str(), self.port).to_socket_addrs()?.take(ADDRESSES_PER_NAME_MAX) {
             if !addresses.contains(&address) {
                 addresses.push(address);
             }

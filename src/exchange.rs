@@ -274,7 +274,7 @@ impl Exchange {
             _ => (Arc::new(Group::new("tunnel", Vec::new())), None),
         };
         let ending = Ending::new(Who::Us, How::Finished, Phase::AnswerHead);
-        self.log_exchange(Some(101), backend.map(|index| group.backends()[index].address), ending, now);
+        self.log_exchange(Some(101), backend.as_ref().map(|backend| backend.address), ending, now);
         let buffers = [std::mem::take(&mut self.client_input), std::mem::take(&mut self.backend_input)];
         Relay::join(self.role, self.client, (group, backend), self.timeouts, buffers, now)
     }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::account::Account;
-use crate::balance::{Group, Turn};
+use crate::balance::{Chosen, Group, Turn};
 use crate::buffer::Buffer;
 use crate::ending::{Ending, How, Phase, Who};
 use crate::log::{self, Closing};
@@ -47,15 +47,15 @@ enum State {
     /// `backend` is the candidate being tried; `None` until one is chosen.
     Connecting {
         turn: Option<Turn>,
-        backend: Option<usize>,
+        backend: Option<Chosen>,
         until: Instant,
     },
     /// Bytes flow.
     Joined {
-        backend: Option<usize>,
+        backend: Option<Chosen>,
     },
     Over {
-        backend: Option<usize>,
+        backend: Option<Chosen>,
         ending: Ending,
     },
 }
@@ -111,7 +111,7 @@ impl Relay {
     pub fn join(
         role: &'static str,
         client: SocketAddr,
-        (group, backend): (Arc<Group>, Option<usize>),
+        (group, backend): (Arc<Group>, Option<Chosen>),
         timeouts: Timeouts,
         [from_client, from_backend]: [Buffer; 2],
         now: &Now,
@@ -187,15 +187,15 @@ impl Relay {
         }
     }
 
-    /// Chooses the back end to connect to next: its place in the group and its address. `None` ends the connection.
-    pub fn choose_backend(&mut self, now: &Now) -> Option<(usize, SocketAddr)> {
+    /// Chooses the back end to connect to next. `None` ends the connection.
+    pub fn choose_backend(&mut self, now: &Now) -> Option<SocketAddr> {
         let State::Connecting { turn, backend, until } = &mut self.state else { return None };
-        let turn = turn.get_or_insert_with(|| self.group.turn(now));
+        let turn = turn.get_or_insert_with(|| self.group.turn());
         *backend = self.group.next(turn, now);
         *until = now.instant + self.timeouts.connect;
         self.account.connecting.get_or_insert(now.instant);
-        match *backend {
-            Some(index) => Some((index, self.group.backends()[index].address)),
+        match backend {
+            Some(backend) => Some(backend.address),
             None => {
                 ::log::error!("no back end of {} could be connected for {}", self.group.name(), self.client);
                 self.end(Ending::new(Who::Backend, How::Refused, Phase::Connect));
@@ -211,22 +211,22 @@ impl Relay {
 
     /// The back end is there.
     pub fn connected(&mut self, now: &Now) {
-        if let State::Connecting { backend: Some(index), .. } = self.state {
-            self.group.report_success(index);
-            log::forwarded_to(self.group.backends()[index].address);
-            self.account.connected = Some(now.instant);
-            self.last_progress = now.instant;
-            self.state = State::Joined { backend: Some(index) };
-        }
+        let State::Connecting { backend, .. } = &mut self.state else { return };
+        let Some(backend) = backend.take() else { return };
+        self.group.report_success(&backend);
+        log::forwarded_to(backend.address);
+        self.account.connected = Some(now.instant);
+        self.last_progress = now.instant;
+        self.state = State::Joined { backend: Some(backend) };
     }
 
     /// The chosen back end cannot be connected: the next one is wanted. Nothing was sent to it, so nothing is lost.
     pub fn connect_failed(&mut self, how: How, now: &Now) {
         if let State::Connecting { backend, until, .. } = &mut self.state {
             *until = now.instant + self.timeouts.connect;
-            if let Some(index) = backend.take() {
+            if let Some(backend) = backend.take() {
                 self.account.retries += 1;
-                self.group.report_failure(index, how, Phase::Connect, now);
+                self.group.report_failure(&backend, how, Phase::Connect, now);
             }
         }
     }
@@ -316,8 +316,8 @@ impl Relay {
     }
 
     fn end(&mut self, ending: Ending) {
-        let backend = match self.state {
-            State::Connecting { backend, .. } | State::Joined { backend } => backend,
+        let backend = match &mut self.state {
+            State::Connecting { backend, .. } | State::Joined { backend } => backend.take(),
             State::Over { .. } => return,
         };
         self.state = State::Over { backend, ending };
@@ -331,9 +331,9 @@ impl Relay {
     /// Writes the closing line.
     pub fn finish(&mut self, now: &Now) {
         self.end(Ending::new(Who::Us, How::Finished, Phase::Relay));
-        let State::Over { backend, ending } = self.state else { return };
-        let backend = backend.map(|index| self.group.backends()[index].address);
-        let closing = self.account.closing(self.role, self.client, ending, now);
+        let State::Over { backend, ending } = &self.state else { return };
+        let backend = backend.as_ref().map(|backend| backend.address);
+        let closing = self.account.closing(self.role, self.client, *ending, now);
         log::closed(&Closing { backend, ..closing });
     }
 }
@@ -419,10 +419,10 @@ mod tests {
     fn each_candidate_is_tried_once_and_then_it_is_over() {
         let now = now();
         let mut relay = relay(2, &now);
-        let first = relay.choose_backend(&now).unwrap().0;
+        let first = relay.choose_backend(&now).unwrap();
         relay.connect_failed(How::Refused, &now);
         assert!(relay.wants().connect);
-        let second = relay.choose_backend(&now).unwrap().0;
+        let second = relay.choose_backend(&now).unwrap();
         assert_ne!(first, second);
         relay.connect_failed(How::Refused, &now);
         assert_eq!(relay.choose_backend(&now), None);

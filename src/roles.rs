@@ -6,11 +6,12 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use crate::balance::Group;
 use crate::cli::{self, Balancer, Effect, Failure, Mode, Proxy, Role, Server};
+use crate::defaults;
 use crate::endpoint::Endpoint;
 use crate::exchange::Gateway;
 use crate::forward::Rules;
+use crate::lookups::{Lookups, Names};
 use crate::net::limits::connections_that_fit;
 use crate::net::listen::{ListenError, bind};
 use crate::net::shutdown::Shutdown;
@@ -27,6 +28,8 @@ pub struct Plan {
     service: Service,
     settings: Settings,
     addresses: Vec<SocketAddr>,
+    /// Where the service's groups come from: looked up again while it runs.
+    names: Vec<Names>,
 }
 
 /// Plans a static server over the site of `kind`.
@@ -41,6 +44,7 @@ pub fn server(kind: site::Role) -> impl FnOnce(&Role, &Server) -> Result<Plan, F
             service: Service::Web(Arc::new(site)),
             settings: args.settings(),
             addresses: resolve("--listen", &args.listening.listen)?,
+            names: Vec::new(),
         })
     }
 }
@@ -48,12 +52,14 @@ pub fn server(kind: site::Role) -> impl FnOnce(&Role, &Server) -> Result<Plan, F
 /// Plans the reverse proxy.
 pub fn proxy(role: &Role, args: &Proxy) -> Result<Plan, Failure> {
     let routing = &args.routing;
-    let mut routes = Routes::new(Arc::new(Group::new("default", resolve("--default", &routing.default)?)));
+    let mut names = vec![look_up("--default", "default", &routing.default)?];
+    let mut routes = Routes::new(Arc::clone(names[0].group()));
     for route in &routing.route {
-        let group = Group::new(&route.prefix, resolve("--route", &route.backends)?);
+        let of_route = look_up("--route", &route.prefix, &route.backends)?;
         routes
-            .add(&route.prefix, Arc::new(group))
+            .add(&route.prefix, Arc::clone(of_route.group()))
             .map_err(|error| Failure::Usage(format!("--route {route}: {error}")))?;
+        names.push(of_route);
     }
     Ok(Plan {
         name: role.name,
@@ -64,6 +70,7 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<Plan, Failure> {
         })),
         settings: args.settings(),
         addresses: resolve("--listen", &args.listening.listen)?,
+        names,
     })
 }
 
@@ -73,11 +80,12 @@ pub fn balancer<T: clap::Args + Effect>(
 ) -> impl FnOnce(&Role, &Balancer<T>) -> Result<Plan, Failure> {
     move |role, args| {
         let back_ends = &args.back_ends;
-        let addresses = match back_ends.backends {
-            Some(count) => crate::defaults::WEB_SERVERS[..count].to_vec(),
-            None => resolve("--backend", &back_ends.backend)?,
+        let endpoints = match back_ends.backends {
+            Some(count) => defaults::WEB_SERVERS[..count].iter().copied().map(Endpoint::from).collect(),
+            None => back_ends.backend.clone(),
         };
-        let group = Arc::new(Group::new("back ends", addresses));
+        let names = look_up("--backend", "back ends", &endpoints)?;
+        let group = Arc::clone(names.group());
         let service = match back_ends.mode {
             Mode::Tcp => Service::Relay(group),
             Mode::Http => {
@@ -91,13 +99,14 @@ pub fn balancer<T: clap::Args + Effect>(
             service,
             settings: args.settings(),
             addresses: resolve("--listen", &args.listening.listen)?,
+            names: vec![names],
         })
     }
 }
 
 /// Binds, prints one line a listener, and serves until a signal ends it.
 pub fn serve(plan: Plan) -> Result<(), Failure> {
-    let Plan { name, model, service, mut settings, addresses } = plan;
+    let Plan { name, model, service, mut settings, addresses, names } = plan;
     let runtime = |error: std::io::Error| Failure::Runtime(error.to_string());
     // Before anything is bound: a signal that comes from now on is a drain and not a sudden death.
     let shutdown = Shutdown::on_signals().map_err(runtime)?;
@@ -111,6 +120,8 @@ pub fn serve(plan: Plan) -> Result<(), Failure> {
         listeners.push(listener);
     }
     settings.connections_max = connections_max(settings.connections_max, 1);
+    // Held to the end: they stop with the service.
+    let _lookups = Lookups::start(names, settings.resolve_interval).map_err(runtime)?;
     cli::print(&said)?;
     service::serve(model, name, listeners, service, &settings, &shutdown).map_err(runtime)
 }
@@ -137,7 +148,13 @@ pub(crate) fn connections_max(wanted: usize, roles: usize) -> usize {
     fit
 }
 
-/// All addresses of all endpoints that a flag named.
+/// A group of all addresses of all endpoints that a flag named.
+fn look_up(flag: &str, group: &str, endpoints: &[Endpoint]) -> Result<Names, Failure> {
+    Names::look_up_first(group, endpoints)
+        .map_err(|(endpoint, error)| Failure::Runtime(format!("{flag} {endpoint}: {error}")))
+}
+
+/// All addresses of all endpoints to listen on.
 fn resolve(flag: &str, endpoints: &[Endpoint]) -> Result<Vec<SocketAddr>, Failure> {
     let mut addresses = Vec::new();
     for endpoint in endpoints {
@@ -166,7 +183,11 @@ mod tests {
     #[test]
     fn a_name_that_is_not_found_is_named_with_its_flag() {
         let endpoints = ["name.invalid:80".parse().unwrap()];
-        let failure = resolve("--backend", &endpoints).unwrap_err();
-        assert!(failure.to_string().starts_with("--backend name.invalid:80: "), "{failure}");
+        for failure in [
+            resolve("--backend", &endpoints).unwrap_err(),
+            look_up("--backend", "back ends", &endpoints).unwrap_err(),
+        ] {
+            assert!(failure.to_string().starts_with("--backend name.invalid:80: "), "{failure}");
+        }
     }
 }

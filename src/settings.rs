@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::defaults;
+use crate::health::Probe;
 
 /// Which driver serves: blocking threads, or loops over readiness.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
@@ -40,6 +41,12 @@ pub struct Settings {
     pub connections_max: usize,
     /// The deadlines.
     pub timeouts: Timeouts,
+    /// From one check of a back end to the next; `None` for no checks.
+    pub check_interval: Option<Duration>,
+    /// What back ends are asked for; `None` for what suits the service.
+    pub check_probe: Option<Probe>,
+    /// From one look-up of the back ends' names to the next; `None` for the one at start only.
+    pub resolve_interval: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -52,6 +59,9 @@ impl Default for Settings {
             loops: std::thread::available_parallelism().map_or(1, usize::from),
             connections_max: defaults::CONNECTIONS_MAX,
             timeouts: Timeouts::default(),
+            check_interval: Some(defaults::CHECK_INTERVAL),
+            check_probe: None,
+            resolve_interval: Some(defaults::RESOLVE_INTERVAL),
         }
     }
 }

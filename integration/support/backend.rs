@@ -50,7 +50,13 @@ pub struct Backend {
 impl Backend {
     /// A back end that runs `script` on each connection.
     pub fn start(script: impl Fn(&mut Visit) -> io::Result<()> + Send + Sync + 'static) -> Backend {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Backend::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), script)
+    }
+
+    fn on(
+        listener: TcpListener,
+        script: impl Fn(&mut Visit) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Backend {
         let address = listener.local_addr().unwrap();
         let state = Arc::<Watched<State>>::default();
         let shared = Arc::clone(&state);
@@ -223,6 +229,22 @@ impl Visit {
         self.wire.some()
     }
 
+    /// Reads exactly `count` bytes.
+    pub fn exact(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        self.wire.exact(count)
+    }
+
+    /// Sends back the next `total` bytes, and counts those that were taken.
+    pub fn echo(&mut self, total: usize) -> io::Result<()> {
+        let mut left = total;
+        while left > 0 {
+            let bytes = self.wire.some()?;
+            self.pour(|| bytes.clone(), bytes.len())?;
+            left = left.saturating_sub(bytes.len().max(1));
+        }
+        Ok(())
+    }
+
     /// Reads everything up to an orderly end.
     pub fn rest(&mut self) -> io::Result<Vec<u8>> {
         self.wire.rest()
@@ -300,6 +322,18 @@ impl Refusing {
     pub fn address(&self) -> SocketAddr {
         self.0.local_addr().unwrap().as_socket().unwrap()
     }
+
+    /// Comes to life on the same port, and gives every request 200 with this text.
+    pub fn revive(self, text: &str) -> Backend {
+        self.0.listen(128).unwrap();
+        let answer = ok(text);
+        Backend::on(self.0.into(), move |visit| {
+            loop {
+                visit.request()?;
+                visit.send(&answer)?;
+            }
+        })
+    }
 }
 
 /// A port whose accept queue is full as long as this lives: a connection to it neither succeeds nor fails.
@@ -327,5 +361,19 @@ impl Full {
     /// The port that never answers.
     pub fn address(&self) -> SocketAddr {
         self.listener.local_addr().unwrap().as_socket().unwrap()
+    }
+
+    /// Makes room: the first connection that says something, with what it said.
+    pub fn open(self) -> Wire {
+        let Full { listener, _queued: queued } = self;
+        drop(queued);
+        listener.set_read_timeout(Some(PATIENCE)).unwrap(); // holds for accept as well
+        loop {
+            let (accepted, _) = listener.accept().expect("nobody came");
+            let stream = TcpStream::from(accepted);
+            if stream.peek(&mut [0]).is_ok_and(|count| count > 0) {
+                return Wire::new(stream);
+            }
+        }
     }
 }

@@ -54,6 +54,17 @@ impl Role {
         line.unwrap_or_else(|| panic!("nothing logged with {text:?}, but:\n{}", self.log()))
     }
 
+    /// Waits until `count` lines of its log hold `text`.
+    pub fn wait_for_logs(&self, text: &str, count: usize) {
+        let line = self.process.err.wait_nth(count - 1, |line| line.contains(text));
+        assert!(line.is_some(), "fewer than {count} times {text:?}, but:\n{}", self.log());
+    }
+
+    /// How many lines of its log so far hold `text`.
+    pub fn logged(&self, text: &str) -> usize {
+        self.log().lines().filter(|line| line.contains(text)).count()
+    }
+
     /// Asks it to end.
     pub fn signal(&self, signal: Signal) {
         self.process.signal(signal);

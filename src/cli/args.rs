@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::flags::{
-    BackEndTimes, BackEnds, ClientTimes, Configuration, Effect, Listening, Logging, Loops, Pool, Routing,
+    BackEndTimes, BackEnds, ClientTimes, Configuration, Effect, Health, Listening, Logging, Loops, Pool,
+    Routing,
 };
 use super::values::{count, port_base};
 use crate::defaults;
@@ -62,6 +63,9 @@ pub struct Proxy {
     /// Deadlines of back ends.
     #[command(flatten)]
     pub back_end_times: BackEndTimes,
+    /// Checks and look-ups of back ends.
+    #[command(flatten)]
+    pub health: Health,
     /// The log; read by [`run`](super::run).
     #[command(flatten)]
     pub logging: Logging,
@@ -73,7 +77,7 @@ pub struct Proxy {
 impl Proxy {
     /// The settings these arguments come to.
     pub fn settings(&self) -> Settings {
-        settings(&[&self.listening, &self.driver, &self.times, &self.back_end_times])
+        settings(&[&self.listening, &self.driver, &self.times, &self.back_end_times, &self.health])
     }
 }
 
@@ -95,6 +99,9 @@ pub struct Balancer<T: Args + Effect> {
     /// Deadlines of back ends.
     #[command(flatten)]
     pub back_end_times: BackEndTimes,
+    /// Checks and look-ups of back ends.
+    #[command(flatten)]
+    pub health: Health,
     /// The log; read by [`run`](super::run).
     #[command(flatten)]
     pub logging: Logging,
@@ -112,7 +119,7 @@ pub type AsyncBalancer = Balancer<Loops>;
 impl<T: Args + Effect> Balancer<T> {
     /// The settings these arguments come to.
     pub fn settings(&self) -> Settings {
-        settings(&[&self.listening, &self.concurrency, &self.times, &self.back_end_times])
+        settings(&[&self.listening, &self.concurrency, &self.times, &self.back_end_times, &self.health])
     }
 }
 

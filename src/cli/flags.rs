@@ -13,8 +13,9 @@ use log::LevelFilter;
 
 use super::values::count;
 use crate::defaults;
-use crate::duration::Period;
+use crate::duration::{Every, Period};
 use crate::endpoint::Endpoint;
+use crate::health::Probe;
 use crate::log::Format;
 use crate::network::Network;
 use crate::settings::Settings;
@@ -149,6 +150,29 @@ impl Effect for BackEndTimes {
         settings.timeouts.backend = self.backend_timeout.0;
         settings.timeouts.relay_idle = self.relay_idle_timeout.0;
         settings.timeouts.half_closed = self.half_closed_timeout.0;
+    }
+}
+
+/// How it is known which back ends there are, and which of them work.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Health of back ends")]
+pub struct Health {
+    /// From one check of a back end to the next, or off; 3 that fail take it out, 2 that pass bring it back
+    #[arg(long, value_name = "TIME", default_value_t = Every(Some(defaults::CHECK_INTERVAL)))]
+    pub health_interval: Every,
+    /// What checks ask for with HEAD, well is any status below 500; off: to be connected is enough [default: / for http, off for tcp]
+    #[arg(long, value_name = "PATH")]
+    pub health_path: Option<Probe>,
+    /// From one look-up of the back ends' names to the next, or off
+    #[arg(long, value_name = "TIME", default_value_t = Every(Some(defaults::RESOLVE_INTERVAL)))]
+    pub resolve_interval: Every,
+}
+
+impl Effect for Health {
+    fn apply(&self, settings: &mut Settings) {
+        settings.check_interval = self.health_interval.0;
+        settings.check_probe = self.health_path.clone();
+        settings.resolve_interval = self.resolve_interval.0;
     }
 }
 

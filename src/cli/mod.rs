@@ -22,7 +22,7 @@ use crate::{config, log};
 
 pub use args::{AsyncBalancer, Balancer, Proxy, Server, Suite, ThreadedBalancer};
 pub use flags::{
-    BackEndTimes, BackEnds, ClientTimes, Configuration, Effect, Listening, Logging, Loops, Mode,
+    BackEndTimes, BackEnds, ClientTimes, Configuration, Effect, Health, Listening, Logging, Loops, Mode,
 };
 pub use flags::{Pool, RouteTo, Routing};
 pub use role::Role;

@@ -16,6 +16,7 @@ const POOL: [&str; 3] = ["workers", "queue", "no-park"];
 const CLIENT_TIMES: [&str; 4] = ["header-timeout", "keep-alive", "stall-timeout", "drain"];
 const BACK_END_TIMES: [&str; 4] =
     ["connect-timeout", "backend-timeout", "relay-idle-timeout", "half-closed-timeout"];
+const HEALTH: [&str; 3] = ["health-interval", "health-path", "resolve-interval"];
 const COMMON: [&str; 7] = ["log", "log-format", "log-file", "config", "check", "help", "version"];
 
 fn expect_flags(mut command: Command, groups: &[&[&str]]) {
@@ -44,15 +45,15 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
     }
     expect_flags(
         Role::REVERSE_PROXY.command::<Proxy>(),
-        &[&LISTENING, &POOL, &CLIENT_TIMES, &BACK_END_TIMES, model, &["route", "default", "trust"]],
+        &[&LISTENING, &POOL, &CLIENT_TIMES, &BACK_END_TIMES, &HEALTH, model, &["route", "default", "trust"]],
     );
     expect_flags(
         Role::LB_THREADED.command::<ThreadedBalancer>(),
-        &[&LISTENING, &POOL, &CLIENT_TIMES, &BACK_END_TIMES, back_ends],
+        &[&LISTENING, &POOL, &CLIENT_TIMES, &BACK_END_TIMES, &HEALTH, back_ends],
     );
     expect_flags(
         Role::LB_ASYNC.command::<AsyncBalancer>(),
-        &[&LISTENING, &["loops"], &CLIENT_TIMES, &BACK_END_TIMES, back_ends],
+        &[&LISTENING, &["loops"], &CLIENT_TIMES, &BACK_END_TIMES, &HEALTH, back_ends],
     );
     expect_flags(
         Role::SUITE.command::<Suite>(),

@@ -102,20 +102,22 @@ impl Exchange {
 
     /// A call on the back end's socket failed, or it closed before it answered.
     ///
-    /// Another try is made only where the request cannot have taken effect: nothing of it was sent,
-    /// or a kept connection turned out to be dead and the method is safe (RFC 9110 section 9.2.2).
+    /// Another try is made only where doing it twice does no harm: nothing of the request was sent, or
+    /// its method is safe and no byte of an answer has come (RFC 9110 section 9.2.2; nginx
+    /// `proxy_next_upstream error`). So a back end that dies under load fails no such request.
     pub fn backend_failed(&mut self, how: How, now: &Now) {
         if self.answer.has_begun() {
             return self.cut(Ending::new(Who::Backend, how, Phase::AnswerBody));
         }
         let silent = self.backend_input.is_empty();
+        let may_be_repeated = silent && self.request.may_be_repeated();
         let kept_was_dead = matches!(self.link, Link::Up { reused: true, .. });
-        if silent && kept_was_dead && self.request.may_be_repeated() {
+        if kept_was_dead && may_be_repeated {
             return self.try_again(now);
         }
         self.report_failure(how, Phase::AnswerHead, now);
-        if silent && self.request.is_unsent() {
-            return self.try_next();
+        if may_be_repeated || (silent && self.request.is_unsent()) {
+            return self.try_next(now);
         }
         let sentence = "The back end closed the connection before it answered.";
         let ending = Ending::new(Who::Backend, how, Phase::AnswerHead);

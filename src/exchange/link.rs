@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Exchange;
-use crate::balance::{Group, Turn};
+use crate::balance::{Chosen, Group, Turn};
 use crate::ending::{Ending, How, Phase, Who};
 use crate::log;
 use crate::now::Now;
@@ -19,18 +19,18 @@ pub(super) enum Link {
     Wanted {
         group: Arc<Group>,
         turn: Option<Turn>,
-        again: Option<usize>,
+        again: Option<Chosen>,
     },
     Connecting {
         group: Arc<Group>,
         turn: Turn,
-        backend: usize,
+        backend: Chosen,
         until: Instant,
     },
     Up {
         group: Arc<Group>,
         turn: Turn,
-        backend: usize,
+        backend: Chosen,
         reused: bool,
     },
     /// Done with: to be kept for another request, or closed.
@@ -60,7 +60,8 @@ impl Exchange {
             }
         };
         let none_was_tried = turn.is_none();
-        let mut turn = turn.unwrap_or_else(|| group.turn(now));
+        let mut turn = turn.unwrap_or_else(|| group.turn());
+        let may_reuse = again.is_none() && self.request.may_be_repeated();
         let Some(backend) = again.or_else(|| group.next(&mut turn, now)) else {
             match none_was_tried {
                 true => self.none_alive(&group, now),
@@ -68,8 +69,7 @@ impl Exchange {
             }
             return None;
         };
-        let address = group.backends()[backend].address;
-        let may_reuse = again.is_none() && self.request.may_be_repeated();
+        let address = backend.address;
         self.account.connecting.get_or_insert(now.instant);
         self.link = Link::Connecting { group, turn, backend, until: now.instant + self.timeouts.connect };
         Some(Choice { address, may_reuse })
@@ -88,9 +88,21 @@ impl Exchange {
     }
 
     fn none_accepted(&mut self, group: &Group, now: &Now) {
-        ::log::error!("no back end of {} could be connected for {}", group.name(), self.client);
-        let ending = Ending::new(Who::Backend, How::Refused, Phase::Connect);
-        self.answer_error(502, "connection_refused", "No back end accepted the connection.", ending, now);
+        // The last one tried says it for all.
+        let (error, sentence, ending) = match self.account.connected {
+            None => (
+                "connection_refused",
+                "No back end accepted the connection.",
+                Ending::new(Who::Backend, How::Refused, Phase::Connect),
+            ),
+            Some(_) => (
+                "connection_terminated",
+                "The back end closed the connection before it answered.",
+                Ending::new(Who::Backend, How::Closed, Phase::AnswerHead),
+            ),
+        };
+        ::log::error!("no other back end of {} is left for {}: {ending}", group.name(), self.client);
+        self.answer_error(502, error, sentence, ending, now);
     }
 
     /// True while the chosen back end has not answered the connect yet.
@@ -102,7 +114,7 @@ impl Exchange {
     pub fn connected(&mut self, reused: bool, now: &Now) {
         match std::mem::replace(&mut self.link, Link::None) {
             Link::Connecting { group, turn, backend, .. } => {
-                log::forwarded_to(group.backends()[backend].address);
+                log::forwarded_to(backend.address);
                 self.account.connected = Some(now.instant);
                 self.last_progress = now.instant;
                 self.link = Link::Up { group, turn, backend, reused };
@@ -115,7 +127,8 @@ impl Exchange {
     pub fn connect_failed(&mut self, how: How, now: &Now) {
         match std::mem::replace(&mut self.link, Link::None) {
             Link::Connecting { group, turn, backend, .. } => {
-                group.report_failure(backend, how, Phase::Connect, now);
+                group.report_failure(&backend, how, Phase::Connect, now);
+                self.account.connected = None;
                 self.account.retries += 1;
                 self.last_progress = now.instant;
                 self.link = Link::Wanted { group, turn: Some(turn), again: None };
@@ -144,19 +157,19 @@ impl Exchange {
         }
     }
 
-    /// Nothing was sent yet: another back end may have the request.
-    pub(super) fn try_next(&mut self) {
+    /// Sends the request to another back end.
+    pub(super) fn try_next(&mut self, now: &Now) {
         if let Link::Up { group, turn, .. } = std::mem::replace(&mut self.link, Link::None) {
             self.account.retries += 1;
+            self.last_progress = now.instant;
+            self.request.rewind();
             self.link = Link::Wanted { group, turn: Some(turn), again: None };
         }
     }
 
     pub(super) fn backend_address(&self) -> Option<SocketAddr> {
         match &self.link {
-            Link::Connecting { group, backend, .. } | Link::Up { group, backend, .. } => {
-                Some(group.backends()[*backend].address)
-            }
+            Link::Connecting { backend, .. } | Link::Up { backend, .. } => Some(backend.address),
             _ => self.answer.backend(),
         }
     }
@@ -164,13 +177,13 @@ impl Exchange {
     /// It has answered; that it accepts a connection says little about its health.
     pub(super) fn report_success(&self) {
         if let Link::Up { group, backend, .. } = &self.link {
-            group.report_success(*backend);
+            group.report_success(backend);
         }
     }
 
     pub(super) fn report_failure(&self, how: How, phase: Phase, now: &Now) {
         if let Link::Up { group, backend, .. } = &self.link {
-            group.report_failure(*backend, how, phase, now);
+            group.report_failure(backend, how, phase, now);
         }
     }
 

@@ -140,7 +140,7 @@ impl Exchange {
 
     /// Takes the next head if it is whole.
     pub(super) fn read_head(&mut self, now: &Now) {
-        match self.reader.look(self.client_input.bytes(), now) {
+        match self.reader.look(self.client_input.bytes(), self.client_ended, now) {
             Ok(Some(length)) => {
                 if let Err(refusal) = self.take_head(length, now) {
                     self.refuse(refusal, How::Malformed, Phase::RequestHead, now);

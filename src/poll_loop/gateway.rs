@@ -208,7 +208,7 @@ impl Exchanging {
         }
         match connect::start(choice.address) {
             Ok(stream) => {
-                let place = around.owners.add(around.place);
+                let place = around.owners.add(Owner::Connection(around.place));
                 let socket = Socket::connecting(stream, reactor::token(Side::Backend, place));
                 self.backend = Some((choice.address, socket));
             }
@@ -274,11 +274,13 @@ impl Exchanging {
             return self.drop_backend(around.owners);
         }
         let Some((address, mut socket)) = self.backend.take() else { return };
-        if socket.register(around.registry).is_err() {
-            // Unregistered it could die unseen: better none than that.
-            return around.owners.remove(reactor::backend_place(socket.token()));
+        let place = reactor::backend_place(socket.token());
+        // One that has closed, or that could not be registered, would be dead without an event to tell.
+        if socket.has_closed() || socket.register(around.registry).is_err() {
+            around.owners.remove(place);
+            return;
         }
-        around.owners.set(reactor::backend_place(socket.token()), Owner::Idle);
+        around.owners.set(place, Owner::Idle);
         if let Some(surplus) = around.local.put(address, socket, &around.now) {
             around.owners.remove(reactor::backend_place(surplus.token()));
         }

@@ -19,11 +19,12 @@
 //! |---|---|---|
 //! | `web` `gateway` `relay` | one connection of each service, phase by phase | the same names |
 //! | `reactor` | the loop: events, timers, accepting, the end | `pool`, `acceptor`, `lot` |
-//! | `owners` | which connection a back end's event is for | none: its worker knows |
+//! | `places` `owners` | which connection an event is for | none: its worker knows |
 //! | `socket` | a socket that remembers what it is ready for | `socket`, which waits instead |
 
 mod gateway;
 mod owners;
+mod places;
 mod reactor;
 mod relay;
 mod socket;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use mio::event::Event;
 
+use super::owners::Owner;
 use super::socket::Socket;
 use super::{Around, CALLS_A_TURN, Connection, Side, Turn, reactor};
 use crate::balance::Group;
@@ -125,10 +126,10 @@ impl RelayConnection {
     /// Begins to connect to the back end whose turn it is.
     fn connect<C: Connection>(&mut self, around: &mut Around<'_, C>) {
         self.drop_backend(around);
-        let Some((_, address)) = self.relay.choose_backend(&around.now) else { return };
+        let Some(address) = self.relay.choose_backend(&around.now) else { return };
         match connect::start(address) {
             Ok(stream) => {
-                let place = around.owners.add(around.place);
+                let place = around.owners.add(Owner::Connection(around.place));
                 self.backend = Some(Socket::connecting(stream, reactor::token(Side::Backend, place)));
             }
             Err(error) => self.relay.connect_failed(error.into(), &around.now),

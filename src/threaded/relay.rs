@@ -157,7 +157,7 @@ impl RelayConnection {
 
     /// Connects to the back end whose turn it is, and waits for it.
     fn connect(&mut self, now: &Now) {
-        let Some((_, address)) = self.relay.choose_backend(now) else { return };
+        let Some(address) = self.relay.choose_backend(now) else { return };
         let connected = connect::connect(address, self.connect_timeout);
         let now = clock::now();
         match connected {

@@ -49,7 +49,7 @@ impl Web {
         if self.output.room() < HEAD_ROOM + COPIED_BYTES_MAX {
             return false;
         }
-        match self.reader.look(self.input.bytes(), now) {
+        match self.reader.look(self.input.bytes(), self.client_ended, now) {
             Ok(Some(length)) => {
                 self.take_head(length, now);
                 true

@@ -9,7 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::defaults::{BUFFER_BYTES, CACHED_FILE_BYTES_MAX, KEEP_ALIVE_REQUESTS, LINGER_BYTES_MAX};
+use crate::defaults::{BULK_BUFFER_BYTES, CACHED_FILE_BYTES_MAX, KEEP_ALIVE_REQUESTS, LINGER_BYTES_MAX};
 use crate::site::{Role, Site};
 use crate::testing::{Pieces, all_pieces, client, start};
 
@@ -428,7 +428,7 @@ fn lingering_is_bounded_in_bytes() {
     let mut client = bench.client().sends(&input);
     client.run();
     assert_eq!(client.state(), Standing::Closed);
-    assert!(client.sent <= LINGER_BYTES_MAX as usize + 4 * BUFFER_BYTES);
+    assert!(client.sent <= LINGER_BYTES_MAX as usize + 4 * BULK_BUFFER_BYTES);
 }
 
 #[test]
