@@ -50,6 +50,8 @@ mod integration {
     mod relay;
     /// Files and pages.
     mod site;
+    /// Messages that two programs may read differently.
+    mod smuggling;
     /// Peers that stall at every phase and then go on.
     mod stalls;
     /// The course's own `curl` sessions.
