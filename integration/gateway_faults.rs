@@ -15,7 +15,6 @@ both![
     a_resetting_back_end_is_502,
     a_back_end_that_closes_without_a_word_is_502,
     a_back_end_that_talks_nonsense_is_502,
-    an_answer_that_nobody_asked_for_reaches_nobody,
     a_silent_back_end_is_504,
     a_refusing_back_end_is_skipped_unseen,
     a_back_end_that_never_accepts_is_skipped,
@@ -101,27 +100,6 @@ fn a_back_end_that_talks_nonsense_is_502(model: Model) {
         }
     });
     expect_fault(&get(proxy(model, &backend).address(), "/"), 502);
-}
-
-/// It comes on a kept connection between two requests, and must not answer the second.
-fn an_answer_that_nobody_asked_for_reaches_nobody(model: Model) {
-    let (sender, sent) = std::sync::mpsc::channel();
-    let backend = Backend::start(move |visit| {
-        visit.request()?;
-        visit.send(ok("satu"))?;
-        if visit.number == 0 {
-            visit.freeze();
-            visit.send(ok("racun"))?;
-            sender.send(()).unwrap();
-        }
-        visit.hold()
-    });
-    let role = proxy(model, &backend);
-    assert_eq!(get(role.address(), "/").text(), "satu");
-    backend.release();
-    sent.recv().unwrap();
-    assert_eq!(get(role.address(), "/").text(), "satu");
-    assert_eq!(backend.visits(), 2);
 }
 
 fn a_silent_back_end_is_504(model: Model) {

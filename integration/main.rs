@@ -10,10 +10,18 @@ mod support;
 /// Named so that `cargo test integration` runs these tests and no others.
 #[path = "."]
 mod integration {
+    /// Many short connections with ends of every kind.
+    mod churn;
     /// Flags, the configuration file, logs.
     mod cli;
+    /// Thousands of idle connections.
+    mod crowd;
+    /// Generated requests to both drivers, and the same bytes back.
+    mod differential;
     /// How a role ends.
     mod drain;
+    /// One client that never stops beside others.
+    mod fairness;
     /// Requests through a back end that works.
     mod gateway;
     /// Requests through a back end that does not.
@@ -24,6 +32,12 @@ mod integration {
     mod health;
     /// Connections, framing and limits of a server.
     mod http;
+    /// A process with nothing to do.
+    mod idle;
+    /// The lab as its users run it.
+    mod lab;
+    /// What a running role is told by signals.
+    mod operations;
     /// Apache Bench and a browser.
     mod peers;
     /// What the threaded model alone has.
@@ -36,6 +50,12 @@ mod integration {
     mod relay;
     /// Files and pages.
     mod site;
+    /// Messages that two programs may read differently.
+    mod smuggling;
+    /// Peers that stall at every phase and then go on.
+    mod stalls;
     /// The course's own `curl` sessions.
     mod transcript;
+    /// Round robin under concurrent clients.
+    mod turns;
 }

@@ -57,6 +57,21 @@ pub fn show(command: &Command, matches: &ArgMatches) -> String {
     shown
 }
 
+/// The keys in which two sets of effective settings differ, as [`show`] shows them: in their order.
+pub fn changed(old: &str, new: &str) -> Vec<String> {
+    let only_in = |one: &str, other: &str| -> Vec<String> {
+        let lines = one.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        // One key a line: a text with line ends in it is shown with escapes.
+        let differ = lines.filter(|line| !other.lines().any(|same| same == *line));
+        differ.filter_map(|line| Some(line.split_once(" = ")?.0.to_owned())).collect()
+    };
+    let mut keys = only_in(new, old);
+    // Those that are not set any more.
+    let gone = only_in(old, new).into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>();
+    keys.extend(gone);
+    keys
+}
+
 /// One key of the file, as arguments.
 struct Entry {
     id: String,
@@ -315,6 +330,14 @@ mod tests {
             let shown = proxy("", flags).unwrap();
             assert_eq!(proxy(&shown, &[]).unwrap(), shown);
         }
+    }
+
+    #[test]
+    fn what_has_changed_is_named() {
+        let old = balancer("backends = 2\nkeep-alive = \"4s\"", &[]).unwrap();
+        let new = balancer("backend = \"a:1\"\nworkers = 3\nkeep-alive = \"4s\"", &[]).unwrap();
+        assert_eq!(changed(&old, &new), ["workers", "backend", "backends"]);
+        assert_eq!(changed(&old, &old), [""; 0]);
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //!             blocking calls, one thread waits           readiness, one thread serves all
 //!                             |                                         |
 //!             +---------------+--------------- edges ------------------+----------------+
-//!             | net/ listen connect deadline shutdown      log  status  config  cli      |
+//!             | net/ listen connect signals shutdown       log  status  config  cli      |
 //!             +---------------------------------------------------------------------------+
 //! ```
 //!
@@ -47,6 +47,7 @@ pub mod http;
 pub mod kept;
 pub mod lab;
 pub mod linger;
+pub mod live;
 pub mod log;
 pub mod lookups;
 pub mod net;

@@ -6,17 +6,18 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use crate::cli::{self, Balancer, Effect, Failure, Mode, Proxy, Role, Server};
+use crate::cli::{self, Balancer, Effect, Failure, Mode, Proxy, Reload, Role, Server};
 use crate::defaults;
 use crate::endpoint::Endpoint;
 use crate::exchange::Gateway;
 use crate::forward::Rules;
-use crate::lookups::{Lookups, Names};
+use crate::live::Live;
+use crate::lookups::Names;
 use crate::net::limits::connections_that_fit;
 use crate::net::listen::{ListenError, bind};
-use crate::net::shutdown::Shutdown;
+use crate::net::signals;
 use crate::route::Routes;
-use crate::service::{self, Service};
+use crate::service::{self, Offer, Service};
 use crate::settings::{Model, Settings};
 use crate::site::{self, Site};
 
@@ -33,7 +34,7 @@ pub struct Plan {
 }
 
 /// Plans a static server over the site of `kind`.
-pub fn server(kind: site::Role) -> impl FnOnce(&Role, &Server) -> Result<Plan, Failure> {
+pub fn server(kind: site::Role) -> impl Fn(&Role, &Server) -> Result<Plan, Failure> {
     move |role, args| {
         let site = Site::open(kind, &args.site.root)
             .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.site.root.display())))?;
@@ -77,7 +78,7 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<Plan, Failure> {
 /// Plans a balancer, which is its model.
 pub fn balancer<T: clap::Args + Effect>(
     model: Model,
-) -> impl FnOnce(&Role, &Balancer<T>) -> Result<Plan, Failure> {
+) -> impl Fn(&Role, &Balancer<T>) -> Result<Plan, Failure> {
     move |role, args| {
         let back_ends = &args.back_ends;
         let endpoints = match back_ends.backends {
@@ -104,12 +105,28 @@ pub fn balancer<T: clap::Args + Effect>(
     }
 }
 
+/// What a reload cannot change: it is built into sockets, threads and the log.
+const FIXED: [&str; 12] = [
+    "listen",
+    "backlog",
+    "connections-max",
+    "model",
+    "workers",
+    "queue",
+    "no-park",
+    "loops",
+    "mode",
+    "drain",
+    "log-format",
+    "log-file",
+];
+
 /// Binds, prints one line a listener, and serves until a signal ends it.
-pub fn serve(plan: Plan) -> Result<(), Failure> {
+pub fn serve(plan: Plan, reload: Option<Reload<Plan>>) -> Result<(), Failure> {
     let Plan { name, model, service, mut settings, addresses, names } = plan;
     let runtime = |error: std::io::Error| Failure::Runtime(error.to_string());
     // Before anything is bound: a signal that comes from now on is a drain and not a sudden death.
-    let shutdown = Shutdown::on_signals().map_err(runtime)?;
+    let (shutdown, hangups) = signals::listen(reload.is_some()).map_err(runtime)?;
     let mut listeners = Vec::new();
     let mut said = String::new();
     for address in addresses {
@@ -120,10 +137,18 @@ pub fn serve(plan: Plan) -> Result<(), Failure> {
         listeners.push(listener);
     }
     settings.connections_max = connections_max(settings.connections_max, 1);
-    // Held to the end: they stop with the service.
-    let _lookups = Lookups::start(names, settings.resolve_interval).map_err(runtime)?;
+    // Held to the end of the drain: what is still in flight may need a back end that works.
+    let offers = Live::new(Offer::start(name, service, &settings, names).map_err(runtime)?);
+    if let Some(reload) = reload {
+        let offers = offers.clone();
+        let apply = move |plan: Plan| {
+            let offer = Offer::start(plan.name, plan.service, &plan.settings, plan.names);
+            offer.map(|offer| offers.set(offer)).map_err(runtime)
+        };
+        reload.start(hangups, |key| !FIXED.contains(&key), apply).map_err(runtime)?;
+    }
     cli::print(&said)?;
-    service::serve(model, name, listeners, service, &settings, &shutdown).map_err(runtime)
+    service::serve(model, listeners, &offers, &settings, &shutdown).map_err(runtime)
 }
 
 /// Binds an address. With several loops it is shared: the driver binds it once more for each further loop.

@@ -1,4 +1,7 @@
 //! What a role does with its client connections, whichever driver serves them.
+//!
+//! Contract: a connection is served to its end with the [`Offer`] that stood when it was accepted; a
+//! reload changes what the next ones get, and nothing else.
 
 use std::io;
 use std::net::TcpListener;
@@ -9,8 +12,10 @@ use crate::checks::Checker;
 use crate::defaults::CHECK_PATH;
 use crate::exchange::Gateway;
 use crate::health::Probe;
+use crate::live::Live;
+use crate::lookups::{Lookups, Names};
 use crate::net::shutdown::Shutdown;
-use crate::settings::{Model, Settings};
+use crate::settings::{Model, Settings, Timeouts};
 use crate::site::Site;
 use crate::{poll_loop, threaded};
 
@@ -44,25 +49,59 @@ impl Service {
     }
 }
 
+/// A service as new connections get it.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// The role, as the log calls it.
+    pub role: &'static str,
+    /// What is served.
+    pub service: Service,
+    /// How patiently.
+    pub timeouts: Timeouts,
+    /// What keeps the service's back ends known.
+    pub upkeep: Arc<Upkeep>,
+}
+
+/// The threads that check back ends and look their names up: whoever uses a service holds on to
+/// them, and they end with the last one.
+#[derive(Debug)]
+pub struct Upkeep {
+    _checker: Option<Checker>,
+    _lookups: Option<Lookups>,
+}
+
+impl Offer {
+    /// Starts the upkeep of a service whose groups came from these names.
+    ///
+    /// Errors: threads or pollers that cannot be made.
+    pub fn start(
+        role: &'static str,
+        service: Service,
+        settings: &Settings,
+        names: Vec<Names>,
+    ) -> io::Result<Offer> {
+        let probe = settings.check_probe.clone().unwrap_or_else(|| service.probe());
+        let upkeep = Upkeep {
+            _checker: Checker::start(service.groups(), settings.check_interval, probe)?,
+            _lookups: Lookups::start(names, settings.resolve_interval)?,
+        };
+        Ok(Offer { role, service, timeouts: settings.timeouts, upkeep: Arc::new(upkeep) })
+    }
+}
+
 /// Serves the listeners until `shutdown`, then drains: returns when the last connection is gone or
 /// the drain's time is over.
-///
-/// Its back ends are checked for as long, by one more thread, whichever driver serves.
 ///
 /// Errors: threads or pollers that cannot be made; nothing that a client or a back end does.
 pub fn serve(
     model: Model,
-    role: &'static str,
     listeners: Vec<TcpListener>,
-    service: Service,
+    offers: &Live<Offer>,
     settings: &Settings,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    // To the end of the drain: what is still in flight may need a back end that works.
-    let probe = settings.check_probe.clone().unwrap_or_else(|| service.probe());
-    let _checker = Checker::start(service.groups(), settings.check_interval, probe)?;
     match model {
-        Model::Threaded => threaded::serve(role, listeners, service, settings, shutdown),
-        Model::Async => poll_loop::serve(role, listeners, service, settings, shutdown),
+        Model::Threaded => threaded::serve(listeners, offers, settings, shutdown),
+        Model::Async => poll_loop::serve(listeners, offers, settings, shutdown),
     }
 }

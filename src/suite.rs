@@ -12,15 +12,17 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::balance::Group;
-use crate::cli::{self, Failure, Role};
+use crate::cli::{self, Failure, Reload, Role};
 use crate::defaults;
 use crate::exchange::Gateway;
 use crate::forward::Rules;
+use crate::live::Live;
 use crate::net::listen::{ListenError, bind};
 use crate::net::shutdown::Shutdown;
+use crate::net::signals;
 use crate::roles::connections_max;
 use crate::route::Routes;
-use crate::service::{self, Service};
+use crate::service::{self, Offer, Service};
 use crate::settings::{Model, Settings};
 use crate::site::{self, Site};
 
@@ -72,9 +74,14 @@ pub fn prepare(_role: &Role, args: &cli::Suite) -> Result<Plan, Failure> {
 }
 
 /// Binds and starts all of it, prints the map, and runs until a signal ends it.
-pub fn serve(plan: Plan) -> Result<(), Failure> {
+pub fn serve(plan: Plan, reload: Option<Reload<Plan>>) -> Result<(), Failure> {
     let Plan { seats, mut settings } = plan;
-    let shutdown = Shutdown::on_signals().map_err(|error| Failure::Runtime(error.to_string()))?;
+    let runtime = |error: io::Error| Failure::Runtime(error.to_string());
+    let (shutdown, hangups) = signals::listen(reload.is_some()).map_err(runtime)?;
+    if let Some(reload) = reload {
+        // Ports and roles are wired to each other: of all the keys, only how much is told may change.
+        reload.start(hangups, |key| key == "log", |_| Ok(())).map_err(runtime)?;
+    }
     let mut bound = Vec::new();
     let mut notes = String::new();
     for seat in seats {
@@ -112,7 +119,8 @@ fn serve_one(
     // One role down is not the picture that the map shows: then the others end in good order.
     let _all = EndsAll(shutdown);
     let name = seat.role.name;
-    service::serve(seat.model, name, vec![listener], service, settings, shutdown)
+    Offer::start(name, service, settings, Vec::new())
+        .and_then(|offer| service::serve(seat.model, vec![listener], &Live::new(offer), settings, shutdown))
         .map_err(|error| Failure::Runtime(format!("{name}: {error}")))
 }
 

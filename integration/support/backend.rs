@@ -229,6 +229,11 @@ impl Visit {
         self.wire.some()
     }
 
+    /// Reads exactly `count` bytes.
+    pub fn exact(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        self.wire.exact(count)
+    }
+
     /// Reads everything up to an orderly end.
     pub fn rest(&mut self) -> io::Result<Vec<u8>> {
         self.wire.rest()
@@ -345,5 +350,19 @@ impl Full {
     /// The port that never answers.
     pub fn address(&self) -> SocketAddr {
         self.listener.local_addr().unwrap().as_socket().unwrap()
+    }
+
+    /// Makes room: the first connection that says something, with what it said.
+    pub fn open(self) -> Wire {
+        let Full { listener, _queued: queued } = self;
+        drop(queued);
+        listener.set_read_timeout(Some(PATIENCE)).unwrap(); // holds for accept as well
+        loop {
+            let (accepted, _) = listener.accept().expect("nobody came");
+            let stream = TcpStream::from(accepted);
+            if stream.peek(&mut [0]).is_ok_and(|count| count > 0) {
+                return Wire::new(stream);
+            }
+        }
     }
 }

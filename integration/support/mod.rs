@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod client;
+pub mod dice;
 pub mod launch;
 pub mod noise;
 pub mod peer;

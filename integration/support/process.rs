@@ -100,6 +100,24 @@ impl Process {
         (ticks(14) + ticks(15)) / 100.0 // Linux shows 100 ticks a second on every platform
     }
 
+    /// How often its threads have been switched: for one that waits, how often it was woken.
+    pub fn switches(&self) -> usize {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        let status = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("status")).unwrap();
+        let of_task = |status: String| -> usize {
+            let counts = status.lines().filter_map(|line| line.split_once("ctxt_switches:"));
+            counts.map(|(_, count)| count.trim().parse::<usize>().unwrap()).sum()
+        };
+        tasks.map(|task| of_task(status(task.unwrap()))).sum()
+    }
+
+    /// Bytes of memory that are its own: its share of the pages that hold data (PSS), and no program code.
+    pub fn own_bytes(&self) -> usize {
+        let smaps = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.id())).unwrap();
+        let line = smaps.lines().find_map(|line| line.strip_prefix("Pss_Anon:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+
     /// Bytes of memory it holds.
     pub fn resident_bytes(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();

@@ -138,6 +138,15 @@ impl Wire {
         Ok(std::mem::take(&mut self.unused))
     }
 
+    /// Takes at least `count` bytes off the socket and keeps them for later.
+    pub fn keep_some(&mut self, count: usize) -> io::Result<()> {
+        let (deadline, wanted) = (deadline(), self.unused.len() + count);
+        while self.unused.len() < wanted {
+            self.more(deadline)?;
+        }
+        Ok(())
+    }
+
     /// Watches for `window` that neither a byte nor the end of the stream comes.
     pub fn is_silent_for(&mut self, window: Duration) -> bool {
         let silence = self.fill(Instant::now() + window);

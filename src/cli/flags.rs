@@ -276,7 +276,7 @@ pub struct Logging {
     /// For people, as the course's Python wrote it, or one JSON object a line
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub log_format: Format,
-    /// File the log is appended to [default: standard error]
+    /// File the log is appended to, opened anew on SIGUSR1 [default: standard error]
     #[arg(long, value_name = "PATH")]
     pub log_file: Option<PathBuf>,
 }
@@ -291,7 +291,7 @@ fn levels() -> impl TypedValueParser<Value = LevelFilter> {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Configuration")]
 pub struct Configuration {
-    /// TOML file with the long flags as keys; the command line wins over it
+    /// TOML file with the long flags as keys; the command line wins over it; SIGHUP reads it again, all or nothing
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Validate, print the effective settings as such a file, and stop

@@ -6,6 +6,7 @@
 
 mod args;
 mod flags;
+mod reload;
 mod role;
 mod usage;
 mod values;
@@ -25,6 +26,7 @@ pub use flags::{
     BackEndTimes, BackEnds, ClientTimes, Configuration, Effect, Health, Listening, Logging, Loops, Mode,
 };
 pub use flags::{Pool, RouteTo, Routing};
+pub use reload::Reload;
 pub use role::Role;
 pub(crate) use usage::explain;
 
@@ -58,13 +60,25 @@ impl std::error::Error for Failure {}
 
 /// The whole of a binary: reads the process's arguments, prepares, serves, and says how it went.
 ///
-/// `prepare` looks at everything that can be wrong before anything is bound; `--check` stops after it.
-pub fn run<A: Args, P>(
+/// `prepare` looks at everything that can be wrong before anything is bound; `--check` stops after it,
+/// and a reload, for which `serve` is given the means, does it again.
+pub fn run<A: Args, P: 'static>(
     role: &Role,
-    prepare: impl FnOnce(&Role, &A) -> Result<P, Failure>,
-    serve: impl FnOnce(P) -> Result<(), Failure>,
+    prepare: impl Fn(&Role, &A) -> Result<P, Failure> + Send + 'static,
+    serve: impl FnOnce(P, Option<Reload<P>>) -> Result<(), Failure>,
 ) -> ExitCode {
-    let parsed = match Parsed::<A>::read(role, std::env::args_os().collect()) {
+    run_with(role, std::env::args_os().collect(), prepare, serve)
+}
+
+/// The same with other arguments than the process's own, the name of the program first: the lab
+/// starts the roles out of its own executable.
+pub fn run_with<A: Args, P: 'static>(
+    role: &Role,
+    argv: Vec<OsString>,
+    prepare: impl Fn(&Role, &A) -> Result<P, Failure> + Send + 'static,
+    serve: impl FnOnce(P, Option<Reload<P>>) -> Result<(), Failure>,
+) -> ExitCode {
+    let parsed = match Parsed::<A>::read(role, argv.clone()) {
         Ok(parsed) => parsed,
         Err(Stop::Told(answer)) => {
             return if answer.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
@@ -75,7 +89,10 @@ pub fn run<A: Args, P>(
         prepare(role, &parsed.args).and_then(|_| print(&parsed.shown))
     } else {
         // Held to the end of this block, so that the last lines are out before the exit.
-        parsed.start_log().and_then(|_log| prepare(role, &parsed.args).and_then(serve))
+        parsed.start_log().and_then(|_log| {
+            let plan = prepare(role, &parsed.args)?;
+            serve(plan, Reload::new(role, argv, &parsed, prepare))
+        })
     };
     done.map_or_else(|failure| fail(role, &failure), |()| ExitCode::SUCCESS)
 }

@@ -27,6 +27,8 @@ pub(super) struct Request {
     head_length: usize,
     /// A byte of the body has been sent: it is gone from our buffers, so the request cannot be sent again.
     body_sent: bool,
+    /// It has been sent to a second back end, after the first one died on it.
+    pub(super) was_repeated: bool,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,7 @@ impl Default for Request {
             head_sent: 0,
             head_length: 0,
             body_sent: false,
+            was_repeated: false,
         }
     }
 }
@@ -155,7 +158,7 @@ impl Exchange {
 
     /// Takes the next head if it is whole.
     pub(super) fn read_head(&mut self, now: &Now) {
-        match self.reader.look(self.client_input.bytes(), now) {
+        match self.reader.look(self.client_input.bytes(), self.client_ended, now) {
             Ok(Some(length)) => {
                 if let Err(refusal) = self.take_head(length, now) {
                     self.refuse(refusal, How::Malformed, Phase::RequestHead, now);

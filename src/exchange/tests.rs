@@ -637,6 +637,25 @@ fn an_error_answer_keeps_the_connection_of_a_whole_request() {
 }
 
 #[test]
+fn a_safe_request_that_its_back_end_dies_of_is_sent_to_one_other_and_no_further() {
+    let bench = Bench::new(5);
+    let dies = [says("").resets(), says("").ends()].map(|act| act.after(bench.forwarded(GET)));
+    for death in &dies {
+        let line = bench.run(GET, &[death.clone(), says(OK)]);
+        assert_eq!((line.statuses(), line.visits.len()), (vec![200], 2));
+        let line = bench.run(GET, &vec![death.clone(); 5]);
+        assert_eq!((line.statuses(), line.visits.len()), (vec![502], 2));
+        let counted = line.group.backends().iter().map(|backend| backend.failures_reported()).sum::<u64>();
+        assert_eq!(counted, 1, "the second death is the request's doing");
+        // Refusals in between are no deaths.
+        let acts = [death.clone(), refuses(), refuses(), says(OK)];
+        assert_eq!(bench.run(GET, &acts).statuses(), [200]);
+    }
+    let death = dies[0].clone().after(bench.forwarded(POST));
+    assert_eq!(bench.run(POST, &[death, says(OK)]).statuses(), [502]);
+}
+
+#[test]
 fn nonsense_is_502() {
     let bench = Bench::new(1);
     for nonsense in [

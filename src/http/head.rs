@@ -63,6 +63,11 @@ impl HeadScan {
         Ok(Scan::Partial)
     }
 
+    /// The bytes it has looked at.
+    pub fn seen<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        &bytes[..self.scanned]
+    }
+
     /// True once a byte other than an empty line's has come.
     pub fn has_started(&self) -> bool {
         self.started
@@ -151,7 +156,7 @@ impl<'b> RequestHead<'b> {
             Err(httparse::Error::TooManyHeaders) => {
                 return Err(Refusal::new(431, "The request has more than 100 fields."));
             }
-            Err(httparse::Error::Version) => return Err(refuse_version(bytes)),
+            Err(httparse::Error::Version) => return refuse_version(bytes).map_or(Ok(None), Err),
             Err(_) => return Err(Refusal::bad("The request head is not HTTP/1.1 syntax.")),
         }
         let (Some(method_name), Some(target), Some(version)) =
@@ -306,17 +311,19 @@ fn is_host(host: &str) -> bool {
     host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(&byte))
 }
 
-/// 505 for a version that is well formed and not ours, 400 for what is no version at all.
-fn refuse_version(bytes: &[u8]) -> Refusal {
-    let line = bytes.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or(b"");
-    match line.trim_ascii_end().rsplit(|byte| *byte == b' ').next() {
+/// 505 for a version that is well formed and not ours, 400 for what is no version at all; `None`
+/// while its line goes on, for which of the two it is must not depend on how the bytes arrive.
+fn refuse_version(bytes: &[u8]) -> Option<Refusal> {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let line = lines.find(|line| !line.trim_ascii().is_empty())?.strip_suffix(b"\n")?;
+    Some(match line.trim_ascii_end().rsplit(|byte| *byte == b' ').next() {
         Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
             if major.is_ascii_digit() && minor.is_ascii_digit() =>
         {
             Refusal::new(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.")
         }
         _ => Refusal::bad("The request line does not end with an HTTP version."),
-    }
+    })
 }
 
 #[cfg(test)]

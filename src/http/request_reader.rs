@@ -35,8 +35,9 @@ impl RequestReader {
         self.first_byte = None;
     }
 
-    /// How many bytes the head at the start of `bytes` has, or `None` while it is not whole.
-    pub fn look(&mut self, bytes: &[u8], now: &Now) -> Result<Option<usize>, Refusal> {
+    /// How many bytes the head at the start of `bytes` has, or `None` while it is not whole; `ended`
+    /// if no more of them will come.
+    pub fn look(&mut self, bytes: &[u8], ended: bool, now: &Now) -> Result<Option<usize>, Refusal> {
         if bytes.is_empty() {
             return Ok(None);
         }
@@ -45,13 +46,20 @@ impl RequestReader {
         if self.scan.has_started() {
             self.first_byte.get_or_insert(now.instant);
         }
-        match scan? {
+        let scan = match scan {
+            Ok(scan) => scan,
+            // What was nonsense before the limit is called that, however many bytes came at once.
+            Err(limit) => return Err(RequestHead::parse(self.scan.seen(bytes)).err().unwrap_or(limit)),
+        };
+        match scan {
             Scan::Whole(length) => {
                 self.requests += 1;
                 Ok(Some(length))
             }
             // Nonsense, a TLS hello for one, is refused now and not when the deadline comes.
             Scan::Try => RequestHead::parse(bytes).map(|_| None),
+            // The last word on it: nonsense is answered even where its end is missing.
+            Scan::Partial if ended => RequestHead::parse(bytes).map(|_| None),
             Scan::Partial => Ok(None),
         }
     }

@@ -9,6 +9,7 @@
 
 mod clock;
 mod line;
+mod panics;
 mod quoted;
 mod writer;
 
@@ -96,17 +97,19 @@ pub fn closed(closing: &Closing<'_>) {
     }
 }
 
-/// Starts the log of this process, on standard error or at the end of `file`. The file is opened
-/// here, so that a wrong path is an error at start. A second start of one process is an error too.
+/// Starts the log of this process, on standard error or at the end of `file`, and has it tell of
+/// panics. The file is opened here, so that a wrong path is an error at start. A second start of one process is an error too.
 pub fn start(level: LevelFilter, format: Format, file: Option<PathBuf>) -> io::Result<Guard> {
     if level == LevelFilter::Off && file.is_none() {
         // Nothing will be told: no thread, and `log::max_level` stays at off.
         return Ok(Guard);
     }
+    clock::look_up_zone();
     let writer = Writer::start(Target::open(file)?, format, defaults::LOG_LINES_MAX)?;
     let logger = OUTLET.get_or_init(|| Logger { format, writer });
     log::set_logger(logger).map_err(|error| io::Error::other(error.to_string()))?;
     log::set_max_level(level);
+    panics::tell_panics();
     Ok(Guard)
 }
 

@@ -9,4 +9,5 @@ pub mod io;
 pub mod limits;
 pub mod listen;
 pub mod shutdown;
+pub mod signals;
 pub mod timers;

@@ -1,10 +1,9 @@
 //! The end of the program: told once, heard by everyone.
 //!
-//! Contract: the first signal begins the drain, a second one ends the process at once. Whoever
+//! Contract: it begins once, by a [signal](super::signals) or a [`trigger`](Shutdown::trigger), and whoever
 //! waits is woken: threads by [`Shutdown::wait`], pollers by what they [`subscribe`](Shutdown::subscribe).
 
 use std::fmt;
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -28,38 +27,6 @@ impl Shutdown {
     /// A switch that only [`trigger`](Shutdown::trigger) turns.
     pub fn new() -> Shutdown {
         Shutdown::default()
-    }
-
-    /// A switch that SIGTERM and SIGINT (Ctrl-C) turn; the second signal ends the process with status 1.
-    ///
-    /// Errors: the signals cannot be caught, or the thread that waits for them cannot be started.
-    #[cfg(unix)]
-    pub fn on_signals() -> io::Result<Shutdown> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        use signal_hook::iterator::Signals;
-        let shutdown = Shutdown::new();
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        let ours = shutdown.clone();
-        let wait = move || {
-            for signal in signals.forever() {
-                let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
-                if ours.is_draining() {
-                    log::warn!("{name} again: ending at once");
-                    log::logger().flush();
-                    std::process::exit(1);
-                }
-                log::info!("{name}: finishing what is in flight; a second signal ends at once");
-                ours.trigger();
-            }
-        };
-        std::thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
-        Ok(shutdown)
-    }
-
-    /// A switch that nothing but [`trigger`](Shutdown::trigger) turns: this system has no such signals.
-    #[cfg(not(unix))]
-    pub fn on_signals() -> io::Result<Shutdown> {
-        Ok(Shutdown::new())
     }
 
     /// Begins the drain. Further calls change nothing.
@@ -149,14 +116,5 @@ mod tests {
             inner.subscribe(|| {});
         });
         shutdown.trigger();
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_signal_turns_it() {
-        let shutdown = Shutdown::on_signals().unwrap();
-        signal_hook::low_level::raise(signal_hook::consts::SIGTERM).unwrap();
-        shutdown.wait();
-        assert!(shutdown.is_draining());
     }
 }

@@ -14,9 +14,10 @@ use crate::defaults::KEEP_ALIVE_REQUESTS;
 use crate::ending::How;
 use crate::exchange::{Exchange, Gateway};
 use crate::kept::Kept;
-use crate::net::clock;
 use crate::net::connect::{self, ConnectError};
+use crate::net::{clock, io};
 use crate::now::Now;
+use crate::service::{Offer, Service, Upkeep};
 use crate::settings::Timeouts;
 
 /// What the connections of a gateway share.
@@ -25,12 +26,28 @@ pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) timeouts: Timeouts,
+    /// A kept connection draws back ends for as long as it lives: they are kept known for it.
+    pub(crate) upkeep: Arc<Upkeep>,
+}
+
+impl Shared {
+    /// What is offered; `None` if that is no gateway.
+    pub(crate) fn of(offer: &Offer) -> Option<Shared> {
+        let Service::Gateway(gateway) = &offer.service else { return None };
+        Some(Shared {
+            role: offer.role,
+            gateway: Arc::clone(gateway),
+            timeouts: offer.timeouts,
+            upkeep: Arc::clone(&offer.upkeep),
+        })
+    }
 }
 
 /// A client of a gateway, and the back end that is serving it.
 #[derive(Debug)]
 pub(crate) struct GatewayConnection {
     stage: Stage,
+    _upkeep: Arc<Upkeep>,
 }
 
 #[derive(Debug)]
@@ -56,10 +73,11 @@ impl Connection for GatewayConnection {
     type Local = Kept<Socket>;
 
     fn accept(shared: &Shared, client: Socket, peer: SocketAddr, now: &Now) -> Self {
-        let Shared { role, gateway, timeouts } = shared;
+        let Shared { role, gateway, timeouts, upkeep } = shared;
         let (gateway, accepted) = (Arc::clone(gateway), now.instant);
         let exchange = Exchange::new(role, peer, gateway, *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
-        GatewayConnection { stage: Stage::Exchanging(Exchanging { exchange, client, backend: None }) }
+        let stage = Stage::Exchanging(Exchanging { exchange, client, backend: None });
+        GatewayConnection { stage, _upkeep: Arc::clone(upkeep) }
     }
 
     fn serve(&mut self, around: &mut Around<'_, Self>) -> Turn {
@@ -199,7 +217,7 @@ impl Exchanging {
         self.drop_backend(around.owners);
         let now = around.now;
         let Some(choice) = self.exchange.choose_backend(&now) else { return };
-        let kept = if choice.may_reuse { around.local.take(choice.address, &now) } else { None };
+        let kept = if choice.may_reuse { take_kept(around, choice.address) } else { None };
         if let Some(socket) = kept {
             around.owners.set(reactor::backend_place(socket.token()), Owner::Connection(around.place));
             self.backend = Some((choice.address, socket));
@@ -208,7 +226,7 @@ impl Exchanging {
         }
         match connect::start(choice.address) {
             Ok(stream) => {
-                let place = around.owners.add(around.place);
+                let place = around.owners.add(Owner::Connection(around.place));
                 let socket = Socket::connecting(stream, reactor::token(Side::Backend, place));
                 self.backend = Some((choice.address, socket));
             }
@@ -274,11 +292,13 @@ impl Exchanging {
             return self.drop_backend(around.owners);
         }
         let Some((address, mut socket)) = self.backend.take() else { return };
-        if socket.register(around.registry).is_err() {
-            // Unregistered it could die unseen: better none than that.
-            return around.owners.remove(reactor::backend_place(socket.token()));
+        let place = reactor::backend_place(socket.token());
+        // One that has closed, or that could not be registered, would be dead without an event to tell.
+        if socket.has_closed() || socket.register(around.registry).is_err() {
+            around.owners.remove(place);
+            return;
         }
-        around.owners.set(reactor::backend_place(socket.token()), Owner::Idle);
+        around.owners.set(place, Owner::Idle);
         if let Some(surplus) = around.local.put(address, socket, &around.now) {
             around.owners.remove(reactor::backend_place(surplus.token()));
         }
@@ -300,5 +320,17 @@ impl Exchanging {
             self.client.reset_on_close();
         }
         self.exchange.finish(now);
+    }
+}
+
+/// The newest kept connection to `backend` that is as it was left; the others are closed. The poller
+/// would tell of what has come, but perhaps only after this turn.
+fn take_kept(around: &mut Around<'_, GatewayConnection>, backend: SocketAddr) -> Option<Socket> {
+    loop {
+        let socket = around.local.take(backend, &around.now)?;
+        if io::is_quiet(&socket) {
+            return Some(socket);
+        }
+        around.owners.remove(reactor::backend_place(socket.token()));
     }
 }

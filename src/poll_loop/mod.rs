@@ -19,11 +19,12 @@
 //! |---|---|---|
 //! | `web` `gateway` `relay` | one connection of each service, phase by phase | the same names |
 //! | `reactor` | the loop: events, timers, accepting, the end | `pool`, `acceptor`, `lot` |
-//! | `owners` | which connection a back end's event is for | none: its worker knows |
+//! | `places` `owners` | which connection an event is for | none: its worker knows |
 //! | `socket` | a socket that remembers what it is ready for | `socket`, which waits instead |
 
 mod gateway;
 mod owners;
+mod places;
 mod reactor;
 mod relay;
 mod socket;
@@ -37,10 +38,11 @@ use std::time::Instant;
 use mio::Registry;
 use mio::event::Event;
 
+use crate::live::Live;
 use crate::net::listen;
 use crate::net::shutdown::Shutdown;
 use crate::now::Now;
-use crate::service::Service;
+use crate::service::{Offer, Service};
 use crate::settings::Settings;
 use crate::status::OpenConnections;
 use owners::Owners;
@@ -49,34 +51,31 @@ use socket::Socket;
 
 /// Serves the listeners until `shutdown`; see [`crate::service::serve`].
 pub fn serve(
-    role: &'static str,
     listeners: Vec<TcpListener>,
-    service: Service,
+    offers: &Live<Offer>,
     settings: &Settings,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    let timeouts = settings.timeouts;
-    match service {
-        Service::Web(site) => {
-            run::<web::WebConnection>(web::Shared { role, site, timeouts }, listeners, settings, shutdown)
+    match offers.get().service {
+        Service::Web(_) => {
+            let shared = offers.map(web::Shared::of);
+            run::<web::WebConnection>(shared, listeners, settings, shutdown)
         }
-        Service::Gateway(gateway) => {
-            let shared = gateway::Shared { role, gateway, timeouts };
+        Service::Gateway(_) => {
+            let shared = offers.map(gateway::Shared::of);
             run::<gateway::GatewayConnection>(shared, listeners, settings, shutdown)
         }
-        Service::Relay(group) => run::<relay::RelayConnection>(
-            relay::Shared { role, group, timeouts },
-            listeners,
-            settings,
-            shutdown,
-        ),
+        Service::Relay(_) => {
+            let shared = offers.map(relay::Shared::of);
+            run::<relay::RelayConnection>(shared, listeners, settings, shutdown)
+        }
     }
 }
 
 /// A kind of connection that a loop can serve.
 pub(crate) trait Connection: Sized + 'static {
     /// What all connections of a role share.
-    type Shared: Clone + Send + 'static;
+    type Shared: Clone + Send + Sync + 'static;
     /// What the connections of one loop share.
     type Local: Default;
 
@@ -138,11 +137,13 @@ pub(crate) const CALLS_A_TURN: usize = 16;
 
 /// Starts the loops, each with listeners of its own on the same addresses, and waits for their end.
 fn run<C: Connection>(
-    shared: C::Shared,
+    shared: Option<Live<C::Shared>>,
     listeners: Vec<TcpListener>,
     settings: &Settings,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
+    // The service was looked at to choose this kind of connection.
+    let Some(shared) = shared else { return Err(io::Error::other("the service is of another kind")) };
     let open = OpenConnections::new(settings.connections_max);
     let siblings = (1..settings.loops).map(|_| siblings(&listeners, settings.backlog));
     let siblings = siblings.collect::<io::Result<Vec<_>>>()?;

@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::owners::{Owner, Owners};
+use super::places::Places;
 use super::socket::Socket;
 use super::{Around, Connection, Side, Turn};
+use crate::live::Live;
 use crate::net::accept::AcceptError;
 use crate::net::clock;
 use crate::net::listen::ACCEPTED_INHERIT_NODELAY;
@@ -58,15 +60,12 @@ pub(crate) struct Reactor<C: Connection> {
     /// Held for as long as the loop runs: a waker that is dropped takes its event back.
     _waker: Arc<Waker>,
     listeners: Vec<mio::net::TcpListener>,
-    shared: C::Shared,
+    shared: Live<C::Shared>,
     local: C::Local,
     open: OpenConnections,
     shutdown: Shutdown,
     drain: Duration,
-    /// The table of connections; a place is used again, but not in the turn in which it was freed.
-    connections: Vec<Option<Entry<C>>>,
-    free: Vec<usize>,
-    freed: Vec<usize>,
+    connections: Places<Entry<C>>,
     owners: Owners,
     timers: Timers<usize>,
     /// Connections to be served in this turn, each once.
@@ -89,7 +88,7 @@ impl<C: Connection> Reactor<C> {
     ///
     /// Errors: a poller that cannot be made, a listener that cannot be registered.
     pub(crate) fn starter(
-        shared: C::Shared,
+        shared: Live<C::Shared>,
         listeners: Vec<TcpListener>,
         open: OpenConnections,
         settings: &Settings,
@@ -120,9 +119,7 @@ impl<C: Connection> Reactor<C> {
             open,
             shutdown,
             drain,
-            connections: Vec::new(),
-            free: Vec::new(),
-            freed: Vec::new(),
+            connections: Places::default(),
             owners: Owners::default(),
             timers: Timers::new(),
             due: Vec::new(),
@@ -161,7 +158,7 @@ impl<C: Connection> Reactor<C> {
                 C::tidy(&mut self.local, &mut self.owners, &now);
                 tidied = now.instant;
             }
-            self.free.append(&mut self.freed);
+            self.connections.end_turn();
             self.owners.end_turn();
             if drain_until.is_some() && self.is_drained(drain_until, &now) {
                 return;
@@ -185,10 +182,10 @@ impl<C: Connection> Reactor<C> {
                 Token(number) if number < FIRST_SOCKET => self.accept(number - 1, now),
                 Token(number) => {
                     let (place, is_backend) = ((number - FIRST_SOCKET) / 2, (number - FIRST_SOCKET) % 2 == 1);
-                    let (connection, side) = match (is_backend, self.owners.of(place)) {
+                    let (connection, side) = match (is_backend, self.owners.get(place)) {
                         (false, _) => (place, Side::Client),
-                        (true, Owner::Connection(connection)) => (connection, Side::Backend),
-                        (true, Owner::Idle) => {
+                        (true, Some(Owner::Connection(connection))) => (*connection, Side::Backend),
+                        (true, Some(Owner::Idle)) => {
                             // A kept connection has nothing to say: it was closed, or breaks the rules.
                             if event.is_readable() || event.is_read_closed() || event.is_error() {
                                 C::drop_idle(&mut self.local, place);
@@ -196,9 +193,9 @@ impl<C: Connection> Reactor<C> {
                             }
                             continue;
                         }
-                        (true, Owner::Gone) => continue,
+                        (true, None) => continue,
                     };
-                    if let Some(Some(entry)) = self.connections.get_mut(connection) {
+                    if let Some(entry) = self.connections.get_mut(connection) {
                         entry.connection.note(side, event);
                         self.make_due(connection);
                     }
@@ -224,10 +221,9 @@ impl<C: Connection> Reactor<C> {
                         // Failing costs delay, not correctness.
                         let _ = client.set_nodelay(true);
                     }
-                    let slot = self.free_slot();
-                    let client = Socket::new(client, token(Side::Client, slot));
-                    let connection = Box::new(C::accept(&self.shared, client, peer, now));
-                    self.connections[slot] = Some(Entry { connection, is_due: false, _place: place });
+                    let client = Socket::new(client, token(Side::Client, self.connections.next()));
+                    let connection = Box::new(C::accept(&self.shared.get(), client, peer, now));
+                    let slot = self.connections.add(Entry { connection, is_due: false, _place: place });
                     self.make_due(slot);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -251,15 +247,8 @@ impl<C: Connection> Reactor<C> {
         self.paused_until = Some(now.instant + PAUSE);
     }
 
-    fn free_slot(&mut self) -> usize {
-        self.free.pop().unwrap_or_else(|| {
-            self.connections.push(None);
-            self.connections.len() - 1
-        })
-    }
-
     fn make_due(&mut self, place: usize) {
-        if let Some(Some(entry)) = self.connections.get_mut(place)
+        if let Some(entry) = self.connections.get_mut(place)
             && !std::mem::replace(&mut entry.is_due, true)
         {
             self.due.push(place);
@@ -280,7 +269,7 @@ impl<C: Connection> Reactor<C> {
     }
 
     fn serve(&mut self, place: usize, now: &Now) {
-        let Some(Some(entry)) = self.connections.get_mut(place) else { return };
+        let Some(entry) = self.connections.get_mut(place) else { return };
         entry.is_due = false;
         let mut around = Around {
             local: &mut self.local,
@@ -308,9 +297,8 @@ impl<C: Connection> Reactor<C> {
     }
 
     fn close(&mut self, place: usize) {
-        self.connections[place] = None;
+        self.connections.remove(place);
         self.timers.clear(place);
-        self.freed.push(place);
         if self.paused_until.is_some() {
             self.paused_until = Some(Instant::now());
         }
@@ -320,19 +308,19 @@ impl<C: Connection> Reactor<C> {
     fn begin_drain(&mut self) {
         self.listeners.clear();
         self.paused_until = None;
-        (0..self.connections.len()).for_each(|place| self.make_due(place));
+        self.connections.all().for_each(|place| self.make_due(place));
     }
 
     /// True if nobody is left, or nobody may be: then those who are left are cut.
     fn is_drained(&mut self, until: Option<Instant>, now: &Now) -> bool {
-        let left = self.connections.iter().flatten().count();
+        let left = self.connections.len();
         if left > 0 && until.is_some_and(|until| now.instant < until) {
             return false;
         }
         if left > 0 {
             log::warn!("the drain's time is over: {left} connections are cut");
         }
-        self.connections.iter_mut().flatten().for_each(|entry| entry.connection.cut(now));
+        self.connections.iter_mut().for_each(|entry| entry.connection.cut(now));
         true
     }
 }

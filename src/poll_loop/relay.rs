@@ -6,12 +6,14 @@ use std::time::Instant;
 
 use mio::event::Event;
 
+use super::owners::Owner;
 use super::socket::Socket;
 use super::{Around, CALLS_A_TURN, Connection, Side, Turn, reactor};
 use crate::balance::Group;
 use crate::net::connect::{self, ConnectError};
 use crate::now::Now;
 use crate::relay::Relay;
+use crate::service::{Offer, Service};
 use crate::settings::Timeouts;
 
 /// What the connections of a relay share.
@@ -20,6 +22,14 @@ pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) group: Arc<Group>,
     pub(crate) timeouts: Timeouts,
+}
+
+impl Shared {
+    /// What is offered; `None` if that is no relay.
+    pub(crate) fn of(offer: &Offer) -> Option<Shared> {
+        let Service::Relay(group) = &offer.service else { return None };
+        Some(Shared { role: offer.role, group: Arc::clone(group), timeouts: offer.timeouts })
+    }
 }
 
 /// A client and the back end it is joined to.
@@ -128,7 +138,7 @@ impl RelayConnection {
         let Some(address) = self.relay.choose_backend(&around.now) else { return };
         match connect::start(address) {
             Ok(stream) => {
-                let place = around.owners.add(around.place);
+                let place = around.owners.add(Owner::Connection(around.place));
                 self.backend = Some(Socket::connecting(stream, reactor::token(Side::Backend, place)));
             }
             Err(error) => self.relay.connect_failed(error.into(), &around.now),

@@ -15,6 +15,12 @@ use mio::{Interest, Registry, Token};
 use crate::net::connect::{self, ConnectError};
 use crate::net::io::{self, Moved};
 
+/// Bytes and, where there is such an event, the news of urgent data.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const READING: Interest = Interest::READABLE;
+
 /// A nonblocking socket and its readiness.
 #[derive(Debug)]
 pub(crate) struct Socket {
@@ -31,6 +37,8 @@ pub(crate) struct Socket {
     read_closed: bool,
     /// The connect is not known to be through: the poller tells by readiness to write.
     connecting: bool,
+    /// The peer has sent urgent data (`MSG_OOB`), at which a read stops short of what is behind it.
+    urgent: bool,
     /// An event has come since the last look: a connect may be through.
     told: bool,
 }
@@ -46,6 +54,7 @@ impl Socket {
             writable: true,
             read_closed: false,
             connecting: false,
+            urgent: false,
             told: false,
         }
     }
@@ -62,6 +71,7 @@ impl Socket {
         self.readable |= event.is_readable() || event.is_read_closed() || failed;
         self.writable |= event.is_writable() || event.is_write_closed() || failed;
         self.read_closed |= event.is_read_closed() || failed;
+        self.urgent |= event.is_priority();
         self.told = true;
     }
 
@@ -73,12 +83,17 @@ impl Socket {
         self.writable
     }
 
+    /// The peer is known to have closed its side.
+    pub(crate) fn has_closed(&self) -> bool {
+        self.read_closed
+    }
+
     /// Registers for what is waited for: reading always, writing if the socket is full. Nothing is
     /// ever taken back, so a socket costs one call, and one more if its peer reads slowly.
     pub(crate) fn register(&mut self, registry: &Registry) -> std::io::Result<()> {
         let interest = match self.connecting || !self.writable {
-            true => Interest::READABLE | Interest::WRITABLE,
-            false => Interest::READABLE,
+            true => READING | Interest::WRITABLE,
+            false => READING,
         };
         match self.registered {
             None => registry.register(&mut self.stream, self.token, interest)?,
@@ -101,8 +116,9 @@ impl Socket {
         let room = into.len();
         let moved = io::receive(&self.stream, into);
         // Less than there was room for: the socket is empty, and the next byte is a new edge (epoll(7)).
-        if !matches!(moved, Ok(Some(count)) if count == room || self.read_closed) {
+        if !matches!(moved, Ok(Some(count)) if count == room || self.read_closed || self.urgent) {
             self.readable = false;
+            self.urgent = false;
         }
         moved
     }

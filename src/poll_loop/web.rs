@@ -10,6 +10,7 @@ use super::socket::Socket;
 use super::{Around, CALLS_A_TURN, Connection, Side, Turn};
 use crate::defaults::KEEP_ALIVE_REQUESTS;
 use crate::now::Now;
+use crate::service::{Offer, Service};
 use crate::settings::Timeouts;
 use crate::web::{Output, Web};
 
@@ -19,6 +20,14 @@ pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) site: Arc<crate::site::Site>,
     pub(crate) timeouts: Timeouts,
+}
+
+impl Shared {
+    /// What is offered; `None` if that is no site.
+    pub(crate) fn of(offer: &Offer) -> Option<Shared> {
+        let Service::Web(site) = &offer.service else { return None };
+        Some(Shared { role: offer.role, site: Arc::clone(site), timeouts: offer.timeouts })
+    }
 }
 
 /// A client of a web server.

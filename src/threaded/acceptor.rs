@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::pool::{Accepted, Crowd, Parked, Patience, Pool, TICK, Work};
 use super::queue::Queue;
 use super::{Connection, Turn, lot::Parker};
+use crate::live::Live;
 use crate::net::accept::AcceptError;
 use crate::net::clock;
 use crate::net::shutdown::Shutdown;
@@ -43,7 +44,7 @@ pub(crate) fn start<C: Connection>(
 struct Acceptor<C: Connection> {
     queue: Arc<Queue<Work<C>>>,
     parker: Parker<C>,
-    shared: C::Shared,
+    shared: Live<C::Shared>,
     crowd: Arc<Crowd>,
     open: OpenConnections,
     shutdown: Shutdown,
@@ -113,7 +114,7 @@ impl<C: Connection> Acceptor<C> {
     fn refuse(&self, Accepted { client, peer, at, place }: Accepted) {
         log::warn!("the queue is full: {peer} is answered 503");
         let now = clock::now();
-        let mut connection = Box::new(C::accept(&self.shared, client, peer, at, &now));
+        let mut connection = Box::new(C::accept(&self.shared.get(), client, peer, at, &now));
         connection.refuse(&now);
         match connection.serve(&Patience::none(&self.crowd)) {
             Turn::Done => {}

@@ -15,6 +15,7 @@ use crate::exchange::{Exchange, Gateway};
 use crate::kept::Kept;
 use crate::net::{clock, connect, io};
 use crate::now::Now;
+use crate::service::{Offer, Service, Upkeep};
 use crate::settings::Timeouts;
 use crate::wants::Wants;
 
@@ -24,22 +25,36 @@ pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) timeouts: Timeouts,
+    /// A kept connection draws back ends for as long as it lives: they are kept known for it.
+    pub(crate) _upkeep: Arc<Upkeep>,
     /// Idle connections to back ends, for whichever worker needs one next.
     pub(crate) kept: Arc<Mutex<Kept<Socket>>>,
 }
 
 impl Shared {
+    /// What is offered, with the stock of kept connections; `None` if that is no gateway.
+    pub(crate) fn of(offer: &Offer, kept: &Arc<Mutex<Kept<Socket>>>) -> Option<Shared> {
+        let Service::Gateway(gateway) = &offer.service else { return None };
+        Some(Shared {
+            role: offer.role,
+            gateway: Arc::clone(gateway),
+            timeouts: offer.timeouts,
+            _upkeep: Arc::clone(&offer.upkeep),
+            kept: Arc::clone(kept),
+        })
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept<Socket>> {
         // A list of sockets is whole even if a thread panicked beside it.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A kept connection on which nothing has come meanwhile: an end makes it useless, and an answer
-    /// that nobody asked for would be given to whoever asks next.
+    /// The newest kept connection to `backend` that is as it was left; the others are closed.
     fn take_kept(&self, backend: SocketAddr, now: &Now) -> Option<Socket> {
         loop {
-            let mut socket = self.kept().take(backend, now)?;
-            if let Ok(None) = socket.receive(&mut [0], Duration::ZERO) {
+            // The lock is let go before a socket is looked at or closed.
+            let socket = self.kept().take(backend, now)?;
+            if io::is_quiet(&socket) {
                 return Some(socket);
             }
         }

@@ -18,6 +18,7 @@ use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use super::Connection;
 use super::pool::{Parked, Work};
 use super::queue::Queue;
+use crate::live::Live;
 use crate::net::clock;
 use crate::net::timers::Timers;
 use crate::wants::Wants;
@@ -89,7 +90,7 @@ impl Lot {
     /// Starts the poller thread.
     pub(crate) fn start<C: Connection>(
         queue: Arc<Queue<Work<C>>>,
-        shared: C::Shared,
+        shared: Live<C::Shared>,
     ) -> io::Result<(Lot, Parker<C>)> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
@@ -120,7 +121,7 @@ impl Lot {
 struct Keeper<C: Connection> {
     poll: Poll,
     queue: Arc<Queue<Work<C>>>,
-    shared: C::Shared,
+    shared: Live<C::Shared>,
     received: Receiver<Order<C>>,
     places: Vec<Option<Parked<C>>>,
     free: Vec<usize>,
@@ -153,7 +154,7 @@ impl<C: Connection> Keeper<C> {
             }
             self.return_to_queue();
             if now.instant - tidied >= TIDY {
-                C::tidy(&self.shared, &now);
+                C::tidy(&self.shared.get(), &now);
                 tidied = now.instant;
             }
             while let Ok(order) = self.received.try_recv() {

@@ -31,12 +31,14 @@ mod web;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::time::Instant;
 
+use crate::live::Live;
 use crate::net::clock;
 use crate::net::shutdown::Shutdown;
 use crate::now::Now;
-use crate::service::Service;
+use crate::service::{Offer, Service};
 use crate::settings::Settings;
 use crate::status::OpenConnections;
 use crate::wants::Wants;
@@ -44,27 +46,26 @@ use pool::{Patience, Pool};
 
 /// Serves the listeners until `shutdown`; see [`crate::service::serve`].
 pub fn serve(
-    role: &'static str,
     listeners: Vec<TcpListener>,
-    service: Service,
+    offers: &Live<Offer>,
     settings: &Settings,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    let timeouts = settings.timeouts;
-    match service {
-        Service::Web(site) => {
-            run::<web::WebConnection>(web::Shared { role, site, timeouts }, listeners, settings, shutdown)
+    match offers.get().service {
+        Service::Web(_) => {
+            let shared = offers.map(web::Shared::of);
+            run::<web::WebConnection>(shared, listeners, settings, shutdown)
         }
-        Service::Gateway(gateway) => {
-            let shared = gateway::Shared { role, gateway, timeouts, kept: Default::default() };
+        Service::Gateway(_) => {
+            // One stock of kept connections, whatever is offered: they lead to addresses.
+            let kept = Arc::default();
+            let shared = offers.map(move |offer| gateway::Shared::of(offer, &kept));
             run::<gateway::GatewayConnection>(shared, listeners, settings, shutdown)
         }
-        Service::Relay(group) => run::<relay::RelayConnection>(
-            relay::Shared { role, group, timeouts },
-            listeners,
-            settings,
-            shutdown,
-        ),
+        Service::Relay(_) => {
+            let shared = offers.map(relay::Shared::of);
+            run::<relay::RelayConnection>(shared, listeners, settings, shutdown)
+        }
     }
 }
 
@@ -117,11 +118,13 @@ pub(crate) enum Turn {
 
 /// Starts pool, lot and acceptors, waits for the end, and drains.
 fn run<C: Connection>(
-    shared: C::Shared,
+    shared: Option<Live<C::Shared>>,
     listeners: Vec<TcpListener>,
     settings: &Settings,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
+    // The service was looked at to choose this kind of connection.
+    let Some(shared) = shared else { return Err(io::Error::other("the service is of another kind")) };
     let open = OpenConnections::new(settings.connections_max);
     let pool = Pool::<C>::start(shared, settings, shutdown)?;
     let acceptors = listeners

@@ -17,6 +17,7 @@ use threadpool::ThreadPool;
 use super::lot::{Lot, Parker};
 use super::queue::Queue;
 use super::{Connection, Turn};
+use crate::live::Live;
 use crate::net::clock;
 use crate::net::shutdown::Shutdown;
 use crate::now::Now;
@@ -55,7 +56,7 @@ pub(crate) struct Parked<C> {
 pub(crate) struct Pool<C: Connection> {
     pub(crate) queue: Arc<Queue<Work<C>>>,
     pub(crate) parker: Parker<C>,
-    pub(crate) shared: C::Shared,
+    pub(crate) shared: Live<C::Shared>,
     lot: Lot,
     threads: ThreadPool,
     crowd: Arc<Crowd>,
@@ -128,7 +129,11 @@ impl<'p> Patience<'p> {
 
 impl<C: Connection> Pool<C> {
     /// Starts the workers and the lot.
-    pub(crate) fn start(shared: C::Shared, settings: &Settings, shutdown: &Shutdown) -> io::Result<Pool<C>> {
+    pub(crate) fn start(
+        shared: Live<C::Shared>,
+        settings: &Settings,
+        shutdown: &Shutdown,
+    ) -> io::Result<Pool<C>> {
         let queue = Arc::new(Queue::new(settings.queue));
         let (lot, parker) = Lot::start::<C>(Arc::clone(&queue), shared.clone())?;
         let crowd = Arc::new(Crowd {
@@ -183,7 +188,7 @@ fn name_thread(number: usize) {
 }
 
 struct Worker<C: Connection> {
-    shared: C::Shared,
+    shared: Live<C::Shared>,
     crowd: Arc<Crowd>,
     parker: Parker<C>,
 }
@@ -203,7 +208,7 @@ impl<C: Connection> Worker<C> {
         let (mut connection, place) = match work {
             Work::Back(Parked { connection, place }) => (connection, place),
             Work::Fresh(Accepted { client, peer, at, place }) => {
-                (Box::new(C::accept(&self.shared, client, peer, at, &clock::now())), place)
+                (Box::new(C::accept(&self.shared.get(), client, peer, at, &clock::now())), place)
             }
         };
         match connection.serve(&Patience::new(&self.crowd)) {

@@ -15,6 +15,7 @@ use crate::balance::Group;
 use crate::net::{clock, connect, io};
 use crate::now::Now;
 use crate::relay::Relay;
+use crate::service::{Offer, Service};
 use crate::settings::Timeouts;
 use crate::wants::Wants;
 
@@ -24,6 +25,14 @@ pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) group: Arc<Group>,
     pub(crate) timeouts: Timeouts,
+}
+
+impl Shared {
+    /// What is offered; `None` if that is no relay.
+    pub(crate) fn of(offer: &Offer) -> Option<Shared> {
+        let Service::Relay(group) = &offer.service else { return None };
+        Some(Shared { role: offer.role, group: Arc::clone(group), timeouts: offer.timeouts })
+    }
 }
 
 /// A client and the back end it is joined to.

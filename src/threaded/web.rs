@@ -11,6 +11,7 @@ use super::{Connection, Turn};
 use crate::defaults::KEEP_ALIVE_REQUESTS;
 use crate::net::{clock, io};
 use crate::now::Now;
+use crate::service::{Offer, Service};
 use crate::settings::Timeouts;
 use crate::wants::Wants;
 use crate::web::{Output, Web};
@@ -21,6 +22,14 @@ pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) site: Arc<crate::site::Site>,
     pub(crate) timeouts: Timeouts,
+}
+
+impl Shared {
+    /// What is offered; `None` if that is no site.
+    pub(crate) fn of(offer: &Offer) -> Option<Shared> {
+        let Service::Web(site) = &offer.service else { return None };
+        Some(Shared { role: offer.role, site: Arc::clone(site), timeouts: offer.timeouts })
+    }
 }
 
 /// A client of a web server.

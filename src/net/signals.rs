@@ -1,0 +1,89 @@
+//! The signals that this program obeys, heard by one thread.
+//!
+//! | signal | what it does |
+//! |---|---|
+//! | SIGTERM, SIGINT (Ctrl-C) | the drain begins; the second one ends the process at once, with status 1 |
+//! | SIGHUP | the configuration is read again ([`Hangups`]); without one it is a SIGTERM: the terminal is gone |
+//! | SIGUSR1 | the log's file is opened anew |
+//!
+//! Contract: the thread does nothing that takes long, so that no signal waits behind another.
+
+use std::io;
+use std::sync::mpsc::{self, Receiver};
+
+use super::shutdown::Shutdown;
+
+/// The SIGHUPs, one after the other. Those that come while one waits already are the same as it.
+#[derive(Debug)]
+pub struct Hangups(Receiver<()>);
+
+impl Iterator for Hangups {
+    type Item = ();
+
+    /// Waits for the next one.
+    fn next(&mut self) -> Option<()> {
+        self.0.recv().ok()
+    }
+}
+
+/// Starts to listen to signals: from now on none of them is a sudden death. `has_file` tells
+/// whether there is a configuration that a SIGHUP can be meant for.
+///
+/// Errors: the signals cannot be caught, or the thread that waits for them cannot be started.
+#[cfg(unix)]
+pub fn listen(has_file: bool) -> io::Result<(Shutdown, Hangups)> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+    use signal_hook::iterator::Signals;
+    let shutdown = Shutdown::new();
+    // A place for one: a configuration that is about to be read will be read as it is then.
+    let (hang_up, hangups) = mpsc::sync_channel(1);
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1])?;
+    let ours = shutdown.clone();
+    let wait = move || {
+        for signal in signals.forever() {
+            match signal {
+                // Full: one waits already. Closed: nothing is served yet, or any more.
+                SIGHUP if has_file => _ = hang_up.try_send(()),
+                SIGUSR1 => crate::log::reopen(),
+                _ => end(&ours, signal_hook::low_level::signal_name(signal).unwrap_or("a signal")),
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
+    Ok((shutdown, Hangups(hangups)))
+}
+
+/// This system has no such signals: nothing but [`Shutdown::trigger`] ends the program.
+#[cfg(not(unix))]
+pub fn listen(_has_file: bool) -> io::Result<(Shutdown, Hangups)> {
+    Ok((Shutdown::new(), Hangups(mpsc::sync_channel(1).1)))
+}
+
+#[cfg(unix)]
+fn end(shutdown: &Shutdown, signal: &str) {
+    if shutdown.is_draining() {
+        log::warn!("{signal} again: ending at once");
+        log::logger().flush();
+        std::process::exit(1);
+    }
+    log::info!("{signal}: finishing what is in flight; a second signal ends at once");
+    shutdown.trigger();
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use signal_hook::consts::{SIGHUP, SIGTERM};
+    use signal_hook::low_level::raise;
+
+    #[test]
+    fn each_signal_does_its_own() {
+        let (shutdown, mut hangups) = listen(true).unwrap();
+        raise(SIGHUP).unwrap();
+        assert_eq!(hangups.next(), Some(()));
+        assert!(!shutdown.is_draining());
+        raise(SIGTERM).unwrap();
+        shutdown.wait();
+        assert!(shutdown.is_draining());
+    }
+}
