@@ -263,8 +263,10 @@ impl Exchanging {
 
     /// Takes a kept connection, or connects and waits for it.
     fn connect(&mut self, shared: &Shared, now: &Now) {
-        let Some(choice) = self.exchange.choose_backend(now) else { return };
+        // One that was tried before is closed now, even if there is no other.
+        self.backend = None;
         self.backend_full = false;
+        let Some(choice) = self.exchange.choose_backend(now) else { return };
         let kept = if choice.may_reuse { shared.take_kept(choice.address, now) } else { None };
         if let Some(socket) = kept {
             self.backend = Some((choice.address, socket));
