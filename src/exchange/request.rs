@@ -186,11 +186,12 @@ impl Exchange {
         self.request.client_keeps = head.keeps_alive();
         self.request.keep = head.keeps_alive() && self.reader.requests() < self.keep_alive_requests;
         if head.method == Method::Connect {
-            return Err(Refusal::new(405, "A gateway opens no tunnels: CONNECT is for forward proxies."));
+            // Not 405: that one must list what is allowed, which only a back end knows.
+            return Err(Refusal::new(501, "A gateway opens no tunnels: CONNECT is for forward proxies."));
         }
         if forward::max_forwards(&head) == MaxForwards::Answer {
             return Err(Refusal::new(
-                405,
+                501,
                 "This gateway is the last stop of Max-Forwards, and answers no such request.",
             ));
         }
