@@ -106,7 +106,9 @@ mod tests {
             match reader.look(&bytes, false, &now) {
                 Ok(None) => {}
                 Ok(Some(length)) => {
-                    return RequestHead::parse(&bytes[..length]).map(|_| Some(length)).map_err(|it| it.status);
+                    return RequestHead::parse(&bytes[..length])
+                        .map(|_| Some(length))
+                        .map_err(|it| it.status);
                 }
                 Err(refusal) => return Err(refusal.status),
             }
