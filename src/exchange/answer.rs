@@ -265,7 +265,12 @@ impl Exchange {
         let (status, backend, ready) = (*status, *backend, *ready);
         // Bytes beyond the answer belong to no request: such a connection is not used again.
         let clean = self.backend_input.len() == ready;
-        let keep = *backend_keeps && clean && self.request.is_complete() && self.request.ready() == 0;
+        let keep = *backend_keeps
+            && clean
+            && self.request.is_complete()
+            && self.request.ready() == 0
+            // One that began with a PROXY header is this client's alone.
+            && !self.caller.is_introduced();
         if let Link::Up { .. } = self.link {
             self.link = Link::Released { keep };
         }
