@@ -2,7 +2,7 @@
 //! another's, and no place is lost. In a loop, places of the connection table are used again all
 //! the time, and events of the closed ones are about.
 
-use std::io::{ErrorKind, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -19,6 +19,9 @@ both![requests_through_back_ends_that_reset, relays_to_back_ends_that_reset, cli
 
 const CLIENTS: usize = 8;
 const CONNECTIONS_EACH: usize = 150;
+
+/// Back ends that fail in a row are taken out for a while: then a new role begins afresh.
+const ROUNDS: usize = 15;
 
 /// Answers with what was asked for, or ends as its first letter says.
 fn moody(visit: &mut Visit) -> Result<()> {
@@ -43,13 +46,13 @@ fn moody(visit: &mut Visit) -> Result<()> {
 }
 
 /// Several clients at once, each with many connections; what one asks names it and its turn.
-fn many(address: SocketAddr, converse: impl Fn(&mut Client, &mut Dice, &str) + Sync) {
+fn many(address: SocketAddr, each: usize, converse: impl Fn(&mut Client, &mut Dice, &str) + Sync) {
     std::thread::scope(|scope| {
         for number in 0..CLIENTS {
             let converse = &converse;
             scope.spawn(move || {
                 let mut dice = Dice::new(number as u64 + 1);
-                for turn in 0..CONNECTIONS_EACH {
+                for turn in 0..each {
                     converse(&mut Client::connect(address), &mut dice, &format!("{number}-{turn}"));
                 }
             });
@@ -57,47 +60,47 @@ fn many(address: SocketAddr, converse: impl Fn(&mut Client, &mut Dice, &str) + S
     });
 }
 
-/// The same place in the order of turns is out for a while after three failures in a row; so that
-/// many back ends stay in, there are many addresses.
 fn backends() -> Vec<Backend> {
     (0..8).map(|_| Backend::start(moody)).collect()
 }
 
 fn requests_through_back_ends_that_reset(model: Model) {
     let backends = backends();
-    let role = Launch::balancer(model, "http", backends.iter().map(Backend::address)).start();
     let own = AtomicUsize::new(0);
-    many(role.address(), |client, dice, name| {
-        for further in 0..3 {
-            // Good ones in between: three failures in a row take a back end out.
-            let mood = dice.pick(&["x", "x", "x", "x", "l", "r", "c", "h", "b"]);
-            let target = format!("/{mood}-{name}-{further}");
-            client.send(request("GET", &target, ""));
-            match client.try_answer("GET") {
-                Ok(answer) if answer.status == 200 => {
-                    assert_eq!(answer.text(), target);
-                    own.fetch_add(1, Ordering::Relaxed);
-                }
-                Ok(answer) => assert!(matches!(answer.status, 502 | 503), "{target}: {}", answer.status),
-                Err(error) => {
-                    let kind = error.kind();
-                    assert!(
-                        matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset),
-                        "{target}: {error}"
-                    );
-                    return;
+    for _ in 0..ROUNDS {
+        let role = Launch::balancer(model, "http", backends.iter().map(Backend::address)).start();
+        many(role.address(), CONNECTIONS_EACH / ROUNDS, |client, dice, name| {
+            for further in 0..3 {
+                let mood = dice.pick(&["x", "x", "x", "x", "x", "l", "l", "r", "c", "h", "b"]);
+                let target = format!("/{mood}-{name}-{further}");
+                client.send(request("GET", &target, ""));
+                match client.try_answer("GET") {
+                    Ok(answer) if answer.status == 200 => {
+                        assert_eq!(answer.text(), target);
+                        own.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Ok(answer) => assert!(matches!(answer.status, 502 | 503), "{target}: {}", answer.status),
+                    Err(error) => return expect_cut(&error, &target),
                 }
             }
-        }
-    });
+        });
+    }
     assert!(own.into_inner() > CLIENTS * CONNECTIONS_EACH / 2);
+}
+
+/// The connection ended before its answer did.
+fn expect_cut(error: &Error, target: &str) {
+    assert!(
+        matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset),
+        "{target}: {error}"
+    );
 }
 
 fn relays_to_back_ends_that_reset(model: Model) {
     let backends = backends();
     let role = Launch::balancer(model, "tcp", backends.iter().map(Backend::address)).start();
     let own = AtomicUsize::new(0);
-    many(role.address(), |client, dice, name| {
+    many(role.address(), CONNECTIONS_EACH, |client, dice, name| {
         let mood = dice.pick(&["x", "x", "l", "r", "c", "h", "b"]);
         let target = format!("/{mood}-{name}");
         client.send(request("GET", &target, ""));
@@ -107,12 +110,8 @@ fn relays_to_back_ends_that_reset(model: Model) {
                 own.fetch_add(1, Ordering::Relaxed);
             }
             Err(error) => {
-                let kind = error.kind();
                 assert!(!matches!(mood, "x" | "l"), "{target}: {error}");
-                assert!(
-                    matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset),
-                    "{target}: {error}"
-                );
+                expect_cut(&error, &target);
             }
         }
     });
@@ -131,7 +130,7 @@ fn clients_that_come_and_go(model: Model) {
         Launch::balancer(model, "tcp", [server.address()]),
     ] {
         let role = launch.flag("--connections-max", 2 * CLIENTS).start();
-        many(role.address(), |client, dice, name| {
+        many(role.address(), CONNECTIONS_EACH, |client, dice, name| {
             let bytes = request("GET", &format!("/x-{name}"), "");
             let cut = dice.below(2 * bytes.len()).min(bytes.len());
             client.send(&bytes[..cut]);

@@ -85,7 +85,7 @@ fn a_relay_in_flight_finishes(model: Model) {
         visit.freeze();
         visit.send("akhirnya")
     });
-    let mut role = Launch::balancer(model, "tcp", [backend.address()]).start();
+    let mut role = Launch::balancer(model, "tcp", [backend.address()]).checked("off").start();
     let mut client = Client::connect(role.address());
     client.send("minta");
     backend.wait_for_visits(1);
@@ -100,7 +100,8 @@ fn a_relay_in_flight_finishes(model: Model) {
 fn the_drain_time_is_a_bound(model: Model) {
     let backend = Backend::silent();
     for mode in ["tcp", "http"] {
-        let launch = Launch::balancer(model, mode, [backend.address()]).flag("--drain", "300ms");
+        let launch =
+            Launch::balancer(model, mode, [backend.address()]).checked("off").flag("--drain", "300ms");
         let mut role = launch.start();
         let before = backend.visits();
         let mut client = Client::connect(role.address());

@@ -29,7 +29,7 @@ both![
 const QUICK: &str = "50ms";
 
 fn checked(model: Model, mode: &str, backends: impl IntoIterator<Item = SocketAddr>) -> Launch {
-    Launch::balancer(model, mode, backends).flag("--health-interval", QUICK)
+    Launch::balancer(model, mode, backends).checked(QUICK)
 }
 
 fn five_web_servers(model: Model) -> Vec<Role> {
@@ -141,7 +141,7 @@ fn all_out_is_an_answer_at_once(model: Model) {
 
 fn the_only_back_end_goes_out_and_comes_back(model: Model) {
     let only = Refusing::new();
-    let role = Launch::reverse_proxy(model, only.address()).flag("--health-interval", QUICK).start();
+    let role = Launch::reverse_proxy(model, only.address()).checked(QUICK).start();
     role.wait_for_log("is out");
     assert_eq!(get(role.address(), "/").status, 503);
     let _back = only.revive("satu");
@@ -162,7 +162,7 @@ fn every_group_of_the_reverse_proxy_is_checked(model: Model) {
     let refusing = [Refusing::new(), Refusing::new()];
     let role = Launch::reverse_proxy(model, refusing[0].address())
         .flag("--route", format!("/a/={}", refusing[1].address()))
-        .flag("--health-interval", QUICK)
+        .checked(QUICK)
         .start();
     role.wait_for_log(&format!("default: {} is out", refusing[0].address()));
     role.wait_for_log(&format!("/a/: {} is out", refusing[1].address()));

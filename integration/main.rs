@@ -34,6 +34,8 @@ mod integration {
     mod http;
     /// A process with nothing to do.
     mod idle;
+    /// The lab as its users run it.
+    mod lab;
     /// What a running role is told by signals.
     mod operations;
     /// Apache Bench and a browser.
@@ -50,6 +52,8 @@ mod integration {
     mod relay;
     /// Files and pages.
     mod site;
+    /// Messages that two programs may read differently.
+    mod smuggling;
     /// Peers that stall at every phase and then go on.
     mod stalls;
     /// The course's own `curl` sessions.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::Model::Threaded;
+use crate::support::PATIENCE;
 use crate::support::client::{Client, get, request};
 use crate::support::launch::Launch;
 
@@ -56,8 +57,16 @@ fn without_parking_idle_clients_starve_the_rest() {
 fn workers_are_named() {
     let role = Launch::web_server(Threaded).flag("--workers", 3).start();
     assert_eq!(get(role.address(), "/").status, 200);
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", role.process().id())).unwrap();
-    let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap());
-    let workers = names.filter(|name| name.starts_with("worker-")).count();
-    assert_eq!(workers, 3);
+    let workers = || {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", role.process().id())).unwrap();
+        let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap());
+        names.filter(|name| name.starts_with("worker-")).count()
+    };
+    // A thread gives itself its name, which is some time after it was made.
+    let deadline = Instant::now() + PATIENCE;
+    while workers() < 3 {
+        assert!(Instant::now() < deadline, "{} workers have a name", workers());
+        std::thread::yield_now();
+    }
+    assert_eq!(workers(), 3);
 }

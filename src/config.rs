@@ -79,7 +79,8 @@ struct Entry {
     arguments: Vec<OsString>,
 }
 
-fn merge_text(
+/// The same for a text that is here already; `file` is the name it goes by in errors.
+pub fn merge_text(
     command: &Command,
     given: &ArgMatches,
     file: &str,

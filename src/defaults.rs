@@ -150,6 +150,10 @@ pub const SPARE_BULK_BUFFERS_MAX: usize = 16;
 /// Empty buffers a thread keeps for its next connection: 64 of 16 KiB are 1 MiB a thread.
 pub const SPARE_BUFFERS_MAX: usize = 64;
 
+/// Interim answers (1xx) to one request: each is progress, so a back end that sends nothing else
+/// would never run into a deadline. Real ones come by the handful. Then 502.
+pub const INTERIM_ANSWERS_MAX: u32 = 100;
+
 /// Idle connections kept to one back end.
 pub const KEPT_PER_BACKEND: usize = 32;
 

@@ -149,7 +149,7 @@ impl Exchange {
                     write_backend: (up || connecting) && self.has_backend_output(),
                     read_backend: up
                         && self.request.head_is_sent()
-                        && self.answer.wants_bytes()
+                        && (self.has_room_for_answer_head() || self.answer.is_body_awaited())
                         && self.backend_input.room() > 0,
                     ..wants
                 }
@@ -182,7 +182,7 @@ impl Exchange {
 
     /// The whole request is out and not a byte of the answer's head has come to an end.
     fn awaits_answer(&self) -> bool {
-        !self.answer.has_begun() && self.request.is_complete() && !self.has_backend_output()
+        self.has_room_for_answer_head() && self.request.is_complete() && !self.has_backend_output()
     }
 
     /// The deadline has come.

@@ -16,7 +16,7 @@ use crate::now::Now;
 /// By address, not by place in a group: two groups with a back end in common share its connections.
 #[derive(Debug)]
 pub struct Kept<T> {
-    /// One entry an address, so as many as the configuration names: few enough to walk.
+    /// One entry an address that is in use: few enough to walk.
     backends: Vec<(SocketAddr, VecDeque<Idle<T>>)>,
 }
 
@@ -76,8 +76,13 @@ impl<T> Kept<T> {
     #[must_use = "what comes back is to be closed"]
     pub fn expire(&mut self, now: &Now) -> Option<T> {
         let old = |idle: &VecDeque<Idle<T>>| idle.front().is_some_and(|oldest| is_old(oldest, now));
-        let (_, idle) = self.backends.iter_mut().find(|(_, idle)| old(idle))?;
-        idle.pop_front().map(|oldest| oldest.connection)
+        let place = self.backends.iter().position(|(_, idle)| old(idle))?;
+        let oldest = self.backends[place].1.pop_front();
+        if self.backends[place].1.is_empty() {
+            // Names lead elsewhere in time: an address that nobody uses any more is forgotten.
+            self.backends.swap_remove(place);
+        }
+        oldest.map(|oldest| oldest.connection)
     }
 
     /// Gives back all of them: the program ends.

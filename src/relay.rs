@@ -376,7 +376,7 @@ impl Relay {
 
     /// True if a peer must learn from a reset that bytes are missing: an orderly end would lie.
     pub fn was_cut(&self) -> bool {
-        matches!(self.state, State::Over { ending, .. } if ending.phase == Phase::Relay)
+        matches!(&self.state, State::Over { ending, .. } if ending.phase == Phase::Relay && !ending.is_clean())
     }
 
     /// Writes the closing line.
@@ -441,6 +441,8 @@ mod tests {
         assert!(!relay.wants().finish, "the answer is still to go");
         relay.client_sent(6, &now);
         assert!(relay.wants().finish && !relay.wants().shut_client);
+        relay.finish(&now);
+        assert!(!relay.was_cut(), "all of it has arrived");
     }
 
     #[test]

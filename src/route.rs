@@ -14,6 +14,10 @@
 //! 4. `.` and `..` segments are resolved (RFC 3986 section 5.2.4); a path that climbs above the root
 //!    is refused, as nginx does.
 //!
+//! Not all back ends agree: some take `%2F` or `\` for a slash, some cut `;parameters` off each segment
+//! (`/pdf/..;/x`). A path that leads to another group when it is read like that is refused: whoever
+//! routes it, it might end outside of its route.
+//!
 //! A path that none of this changes, which is nearly every path, is matched without allocating.
 
 use std::borrow::Cow;
@@ -34,6 +38,8 @@ pub struct Routes {
 struct Route {
     /// In the normal form that paths are brought to.
     prefix: Vec<u8>,
+    /// The same as a careless back end reads it.
+    loose: Vec<u8>,
     group: Arc<Group>,
 }
 
@@ -61,22 +67,35 @@ impl Routes {
             return Err(format!("the route prefix `{prefix}` is given twice"));
         }
         let place = self.routes.partition_point(|route| route.prefix.len() >= normal.len());
-        self.routes.insert(place, Route { prefix: normal.into_owned(), group });
+        let loose = read_loosely(prefix.as_bytes()).unwrap_or_else(|_| normal.to_vec());
+        self.routes.insert(place, Route { prefix: normal.into_owned(), loose, group });
         Ok(())
     }
 
     /// The group for a path, of which a query is left out. `*` and whatever else is no path go to the default.
     ///
-    /// Errors: 400 for a path whose `..` climb above the root.
+    /// Errors: 400 for a path whose `..` climb above the root, or that two back ends may read as two routes.
     pub fn find(&self, path_and_query: &str) -> Result<&Arc<Group>, Refusal> {
         let bytes = path_and_query.as_bytes();
         let path = bytes.split(|byte| *byte == b'?').next().unwrap_or(bytes);
         if path.first() != Some(&b'/') {
             return Ok(&self.default);
         }
-        let path = normalize(path)?;
-        let route = self.routes.iter().find(|route| covers(&route.prefix, &path));
-        Ok(route.map_or(&self.default, |route| &route.group))
+        let normal = normalize(path)?;
+        let route = self.routes.iter().find(|route| covers(&route.prefix, &normal));
+        let group = route.map_or(&self.default, |route| &route.group);
+        let has_two_readings = path.iter().any(|byte| matches!(byte, b'%' | b'\\' | b';'));
+        match self.routes.is_empty() || !has_two_readings || Arc::ptr_eq(self.find_loosely(path)?, group) {
+            true => Ok(group),
+            false => Err(Refusal::bad("The path can be read in two ways that lead to different places.")),
+        }
+    }
+
+    /// The group for a path as a careless back end reads it.
+    fn find_loosely(&self, path: &[u8]) -> Result<&Arc<Group>, Refusal> {
+        let path = read_loosely(path)?;
+        let routes = self.routes.iter().filter(|route| covers(&route.loose, &path));
+        Ok(routes.max_by_key(|route| route.loose.len()).map_or(&self.default, |route| &route.group))
     }
 
     /// Every group, the default first, each once: for checks and the status page.
@@ -130,6 +149,17 @@ fn normalize(path: &[u8]) -> Result<Cow<'_, [u8]>, Refusal> {
         }
     }
     Ok(Cow::Owned(normal))
+}
+
+/// The path of a back end that decodes every escape, knows two slashes, cuts parameters off, and ends at NUL.
+fn read_loosely(path: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let decoded: Vec<u8> = percent_encoding::percent_decode(path)
+        .map(|byte| if byte == b'\\' { b'/' } else { byte })
+        .take_while(|byte| *byte != 0)
+        .collect();
+    let without_parameters = |segment: &[u8]| segment.split(|byte| *byte == b';').next().map(<[u8]>::to_vec);
+    let segments: Vec<_> = decoded.split(|byte| *byte == b'/').filter_map(without_parameters).collect();
+    normalize(&segments.join(&b'/')).map(Cow::into_owned)
 }
 
 /// True if nothing in `path` may need a change: no escape, no `//`, no segment that starts with a
@@ -245,12 +275,48 @@ mod tests {
         {
             assert_eq!(found(&routes, path), "/pdf/", "{path}");
         }
-        for path in ["/pdf/../x", "/pdf%2Fa", "/pdf/..", "/pdf/%zz/../..", "/.pdf/", "/pdf..."] {
+        for path in ["/pdf/../x", "/pdf/..", "/pdf/%zz/../..", "/.pdf/", "/pdf..."] {
             assert_eq!(found(&routes, path), "default", "{path}");
         }
         assert_eq!(found(&routes, "/gambar%20saya/x"), "/gambar saya/");
         assert_eq!(found(&routes, "*"), "default");
         assert_eq!(found(&routes, ""), "default");
+    }
+
+    #[test]
+    fn a_path_that_two_back_ends_read_as_two_routes_is_refused() {
+        let routes = routes(&["/pdf/", "/a;b/", "/c%2Fd/"]);
+        for path in [
+            "/pdf%2Fa",
+            "/pdf/..%2fx",
+            "/x%2f..%2Fpdf/",
+            "/%2fpdf/",
+            "/pdf/..;/x",
+            "/pdf;a=b/x",
+            "/x/..;a/pdf/",
+            "/pdf/..%5cx",
+            "/x\\..\\pdf\\",
+            "/pdf/..%00/x",
+            "/%2570df/",
+            "/pdf/..%2f../x",
+            "/..%2fx",
+        ] {
+            assert_eq!(routes.find(path).map(|group| group.name()).map_err(|r| r.status), Err(400), "{path}");
+        }
+        for (path, name) in [
+            ("/pdf/a%2Fb", "/pdf/"),
+            ("/pdf/a;b=c", "/pdf/"),
+            ("/pdf/a%25", "/pdf/"),
+            ("/x%2Fpdf/", "default"),
+            ("/x;/y\\z", "default"),
+            ("/pdf%2f..", "default"),
+            ("/a;b/x", "/a;b/"),
+            ("/c%2fd/x", "/c%2Fd/"),
+        ] {
+            assert_eq!(found(&routes, path), name, "{path}");
+        }
+        // With one group there is nothing to go around.
+        assert!(self::routes(&[]).find("/pdf/..%2fx").is_ok());
     }
 
     #[test]

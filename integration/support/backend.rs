@@ -239,17 +239,6 @@ impl Visit {
         self.wire.exact(count)
     }
 
-    /// Sends back the next `total` bytes, and counts those that were taken.
-    pub fn echo(&mut self, total: usize) -> io::Result<()> {
-        let mut left = total;
-        while left > 0 {
-            let bytes = self.wire.some()?;
-            self.pour(|| bytes.clone(), bytes.len())?;
-            left = left.saturating_sub(bytes.len().max(1));
-        }
-        Ok(())
-    }
-
     /// Reads everything up to an orderly end.
     pub fn rest(&mut self) -> io::Result<Vec<u8>> {
         self.wire.rest()

@@ -13,6 +13,8 @@ use super::{Model, PATIENCE};
 pub struct Launch {
     binary: &'static str,
     args: Vec<String>,
+    /// Its back ends get requests, not bytes.
+    forwards_requests: bool,
 }
 
 /// A program that ended by itself.
@@ -29,7 +31,7 @@ pub struct Ended {
 impl Launch {
     /// A role with no flags at all.
     pub fn bare(binary: &'static str) -> Launch {
-        Launch { binary, args: Vec::new() }
+        Launch { binary, args: Vec::new(), forwards_requests: false }
     }
 
     /// A server or the reverse proxy on a free port.
@@ -46,19 +48,27 @@ impl Launch {
         Launch::role("web-server", model)
     }
 
-    /// The reverse proxy on a free port, with everything routed to one group.
+    /// The reverse proxy on a free port, with everything routed to one group. Checked are its back
+    /// ends only if the test asks for it: scripted ones shall see the test's requests and no others.
     pub fn reverse_proxy(model: Model, default: SocketAddr) -> Launch {
-        Launch::role("reverse-proxy", model).flag("--default", default)
+        let launch = Launch::role("reverse-proxy", model).flag("--default", default);
+        Launch { forwards_requests: true, ..launch }
     }
 
-    /// The balancer of this model on a free port.
+    /// The balancer of this model on a free port; of requests, without checks as above.
     pub fn balancer(model: Model, mode: &str, backends: impl IntoIterator<Item = SocketAddr>) -> Launch {
         let binary = match model {
             Model::Threaded => "lb-threaded",
             Model::Async => "lb-async",
         };
         let launch = Launch::bare(binary).on_a_free_port().flag("--mode", mode);
+        let launch = Launch { forwards_requests: mode == "http", ..launch };
         backends.into_iter().fold(launch, |launch, backend| launch.flag("--backend", backend))
+    }
+
+    /// Checks back ends so often.
+    pub fn checked(self, interval: &str) -> Launch {
+        self.flag("--health-interval", interval)
     }
 
     /// Adds a flag and its value.
@@ -80,7 +90,13 @@ impl Launch {
 
     /// Starts it without waiting.
     pub fn process(&self) -> Process {
-        Process::start(Command::new(path_of(self.binary)).args(&self.args)).unwrap()
+        let mut command = Command::new(path_of(self.binary));
+        command.args(&self.args);
+        let is_given = self.args.iter().any(|arg| arg == "--health-interval");
+        if self.forwards_requests && !is_given {
+            command.args(["--health-interval", "off"]);
+        }
+        Process::start(&mut command).unwrap()
     }
 
     /// Runs it to its end, which must come by itself.

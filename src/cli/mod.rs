@@ -68,7 +68,17 @@ pub fn run<A: Args, P: 'static>(
     prepare: impl Fn(&Role, &A) -> Result<P, Failure> + Send + 'static,
     serve: impl FnOnce(P, Option<Reload<P>>) -> Result<(), Failure>,
 ) -> ExitCode {
-    let argv: Vec<OsString> = std::env::args_os().collect();
+    run_with(role, std::env::args_os().collect(), prepare, serve)
+}
+
+/// The same with other arguments than the process's own, the name of the program first: the lab
+/// starts the roles out of its own executable.
+pub fn run_with<A: Args, P: 'static>(
+    role: &Role,
+    argv: Vec<OsString>,
+    prepare: impl Fn(&Role, &A) -> Result<P, Failure> + Send + 'static,
+    serve: impl FnOnce(P, Option<Reload<P>>) -> Result<(), Failure>,
+) -> ExitCode {
     let parsed = match Parsed::<A>::read(role, argv.clone()) {
         Ok(parsed) => parsed,
         Err(Stop::Told(answer)) => {

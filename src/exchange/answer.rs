@@ -3,19 +3,19 @@
 use std::net::SocketAddr;
 
 use super::{Exchange, Link, State};
+use crate::defaults::INTERIM_ANSWERS_MAX;
 use crate::ending::{Ending, How, Phase, Who};
 use crate::http::Version;
 use crate::http::body::{BodyReader, Part};
 use crate::http::framing::{self, Framing};
 use crate::http::head::{HeadScan, ResponseHead, Scan};
-use crate::http::response::HEAD_ROOM;
 use crate::now::Now;
 
 /// The answer being passed on.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// No final head yet; `scan` has looked at what is there of it.
-    Awaited { scan: HeadScan },
+    /// No final head yet, but `interim` ones; `scan` has looked at what is there of the next.
+    Awaited { scan: HeadScan, interim: u32 },
     /// `ready` bytes at the start of the back end's input belong to the body and may be sent.
     Body {
         status: u16,
@@ -33,18 +33,14 @@ pub(super) enum Answer {
 
 impl Default for Answer {
     fn default() -> Answer {
-        Answer::Awaited { scan: HeadScan::default() }
+        Answer::Awaited { scan: HeadScan::default(), interim: 0 }
     }
 }
 
 impl Answer {
-    /// More bytes must come from the back end.
-    pub(super) fn wants_bytes(&self) -> bool {
-        match self {
-            Answer::Awaited { .. } => true,
-            Answer::Body { reader, .. } => !reader.is_done(),
-            Answer::Out { .. } => false,
-        }
+    /// More bytes of the body must come from the back end.
+    pub(super) fn is_body_awaited(&self) -> bool {
+        matches!(self, Answer::Body { reader, .. } if !reader.is_done())
     }
 
     /// Bytes of the body that may be sent.
@@ -108,7 +104,9 @@ impl Exchange {
     ///
     /// Another try is made only where doing it twice does no harm: nothing of the request was sent, or
     /// its method is safe and no byte of an answer has come (RFC 9110 section 9.2.2; nginx
-    /// `proxy_next_upstream error`). So a back end that dies under load fails no such request.
+    /// `proxy_next_upstream error`). So a back end that dies under load fails no such request. What
+    /// was sent is repeated once and not `RETRIES` times: a request that two back ends die of is
+    /// itself to blame, and must neither reach all of them nor take them out.
     pub fn backend_failed(&mut self, how: How, now: &Now) {
         if self.answer.has_begun() {
             return self.cut(Ending::new(Who::Backend, how, Phase::AnswerBody));
@@ -119,8 +117,13 @@ impl Exchange {
         if kept_was_dead && may_be_repeated {
             return self.try_again(now);
         }
-        self.report_failure(how, Phase::AnswerHead, now);
-        if may_be_repeated || (silent && self.request.is_unsent()) {
+        let was_repeated = self.request.was_repeated;
+        let is_unsent = silent && self.request.is_unsent();
+        if is_unsent || !was_repeated {
+            self.report_failure(how, Phase::AnswerHead, now);
+        }
+        if is_unsent || (may_be_repeated && !was_repeated) {
+            self.request.was_repeated |= !is_unsent;
             return self.try_next(now);
         }
         let sentence = "The back end closed the connection before it answered.";
@@ -151,7 +154,7 @@ impl Exchange {
 
     /// Goes as far with the answer as the bytes at hand allow.
     fn pass_on(&mut self, now: &Now) {
-        while !self.answer.has_begun() && matches!(self.state, State::Exchanging) {
+        while self.has_room_for_answer_head() && matches!(self.state, State::Exchanging) {
             match self.take_answer_head() {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -162,9 +165,16 @@ impl Exchange {
         self.end_if_out(now);
     }
 
+    /// A head is due, and the interim one before it, if any, is out: so heads never pile up, and
+    /// there is nothing half sent in front of an answer that we make ourselves. Until then nothing
+    /// is read from the back end: the end of its stream must not overtake a head that is here.
+    pub(super) fn has_room_for_answer_head(&self) -> bool {
+        !self.answer.has_begun() && self.client_output.is_empty()
+    }
+
     /// Takes one head off the back end's input; `Ok(false)` if it is not whole yet.
     fn take_answer_head(&mut self) -> Result<bool, &'static str> {
-        let Answer::Awaited { scan } = &mut self.answer else { return Ok(false) };
+        let Answer::Awaited { scan, interim } = &mut self.answer else { return Ok(false) };
         let bytes = self.backend_input.bytes();
         let length = match scan.look(bytes) {
             Ok(Scan::Whole(length)) => length,
@@ -173,10 +183,6 @@ impl Exchange {
             Err(_) => return Err("the head is longer than 16 KiB"),
         };
         *scan = HeadScan::default();
-        // Interim answers that the client has not taken yet: the next head waits for room behind them.
-        if !self.client_output.is_empty() && self.client_output.room() < length + HEAD_ROOM {
-            return Ok(false);
-        }
         let head = ResponseHead::parse(&bytes[..length])?.ok_or("the head is not complete")?;
         if head.status == 101 {
             return self.switch_protocols(length);
@@ -184,6 +190,10 @@ impl Exchange {
         let framing = framing::of_response(&head, self.request.method)?;
         let rules = &self.gateway.rules;
         if head.status < 200 {
+            *interim += 1;
+            if *interim > INTERIM_ANSWERS_MAX {
+                return Err("more than 100 interim answers");
+            }
             // Interim answers say nothing to a client of HTTP/1.0 (RFC 9110 section 15.2).
             if self.request.version == Version::Http11 {
                 rules.response(&head, framing, None, self.request.version, &mut self.client_output)?;
@@ -265,12 +275,8 @@ impl Exchange {
         let (status, backend, ready) = (*status, *backend, *ready);
         // Bytes beyond the answer belong to no request: such a connection is not used again.
         let clean = self.backend_input.len() == ready;
-        let keep = *backend_keeps
-            && clean
-            && self.request.is_complete()
-            && self.request.ready() == 0
-            // One that began with a PROXY header is this client's alone.
-            && !self.caller.is_introduced();
+        // One that began with a PROXY header is this client's alone.
+        let keep = *backend_keeps && clean && self.request.is_sent() && !self.caller.is_introduced();
         if let Link::Up { .. } = self.link {
             self.link = Link::Released { keep };
         }

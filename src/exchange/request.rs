@@ -27,12 +27,16 @@ pub(super) struct Request {
     head_length: usize,
     /// A byte of the body has been sent: it is gone from our buffers, so the request cannot be sent again.
     body_sent: bool,
+    /// It has been sent to a second back end, after the first one died on it.
+    pub(super) was_repeated: bool,
 }
 
 #[derive(Debug)]
 enum Body {
     /// `ready` bytes at the start of the client's input belong to the body and may be sent.
     Reading { reader: BodyReader, ready: usize },
+    /// All of it came, and the end of it was dropped: no back end takes it.
+    Dropped,
     /// No more of it is read: refused, or answered before it was all there.
     Abandoned,
 }
@@ -49,6 +53,7 @@ impl Default for Request {
             head_sent: 0,
             head_length: 0,
             body_sent: false,
+            was_repeated: false,
         }
     }
 }
@@ -61,14 +66,27 @@ impl Request {
 
     /// The client has sent all of it.
     pub(super) fn is_complete(&self) -> bool {
-        matches!(&self.body, Body::Reading { reader, .. } if reader.is_done())
+        match &self.body {
+            Body::Reading { reader, .. } => reader.is_done(),
+            Body::Dropped => true,
+            Body::Abandoned => false,
+        }
+    }
+
+    /// The back end has got all of it: only then can its connection carry another request.
+    pub(super) fn is_sent(&self) -> bool {
+        self.head_is_sent() && self.has_no_more_body()
+    }
+
+    fn has_no_more_body(&self) -> bool {
+        matches!(&self.body, Body::Reading { reader, ready: 0 } if reader.is_done())
     }
 
     /// Bytes of the body that may be sent.
     pub(super) fn ready(&self) -> usize {
         match self.body {
             Body::Reading { ready, .. } => ready,
-            Body::Abandoned => 0,
+            Body::Dropped | Body::Abandoned => 0,
         }
     }
 
@@ -83,7 +101,7 @@ impl Request {
 
     /// Sending it twice does no harm (RFC 9110 section 9.2.2), and we still have all of it.
     pub(super) fn may_be_repeated(&self) -> bool {
-        self.method.is_safe() && self.is_complete() && !self.body_sent && self.ready() == 0
+        self.method.is_safe() && self.has_no_more_body() && !self.body_sent
     }
 
     /// Back to the first byte, for another try.
@@ -252,11 +270,14 @@ impl Exchange {
     /// the input, it would be taken for the next request.
     pub(super) fn give_request_up(&mut self) {
         self.request.head_sent = self.request.head_length;
-        match &mut self.request.body {
+        match self.request.body {
+            Body::Reading { reader, ready: 0 } if reader.is_done() => {}
             Body::Reading { reader, ready } if reader.is_done() => {
-                self.client_input.consume(std::mem::take(ready));
+                self.client_input.consume(ready);
+                self.request.body = Body::Dropped;
             }
-            _ => self.request.abandon(),
+            Body::Dropped => {}
+            Body::Reading { .. } | Body::Abandoned => self.request.abandon(),
         }
     }
 

@@ -589,6 +589,29 @@ fn what_is_left_of_a_body_is_never_a_request() {
     }
 }
 
+/// A head without the body that it announces: the next request on that connection would lose its first bytes.
+#[test]
+fn a_request_of_which_the_body_was_dropped_is_neither_repeated_nor_kept() {
+    let bench = Bench::new(2);
+    let request = POST.replace("POST", "GET");
+    let head = bench.forwarded(&request) - "satu!".len();
+    let line = bench.run(&request, &[says("").breaks(head).ends(), says(OK)]);
+    assert_eq!((line.statuses(), line.visits.len()), (vec![502], 1));
+    let line = bench.run(&request, &[says(OK).breaks(head)]);
+    assert_eq!((line.text().as_str(), line.visits[0].kept), (OK_SENT, Some(false)));
+    assert_eq!(line.state(), bench.idle());
+}
+
+#[test]
+fn a_fault_of_the_client_ends_a_connect_under_way() {
+    let bench = Bench::new(1);
+    let input = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut line = bench.line(input, &[hangs()]);
+    line.run().input.extend(b"zz");
+    line.run();
+    assert_eq!((line.statuses(), line.visits[0].kept, line.state()), (vec![400], Some(false), LINGERS));
+}
+
 #[test]
 fn an_error_answer_keeps_the_connection_of_a_whole_request() {
     let bench = Bench::new(1);
@@ -611,6 +634,25 @@ fn an_error_answer_keeps_the_connection_of_a_whole_request() {
     let half = POST.trim_end_matches("u!");
     let line = bench.run(half, &[refuses()]);
     assert_eq!((line.statuses(), line.state()), (vec![502], LINGERS));
+}
+
+#[test]
+fn a_safe_request_that_its_back_end_dies_of_is_sent_to_one_other_and_no_further() {
+    let bench = Bench::new(5);
+    let dies = [says("").resets(), says("").ends()].map(|act| act.after(bench.forwarded(GET)));
+    for death in &dies {
+        let line = bench.run(GET, &[death.clone(), says(OK)]);
+        assert_eq!((line.statuses(), line.visits.len()), (vec![200], 2));
+        let line = bench.run(GET, &vec![death.clone(); 5]);
+        assert_eq!((line.statuses(), line.visits.len()), (vec![502], 2));
+        let counted = line.group.backends().iter().map(|backend| backend.failures_reported()).sum::<u64>();
+        assert_eq!(counted, 1, "the second death is the request's doing");
+        // Refusals in between are no deaths.
+        let acts = [death.clone(), refuses(), refuses(), says(OK)];
+        assert_eq!(bench.run(GET, &acts).statuses(), [200]);
+    }
+    let death = dies[0].clone().after(bench.forwarded(POST));
+    assert_eq!(bench.run(POST, &[death, says(OK)]).statuses(), [502]);
 }
 
 #[test]
@@ -734,9 +776,9 @@ fn a_kept_connection_that_died_is_replaced_once_and_for_safe_methods_only() {
         );
         assert_eq!(line.got(3), GOT);
         assert_eq!(line.group.backends().iter().map(|backend| backend.failures_reported()).sum::<u64>(), 0);
-        // The fresh one dies as well, and so do the kept and the fresh one of the other back end.
-        let dies = || says("").ends();
-        let dead = [says(OK), says(OK), death.clone(), dies(), dies(), dies()];
+        // The fresh one dies as well, and so do both of the other back end: that is their fault.
+        let ends = says("").ends();
+        let dead = [says(OK), says(OK), death.clone(), ends.clone(), ends.clone(), ends];
         assert_eq!(bench.run(&GET.repeat(3), &dead).statuses(), [200, 200, 502]);
     }
     // A POST is never sent on a kept connection, so it is never in doubt.

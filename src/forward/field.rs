@@ -24,8 +24,30 @@ pub(super) enum Kind {
     Forwarded,
 }
 
-/// Looks at the length first: it tells nearly all fields apart before a byte is compared.
+/// What the field of this name is.
+///
+/// `Transfer_Encoding` and the like are dropped: they are end-to-end fields by the grammar, but a back
+/// end that is given fields as variables (CGI, WSGI) cannot tell `_` from `-`, and would take them for
+/// ours. nginx drops every name with an underscore (`underscores_in_headers off`).
 pub(super) fn kind(name: &str) -> Kind {
+    match plain_kind(name) {
+        Kind::EndToEnd if name.contains('_') && plain_kind_of_disguised(name) != Kind::EndToEnd => Kind::Hop,
+        kind => kind,
+    }
+}
+
+fn plain_kind_of_disguised(name: &str) -> Kind {
+    // Longer names than 19 bytes are told by their first 12.
+    let mut plain = [0; 20];
+    let length = name.len().min(plain.len());
+    for (to, from) in plain.iter_mut().zip(name.bytes()) {
+        *to = if from == b'_' { b'-' } else { from };
+    }
+    std::str::from_utf8(&plain[..length]).map_or(Kind::EndToEnd, plain_kind)
+}
+
+/// Looks at the length first: it tells nearly all fields apart before a byte is compared.
+fn plain_kind(name: &str) -> Kind {
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     match name.len() {
         2 if is("te") => Kind::Te,

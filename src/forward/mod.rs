@@ -417,6 +417,18 @@ mod tests {
         String::from_utf8(out.bytes().to_vec()).unwrap().replace('\r', "")
     }
 
+    #[test]
+    fn a_field_of_ours_in_disguise_is_dropped() {
+        let text = forwarded(
+            "POST / HTTP/1.1\nHost: a\nTransfer_Encoding: chunked\nContent_Length: 5\nX_Forwarded_For: 6.6.6.6\n\
+             X_Forwarded-Anything_at_all: 1\nX_Request_Id: 7",
+        );
+        for name in ["Transfer_", "Content_", "X_Forwarded"] {
+            assert!(!text.contains(name), "{text}");
+        }
+        assert!(text.contains("X_Request_Id: 7"), "{text}");
+    }
+
     const ADDED: &str =
         "X-Forwarded-For: 192.0.2.7\nX-Forwarded-Proto: http\nX-Forwarded-Host: a\nVia: 1.1 giliran\n\n";
 

@@ -329,6 +329,7 @@ fn refuse_version(bytes: &[u8]) -> Option<Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn request(text: &str) -> Result<RequestHead<'_>, u16> {
         match RequestHead::parse(text.as_bytes()) {
@@ -441,5 +442,29 @@ mod tests {
         assert!(ResponseHead::parse(b"HTTP/1.1 200").unwrap().is_none());
         assert!(ResponseHead::parse(b"hello\r\n\r\n").is_err());
         assert!(ResponseHead::parse(b"HTTP/1.1 600 No\r\n\r\n").is_err());
+    }
+
+    proptest! {
+        /// Bytes between the two ends would belong to no message, or to two.
+        #[test]
+        fn the_scan_and_the_grammar_end_a_head_at_the_same_byte(
+            words in prop::collection::vec(prop::sample::select(vec![
+                "GET / HTTP/1.1", "\r\n", "\r\n", "\n", "\r", "Host: a", "X: y", " ", ":", "\0", "\t", "\r\n\r\n", "\n\n",
+            ]), 0..14),
+            cut in 0usize..60, begins: bool,
+        ) {
+            let text = format!("{}{}", if begins { "GET / HTTP/1.1\r\n" } else { "" }, words.concat());
+            let bytes = text.as_bytes();
+            let mut scan = HeadScan::default();
+            let first = scan.look(&bytes[..cut.min(bytes.len())]);
+            let found = match first { Ok(Scan::Whole(length)) => Ok(Scan::Whole(length)), _ => scan.look(bytes) };
+            let mut headers = [httparse::EMPTY_HEADER; HEAD_FIELDS_MAX];
+            let parsed = httparse::Request::new(&mut headers).parse(bytes);
+            if let Ok(httparse::Status::Complete(length)) = parsed {
+                prop_assert_eq!(found, Ok(Scan::Whole(length)), "{:?}", text);
+            } else if let (Ok(Scan::Whole(length)), Ok(httparse::Status::Partial)) = (found, parsed) {
+                prop_assert!(false, "the scan ends at {} of {:?}", length, text);
+            }
+        }
     }
 }

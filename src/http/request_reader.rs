@@ -92,3 +92,54 @@ impl RequestReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a connection that brings these pieces, and then ends, is told about its first head.
+    fn verdict<'b>(pieces: impl Iterator<Item = &'b [u8]>) -> Result<Option<usize>, u16> {
+        let now = Now { instant: Instant::now(), wall: std::time::UNIX_EPOCH };
+        let (mut reader, mut bytes) = (RequestReader::new(now.instant), Vec::new());
+        for piece in pieces {
+            bytes.extend_from_slice(piece);
+            match reader.look(&bytes, false, &now) {
+                Ok(None) => {}
+                Ok(Some(length)) => {
+                    return RequestHead::parse(&bytes[..length])
+                        .map(|_| Some(length))
+                        .map_err(|it| it.status);
+                }
+                Err(refusal) => return Err(refusal.status),
+            }
+        }
+        reader.look(&bytes, true, &now).map_err(|refusal| refusal.status)
+    }
+
+    #[test]
+    fn the_verdict_does_not_depend_on_how_the_bytes_arrive() {
+        let long = "a".repeat(9000);
+        for (text, expected) in [
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Ok(Some(27))),
+            ("GET / HTTP/1.1\r\nHost: a", Ok(None)),
+            ("GET / HTTP/2.0\r\n\r\n", Err(505)),
+            ("GET / HTTP/2.0", Ok(None)),
+            ("GET / HTTX/1.1\r\n", Err(400)),
+            ("DELETE / HTTP/1.1\n \r\n", Err(400)),
+            ("\r\n\r\nGET / HTTP/1.1\r\n\n\r\n", Err(400)),
+            (&format!("GET /{long} HTTP/1.1\r\n\r\n"), Err(414)),
+            (&format!("G@T /{long} HTTP/1.1\r\n\r\n"), Err(400)),
+            (&format!("GET / HTTP/1.1\r\nX : {long}{long}\r\n\r\n"), Err(400)),
+            (&format!("GET / HTTP/1.1\r\nX: {long}{long}\r\nX : 1\r\n\r\n"), Err(431)),
+        ] {
+            let bytes = text.as_bytes();
+            for size in [1, 2, 7, 4096, 16 * 1024] {
+                assert_eq!(verdict(bytes.chunks(size)), expected, "{:.40} by {size}", text);
+            }
+            for split in 1..bytes.len().min(60) {
+                let (first, second) = bytes.split_at(split);
+                assert_eq!(verdict([first, second].into_iter()), expected, "{:.40} at {split}", text);
+            }
+        }
+    }
+}

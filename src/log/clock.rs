@@ -1,13 +1,23 @@
 //! Time stamps in local time.
 //!
 //! Contract: the calendar is asked once a second and thread, since it is dearer than all the rest
-//! of a line; only the milliseconds are new in each stamp.
+//! of a line; only the milliseconds are new in each stamp. The time zone is a file: the log's
+//! writer looks it up, and never who logs, for that may be a loop.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chrono::{Local, TimeZone};
+use chrono::{FixedOffset, Local, TimeZone};
+
+/// Seconds that local time is ahead of UTC.
+static AHEAD: AtomicI32 = AtomicI32::new(0);
+
+/// Looks whether local time is still what it was: summer time may have begun.
+pub(super) fn look_up_zone() {
+    AHEAD.store(Local::now().offset().local_minus_utc(), Ordering::Relaxed);
+}
 
 /// A moment, in milliseconds since 1970.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -57,7 +67,8 @@ impl Cache {
     fn new(second: u64) -> Cache {
         let seconds = i64::try_from(second).unwrap_or(i64::MAX);
         // A time without a place in the calendar (year 262143) shows as the epoch, not as a panic.
-        let local = Local.timestamp_opt(seconds, 0).earliest().unwrap_or_default();
+        let zone = FixedOffset::east_opt(AHEAD.load(Ordering::Relaxed));
+        let local = zone.and_then(|zone| zone.timestamp_opt(seconds, 0).earliest()).unwrap_or_default();
         Cache {
             second: Some(second),
             date: local.format("%Y-%m-%d").to_string(),

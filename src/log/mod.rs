@@ -104,6 +104,7 @@ pub fn start(level: LevelFilter, format: Format, file: Option<PathBuf>) -> io::R
         // Nothing will be told: no thread, and `log::max_level` stays at off.
         return Ok(Guard);
     }
+    clock::look_up_zone();
     let writer = Writer::start(Target::open(file)?, format, defaults::LOG_LINES_MAX)?;
     let logger = OUTLET.get_or_init(|| Logger { format, writer });
     log::set_logger(logger).map_err(|error| io::Error::other(error.to_string()))?;

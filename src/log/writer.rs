@@ -135,6 +135,7 @@ struct Desk {
 impl Desk {
     fn run(mut self) {
         loop {
+            clock::look_up_zone();
             select! {
                 recv(self.lines) -> line => match line {
                     Ok(line) => self.gather(&line),

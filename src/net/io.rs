@@ -21,6 +21,15 @@ pub fn receive(socket: impl AsFd, into: &mut [u8]) -> Moved {
     moved(|| rustix::net::recv(&socket, &mut *into, RecvFlags::DONTWAIT).map(|(count, _)| count))
 }
 
+/// True if nothing has come and the stream has not ended: a look that takes nothing.
+///
+/// For a kept connection to a back end, of which nobody has asked anything yet: what lies there
+/// already, be it a second answer or the end, can be no answer to the next request.
+pub fn is_quiet(socket: impl AsFd) -> bool {
+    let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+    matches!(moved(|| rustix::net::recv(&socket, &mut [0], flags).map(|(count, _)| count)), Ok(None))
+}
+
 /// Sends what fits of two slices in one segment where possible; `more` if a file follows at once.
 pub fn send(socket: impl AsFd, [first, second]: [&[u8]; 2], more: bool) -> Moved {
     let mut flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;

@@ -94,9 +94,9 @@ mod tests {
             timers.set(key, at(second));
         }
         assert_eq!(timers.next(), Some(at(10)));
-        assert_eq!(all_expired(&mut timers, at(9)), []);
+        assert_eq!(all_expired(&mut timers, at(9)), Vec::<usize>::new());
         assert_eq!(all_expired(&mut timers, at(20)), [2, 3, 4]);
-        assert_eq!(all_expired(&mut timers, at(20)), []);
+        assert_eq!(all_expired(&mut timers, at(20)), Vec::<usize>::new());
         timers.clear(1);
         assert!(timers.is_empty());
         assert_eq!(timers.next(), None);

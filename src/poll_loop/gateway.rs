@@ -14,8 +14,8 @@ use crate::defaults::KEEP_ALIVE_REQUESTS;
 use crate::ending::How;
 use crate::exchange::{Exchange, Gateway};
 use crate::kept::Kept;
-use crate::net::clock;
 use crate::net::connect::{self, ConnectError};
+use crate::net::{clock, io};
 use crate::now::Now;
 use crate::proxy_protocol::Policy;
 use crate::service::{Offer, Service, Upkeep};
@@ -221,7 +221,7 @@ impl Exchanging {
         self.drop_backend(around.owners);
         let now = around.now;
         let Some(choice) = self.exchange.choose_backend(&now) else { return };
-        let kept = if choice.may_reuse { around.local.take(choice.address, &now) } else { None };
+        let kept = if choice.may_reuse { take_kept(around, choice.address) } else { None };
         if let Some(socket) = kept {
             around.owners.set(reactor::backend_place(socket.token()), Owner::Connection(around.place));
             self.backend = Some((choice.address, socket));
@@ -324,5 +324,17 @@ impl Exchanging {
             self.client.reset_on_close();
         }
         self.exchange.finish(now);
+    }
+}
+
+/// The newest kept connection to `backend` that is as it was left; the others are closed. The poller
+/// would tell of what has come, but perhaps only after this turn.
+fn take_kept(around: &mut Around<'_, GatewayConnection>, backend: SocketAddr) -> Option<Socket> {
+    loop {
+        let socket = around.local.take(backend, &around.now)?;
+        if io::is_quiet(&socket) {
+            return Some(socket);
+        }
+        around.owners.remove(reactor::backend_place(socket.token()));
     }
 }

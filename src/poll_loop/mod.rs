@@ -132,7 +132,8 @@ pub(crate) enum Turn {
 }
 
 /// Calls that move bytes which one connection may make in a turn: 16 of 16 KiB are a quarter of a
-/// megabyte, some 50 us. Then it is the others' turn.
+/// megabyte, some 50 us; long bodies move in larger pieces, and files in what the socket takes, at
+/// most a few megabytes. Then it is the others' turn.
 pub(crate) const CALLS_A_TURN: usize = 16;
 
 /// Starts the loops, each with listeners of its own on the same addresses, and waits for their end.

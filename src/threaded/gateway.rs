@@ -51,6 +51,17 @@ impl Shared {
         // A list of sockets is whole even if a thread panicked beside it.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The newest kept connection to `backend` that is as it was left; the others are closed.
+    fn take_kept(&self, backend: SocketAddr, now: &Now) -> Option<Socket> {
+        loop {
+            // The lock is let go before a socket is looked at or closed.
+            let socket = self.kept().take(backend, now)?;
+            if io::is_quiet(&socket) {
+                return Some(socket);
+            }
+        }
+    }
 }
 
 /// A client of a gateway, and the back end that is serving it.
@@ -256,9 +267,11 @@ impl Exchanging {
 
     /// Takes a kept connection, or connects and waits for it.
     fn connect(&mut self, shared: &Shared, now: &Now) {
-        let Some(choice) = self.exchange.choose_backend(now) else { return };
+        // One that was tried before is closed now, even if there is no other.
+        self.backend = None;
         self.backend_full = false;
-        let kept = if choice.may_reuse { shared.kept().take(choice.address, now) } else { None };
+        let Some(choice) = self.exchange.choose_backend(now) else { return };
+        let kept = if choice.may_reuse { shared.take_kept(choice.address, now) } else { None };
         if let Some(socket) = kept {
             self.backend = Some((choice.address, socket));
             self.exchange.connected(true, now);

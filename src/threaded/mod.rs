@@ -7,9 +7,9 @@
 //! ```
 //!
 //! A worker takes one connection and serves it with calls that wait: it reads the request, connects,
-//! writes, reads, writes, in the order in which a person would tell it ([`web`], [`gateway`],
-//! [`relay`]). Where it stands is on its stack. The price is a thread for each connection that
-//! waits; so one that waits longer than a moment is parked ([`lot`]) and the worker goes on to the next.
+//! writes, reads, writes, in the order in which a person would tell it (`web`, `gateway`,
+//! `relay`). Where it stands is on its stack. The price is a thread for each connection that
+//! waits; so one that waits longer than a moment is parked (`lot`) and the worker goes on to the next.
 //!
 //! | file | owns | twin in `poll_loop/` |
 //! |---|---|---|

@@ -5,11 +5,11 @@ use super::{State, Web};
 use crate::account::Account;
 use crate::defaults::SITE_BODY_BYTES_MAX;
 use crate::ending::{Ending, How, Phase, Who};
-use crate::http::Refusal;
 use crate::http::body::{BodyReader, Part};
 use crate::http::framing::{self, Framing};
 use crate::http::head::RequestHead;
 use crate::http::response::HEAD_ROOM;
+use crate::http::{Method, Refusal};
 use crate::now::Now;
 
 /// The scan found the end of the head and the grammar did not.
@@ -92,7 +92,9 @@ impl Web {
             Ok(framing) => framing,
             Err(refusal) => return self.refuse(refusal, How::Malformed, Phase::RequestHead, now),
         };
-        let (version, client_keeps) = (head.version, head.keeps_alive());
+        // A refused CONNECT ends the connection: a hopeful client has sent bytes of its tunnel behind it.
+        let client_keeps = head.keeps_alive() && head.method != Method::Connect;
+        let version = head.version;
         let expects_continue = head.expects_continue();
         let answer = self.site.answer(&head, now);
         self.input.consume(length);

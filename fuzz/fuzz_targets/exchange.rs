@@ -1,0 +1,39 @@
+//! A whole connection to a gateway: what the client says and what the back ends answer (two zero
+//! bytes between them), in any pieces, give the client the same; and each back end gets one request.
+#![no_main]
+
+use giliran_fuzz::{Pieces, drivers, two};
+use libfuzzer_sys::fuzz_target;
+
+/// Whether an unfinished head is called nonsense or cut off depends on when it was last looked at:
+/// both are 502, and what counts is the status.
+fn plain(outcome: &drivers::Outcome) -> String {
+    let text = String::from_utf8_lossy(&outcome.output);
+    let parts = text.split("HTTP/1.1 502 Bad Gateway\r\n").enumerate().map(|(place, part)| match place {
+        0 => part.to_owned(),
+        _ => format!("502\n{}", part.split_once(".\n").map_or("", |(_, rest)| rest)),
+    });
+    parts.collect()
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let (input, mut rest) = two(bytes);
+    let mut answers = Vec::new();
+    while !rest.is_empty() && answers.len() < 8 {
+        let (answer, more) = two(rest);
+        answers.push(answer);
+        rest = more;
+    }
+    let whole = drivers::exchange(input, &answers, Pieces::Whole);
+    for pieces in Pieces::all(bytes.first().copied().unwrap_or(0)) {
+        let split = drivers::exchange(input, &answers, pieces);
+        split.back_ends.iter().for_each(|seen| drivers::assert_one_request(seen));
+        // Within an answer that breaks off, pieces decide on how much of it was passed on before.
+        let (one, other) = (plain(&whole.client), plain(&split.client));
+        let same = match whole.client.cut || split.client.cut {
+            true => one.starts_with(&other) || other.starts_with(&one),
+            false => one == other,
+        };
+        assert!(same, "{pieces:?}\nwhole: {one}\nsplit: {other}");
+    }
+});

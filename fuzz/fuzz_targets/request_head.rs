@@ -1,0 +1,40 @@
+//! Request heads: the scan and the grammar agree on the end, any split gives the same, and what is
+//! forwarded means to the next reader what it meant to us.
+#![no_main]
+
+use giliran::buffer::Buffer;
+use giliran::forward::Rules;
+use giliran::http::framing;
+use giliran::http::head::{HeadScan, RequestHead, Scan};
+use giliran_fuzz::client;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let whole = HeadScan::default().look(bytes);
+    let mut scan = HeadScan::default();
+    let split = (1..=bytes.len())
+        .map(|end| scan.look(&bytes[..end]))
+        .find(|found| !matches!(found, Ok(Scan::Partial | Scan::Try)));
+    let Ok(Scan::Whole(length)) = whole else { return };
+    assert_eq!(split, Some(Ok(Scan::Whole(length))));
+    let mut fields = [httparse::EMPTY_HEADER; 100];
+    if let Ok(httparse::Status::Complete(end)) = httparse::Request::new(&mut fields).parse(bytes) {
+        assert_eq!(end, length, "the scan and the grammar disagree on the end");
+    }
+    let Ok(Some(head)) = RequestHead::parse(&bytes[..length]) else { return };
+    let Ok(framing) = framing::of_request(&head) else { return };
+    if head.fields.iter().count() > 90 {
+        return; // with those that we add there may be more than the next one takes
+    }
+    let mut out = Buffer::new();
+    if Rules::default().request(&head, framing, client(), &mut out).is_err() {
+        assert!(out.is_empty());
+        return;
+    }
+    let forwarded = RequestHead::parse(out.bytes()).expect("well formed").expect("whole");
+    assert_eq!(framing::of_request(&forwarded).expect("plain"), framing);
+    assert_eq!((forwarded.method_name, forwarded.fields.all("host").count()), (head.method_name, 1));
+    assert!(forwarded.host().eq_ignore_ascii_case(head.host()));
+    let same_target = forwarded.target == head.path_and_query() || forwarded.target == "*";
+    assert!(same_target, "{:?} became {:?}", head.target, forwarded.target);
+});

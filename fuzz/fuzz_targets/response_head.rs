@@ -1,0 +1,27 @@
+//! Response heads: as for requests, towards the client.
+#![no_main]
+
+use giliran::buffer::Buffer;
+use giliran::forward::Rules;
+use giliran::http::head::{HeadScan, ResponseHead, Scan};
+use giliran::http::{Method, Version, framing};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(Scan::Whole(length)) = HeadScan::default().look(bytes) else { return };
+    let Ok(Some(head)) = ResponseHead::parse(&bytes[..length]) else { return };
+    if head.fields.iter().count() > 95 {
+        return; // with those that we add there may be more than the next one takes
+    }
+    for method in [Method::Get, Method::Head] {
+        let Ok(framing) = framing::of_response(&head, method) else { continue };
+        let mut out = Buffer::new();
+        if Rules::default().response(&head, framing, Some("close"), Version::Http11, &mut out).is_err() {
+            assert!(out.is_empty());
+            continue;
+        }
+        let passed = ResponseHead::parse(out.bytes()).expect("well formed").expect("whole");
+        assert_eq!(passed.status, head.status);
+        assert_eq!(framing::of_response(&passed, method).expect("plain"), framing);
+    }
+});

@@ -1,0 +1,66 @@
+//! Routes: a path leads where its spelled-out form leads, or is refused.
+#![no_main]
+
+use std::sync::{Arc, LazyLock};
+
+use giliran::balance::Group;
+use giliran::route::Routes;
+use libfuzzer_sys::fuzz_target;
+
+static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
+    let group = |name: &str| Arc::new(Group::new(name, vec![([127, 0, 0, 1], 1).into()]));
+    let mut routes = Routes::new(group("/"));
+    for prefix in ["/pdf/", "/images", "/images/me/"] {
+        routes.add(prefix, group(prefix)).expect("a good prefix");
+    }
+    routes
+});
+
+/// As the most obliging back end reads a path: all escapes, both slashes, no parameters, dots resolved.
+fn obliging(path: &str) -> String {
+    let mut decoded = Vec::new();
+    let bytes = path.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let digits = bytes.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        let value = digits
+            .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+            .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        decoded.push(value.unwrap_or(bytes[at]));
+        at += if value.is_some() { 3 } else { 1 };
+    }
+    let text = String::from_utf8_lossy(&decoded).replace('\\', "/");
+    let mut segments: Vec<&str> = Vec::new();
+    let mut ends_in_folder = false;
+    for segment in text.split('/').skip(1) {
+        let name = segment.split(';').next().unwrap_or("");
+        ends_in_folder = matches!(name, "" | "." | "..");
+        match name {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            name => segments.push(name),
+        }
+    }
+    let slash = if ends_in_folder && !segments.is_empty() { "/" } else { "" };
+    format!("/{}{slash}", segments.join("/"))
+}
+
+fuzz_target!(|text: &str| {
+    let Ok(group) = ROUTES.find(text) else { return };
+    let path = text.split('?').next().unwrap_or("");
+    // No request line holds these.
+    if !path.starts_with('/') || path.contains(|c: char| c.is_ascii_control() || c == ' ' || c == '#') {
+        return;
+    }
+    // A second layer of escapes is for a second reader; a NUL ends the path for some, and not for others.
+    if path.contains("%25") || path.contains("%00") {
+        return;
+    }
+    let plain = obliging(path);
+    let expected =
+        ["/images/me/", "/images", "/pdf/"].into_iter().find(|prefix| match plain.strip_prefix(prefix) {
+            Some(rest) => prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/'),
+            None => false,
+        });
+    assert_eq!(group.name(), expected.unwrap_or("/"), "{path:?} is {plain:?} to a back end");
+});

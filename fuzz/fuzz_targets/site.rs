@@ -1,0 +1,31 @@
+//! A site's answers to any head: paths, conditions, ranges, and test answers. What is promised is
+//! there, and nothing that was not in the folder comes out of it.
+#![no_main]
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use giliran::buffer::Buffer;
+use giliran::http::head::RequestHead;
+use giliran::site::{Content, Role, Site};
+use giliran_fuzz::now;
+use libfuzzer_sys::fuzz_target;
+
+static SITE: LazyLock<Site> = LazyLock::new(|| {
+    let public = Path::new(env!("CARGO_MANIFEST_DIR")).join("../public");
+    Site::open(Role::Generic, &public).expect("the folder is part of the repository")
+});
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(Some(head)) = RequestHead::parse(bytes) else { return };
+    let answer = SITE.answer(&head, &now());
+    assert!((200..=599).contains(&answer.status));
+    if let Content::File { file, offset, length } = &answer.body {
+        let size = file.metadata().expect("an open file has metadata").len();
+        assert!(offset.checked_add(*length).is_some_and(|end| end <= size), "a range beyond the file");
+    }
+    let mut out = Buffer::new();
+    let fits = answer.write_head(&mut out, head.version, None, &now());
+    assert!(fits && out.bytes().ends_with(b"\r\n\r\n"));
+    assert_eq!(out.bytes().windows(4).filter(|end| end == b"\r\n\r\n").count(), 1, "a split answer");
+});

@@ -1,0 +1,91 @@
+//! The lab as its users run it: the grid with all bodies verified, a stopped grid that goes on, and
+//! lessons that name the right cause. No time is asserted: test machines are busy.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs the lab, whatever build it is.
+fn lab(folder: &Path, flags: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+    command.args(flags).args(["--allow-debug", "--out"]).arg(folder).output().unwrap()
+}
+
+fn printed(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+const SMALL: [&str; 8] = ["--backends", "1,2", "--concurrency", "2,10", "--requests", "200", "--repeat", "1"];
+
+#[test]
+fn the_grid_verifies_every_body_and_leaves_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = printed(&lab(folder.path(), &SMALL));
+    assert!(text.contains("Load balancer: threaded") && text.contains("Load balancer: async"), "{text}");
+    assert!(text.contains("2021"), "{text}");
+    let csv = fs::read_to_string(folder.path().join("results.csv")).unwrap();
+    let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows.len(), 1 + 8);
+    let column = |name: &str| rows[0].iter().position(|column| *column == name).unwrap();
+    for row in &rows[1..] {
+        assert_eq!(row[column("answered")], "200", "{row:?}");
+        for fault in ["non_2xx", "refused", "reset", "timed_out", "short", "wrong", "other"] {
+            assert_eq!(row[column(fault)], "0", "{fault}: {row:?}");
+        }
+    }
+    let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert_eq!(page.matches("<svg").count(), 4, "two plots a concurrency");
+    assert!(!page.contains("<script") && !page.contains("src="));
+    assert!(!folder.path().join("runs.jsonl").exists(), "nothing is left to go on from");
+}
+
+#[test]
+fn both_languages_and_kept_connections() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = printed(&lab(folder.path(), &[&SMALL[..], &["--keep-alive", "--lang", "id"]].concat()));
+    assert!(text.contains("permintaan selesai") || text.contains("konkurensi"), "{text}");
+}
+
+#[test]
+fn bad_usage_is_status_2() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(lab(folder.path(), &["--backends", "0"]).status.code(), Some(2));
+    assert_eq!(lab(folder.path(), &["lesson", "nothing"]).status.code(), Some(2));
+    if cfg!(debug_assertions) {
+        let refused = Command::new(env!("CARGO_BIN_EXE_lab")).arg("--quick").output().unwrap();
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("debug build"));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_small_backlog_overflows_and_is_named_and_a_large_one_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = printed(&lab(folder.path(), &["lesson", "backlog", "--quick", "--no-guess"]));
+    let overflows = |backlog: &str| {
+        let row = text.lines().find(|line| line.contains(&format!("│ {backlog:>7} ┆"))).unwrap();
+        let last = row.trim_end_matches(['│', ' ']).rsplit('┆').next().unwrap();
+        last.trim().parse::<u64>().unwrap()
+    };
+    assert!(overflows("1") > 0, "{text}");
+    assert!(overflows("1") > overflows("1024"), "{text}");
+    assert!(text.contains("Backlog, not threads"), "{text}");
+    assert!(folder.path().join("lesson-backlog.svg").exists());
+}
+
+#[test]
+fn idle_clients_starve_a_pool_that_does_not_park() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = printed(&lab(folder.path(), &["lesson", "pool", "--quick", "--no-guess"]));
+    assert!(text.contains("It was: they get nothing at all"), "{text}");
+}
+
+#[test]
+fn our_servers_wait_for_the_whole_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = printed(&lab(folder.path(), &["lesson", "one-byte", "--quick", "--no-guess"]));
+    assert!(text.contains("Ours answered after 51, 51"), "{text}");
+}

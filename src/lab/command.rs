@@ -1,0 +1,311 @@
+//! The lab's command line: flags, their defaults, and what each command does with them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::bounds::{
+    BACKENDS, BACKENDS_MAX, CONCURRENCY, CONCURRENCY_MAX, QUICK_REQUESTS, QUICK_RUN_LIMIT, REPEATS,
+    REPEATS_MAX, REQUESTS, REQUESTS_MAX, RUN_LIMIT,
+};
+use super::grid::{Grid, seed_of_the_moment};
+use super::lang::Lang;
+use super::lessons::{Classroom, Lesson};
+use super::progress::say;
+use super::results::Settings;
+use super::stand::Contender;
+use super::summary::summarize;
+use super::tools::Tool;
+use super::{lessons, report, tables};
+use crate::cli::{self, Failure};
+use crate::duration::Period;
+use crate::net::shutdown::Shutdown;
+use crate::net::signals;
+
+/// Repeats the course's experiment on this machine, and explains what it sees.
+#[derive(Debug, Parser)]
+#[command(name = "lab", version, about, long_about = None, after_help = "Examples:\n  lab --quick\n  \
+    lab --peer python --peer haproxy --backends 1,3 --concurrency 10\n  lab lesson backlog")]
+pub(super) struct Command {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    grid: GridFlags,
+    #[command(subcommand)]
+    other: Option<Other>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Other {
+    /// One cause at a time: guess, run, see.
+    Lesson {
+        /// Which.
+        #[arg(value_enum)]
+        name: Lesson,
+    },
+}
+
+#[derive(Args, Debug)]
+struct Common {
+    /// Less of everything: about a minute on two cores.
+    #[arg(long, global = true)]
+    quick: bool,
+    /// The language of tables, sentences and reports.
+    #[arg(long, global = true, value_enum, default_value = "en")]
+    lang: Lang,
+    /// The folder of the report.
+    #[arg(long, global = true, value_name = "DIR", default_value = "lab-report")]
+    out: PathBuf,
+    /// Lessons: do not ask for a guess first.
+    #[arg(long, global = true)]
+    no_guess: bool,
+    /// Run a debug build all the same; its report says that its figures mean nothing.
+    #[arg(long, global = true)]
+    allow_debug: bool,
+}
+
+#[derive(Args, Debug)]
+struct GridFlags {
+    /// Requests of one run [default: 10000; 2000 with --quick].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=REQUESTS_MAX))]
+    requests: Option<u64>,
+    /// How many clients ask at once.
+    #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = up_to(CONCURRENCY_MAX), default_values_t = CONCURRENCY)]
+    concurrency: Vec<usize>,
+    /// How many HTTP servers are behind the balancer.
+    #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = up_to(BACKENDS_MAX), default_values_t = BACKENDS)]
+    backends: Vec<usize>,
+    /// What is asked for.
+    #[arg(long, value_name = "PATH", default_value = "/", value_parser = path)]
+    path: String,
+    /// Runs of each cell.
+    #[arg(long, value_name = "N", value_parser = up_to(REPEATS_MAX), default_value_t = REPEATS)]
+    repeat: usize,
+    /// Longest time of one run [default: 60s; 5s with --quick].
+    #[arg(long, value_name = "TIME", value_parser = Period::parse_deadline)]
+    limit: Option<Period>,
+    /// Many requests on one connection, instead of a connection a request.
+    #[arg(long)]
+    keep_alive: bool,
+    /// Another balancer in the same grid; repeatable.
+    #[arg(long, value_enum, value_name = "NAME")]
+    peer: Vec<Peer>,
+    /// A checkout of the course's own programs, in the same grid.
+    #[arg(long, value_name = "DIR")]
+    python: Option<PathBuf>,
+    /// Who sends the requests.
+    #[arg(long, value_enum, default_value = "own")]
+    client: Tool,
+    /// Continue a stopped grid (the default where its settings are the same).
+    #[arg(long, conflicts_with = "fresh")]
+    resume: bool,
+    /// Begin anew, whatever is saved.
+    #[arg(long)]
+    fresh: bool,
+    /// The order of the cells; printed with every report.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Peer {
+    /// Our counterparts of the course's programs.
+    Python,
+    Haproxy,
+    Nginx,
+    Apache,
+}
+
+fn up_to(most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
+    move |text| match text.parse() {
+        Ok(number) if (1..=most).contains(&number) => Ok(number),
+        _ => Err(format!("a number from 1 to {most} is wanted")),
+    }
+}
+
+fn path(text: &str) -> Result<String, String> {
+    match text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(text.to_owned()),
+        false => Err("a path begins with / and has no spaces".to_owned()),
+    }
+}
+
+impl Command {
+    /// Does what was asked for.
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let common = &self.common;
+        if cfg!(debug_assertions) && !common.allow_debug {
+            return Err(Failure::Usage(
+                "this is a debug build, and its figures would mean nothing: cargo run --release --bin lab"
+                    .to_owned(),
+            ));
+        }
+        let listening = signals::listen(false).map_err(|error| Failure::Runtime(error.to_string()));
+        let (stop, _hangups) = listening?;
+        match self.other {
+            None => self.grid.run(common, &stop),
+            Some(Other::Lesson { name }) => {
+                let room = Classroom {
+                    lang: common.lang,
+                    quick: common.quick,
+                    asks: !common.no_guess,
+                    out: &common.out,
+                    stop: &stop,
+                };
+                lessons::teach(name, &room)
+            }
+        }
+    }
+}
+
+impl GridFlags {
+    fn run(&self, common: &Common, stop: &Shutdown) -> Result<(), Failure> {
+        let lang = common.lang;
+        if !self.client.is_installed() {
+            let name = self.client.name();
+            return Err(Failure::Runtime(format!(
+                "{name} is not installed: leave --client out, or install it"
+            )));
+        }
+        let grid = Grid {
+            contenders: self.contenders(),
+            backends: self.backends.clone(),
+            concurrency: self.concurrency.clone(),
+            tool: self.client,
+            settings: self.settings(common.quick),
+            fresh: self.fresh,
+        };
+        let unsaved = |error: std::io::Error| Failure::Runtime(format!("{}: {error}", common.out.display()));
+        let outcome = grid.run(&common.out, lang, stop).map_err(unsaved)?;
+        if outcome.results.runs.is_empty() {
+            let why = outcome.failures.first().or(outcome.missing.first()).cloned();
+            let stopped =
+                lang.pick("stopped before the first run was over", "dihentikan sebelum putaran pertama usai");
+            return Err(Failure::Runtime(why.unwrap_or_else(|| stopped.to_owned())));
+        }
+        let remarks: Vec<String> = outcome.missing.iter().chain(&outcome.failures).cloned().collect();
+        let page = report::write(&common.out, &outcome.results, &remarks, lang).map_err(unsaved)?;
+        cli::print(&shown(&outcome.results, &remarks, &page, lang))?;
+        if outcome.is_stopped {
+            let text = lang.pick(
+                "Stopped. What was measured is saved; the same command goes on from here.",
+                "Dihentikan. Yang terukur sudah tersimpan; perintah yang sama melanjutkannya.",
+            );
+            say(text);
+        }
+        match outcome.failures.len() {
+            0 => Ok(()),
+            count => Err(Failure::Runtime(format!(
+                "{count} runs could not be made; the first: {}",
+                outcome.failures[0]
+            ))),
+        }
+    }
+
+    fn contenders(&self) -> Vec<Contender> {
+        let mut contenders = vec![Contender::Threaded, Contender::Async];
+        for peer in &self.peer {
+            match peer {
+                Peer::Python => contenders.extend([Contender::PythonThreaded, Contender::PythonAsync]),
+                Peer::Haproxy => contenders.push(Contender::Haproxy),
+                Peer::Nginx => contenders.push(Contender::Nginx),
+                Peer::Apache => contenders.push(Contender::Apache),
+            }
+        }
+        if let Some(folder) = &self.python {
+            contenders.push(Contender::CourseThreaded(folder.clone()));
+            contenders.push(Contender::CourseAsync(folder.clone()));
+        }
+        contenders
+    }
+
+    fn settings(&self, quick: bool) -> Settings {
+        let limit = if quick { QUICK_RUN_LIMIT } else { RUN_LIMIT };
+        let limit = self.limit.map_or(limit, |limit| limit.0);
+        Settings {
+            requests: self.requests.unwrap_or(if quick { QUICK_REQUESTS } else { REQUESTS }),
+            path: self.path.clone(),
+            keep_alive: self.keep_alive,
+            client: self.client.name().to_owned(),
+            limit_seconds: limit.max(Duration::from_secs(1)).as_secs(),
+            repeats: self.repeat,
+            seed: self.seed.unwrap_or_else(seed_of_the_moment),
+        }
+    }
+}
+
+/// The tables, as they are printed.
+fn shown(results: &super::results::Results, remarks: &[String], page: &Path, lang: Lang) -> String {
+    let mut text = String::new();
+    if results.machine.debug_build {
+        text += &(report::debug_build(lang) + "\n\n");
+    }
+    text += &(report::about(results, lang) + "\n");
+    remarks.iter().for_each(|remark| text += &format!("{remark}\n"));
+    for table in tables::tables(&summarize(&results.runs), lang) {
+        text += &format!("\n{}", tables::draw(&table));
+    }
+    text + &format!("\n{}: {}\n", lang.pick("Report", "Laporan"), page.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(flags: &[&str]) -> Result<Command, clap::Error> {
+        Command::try_parse_from([&["lab"], flags].concat())
+    }
+
+    #[test]
+    fn the_default_is_the_courses_grid() {
+        let command = read(&[]).unwrap();
+        assert_eq!(
+            (command.grid.backends.as_slice(), command.grid.concurrency.as_slice()),
+            (&BACKENDS[..], &CONCURRENCY[..])
+        );
+        let settings = command.grid.settings(false);
+        assert_eq!((settings.requests, settings.repeats, settings.limit_seconds), (10_000, 3, 60));
+        assert_eq!(command.grid.settings(true).requests, QUICK_REQUESTS);
+        assert_eq!(command.grid.contenders(), [Contender::Threaded, Contender::Async]);
+    }
+
+    #[test]
+    fn flags_are_read() {
+        let command = read(&[
+            "--backends",
+            "1,3",
+            "--concurrency=7",
+            "--peer",
+            "python",
+            "--peer",
+            "nginx",
+            "--lang",
+            "id",
+        ])
+        .unwrap();
+        assert_eq!(
+            (command.grid.backends.as_slice(), command.grid.concurrency.as_slice()),
+            (&[1, 3][..], &[7][..])
+        );
+        assert_eq!(command.grid.contenders().len(), 5);
+        assert_eq!(command.common.lang, Lang::Id);
+        let lesson = read(&["lesson", "blocked-loop", "--no-guess", "--quick"]).unwrap();
+        assert!(lesson.common.no_guess && lesson.common.quick);
+        for bad in [
+            &["--backends", "0"][..],
+            &["--concurrency", "1001"],
+            &["--path", "x"],
+            &["--resume", "--fresh"],
+            &["lesson", "x"],
+        ] {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        use clap::CommandFactory;
+        Command::command().debug_assert();
+    }
+}

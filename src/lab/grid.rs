@@ -1,0 +1,189 @@
+//! The grid: every contender x back ends x concurrency, several times, in a shuffled order.
+//!
+//! Contract: one pass over all cells is over before the next begins, and each pass has an order of its
+//! own: a machine that grows warm or busy then slows all cells and not one column. Every run is saved
+//! before the next is begun, and one that is saved already is not run again.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::lang::Lang;
+use super::machine::Machine;
+use super::progress::Progress;
+use super::random::Random;
+use super::results::{Cell, Results, Saved, Settings};
+use super::stand::{Contender, StandError};
+use super::tools::Tool;
+use super::trial::Trial;
+use crate::net::shutdown::Shutdown;
+
+/// The file that a stopped grid is continued from, in the folder of the report.
+pub(super) const RUNS_FILE: &str = "runs.jsonl";
+
+/// What to run.
+#[derive(Debug)]
+pub(super) struct Grid {
+    pub(super) contenders: Vec<Contender>,
+    pub(super) backends: Vec<usize>,
+    pub(super) concurrency: Vec<usize>,
+    pub(super) tool: Tool,
+    pub(super) settings: Settings,
+    pub(super) fresh: bool,
+}
+
+/// How it went.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) results: Results,
+    /// Stopped before the end: what there is, is saved.
+    pub(super) is_stopped: bool,
+    /// Contenders that are not installed, in one line each.
+    pub(super) missing: Vec<String>,
+    /// Cells that could not be run, in one line each.
+    pub(super) failures: Vec<String>,
+}
+
+impl Grid {
+    /// Runs what is not saved in `folder` yet.
+    ///
+    /// Errors: results cannot be saved there.
+    pub(super) fn run(self, folder: &Path, lang: Lang, stop: &Shutdown) -> std::io::Result<Outcome> {
+        let path = folder.join(RUNS_FILE);
+        let mut saved = Saved::open(&path, self.settings.clone(), Machine::this(), self.fresh)?;
+        let order = self.order();
+        let left: Vec<_> = order.into_iter().filter(|(_, cell, repeat)| !saved.has(cell, *repeat)).collect();
+        let mut progress = Progress::new(left.len());
+        if !saved.results.runs.is_empty() {
+            let done = saved.results.runs.len();
+            progress.note(&lang.pick(
+                format!("Going on after {done} saved runs (--fresh begins anew)."),
+                format!("Melanjutkan setelah {done} putaran tersimpan (--fresh memulai dari awal)."),
+            ));
+        }
+        let trial = Trial { settings: &self.settings, tool: self.tool, stop };
+        let mut absent: Vec<(&Contender, String)> = Vec::new();
+        let mut failures = Vec::new();
+        for (contender, cell, repeat) in left {
+            if stop.is_draining() {
+                break;
+            }
+            progress.begin(&describe(&cell, repeat));
+            if absent.iter().any(|(other, _)| *other == contender) {
+                progress.end();
+                continue;
+            }
+            match trial.run(contender, &cell, repeat) {
+                // A run that was stopped in the middle measured nothing.
+                Ok(_) | Err(_) if stop.is_draining() => break,
+                Ok(run) => saved.push(run)?,
+                Err(StandError::Missing(why)) => {
+                    progress.note(&format!("{contender}: {why}"));
+                    absent.push((contender, why));
+                }
+                Err(StandError::Failed(why)) => {
+                    let line = format!("{}: {why}", describe(&cell, repeat));
+                    progress.note(&line);
+                    failures.push(line);
+                }
+            }
+            progress.end();
+        }
+        progress.finish();
+        let missing = absent.into_iter().map(|(contender, why)| format!("{contender}: {why}")).collect();
+        let is_stopped = stop.is_draining();
+        let results = if is_stopped || !failures.is_empty() { saved.results } else { saved.finish()? };
+        Ok(Outcome { results: self.asked_for(results), is_stopped, missing, failures })
+    }
+
+    /// All runs, in the order in which they are run.
+    fn order(&self) -> Vec<(&Contender, Cell, usize)> {
+        let mut random = Random::new(self.settings.seed);
+        let mut order = Vec::new();
+        for repeat in 0..self.settings.repeats {
+            let mut cells: Vec<(&Contender, Cell)> =
+                self.contenders.iter().flat_map(|contender| self.cells(contender)).collect();
+            random.shuffle(&mut cells);
+            order.extend(cells.into_iter().map(|(contender, cell)| (contender, cell, repeat)));
+        }
+        order
+    }
+
+    fn cells<'g>(&'g self, contender: &'g Contender) -> impl Iterator<Item = (&'g Contender, Cell)> {
+        self.backends.iter().flat_map(move |backends| {
+            self.concurrency.iter().map(move |concurrency| {
+                let cell = Cell {
+                    contender: contender.to_string(),
+                    is_async: contender.is_async(),
+                    backends: *backends,
+                    concurrency: *concurrency,
+                };
+                (contender, cell)
+            })
+        })
+    }
+
+    /// A continued file may hold cells that were asked for then and not now.
+    fn asked_for(&self, mut results: Results) -> Results {
+        let names: Vec<String> = self.contenders.iter().map(Contender::to_string).collect();
+        results.runs.retain(|run| {
+            names.contains(&run.cell.contender)
+                && self.backends.contains(&run.cell.backends)
+                && self.concurrency.contains(&run.cell.concurrency)
+        });
+        results
+    }
+}
+
+fn describe(cell: &Cell, repeat: usize) -> String {
+    format!("{} x{}, concurrency {}, run {}", cell.contender, cell.backends, cell.concurrency, repeat + 1)
+}
+
+/// A seed that nobody chose.
+pub(super) fn seed_of_the_moment() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.unwrap_or(Duration::ZERO).as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::results::tests::settings;
+    use super::*;
+
+    fn grid() -> Grid {
+        Grid {
+            contenders: vec![Contender::Threaded, Contender::Async],
+            backends: vec![1, 2, 3],
+            concurrency: vec![2, 10],
+            tool: Tool::Own,
+            settings: settings(),
+            fresh: false,
+        }
+    }
+
+    #[test]
+    fn every_cell_has_its_turn_once_a_pass_and_each_pass_its_order() {
+        let grid = grid();
+        let order = grid.order();
+        assert_eq!(order.len(), 2 * 3 * 2 * 3);
+        let passes: Vec<Vec<Cell>> =
+            order.chunks(12).map(|pass| pass.iter().map(|(_, cell, _)| cell.clone()).collect()).collect();
+        assert_ne!(passes[0], passes[1]);
+        for pass in passes {
+            let mut sorted = pass;
+            sorted.sort();
+            sorted.dedup();
+            assert_eq!(sorted.len(), 12);
+        }
+        assert_eq!(order, grid.order(), "the same seed, the same order");
+    }
+
+    #[test]
+    fn a_stopped_grid_says_so_and_runs_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let stop = Shutdown::new();
+        stop.trigger();
+        let outcome = grid().run(folder.path(), Lang::En, &stop).unwrap();
+        assert!(outcome.is_stopped && outcome.results.runs.is_empty());
+        assert!(folder.path().join(RUNS_FILE).exists(), "what there was is kept");
+    }
+}

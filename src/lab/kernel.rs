@@ -1,0 +1,152 @@
+//! What the kernel and the processes of a run say about it, read before and after.
+//!
+//! Contract: counters are differences over a run. Those of TCP belong to the whole machine (Linux
+//! keeps them per network namespace), so whatever else talks meanwhile is in them; those of processes
+//! belong to the balancer and its back ends alone. On a system without `/proc` all are zero.
+
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+
+/// Counters of the machine's TCP.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Kernel {
+    /// Handshakes that found the accept queue of a listener full (`ListenOverflows`).
+    pub(super) listen_overflows: u64,
+    /// Handshakes given up by a listener for any reason, overflows included (`ListenDrops`).
+    pub(super) listen_drops: u64,
+    /// Segments sent again (`RetransSegs`): of them, the SYNs that met a full queue.
+    pub(super) retransmits: u64,
+}
+
+impl Kernel {
+    /// The counters as they stand.
+    pub(super) fn now() -> Kernel {
+        let text = |path| fs::read_to_string(path).unwrap_or_default();
+        Kernel::parse(&text("/proc/net/netstat"), &text("/proc/net/snmp"))
+    }
+
+    fn parse(netstat: &str, snmp: &str) -> Kernel {
+        Kernel {
+            listen_overflows: table_value(netstat, "TcpExt:", "ListenOverflows"),
+            listen_drops: table_value(netstat, "TcpExt:", "ListenDrops"),
+            retransmits: table_value(snmp, "Tcp:", "RetransSegs"),
+        }
+    }
+
+    /// What was counted since `before`.
+    pub(super) fn since(&self, before: &Kernel) -> Kernel {
+        Kernel {
+            listen_overflows: self.listen_overflows.saturating_sub(before.listen_overflows),
+            listen_drops: self.listen_drops.saturating_sub(before.listen_drops),
+            retransmits: self.retransmits.saturating_sub(before.retransmits),
+        }
+    }
+}
+
+/// These files have pairs of lines with the same first word: names, then numbers.
+fn table_value(text: &str, row: &str, name: &str) -> u64 {
+    let mut lines = text.lines().filter(|line| line.split(' ').next() == Some(row));
+    let (Some(names), Some(numbers)) = (lines.next(), lines.next()) else { return 0 };
+    let mut pairs = names.split_whitespace().zip(numbers.split_whitespace());
+    pairs.find(|(found, _)| *found == name).and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
+}
+
+/// What a set of processes used.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(super) struct Processes {
+    /// Seconds of CPU time, of all threads.
+    pub(super) cpu_seconds: f64,
+    /// Times a thread gave its core up, because it had to wait.
+    pub(super) voluntary_switches: u64,
+    /// Times a thread lost its core to another.
+    pub(super) involuntary_switches: u64,
+    /// Memory, shared pages counted by share (PSS), in KiB: as it stands, not a difference.
+    pub(super) memory_kib: u64,
+}
+
+/// Clock ticks of `/proc/PID/stat` in a second: fixed for programs by Linux (`USER_HZ`).
+const TICKS_PER_SECOND: f64 = 100.0;
+
+impl Processes {
+    /// What these processes have used so far. One that is gone counts as nothing.
+    pub(super) fn now(pids: &[u32]) -> Processes {
+        let mut all = Processes::default();
+        for pid in pids {
+            let text = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            all.cpu_seconds += cpu_seconds(&text("stat"));
+            all.memory_kib += field(&text("smaps_rollup"), "Pss:");
+            // Of each thread its own: the process's `status` has those of the first thread only.
+            for status in threads(*pid) {
+                all.voluntary_switches += field(&status, "voluntary_ctxt_switches:");
+                all.involuntary_switches += field(&status, "nonvoluntary_ctxt_switches:");
+            }
+        }
+        all
+    }
+
+    /// What was used since `before`; memory as it stands.
+    pub(super) fn since(&self, before: &Processes) -> Processes {
+        Processes {
+            cpu_seconds: (self.cpu_seconds - before.cpu_seconds).max(0.0),
+            voluntary_switches: self.voluntary_switches.saturating_sub(before.voluntary_switches),
+            involuntary_switches: self.involuntary_switches.saturating_sub(before.involuntary_switches),
+            memory_kib: self.memory_kib,
+        }
+    }
+}
+
+fn threads(pid: u32) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| fs::read_to_string(entry.path().join("status")).ok()).collect()
+}
+
+/// The number after `name` at the begin of a line.
+fn field(text: &str, name: &str) -> u64 {
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    value
+        .and_then(|value| value.split_whitespace().next())
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(0)
+}
+
+fn cpu_seconds(stat: &str) -> f64 {
+    // The program's name is in parentheses and may hold anything, spaces and parentheses too.
+    let Some((_, after_name)) = stat.rsplit_once(')') else { return 0.0 };
+    // Fields 14 and 15 of proc(5); the one after the name is the third.
+    let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
+    ticks.sum::<f64>() / TICKS_PER_SECOND
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_read_by_name() {
+        let netstat = "TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 4 30 31\n\
+            IpExt: InNoRoutes ListenOverflows\nIpExt: 1 2\n";
+        let snmp = "Ip: Forwarding RetransSegs\nIp: 1 9\nTcp: RtoAlgorithm RetransSegs\nTcp: 1 77\n";
+        let kernel = Kernel::parse(netstat, snmp);
+        assert_eq!(kernel, Kernel { listen_overflows: 30, listen_drops: 31, retransmits: 77 });
+        let before = Kernel { listen_overflows: 10, listen_drops: 40, retransmits: 70 };
+        assert_eq!(kernel.since(&before), Kernel { listen_overflows: 20, listen_drops: 0, retransmits: 7 });
+        assert_eq!(Kernel::parse("", ""), Kernel::default());
+    }
+
+    #[test]
+    fn a_process_is_read_past_its_name() {
+        let stat = "42 (a (b) c) S 1 42 42 0 -1 4194304 100 0 0 0 150 50 0 0 20 0 3 0 100 1 1";
+        assert_eq!(cpu_seconds(stat), 2.0);
+        assert_eq!(cpu_seconds("nonsense"), 0.0);
+        assert_eq!(field("VmRSS: 3 kB\nvoluntary_ctxt_switches:\t17\n", "voluntary_ctxt_switches:"), 17);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_has_memory_and_switches() {
+        let own = Processes::now(&[std::process::id()]);
+        assert!(own.memory_kib > 0 && own.voluntary_switches > 0, "{own:?}");
+        assert_eq!(Processes::now(&[]), Processes::default());
+    }
+}

@@ -1,0 +1,309 @@
+//! What is saved: every run as soon as it is over, one JSON object a line; and what comes of them all.
+//!
+//! Contract: a stopped grid loses nothing but the run that was under way. A file of runs belongs to one
+//! set of [`Settings`]; with other ones it is not continued, since its figures would not compare. The
+//! fields are documented in `docs/lab-results.md`; a change that readers must know raises [`SCHEMA`].
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::client::{Faults, Percentiles};
+use super::kernel::{Kernel, Processes};
+use super::machine::Machine;
+
+/// Version of what is written here.
+pub(super) const SCHEMA: u32 = 1;
+
+/// One place in the tables.
+#[derive(Clone, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub(super) struct Cell {
+    /// The balancer, by its short name.
+    pub(super) contender: String,
+    /// Its model: one loop, or a thread a connection.
+    pub(super) is_async: bool,
+    pub(super) backends: usize,
+    pub(super) concurrency: usize,
+}
+
+/// One run of one cell.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(super) struct Run {
+    #[serde(flatten)]
+    pub(super) cell: Cell,
+    /// Which of the cell's runs, from 0.
+    pub(super) repeat: usize,
+    /// Requests that were to be made; 0 where the tool counts time instead (`wrk`).
+    pub(super) requests: u64,
+    /// Answers that came whole, with a 2xx status and, with our own client, the right body.
+    pub(super) answered: u64,
+    pub(super) faults: Faults,
+    /// Begun and not ended when the run's time was over.
+    pub(super) unfinished: u64,
+    pub(super) reopened: u64,
+    pub(super) stray: u64,
+    pub(super) seconds: f64,
+    pub(super) connect: Percentiles,
+    pub(super) first_byte: Percentiles,
+    pub(super) total: Percentiles,
+    /// The client's CPU time as a share of one core; 0 where it is not known.
+    pub(super) client_share: f64,
+    pub(super) kernel: Kernel,
+    pub(super) balancer: Processes,
+    pub(super) back_ends: Processes,
+}
+
+impl Run {
+    /// Answers in a second.
+    pub(super) fn rate(&self) -> f64 {
+        if self.seconds > 0.0 { self.answered as f64 / self.seconds } else { 0.0 }
+    }
+
+    /// Complete requests as `ab` counts them: answered in full, whatever the status.
+    pub(super) fn complete(&self) -> u64 {
+        self.answered + self.faults.non_2xx
+    }
+
+    /// Milliseconds an answer, across all clients; `None` without any.
+    pub(super) fn milliseconds(&self) -> Option<f64> {
+        (self.answered > 0).then(|| self.seconds * 1000.0 / self.answered as f64)
+    }
+}
+
+/// What all runs of one file have in common.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Settings {
+    pub(super) requests: u64,
+    pub(super) path: String,
+    pub(super) keep_alive: bool,
+    /// `own`, `ab` or `wrk`.
+    pub(super) client: String,
+    pub(super) limit_seconds: u64,
+    pub(super) repeats: usize,
+    /// Of the order of the cells.
+    pub(super) seed: u64,
+}
+
+impl Settings {
+    /// True if runs under the one compare with runs under the other. The order does not matter for
+    /// that, nor does how often.
+    fn compares_with(&self, other: &Settings) -> bool {
+        let of = |settings: &Settings| Settings { seed: 0, repeats: 0, ..settings.clone() };
+        of(self) == of(other)
+    }
+}
+
+/// Everything, as in `results.json`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(super) struct Results {
+    pub(super) schema: u32,
+    pub(super) machine: Machine,
+    pub(super) settings: Settings,
+    pub(super) runs: Vec<Run>,
+}
+
+/// The first line of a file of runs.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+struct Opening {
+    schema: u32,
+    machine: Machine,
+    settings: Settings,
+}
+
+/// A file of runs that grows.
+#[derive(Debug)]
+pub(super) struct Saved {
+    file: File,
+    path: PathBuf,
+    pub(super) results: Results,
+}
+
+impl Saved {
+    /// Continues the file at `path` if its runs compare with `settings` on this machine, else begins it anew.
+    ///
+    /// Errors: the file cannot be read or written.
+    pub(super) fn open(path: &Path, settings: Settings, machine: Machine, fresh: bool) -> io::Result<Saved> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let earlier = if fresh { None } else { read(path)? };
+        let earlier = earlier.filter(|(earlier, _)| is_same_experiment(earlier, &settings, &machine));
+        let opening = Opening { schema: SCHEMA, machine, settings };
+        let (file, runs) = match earlier {
+            Some((earlier, whole_bytes)) => {
+                let mut file = OpenOptions::new().write(true).open(path)?;
+                // A line cut by a crash goes, or the next one would be glued to it.
+                file.set_len(whole_bytes)?;
+                io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
+                (file, earlier.runs)
+            }
+            None => {
+                let mut file = File::create(path)?;
+                write_line(&mut file, &opening)?;
+                (file, Vec::new())
+            }
+        };
+        let Opening { schema, machine, settings } = opening;
+        let results = Results { schema, machine, settings, runs };
+        Ok(Saved { file, path: path.to_owned(), results })
+    }
+
+    /// Writes a run down before anything else is begun.
+    pub(super) fn push(&mut self, run: Run) -> io::Result<()> {
+        write_line(&mut self.file, &run)?;
+        self.results.runs.push(run);
+        Ok(())
+    }
+
+    /// True if this run is there already.
+    pub(super) fn has(&self, cell: &Cell, repeat: usize) -> bool {
+        self.results.runs.iter().any(|run| run.cell == *cell && run.repeat == repeat)
+    }
+
+    /// The experiment is complete: a next one starts anew.
+    pub(super) fn finish(self) -> io::Result<Results> {
+        fs::remove_file(&self.path)?;
+        Ok(self.results)
+    }
+}
+
+fn is_same_experiment(earlier: &Results, settings: &Settings, machine: &Machine) -> bool {
+    let of = |machine: &Machine| (machine.cpu.clone(), machine.kernel.clone(), machine.commit.clone());
+    earlier.schema == SCHEMA
+        && earlier.settings.compares_with(settings)
+        && of(&earlier.machine) == of(machine)
+        && earlier.machine.debug_build == machine.debug_build
+}
+
+fn write_line(file: &mut File, value: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    // In one write: a signal between two would leave half a line.
+    file.write_all(&line)
+}
+
+/// The runs of an earlier file and the length of its whole lines; `None` if there is none to continue.
+fn read(path: &Path) -> io::Result<Option<(Results, u64)>> {
+    let mut lines = match File::open(path) {
+        Ok(file) => BufReader::new(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut line = String::new();
+    lines.read_line(&mut line)?;
+    let Ok(Opening { schema, machine, settings }) = serde_json::from_str(&line) else { return Ok(None) };
+    let mut whole_bytes = line.len() as u64;
+    let mut runs = Vec::new();
+    loop {
+        line.clear();
+        lines.read_line(&mut line)?;
+        match serde_json::from_str::<Run>(&line) {
+            Ok(run) if line.ends_with('\n') => runs.push(run),
+            _ => break,
+        }
+        whole_bytes += line.len() as u64;
+    }
+    Ok(Some((Results { schema, machine, settings, runs }, whole_bytes)))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::lab) fn cell(contender: &str, backends: usize, concurrency: usize) -> Cell {
+        let is_async = contender.contains("async");
+        Cell { contender: contender.to_owned(), is_async, backends, concurrency }
+    }
+
+    /// A run without blemish of 10,000 requests at `rate`.
+    pub(in crate::lab) fn run(cell: Cell, repeat: usize, rate: f64) -> Run {
+        Run {
+            cell,
+            repeat,
+            requests: 10_000,
+            answered: 10_000,
+            faults: Faults::default(),
+            unfinished: 0,
+            reopened: 0,
+            stray: 0,
+            seconds: 10_000.0 / rate,
+            connect: Percentiles::default(),
+            first_byte: Percentiles::default(),
+            total: Percentiles {
+                count: 10_000,
+                p50_us: 900,
+                p99_us: 2000,
+                max_us: 9000,
+                ..Default::default()
+            },
+            client_share: 0.2,
+            kernel: Kernel::default(),
+            balancer: Processes::default(),
+            back_ends: Processes::default(),
+        }
+    }
+
+    pub(in crate::lab) fn settings() -> Settings {
+        Settings {
+            requests: 10_000,
+            path: "/".to_owned(),
+            keep_alive: false,
+            client: "own".to_owned(),
+            limit_seconds: 60,
+            repeats: 3,
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn a_stopped_experiment_goes_on_where_it_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lab-report").join("runs.jsonl");
+        let open =
+            |settings: Settings, fresh| Saved::open(&path, settings, Machine::default(), fresh).unwrap();
+        let mut saved = open(settings(), false);
+        saved.push(run(cell("async", 1, 2), 0, 500.0)).unwrap();
+        saved.push(run(cell("async", 1, 5), 0, 600.0)).unwrap();
+        drop(saved);
+
+        // A crash in the middle of a line.
+        let whole = fs::read(&path).unwrap();
+        let cut = [&whole[..], b"{\"contender\":\"asy"].concat();
+        fs::write(&path, cut).unwrap();
+        let mut saved = open(Settings { seed: 99, ..settings() }, false);
+        assert_eq!(saved.results.runs.len(), 2);
+        assert!(saved.has(&cell("async", 1, 5), 0) && !saved.has(&cell("async", 1, 5), 1));
+        saved.push(run(cell("async", 1, 5), 1, 610.0)).unwrap();
+        drop(saved);
+        assert_eq!(open(settings(), false).results.runs.len(), 3, "the cut line did not spoil the next one");
+
+        let other = Settings { requests: 5, ..settings() };
+        assert!(open(other, false).results.runs.is_empty(), "other settings do not compare");
+        let saved = open(settings(), true);
+        assert!(saved.results.runs.is_empty(), "--fresh");
+        saved.finish().unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn results_are_read_back_as_they_were_written() {
+        let results = Results {
+            schema: SCHEMA,
+            machine: Machine::this(),
+            settings: settings(),
+            runs: vec![run(cell("threaded", 2, 10), 0, 1234.5)],
+        };
+        let text = serde_json::to_string(&results).unwrap();
+        assert_eq!(serde_json::from_str::<Results>(&text).unwrap(), results);
+        assert!(text.contains("\"contender\":\"threaded\""), "a cell's fields stand in the run itself");
+    }
+
+    #[test]
+    fn figures_without_answers_are_not_nan() {
+        let mut nothing = run(cell("async", 1, 2), 0, 500.0);
+        (nothing.answered, nothing.seconds) = (0, 0.0);
+        assert_eq!((nothing.rate(), nothing.milliseconds()), (0.0, None));
+    }
+}

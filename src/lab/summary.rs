@@ -1,0 +1,96 @@
+//! Runs of a cell put together: the middle one, and how far they lie apart.
+//!
+//! Contract: the figures shown for a cell are those of *one* run, the one with the median rate, so
+//! that they belong together; what must not be overlooked (faults, overflows) is summed over all.
+
+use std::collections::BTreeMap;
+
+use super::client::Faults;
+use super::results::{Cell, Run};
+
+/// A cell in the tables.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Summary {
+    /// The run with the median rate; of an even number, the slower of the middle two.
+    pub(super) middle: Run,
+    pub(super) runs: usize,
+    pub(super) slowest: f64,
+    pub(super) fastest: f64,
+    /// Of all runs.
+    pub(super) faults: Faults,
+    pub(super) listen_overflows: u64,
+    pub(super) unfinished: u64,
+}
+
+impl Summary {
+    /// Answers a second, the median.
+    pub(super) fn rate(&self) -> f64 {
+        self.middle.rate()
+    }
+
+    /// Half the distance between the slowest and the fastest run: what lies within it is noise.
+    pub(super) fn noise(&self) -> f64 {
+        (self.fastest - self.slowest) / 2.0
+    }
+
+    /// The distance between the slowest and the fastest run, as a share of the median.
+    pub(super) fn spread(&self) -> f64 {
+        if self.rate() > 0.0 { (self.fastest - self.slowest) / self.rate() } else { 0.0 }
+    }
+}
+
+/// All cells, in the order of the tables.
+pub(super) fn summarize(runs: &[Run]) -> Vec<Summary> {
+    let mut cells: BTreeMap<&Cell, Vec<&Run>> = BTreeMap::new();
+    for run in runs {
+        cells.entry(&run.cell).or_default().push(run);
+    }
+    cells.into_values().map(|runs| put_together(&runs)).collect()
+}
+
+/// `runs` has at least one.
+fn put_together(runs: &[&Run]) -> Summary {
+    let mut by_rate = runs.to_vec();
+    by_rate.sort_by(|one, other| one.rate().total_cmp(&other.rate()));
+    let mut faults = Faults::default();
+    runs.iter().for_each(|run| faults.add(&run.faults));
+    Summary {
+        middle: by_rate[(by_rate.len() - 1) / 2].clone(),
+        runs: runs.len(),
+        slowest: by_rate[0].rate(),
+        fastest: by_rate[by_rate.len() - 1].rate(),
+        faults,
+        listen_overflows: runs.iter().map(|run| run.kernel.listen_overflows).sum(),
+        unfinished: runs.iter().map(|run| run.unfinished).sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::results::tests::{cell, run};
+    use super::*;
+
+    #[test]
+    fn the_middle_run_stands_for_its_cell() {
+        let mut runs: Vec<Run> = [500.0, 100.0, 300.0]
+            .into_iter()
+            .enumerate()
+            .map(|(n, rate)| run(cell("async", 1, 2), n, rate))
+            .collect();
+        runs[1].faults.reset = 4;
+        runs[1].kernel.listen_overflows = 7;
+        runs.push(run(cell("async", 1, 5), 0, 50.0));
+        let cells = summarize(&runs);
+        assert_eq!(cells.len(), 2);
+        let first = &cells[0];
+        assert_eq!((first.middle.repeat, first.runs), (2, 3));
+        assert!((first.rate() - 300.0).abs() < 1e-9 && (first.noise() - 200.0).abs() < 1e-9);
+        assert!((first.spread() - 400.0 / 300.0).abs() < 1e-9);
+        assert_eq!(
+            (first.faults.reset, first.listen_overflows),
+            (4, 7),
+            "of all runs, not of the middle one"
+        );
+        assert_eq!((cells[1].runs, cells[1].spread()), (1, 0.0));
+    }
+}
