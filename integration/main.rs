@@ -42,6 +42,8 @@ mod integration {
     mod peers;
     /// What the threaded model alone has.
     mod pool;
+    /// Clients that come through a proxy, and back ends that are told of them.
+    mod proxy_protocol;
     /// Our counterparts of the Python programs: the same wire format, the same faults.
     mod python_counterparts;
     /// What the Python programs did wrong.

@@ -96,6 +96,20 @@ impl Buffer {
         true
     }
 
+    /// Puts all of `bytes` in front of what is held, or nothing and `false` if they do not fit.
+    #[must_use]
+    pub fn push_front(&mut self, bytes: &[u8]) -> bool {
+        let held = self.len();
+        if !self.push(bytes) {
+            return false;
+        }
+        let (start, end) = (self.start, self.end);
+        if let Some(storage) = &mut self.storage {
+            storage[start..end].rotate_left(held);
+        }
+        true
+    }
+
     /// Drops everything from `len` on: undoes a half-written head.
     pub fn truncate(&mut self, len: usize) {
         self.end = self.end.min(self.start + len);
@@ -176,6 +190,19 @@ mod tests {
         assert_eq!(buffer.bytes(), b"c");
         buffer.consume(1);
         assert!(buffer.storage.is_none());
+    }
+
+    #[test]
+    fn what_is_put_in_front_comes_first() {
+        let mut buffer = Buffer::new();
+        assert!(buffer.push_front(b"") && buffer.push_front(b"cd"));
+        assert!(buffer.push(b"xef"));
+        buffer.consume(0);
+        assert!(buffer.push_front(b"ab"));
+        assert_eq!(buffer.bytes(), b"abcdxef");
+        buffer.consume(5);
+        assert!(buffer.push_front(b"d") && !buffer.push_front(&[0; BUFFER_BYTES]));
+        assert_eq!(buffer.bytes(), b"def");
     }
 
     #[test]

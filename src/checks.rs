@@ -20,6 +20,7 @@ use crate::defaults::{CHECK_ANSWER_BYTES_MAX, CHECK_TIMEOUT};
 use crate::health::{Answer, Change, Health, Probe};
 use crate::net::connect::{self, ConnectError};
 use crate::net::{clock, io as net_io};
+use crate::proxy_protocol::{Version, own_header};
 
 /// The checks of one role's back ends; they end when this is dropped.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ impl Checker {
         groups: Vec<Arc<Group>>,
         interval: Option<Duration>,
         probe: Probe,
+        introduces: Option<Version>,
     ) -> io::Result<Option<Checker>> {
         let Some(interval) = interval.filter(|_| !groups.is_empty()) else { return Ok(None) };
         let poll = Poll::new()?;
@@ -45,6 +47,7 @@ impl Checker {
         let round = Round {
             poll,
             probe,
+            introduces,
             interval,
             groups,
             patients: Vec::new(),
@@ -78,6 +81,8 @@ const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(100);
 struct Round {
     poll: Poll,
     probe: Probe,
+    /// Back ends want a PROXY header ahead of what they are asked for.
+    introduces: Option<Version>,
     interval: Duration,
     groups: Vec<Arc<Group>>,
     patients: Vec<Patient>,
@@ -180,7 +185,10 @@ impl Round {
             }
             patient.health.began(now);
             let address = patient.backend.address;
-            let request = self.probe.request(address);
+            let mut request = self.probe.request(address);
+            if let Some(version) = self.introduces.filter(|_| !request.is_empty()) {
+                request.splice(..0, own_header(version));
+            }
             let begun = connect::start(address).and_then(|mut stream| {
                 let both = Interest::READABLE | Interest::WRITABLE;
                 let registered = self.poll.registry().register(&mut stream, patient.token, both);

@@ -183,6 +183,12 @@ pub const TRIAL_DELAY_MAX: Duration = Duration::from_secs(60);
 /// Lines the log holds while its file or terminal is slow; more are counted and dropped.
 pub const LOG_LINES_MAX: usize = 8192;
 
+/// Bytes of a PROXY header as a line of text, with its end: what the specification calls the worst case.
+pub const PROXY_LINE_BYTES_MAX: usize = 107;
+
+/// Bytes of a binary PROXY header with all that it may carry about TLS (nginx: 4096).
+pub const PROXY_HEADER_BYTES_MAX: usize = 4096;
+
 /// Fields that one `Connection` may name; browsers name two. More are an attempt to make us compare a lot.
 pub const CONNECTION_OPTIONS_MAX: usize = 16;
 

@@ -43,6 +43,8 @@ pub enum How {
 pub enum Phase {
     /// Between two requests, or before the first byte of the first.
     Idle,
+    /// Reading the header by which a proxy tells who the client is.
+    ProxyHeader,
     /// Reading the request head.
     RequestHead,
     /// Reading or forwarding the request body.
@@ -105,6 +107,7 @@ impl fmt::Display for Ending {
         };
         let phase = match self.phase {
             Phase::Idle => "while idle",
+            Phase::ProxyHeader => "in PROXY header",
             Phase::RequestHead => "in request head",
             Phase::RequestBody => "in request body",
             Phase::Queue => "in queue",

@@ -34,6 +34,7 @@ use crate::http::{Method, Refusal, Version};
 use crate::linger::Linger;
 use crate::log::{self, Closing};
 use crate::now::Now;
+use crate::proxy_protocol::Caller;
 use crate::relay::Relay;
 use crate::request_line::RequestLine;
 use crate::route::Routes;
@@ -57,7 +58,7 @@ pub struct Gateway {
 #[derive(Debug)]
 pub struct Exchange {
     role: &'static str,
-    client: SocketAddr,
+    caller: Caller,
     gateway: Arc<Gateway>,
     timeouts: Timeouts,
     keep_alive_requests: u32,
@@ -98,21 +99,21 @@ impl Exchange {
     /// A connection that was accepted at `accepted` and is taken up now.
     pub fn new(
         role: &'static str,
-        client: SocketAddr,
+        caller: impl Into<Caller>,
         gateway: Arc<Gateway>,
         timeouts: Timeouts,
         keep_alive_requests: u32,
         accepted: Instant,
         now: &Now,
     ) -> Exchange {
-        log::connection_from(client);
+        let caller = caller.into();
         Exchange {
             role,
-            client,
+            caller,
             gateway,
             timeouts,
             keep_alive_requests,
-            state: State::Head,
+            state: caller.enter().map_or_else(State::Over, |()| State::Head),
             reader: RequestReader::new(accepted),
             link: Link::None,
             request: Request::default(),
@@ -263,6 +264,9 @@ impl Exchange {
 
     /// Answers 503 and closes: there is no worker for this connection.
     pub fn refuse_for_lack_of_workers(&mut self, now: &Now) {
+        if matches!(self.state, State::Over(_)) {
+            return; // a stranger gets no answer
+        }
         let refusal = Refusal::new(503, "All workers are busy and the queue is full; try again soon.");
         self.refuse(refusal, How::Limited, Phase::Queue, now);
     }
@@ -276,7 +280,7 @@ impl Exchange {
         let ending = Ending::new(Who::Us, How::Finished, Phase::AnswerHead);
         self.log_exchange(Some(101), backend.as_ref().map(|backend| backend.address), ending, now);
         let buffers = [std::mem::take(&mut self.client_input), std::mem::take(&mut self.backend_input)];
-        Relay::join(self.role, self.client, (group, backend), self.timeouts, buffers, now)
+        Relay::join(self.role, self.caller.address(), (group, backend), self.timeouts, buffers, now)
     }
 
     /// True if the close must be a reset, because an orderly one would make a cut answer look complete.
@@ -309,7 +313,7 @@ impl Exchange {
 
     /// Refuses a request that was not forwarded, or not wholly, and closes.
     fn refuse(&mut self, refusal: Refusal, how: How, phase: Phase, now: &Now) {
-        ::log::debug!("{} is answered {refusal}", self.client);
+        ::log::debug!("{} is answered {refusal}", self.caller.address());
         self.request_line.set_if_empty("-");
         self.request.abandon();
         self.request.keep = false;
@@ -381,7 +385,7 @@ impl Exchange {
 
     fn log_exchange(&mut self, status: Option<u16>, backend: Option<SocketAddr>, ending: Ending, now: &Now) {
         let request = Some(self.request_line.as_str());
-        let closing = self.account.closing(self.role, self.client, ending, now);
+        let closing = self.account.closing(self.role, self.caller.address(), ending, now);
         log::closed(&Closing { backend, request, status, ..closing });
         self.request_line.clear();
         self.account.bytes_in = 0;

@@ -6,7 +6,7 @@
 //! ```text
 //!             +----------------------- the core: no sockets, no clock --------------------+
 //!             | http/  head  framing  body  response      site/  path  conditional  mime |
-//!             | web   exchange   relay        route   balance   forward   kept   wants   |
+//!             | web   exchange   relay        route  balance  forward  proxy_protocol    |
 //!             +---------------+-----------------------------------------+----------------+
 //!                             |                                         |
 //!             threaded/  pool web gateway relay          poll_loop/  reactor web gateway relay
@@ -54,6 +54,7 @@ pub mod net;
 pub mod network;
 pub mod now;
 pub mod poll_loop;
+pub mod proxy_protocol;
 pub mod relay;
 pub mod request_line;
 pub mod roles;

@@ -6,6 +6,8 @@
 //! and then is not read from: the kernel slows the sender down.
 //!
 //! ```text
+//!   Entering: a PROXY header is awaited, if one is to come
+//!      |
 //!   Connecting --connected--> Joined --both directions ended--> Over
 //!      |  ^                     |
 //!      |  +-- next candidate    +-- reset, deadline --> Over
@@ -19,9 +21,11 @@ use std::time::Instant;
 use crate::account::Account;
 use crate::balance::{Chosen, Group, Turn};
 use crate::buffer::Buffer;
+use crate::defaults::PROXY_HEADER_BYTES_MAX;
 use crate::ending::{Ending, How, Phase, Who};
 use crate::log::{self, Closing};
 use crate::now::Now;
+use crate::proxy_protocol::Caller;
 use crate::settings::Timeouts;
 use crate::wants::Wants;
 
@@ -29,7 +33,7 @@ use crate::wants::Wants;
 #[derive(Debug)]
 pub struct Relay {
     role: &'static str,
-    client: SocketAddr,
+    caller: Caller,
     group: Arc<Group>,
     timeouts: Timeouts,
     state: State,
@@ -44,6 +48,10 @@ pub struct Relay {
 
 #[derive(Debug)]
 enum State {
+    /// A header is awaited that tells who the client is.
+    Entering {
+        until: Instant,
+    },
     /// `backend` is the candidate being tried; `None` until one is chosen.
     Connecting {
         turn: Option<Turn>,
@@ -85,17 +93,20 @@ impl Relay {
     /// A relay for a client that was accepted at `accepted` and is taken up now.
     pub fn new(
         role: &'static str,
-        client: SocketAddr,
+        caller: impl Into<Caller>,
         group: Arc<Group>,
         timeouts: Timeouts,
         accepted: Instant,
         now: &Now,
     ) -> Relay {
-        log::connection_from(client);
-        let state = State::Connecting { turn: None, backend: None, until: now.instant + timeouts.connect };
-        Relay {
+        let caller = caller.into();
+        let state = match caller.enter() {
+            Ok(()) => State::Entering { until: accepted + timeouts.header },
+            Err(ending) => State::Over { backend: None, ending },
+        };
+        let mut relay = Relay {
             role,
-            client,
+            caller,
             group,
             timeouts,
             state,
@@ -103,6 +114,25 @@ impl Relay {
             down: Flow::default(),
             last_progress: now.instant,
             account: Account::open(accepted, now),
+        };
+        relay.hear_caller(now);
+        relay
+    }
+
+    /// Begins to connect as soon as it is known for whom.
+    fn hear_caller(&mut self, now: &Now) {
+        let State::Entering { .. } = self.state else { return };
+        match self.caller.hear(&mut self.up.buffer, self.up.ended) {
+            Ok(true) => {
+                let until = now.instant + self.timeouts.connect;
+                self.state = State::Connecting { turn: None, backend: None, until };
+                // What came with the caller's own header leaves room: see `client_space`.
+                if !self.caller.introduce(&mut self.up.buffer) {
+                    self.end(Ending::new(Who::Us, How::Failed, Phase::ProxyHeader));
+                }
+            }
+            Ok(false) => {}
+            Err(ending) => self.end(ending),
         }
     }
 
@@ -118,7 +148,7 @@ impl Relay {
     ) -> Relay {
         Relay {
             role,
-            client,
+            caller: client.into(),
             group,
             timeouts,
             state: State::Joined { backend },
@@ -132,6 +162,7 @@ impl Relay {
     /// What this connection waits for.
     pub fn wants(&self) -> Wants {
         match self.state {
+            State::Entering { .. } => Wants { read_client: true, ..Wants::default() },
             State::Connecting { backend: None, .. } => Wants { connect: true, ..Wants::default() },
             // Bytes for a back end that is still being connected may be tried at once: they go out
             // if the connection is there already, as on one machine it nearly always is.
@@ -158,7 +189,7 @@ impl Relay {
     /// When [`expired`](Relay::expired) is to be called if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
-            State::Connecting { until, .. } => Some(until),
+            State::Entering { until } | State::Connecting { until, .. } => Some(until),
             State::Joined { .. } => Some(self.last_progress + self.silence_allowed()),
             State::Over { .. } => None,
         }
@@ -178,6 +209,7 @@ impl Relay {
             _ => return,
         }
         match self.state {
+            State::Entering { .. } => self.end(Ending::new(Who::Client, How::TimedOut, Phase::ProxyHeader)),
             State::Connecting { .. } => self.connect_failed(How::TimedOut, now),
             _ => {
                 // Whoever owes the next byte: of a half-closed relay the side that has not ended.
@@ -197,7 +229,11 @@ impl Relay {
         match backend {
             Some(backend) => Some(backend.address),
             None => {
-                ::log::error!("no back end of {} could be connected for {}", self.group.name(), self.client);
+                ::log::error!(
+                    "no back end of {} could be connected for {}",
+                    self.group.name(),
+                    self.caller.address()
+                );
                 self.end(Ending::new(Who::Backend, How::Refused, Phase::Connect));
                 None
             }
@@ -233,7 +269,13 @@ impl Relay {
 
     /// Where bytes from the client go.
     pub fn client_space(&mut self) -> &mut [u8] {
-        self.up.buffer.space()
+        let held = self.up.buffer.len();
+        let space = self.up.buffer.space();
+        match self.state {
+            // No more than a header may have, so that ours has room where that one was.
+            State::Entering { .. } => &mut space[..PROXY_HEADER_BYTES_MAX.saturating_sub(held)],
+            _ => space,
+        }
     }
 
     /// There was nothing to read after all: gives the memory for it back.
@@ -247,6 +289,7 @@ impl Relay {
         self.account.bytes_in += count as u64;
         self.up.ended |= count == 0;
         self.up.buffer.filled(count);
+        self.hear_caller(now);
     }
 
     /// Bytes for the client.
@@ -302,7 +345,7 @@ impl Relay {
 
     /// A call on the client's socket failed.
     pub fn client_failed(&mut self) {
-        self.end(Ending::new(Who::Client, How::Reset, Phase::Relay));
+        self.end(Ending::new(Who::Client, How::Reset, self.phase()));
     }
 
     /// A call on the back end's socket failed after it was connected.
@@ -312,11 +355,19 @@ impl Relay {
 
     /// The program stops and the time for finishing is over.
     pub fn drained(&mut self) {
-        self.end(Ending::new(Who::Us, How::Drained, Phase::Relay));
+        self.end(Ending::new(Who::Us, How::Drained, self.phase()));
+    }
+
+    fn phase(&self) -> Phase {
+        match self.state {
+            State::Entering { .. } => Phase::ProxyHeader,
+            _ => Phase::Relay,
+        }
     }
 
     fn end(&mut self, ending: Ending) {
         let backend = match &mut self.state {
+            State::Entering { .. } => None,
             State::Connecting { backend, .. } | State::Joined { backend } => backend.take(),
             State::Over { .. } => return,
         };
@@ -333,7 +384,7 @@ impl Relay {
         self.end(Ending::new(Who::Us, How::Finished, Phase::Relay));
         let State::Over { backend, ending } = &self.state else { return };
         let backend = backend.as_ref().map(|backend| backend.address);
-        let closing = self.account.closing(self.role, self.client, *ending, now);
+        let closing = self.account.closing(self.role, self.caller.address(), *ending, now);
         log::closed(&Closing { backend, ..closing });
     }
 }
@@ -342,6 +393,7 @@ impl Relay {
 mod tests {
     use super::*;
     use crate::defaults::BUFFER_BYTES;
+    use crate::proxy_protocol::{Policy, Version};
     use std::time::Duration;
 
     fn now() -> Now {
@@ -428,6 +480,72 @@ mod tests {
         assert_ne!(first, second);
         relay.connect_failed(How::Refused, &now);
         assert_eq!(relay.choose_backend(&now), None);
+        assert!(relay.wants().finish && !relay.was_cut());
+    }
+
+    /// A relay whose clients come through proxies of 10.0.0.0/8, and whose back ends are told of them.
+    fn introduced(peer: &str, now: &Now) -> Relay {
+        let trust = vec!["10.0.0.0/8".parse().unwrap()];
+        let policy = Policy { accept: true, trust, send: Some(Version::V1) };
+        let caller = policy.caller(peer.parse().unwrap(), || Ok("10.0.0.2:80".parse().unwrap()));
+        let group = Arc::new(Group::new("test", vec![SocketAddr::from(([127, 0, 0, 1], 9001))]));
+        Relay::new("test", caller, group, Timeouts::default(), now.instant, now)
+    }
+
+    #[test]
+    fn a_header_is_waited_for_and_told_on_ahead_of_all_else() {
+        let now = now();
+        let header = b"PROXY TCP4 203.0.113.9 198.51.100.1 1 80\r\n";
+        for cut in 0..=header.len() {
+            let mut relay = introduced("10.0.0.1:1", &now);
+            assert_eq!(relay.deadline(), Some(now.instant + Timeouts::default().header));
+            if cut > 0 {
+                from_client(&mut relay, &header[..cut], &now);
+            }
+            assert_eq!(relay.wants().connect, cut == header.len());
+            if relay.wants().connect {
+                assert_eq!(relay.choose_backend(&now), Some(SocketAddr::from(([127, 0, 0, 1], 9001))));
+            }
+            from_client(&mut relay, &[&header[cut..], b"behind"].concat(), &now);
+            relay.choose_backend(&now);
+            relay.connected(&now);
+            assert_eq!(relay.backend_output(), [&header[..], b"behind"].concat(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn what_comes_with_a_short_header_leaves_room_for_a_longer_one() {
+        let now = now();
+        let mut relay = introduced("10.0.0.1:1", &now);
+        let space = relay.client_space();
+        let count = space.len();
+        assert!(count < BUFFER_BYTES);
+        space.fill(b'x');
+        space[..15].copy_from_slice(b"PROXY UNKNOWN\r\n");
+        relay.client_received(count, &now);
+        let output = relay.backend_output();
+        assert!(output.starts_with(b"PROXY TCP4 10.0.0.1 10.0.0.2 1 80\r\nxxx"), "the peer itself");
+        assert!(output.ends_with(&vec![b'x'; count - 15]));
+    }
+
+    #[test]
+    fn without_its_header_a_client_has_no_back_end() {
+        let start = now();
+        let ending = |relay: &Relay| match relay.state {
+            State::Over { ending, .. } => Some((ending.who, ending.how, ending.phase)),
+            _ => None,
+        };
+        let relay = introduced("192.0.2.1:1", &start);
+        assert_eq!(ending(&relay), Some((Who::Us, How::Refused, Phase::ProxyHeader)));
+        let mut relay = introduced("10.0.0.1:1", &start);
+        from_client(&mut relay, b"GET /", &start);
+        assert_eq!(ending(&relay), Some((Who::Client, How::Malformed, Phase::ProxyHeader)));
+        let mut relay = introduced("10.0.0.1:1", &start);
+        relay.expired(&start.after(Timeouts::default().header));
+        assert_eq!(ending(&relay), Some((Who::Client, How::TimedOut, Phase::ProxyHeader)));
+        let mut relay = introduced("10.0.0.1:1", &start);
+        relay.client_received(0, &start);
+        assert_eq!(ending(&relay), Some((Who::Client, How::Closed, Phase::Idle)));
         assert!(relay.wants().finish && !relay.was_cut());
     }
 

@@ -36,6 +36,7 @@ pub struct Plan {
 /// Plans a static server over the site of `kind`.
 pub fn server(kind: site::Role) -> impl Fn(&Role, &Server) -> Result<Plan, Failure> {
     move |role, args| {
+        args.front.check()?;
         let site = Site::open(kind, &args.site.root)
             .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.site.root.display())))?;
         let site = if args.site.mirror { site.with_mirror() } else { site };
@@ -52,6 +53,7 @@ pub fn server(kind: site::Role) -> impl Fn(&Role, &Server) -> Result<Plan, Failu
 
 /// Plans the reverse proxy.
 pub fn proxy(role: &Role, args: &Proxy) -> Result<Plan, Failure> {
+    args.front.check()?;
     let routing = &args.routing;
     let mut names = vec![look_up("--default", "default", &routing.default)?];
     let mut routes = Routes::new(Arc::clone(names[0].group()));
@@ -67,7 +69,7 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<Plan, Failure> {
         model: args.driver.model,
         service: Service::Gateway(Arc::new(Gateway {
             routes,
-            rules: Rules { trust: routing.trust.clone() },
+            rules: Rules { trust: args.front.trust.clone() },
         })),
         settings: args.settings(),
         addresses: resolve("--listen", &args.listening.listen)?,
@@ -80,6 +82,7 @@ pub fn balancer<T: clap::Args + Effect>(
     model: Model,
 ) -> impl Fn(&Role, &Balancer<T>) -> Result<Plan, Failure> {
     move |role, args| {
+        args.front.check()?;
         let back_ends = &args.back_ends;
         let endpoints = match back_ends.backends {
             Some(count) => defaults::WEB_SERVERS[..count].iter().copied().map(Endpoint::from).collect(),
@@ -90,7 +93,7 @@ pub fn balancer<T: clap::Args + Effect>(
         let service = match back_ends.mode {
             Mode::Tcp => Service::Relay(group),
             Mode::Http => {
-                let rules = Rules { trust: back_ends.trust.clone() };
+                let rules = Rules { trust: args.front.trust.clone() };
                 Service::Gateway(Arc::new(Gateway { routes: Routes::new(group), rules }))
             }
         };

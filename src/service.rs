@@ -15,6 +15,7 @@ use crate::health::Probe;
 use crate::live::Live;
 use crate::lookups::{Lookups, Names};
 use crate::net::shutdown::Shutdown;
+use crate::proxy_protocol::Policy;
 use crate::settings::{Model, Settings, Timeouts};
 use crate::site::Site;
 use crate::{poll_loop, threaded};
@@ -58,6 +59,8 @@ pub struct Offer {
     pub service: Service,
     /// How patiently.
     pub timeouts: Timeouts,
+    /// Who is believed about clients, and who is told of them.
+    pub proxies: Arc<Policy>,
     /// What keeps the service's back ends known.
     pub upkeep: Arc<Upkeep>,
 }
@@ -82,10 +85,21 @@ impl Offer {
     ) -> io::Result<Offer> {
         let probe = settings.check_probe.clone().unwrap_or_else(|| service.probe());
         let upkeep = Upkeep {
-            _checker: Checker::start(service.groups(), settings.check_interval, probe)?,
+            _checker: Checker::start(
+                service.groups(),
+                settings.check_interval,
+                probe,
+                settings.proxies.send,
+            )?,
             _lookups: Lookups::start(names, settings.resolve_interval)?,
         };
-        Ok(Offer { role, service, timeouts: settings.timeouts, upkeep: Arc::new(upkeep) })
+        Ok(Offer {
+            role,
+            service,
+            timeouts: settings.timeouts,
+            proxies: Arc::new(settings.proxies.clone()),
+            upkeep: Arc::new(upkeep),
+        })
     }
 }
 

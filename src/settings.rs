@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::defaults;
 use crate::health::Probe;
+use crate::proxy_protocol::Policy;
 
 /// Which driver serves: blocking threads, or loops over readiness.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
@@ -41,6 +42,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// The deadlines.
     pub timeouts: Timeouts,
+    /// Who is believed about clients, and who is told of them.
+    pub proxies: Policy,
     /// From one check of a back end to the next; `None` for no checks.
     pub check_interval: Option<Duration>,
     /// What back ends are asked for; `None` for what suits the service.
@@ -59,6 +62,7 @@ impl Default for Settings {
             loops: std::thread::available_parallelism().map_or(1, usize::from),
             connections_max: defaults::CONNECTIONS_MAX,
             timeouts: Timeouts::default(),
+            proxies: Policy::default(),
             check_interval: Some(defaults::CHECK_INTERVAL),
             check_probe: None,
             resolve_interval: Some(defaults::RESOLVE_INTERVAL),

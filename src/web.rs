@@ -14,7 +14,6 @@
 mod outgoing;
 mod request;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,6 +26,7 @@ use crate::http::{Refusal, Version};
 use crate::linger::Linger;
 use crate::log::{self, Closing};
 use crate::now::Now;
+use crate::proxy_protocol::Caller;
 use crate::request_line::RequestLine;
 use crate::settings::Timeouts;
 use crate::site::{Answer, Site};
@@ -38,7 +38,7 @@ pub use outgoing::Output;
 #[derive(Debug)]
 pub struct Web {
     role: &'static str,
-    client: SocketAddr,
+    caller: Caller,
     site: Arc<Site>,
     timeouts: Timeouts,
     keep_alive_requests: u32,
@@ -102,21 +102,21 @@ impl Web {
     /// A connection that was accepted at `accepted` and is taken up now.
     pub fn new(
         role: &'static str,
-        client: SocketAddr,
+        caller: impl Into<Caller>,
         site: Arc<Site>,
         timeouts: Timeouts,
         keep_alive_requests: u32,
         accepted: Instant,
         now: &Now,
     ) -> Web {
-        log::connection_from(client);
+        let caller = caller.into();
         Web {
             role,
-            client,
+            caller,
             site,
             timeouts,
             keep_alive_requests,
-            state: State::Head,
+            state: caller.enter().map_or_else(State::Over, |()| State::Head),
             reader: RequestReader::new(accepted),
             input: Buffer::new(),
             output: Buffer::new(),
@@ -239,6 +239,9 @@ impl Web {
 
     /// Answers 503 and closes: there is no worker for this connection.
     pub fn refuse_for_lack_of_workers(&mut self, now: &Now) {
+        if matches!(self.state, State::Over(_)) {
+            return; // a stranger gets no answer
+        }
         let refusal = Refusal::new(503, "All workers are busy and the queue is full; try again soon.");
         self.refuse(refusal, How::Limited, Phase::Queue, now);
     }
@@ -277,7 +280,7 @@ impl Web {
         log::closed(&Closing {
             request,
             status,
-            ..self.account.closing(self.role, self.client, ending, now)
+            ..self.account.closing(self.role, self.caller.address(), ending, now)
         });
         self.request_line.clear();
         self.account.bytes_in = 0;

@@ -207,6 +207,11 @@ pub struct Visit {
 }
 
 impl Visit {
+    /// Reads a line, without its end.
+    pub fn line(&mut self) -> io::Result<String> {
+        self.wire.one_line()
+    }
+
     /// Reads a request's head and leaves its body.
     pub fn head(&mut self) -> io::Result<Head> {
         let head = self.wire.head()?;

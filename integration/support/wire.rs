@@ -98,6 +98,11 @@ impl Wire {
         }
     }
 
+    /// Reads a line, without its end.
+    pub fn one_line(&mut self) -> io::Result<String> {
+        self.line(deadline())
+    }
+
     /// Reads exactly `count` bytes.
     pub fn exact(&mut self, count: usize) -> io::Result<Vec<u8>> {
         self.exact_by(count, deadline())

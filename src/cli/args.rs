@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::flags::{
-    BackEndTimes, BackEnds, ClientTimes, Configuration, Effect, Health, Listening, Logging, Loops, Pool,
-    Routing,
+    BackEndTimes, BackEnds, ClientTimes, Configuration, Effect, Front, Health, Listening, Logging, Loops,
+    Pool, Routing,
 };
 use super::values::{count, port_base};
 use crate::defaults;
@@ -27,6 +27,9 @@ pub struct Server {
     /// What it serves.
     #[command(flatten)]
     pub site: SiteFlags,
+    /// Proxies in front.
+    #[command(flatten)]
+    pub front: Front,
     /// Deadlines.
     #[command(flatten)]
     pub times: ClientTimes,
@@ -41,7 +44,7 @@ pub struct Server {
 impl Server {
     /// The settings these arguments come to.
     pub fn settings(&self) -> Settings {
-        settings(&[&self.listening, &self.driver, &self.times])
+        settings(&[&self.listening, &self.driver, &self.front, &self.times])
     }
 }
 
@@ -57,6 +60,9 @@ pub struct Proxy {
     /// Where requests go.
     #[command(flatten)]
     pub routing: Routing,
+    /// Proxies in front.
+    #[command(flatten)]
+    pub front: Front,
     /// Deadlines of clients.
     #[command(flatten)]
     pub times: ClientTimes,
@@ -77,7 +83,14 @@ pub struct Proxy {
 impl Proxy {
     /// The settings these arguments come to.
     pub fn settings(&self) -> Settings {
-        settings(&[&self.listening, &self.driver, &self.times, &self.back_end_times, &self.health])
+        settings(&[
+            &self.listening,
+            &self.driver,
+            &self.front,
+            &self.times,
+            &self.back_end_times,
+            &self.health,
+        ])
     }
 }
 
@@ -93,6 +106,9 @@ pub struct Balancer<T: Args + Effect> {
     /// Where connections or requests go.
     #[command(flatten)]
     pub back_ends: BackEnds,
+    /// Proxies in front.
+    #[command(flatten)]
+    pub front: Front,
     /// Deadlines of clients.
     #[command(flatten)]
     pub times: ClientTimes,
@@ -119,7 +135,15 @@ pub type AsyncBalancer = Balancer<Loops>;
 impl<T: Args + Effect> Balancer<T> {
     /// The settings these arguments come to.
     pub fn settings(&self) -> Settings {
-        settings(&[&self.listening, &self.concurrency, &self.times, &self.back_end_times, &self.health])
+        settings(&[
+            &self.listening,
+            &self.concurrency,
+            &self.back_ends,
+            &self.front,
+            &self.times,
+            &self.back_end_times,
+            &self.health,
+        ])
     }
 }
 

@@ -11,6 +11,7 @@ use clap::Args;
 use clap::builder::{ArgPredicate, PossibleValuesParser, TypedValueParser};
 use log::LevelFilter;
 
+use super::Failure;
 use super::values::count;
 use crate::defaults;
 use crate::duration::{Every, Period};
@@ -18,6 +19,7 @@ use crate::endpoint::Endpoint;
 use crate::health::Probe;
 use crate::log::Format;
 use crate::network::Network;
+use crate::proxy_protocol::Version;
 use crate::settings::Settings;
 
 /// Flags that change the settings of the drivers.
@@ -201,9 +203,47 @@ pub struct BackEnds {
     /// What is shared out: connections (tcp) or requests (http)
     #[arg(long, value_enum, default_value_t = Mode::Tcp)]
     pub mode: Mode,
-    /// http: an address or block, such as 10.0.0.0/8, whose X-Forwarded fields are believed; repeatable
+    /// Tell back ends who the client is by a PROXY header; their connections are not kept then
+    #[arg(long, value_enum, value_name = "VERSION")]
+    pub send_proxy: Option<Version>,
+}
+
+impl Effect for BackEnds {
+    fn apply(&self, settings: &mut Settings) {
+        settings.proxies.send = self.send_proxy;
+    }
+}
+
+/// Proxies that stand in front of this role.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Proxies in front")]
+pub struct Front {
+    /// An address or block, such as 10.0.0.0/8, whose X-Forwarded fields and PROXY headers are believed; repeatable
     #[arg(long, value_name = "ADDR")]
     pub trust: Vec<Network>,
+    /// Every connection begins with a PROXY header (v1 or v2); whoever is not trusted is closed
+    #[arg(long)]
+    pub proxy_protocol: bool,
+}
+
+impl Front {
+    /// Looks whether the flags make sense together.
+    pub fn check(&self) -> Result<(), Failure> {
+        match self.proxy_protocol && self.trust.is_empty() {
+            true => {
+                let words = "--proxy-protocol: nobody may send a header; name the proxies with --trust";
+                Err(Failure::Usage(words.to_owned()))
+            }
+            false => Ok(()),
+        }
+    }
+}
+
+impl Effect for Front {
+    fn apply(&self, settings: &mut Settings) {
+        settings.proxies.accept = self.proxy_protocol;
+        settings.proxies.trust.clone_from(&self.trust);
+    }
 }
 
 /// A value of `--route`: `PREFIX=ADDR[,ADDR]`.
@@ -254,9 +294,6 @@ pub struct Routing {
     #[arg(long, value_name = "ADDR[,ADDR]", value_delimiter = ',', value_parser = Endpoint::parse_target,
           default_values_t = [Endpoint::from(defaults::DEFAULT_SERVER)])]
     pub default: Vec<Endpoint>,
-    /// An address or block, such as 10.0.0.0/8, whose X-Forwarded fields are believed; repeatable
-    #[arg(long, value_name = "ADDR")]
-    pub trust: Vec<Network>,
 }
 
 /// The course's routes: images and PDF files have servers of their own.

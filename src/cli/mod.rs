@@ -23,7 +23,8 @@ use crate::{config, log};
 
 pub use args::{AsyncBalancer, Balancer, Proxy, Server, Suite, ThreadedBalancer};
 pub use flags::{
-    BackEndTimes, BackEnds, ClientTimes, Configuration, Effect, Health, Listening, Logging, Loops, Mode,
+    BackEndTimes, BackEnds, ClientTimes, Configuration, Effect, Front, Health, Listening, Logging, Loops,
+    Mode,
 };
 pub use flags::{Pool, RouteTo, Routing};
 pub use reload::Reload;

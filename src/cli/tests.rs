@@ -12,6 +12,7 @@ fn parse<A: Args>(role: Role, flags: &[&str]) -> Result<Parsed<A>, String> {
 }
 
 const LISTENING: [&str; 3] = ["listen", "backlog", "connections-max"];
+const FRONT: [&str; 2] = ["trust", "proxy-protocol"];
 const POOL: [&str; 3] = ["workers", "queue", "no-park"];
 const CLIENT_TIMES: [&str; 4] = ["header-timeout", "keep-alive", "stall-timeout", "drain"];
 const BACK_END_TIMES: [&str; 4] =
@@ -39,21 +40,21 @@ fn expect_flags(mut command: Command, groups: &[&[&str]]) {
 #[test]
 fn every_role_has_the_flags_that_concern_it_and_no_other() {
     let (site, model): (&[&str], &[&str]) = (&["root", "mirror"], &["model", "loops"]);
-    let back_ends: &[&str] = &["backend", "backends", "mode", "trust"];
+    let back_ends: &[&str] = &["backend", "backends", "mode", "send-proxy"];
     for role in [Role::DEFAULT_SERVER, Role::IMAGE_SERVER, Role::PDF_SERVER, Role::WEB_SERVER] {
-        expect_flags(role.command::<Server>(), &[&LISTENING, &POOL, &CLIENT_TIMES, site, model]);
+        expect_flags(role.command::<Server>(), &[&LISTENING, &FRONT, &POOL, &CLIENT_TIMES, site, model]);
     }
     expect_flags(
         Role::REVERSE_PROXY.command::<Proxy>(),
-        &[&LISTENING, &POOL, &CLIENT_TIMES, &BACK_END_TIMES, &HEALTH, model, &["route", "default", "trust"]],
+        &[&LISTENING, &FRONT, &POOL, &CLIENT_TIMES, &BACK_END_TIMES, &HEALTH, model, &["route", "default"]],
     );
     expect_flags(
         Role::LB_THREADED.command::<ThreadedBalancer>(),
-        &[&LISTENING, &POOL, &CLIENT_TIMES, &BACK_END_TIMES, &HEALTH, back_ends],
+        &[&LISTENING, &FRONT, &POOL, &CLIENT_TIMES, &BACK_END_TIMES, &HEALTH, back_ends],
     );
     expect_flags(
         Role::LB_ASYNC.command::<AsyncBalancer>(),
-        &[&LISTENING, &["loops"], &CLIENT_TIMES, &BACK_END_TIMES, &HEALTH, back_ends],
+        &[&LISTENING, &FRONT, &["loops"], &CLIENT_TIMES, &BACK_END_TIMES, &HEALTH, back_ends],
     );
     expect_flags(
         Role::SUITE.command::<Suite>(),

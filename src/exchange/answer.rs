@@ -275,7 +275,8 @@ impl Exchange {
         let (status, backend, ready) = (*status, *backend, *ready);
         // Bytes beyond the answer belong to no request: such a connection is not used again.
         let clean = self.backend_input.len() == ready;
-        let keep = *backend_keeps && clean && self.request.is_sent();
+        // One that began with a PROXY header is this client's alone.
+        let keep = *backend_keeps && clean && self.request.is_sent() && !self.caller.is_introduced();
         if let Link::Up { .. } = self.link {
             self.link = Link::Released { keep };
         }

@@ -61,7 +61,8 @@ impl Exchange {
         };
         let none_was_tried = turn.is_none();
         let mut turn = turn.unwrap_or_else(|| group.turn());
-        let may_reuse = again.is_none() && self.request.may_be_repeated();
+        // A connection that began with a PROXY header is this client's alone.
+        let may_reuse = again.is_none() && self.request.may_be_repeated() && !self.caller.is_introduced();
         let Some(backend) = again.or_else(|| group.next(&mut turn, now)) else {
             match none_was_tried {
                 true => self.none_alive(&group, now),
@@ -76,7 +77,7 @@ impl Exchange {
     }
 
     fn none_alive(&mut self, group: &Group, now: &Now) {
-        ::log::error!("no back end of {} is alive for {}", group.name(), self.client);
+        ::log::error!("no back end of {} is alive for {}", group.name(), self.caller.address());
         let ending = Ending::new(Who::Backend, How::Refused, Phase::Connect);
         self.answer_error(
             503,
@@ -101,7 +102,11 @@ impl Exchange {
                 Ending::new(Who::Backend, How::Closed, Phase::AnswerHead),
             ),
         };
-        ::log::error!("no other back end of {} is left for {}: {ending}", group.name(), self.client);
+        ::log::error!(
+            "no other back end of {} is left for {}: {ending}",
+            group.name(),
+            self.caller.address()
+        );
         self.answer_error(502, error, sentence, ending, now);
     }
 

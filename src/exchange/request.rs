@@ -150,7 +150,11 @@ impl Exchange {
         self.account.bytes_in += count as u64;
         self.client_ended |= count == 0;
         match self.state {
-            State::Head => self.read_head(now),
+            State::Head => match self.caller.hear(&mut self.client_input, self.client_ended) {
+                Ok(true) => self.read_head(now),
+                Ok(false) => {}
+                Err(ending) => self.state = State::Over(ending),
+            },
             State::Exchanging => self.read_body(now),
             State::Tunnel | State::Linger(..) | State::Over(_) => {}
         }
@@ -198,7 +202,10 @@ impl Exchange {
         self.request.upgrade = forward::upgrade(&head).is_some();
         let group = self.gateway.routes.find(head.path_and_query())?.clone();
         self.backend_output.clear();
-        self.gateway.rules.request(&head, framing, self.client, &mut self.backend_output)?;
+        self.gateway.rules.request(&head, framing, self.caller.address(), &mut self.backend_output)?;
+        if !self.caller.introduce(&mut self.backend_output) {
+            return Err(Refusal::new(431, "The request head leaves no room for a PROXY header."));
+        }
         self.request.head_length = self.backend_output.len();
         self.request.body = Body::Reading { reader: BodyReader::new(framing), ready: 0 };
         self.client_input.consume(length);

@@ -17,6 +17,7 @@ use crate::kept::Kept;
 use crate::net::connect::{self, ConnectError};
 use crate::net::{clock, io};
 use crate::now::Now;
+use crate::proxy_protocol::Policy;
 use crate::service::{Offer, Service, Upkeep};
 use crate::settings::Timeouts;
 
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) proxies: Arc<Policy>,
     /// A kept connection draws back ends for as long as it lives: they are kept known for it.
     pub(crate) upkeep: Arc<Upkeep>,
 }
@@ -38,6 +40,7 @@ impl Shared {
             role: offer.role,
             gateway: Arc::clone(gateway),
             timeouts: offer.timeouts,
+            proxies: Arc::clone(&offer.proxies),
             upkeep: Arc::clone(&offer.upkeep),
         })
     }
@@ -73,9 +76,10 @@ impl Connection for GatewayConnection {
     type Local = Kept<Socket>;
 
     fn accept(shared: &Shared, client: Socket, peer: SocketAddr, now: &Now) -> Self {
-        let Shared { role, gateway, timeouts, upkeep } = shared;
+        let Shared { role, gateway, timeouts, proxies, upkeep } = shared;
+        let caller = proxies.caller(peer, || client.local_addr());
         let (gateway, accepted) = (Arc::clone(gateway), now.instant);
-        let exchange = Exchange::new(role, peer, gateway, *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
+        let exchange = Exchange::new(role, caller, gateway, *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
         let stage = Stage::Exchanging(Exchanging { exchange, client, backend: None });
         GatewayConnection { stage, _upkeep: Arc::clone(upkeep) }
     }

@@ -12,6 +12,7 @@ use super::{Around, CALLS_A_TURN, Connection, Side, Turn, reactor};
 use crate::balance::Group;
 use crate::net::connect::{self, ConnectError};
 use crate::now::Now;
+use crate::proxy_protocol::Policy;
 use crate::relay::Relay;
 use crate::service::{Offer, Service};
 use crate::settings::Timeouts;
@@ -22,13 +23,19 @@ pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) group: Arc<Group>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) proxies: Arc<Policy>,
 }
 
 impl Shared {
     /// What is offered; `None` if that is no relay.
     pub(crate) fn of(offer: &Offer) -> Option<Shared> {
         let Service::Relay(group) = &offer.service else { return None };
-        Some(Shared { role: offer.role, group: Arc::clone(group), timeouts: offer.timeouts })
+        Some(Shared {
+            role: offer.role,
+            group: Arc::clone(group),
+            timeouts: offer.timeouts,
+            proxies: Arc::clone(&offer.proxies),
+        })
     }
 }
 
@@ -45,8 +52,9 @@ impl Connection for RelayConnection {
     type Local = ();
 
     fn accept(shared: &Shared, client: Socket, peer: SocketAddr, now: &Now) -> Self {
-        let Shared { role, group, timeouts } = shared;
-        let relay = Relay::new(role, peer, Arc::clone(group), *timeouts, now.instant, now);
+        let Shared { role, group, timeouts, proxies } = shared;
+        let caller = proxies.caller(peer, || client.local_addr());
+        let relay = Relay::new(role, caller, Arc::clone(group), *timeouts, now.instant, now);
         RelayConnection { relay, client, backend: None }
     }
 

@@ -4,7 +4,7 @@
 //! socket empty or full. A call is made only while the flag stands: no call is made in vain twice.
 
 use std::fs::File;
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -153,6 +153,11 @@ impl Socket {
             }
             false => Ok(false),
         }
+    }
+
+    /// The address of ours that the peer has connected to.
+    pub(crate) fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.stream.local_addr()
     }
 
     /// Closes our sending side.

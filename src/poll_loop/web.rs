@@ -10,6 +10,7 @@ use super::socket::Socket;
 use super::{Around, CALLS_A_TURN, Connection, Side, Turn};
 use crate::defaults::KEEP_ALIVE_REQUESTS;
 use crate::now::Now;
+use crate::proxy_protocol::Policy;
 use crate::service::{Offer, Service};
 use crate::settings::Timeouts;
 use crate::web::{Output, Web};
@@ -20,13 +21,19 @@ pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) site: Arc<crate::site::Site>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) proxies: Arc<Policy>,
 }
 
 impl Shared {
     /// What is offered; `None` if that is no site.
     pub(crate) fn of(offer: &Offer) -> Option<Shared> {
         let Service::Web(site) = &offer.service else { return None };
-        Some(Shared { role: offer.role, site: Arc::clone(site), timeouts: offer.timeouts })
+        Some(Shared {
+            role: offer.role,
+            site: Arc::clone(site),
+            timeouts: offer.timeouts,
+            proxies: Arc::clone(&offer.proxies),
+        })
     }
 }
 
@@ -42,9 +49,10 @@ impl Connection for WebConnection {
     type Local = ();
 
     fn accept(shared: &Shared, client: Socket, peer: SocketAddr, now: &Now) -> Self {
-        let Shared { role, site, timeouts } = shared;
+        let Shared { role, site, timeouts, proxies } = shared;
+        let caller = proxies.caller(peer, || client.local_addr());
         let accepted = now.instant;
-        let web = Web::new(role, peer, Arc::clone(site), *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
+        let web = Web::new(role, caller, Arc::clone(site), *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
         WebConnection { web, client }
     }
 

@@ -15,6 +15,7 @@ use crate::exchange::{Exchange, Gateway};
 use crate::kept::Kept;
 use crate::net::{clock, connect, io};
 use crate::now::Now;
+use crate::proxy_protocol::Policy;
 use crate::service::{Offer, Service, Upkeep};
 use crate::settings::Timeouts;
 use crate::wants::Wants;
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) proxies: Arc<Policy>,
     /// A kept connection draws back ends for as long as it lives: they are kept known for it.
     pub(crate) _upkeep: Arc<Upkeep>,
     /// Idle connections to back ends, for whichever worker needs one next.
@@ -39,6 +41,7 @@ impl Shared {
             role: offer.role,
             gateway: Arc::clone(gateway),
             timeouts: offer.timeouts,
+            proxies: Arc::clone(&offer.proxies),
             _upkeep: Arc::clone(&offer.upkeep),
             kept: Arc::clone(kept),
         })
@@ -93,9 +96,10 @@ impl Connection for GatewayConnection {
     const REFUSES_WHEN_FULL: bool = true;
 
     fn accept(shared: &Shared, client: TcpStream, peer: SocketAddr, accepted: Instant, now: &Now) -> Self {
-        let Shared { role, gateway, timeouts, .. } = shared;
+        let Shared { role, gateway, timeouts, proxies, .. } = shared;
+        let caller = proxies.caller(peer, || client.local_addr());
         let gateway = Arc::clone(gateway);
-        let exchange = Exchange::new(role, peer, gateway, *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
+        let exchange = Exchange::new(role, caller, gateway, *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
         let client = Socket::new(client);
         let exchanging =
             Exchanging { exchange, client, backend: None, client_full: false, backend_full: false };

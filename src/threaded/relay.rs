@@ -14,6 +14,7 @@ use super::{Connection, Turn};
 use crate::balance::Group;
 use crate::net::{clock, connect, io};
 use crate::now::Now;
+use crate::proxy_protocol::Policy;
 use crate::relay::Relay;
 use crate::service::{Offer, Service};
 use crate::settings::Timeouts;
@@ -25,13 +26,19 @@ pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) group: Arc<Group>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) proxies: Arc<Policy>,
 }
 
 impl Shared {
     /// What is offered; `None` if that is no relay.
     pub(crate) fn of(offer: &Offer) -> Option<Shared> {
         let Service::Relay(group) = &offer.service else { return None };
-        Some(Shared { role: offer.role, group: Arc::clone(group), timeouts: offer.timeouts })
+        Some(Shared {
+            role: offer.role,
+            group: Arc::clone(group),
+            timeouts: offer.timeouts,
+            proxies: Arc::clone(&offer.proxies),
+        })
     }
 }
 
@@ -52,9 +59,10 @@ impl Connection for RelayConnection {
     const REFUSES_WHEN_FULL: bool = false;
 
     fn accept(shared: &Shared, client: TcpStream, peer: SocketAddr, accepted: Instant, now: &Now) -> Self {
-        let Shared { role, group, timeouts } = shared;
+        let Shared { role, group, timeouts, proxies } = shared;
+        let caller = proxies.caller(peer, || client.local_addr());
         RelayConnection {
-            relay: Relay::new(role, peer, Arc::clone(group), *timeouts, accepted, now),
+            relay: Relay::new(role, caller, Arc::clone(group), *timeouts, accepted, now),
             client: Socket::new(client),
             backend: None,
             connect_timeout: timeouts.connect,

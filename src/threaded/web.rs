@@ -11,6 +11,7 @@ use super::{Connection, Turn};
 use crate::defaults::KEEP_ALIVE_REQUESTS;
 use crate::net::{clock, io};
 use crate::now::Now;
+use crate::proxy_protocol::Policy;
 use crate::service::{Offer, Service};
 use crate::settings::Timeouts;
 use crate::wants::Wants;
@@ -22,13 +23,19 @@ pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) site: Arc<crate::site::Site>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) proxies: Arc<Policy>,
 }
 
 impl Shared {
     /// What is offered; `None` if that is no site.
     pub(crate) fn of(offer: &Offer) -> Option<Shared> {
         let Service::Web(site) = &offer.service else { return None };
-        Some(Shared { role: offer.role, site: Arc::clone(site), timeouts: offer.timeouts })
+        Some(Shared {
+            role: offer.role,
+            site: Arc::clone(site),
+            timeouts: offer.timeouts,
+            proxies: Arc::clone(&offer.proxies),
+        })
     }
 }
 
@@ -46,8 +53,9 @@ impl Connection for WebConnection {
     const REFUSES_WHEN_FULL: bool = true;
 
     fn accept(shared: &Shared, client: TcpStream, peer: SocketAddr, accepted: Instant, now: &Now) -> Self {
-        let Shared { role, site, timeouts } = shared;
-        let web = Web::new(role, peer, Arc::clone(site), *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
+        let Shared { role, site, timeouts, proxies } = shared;
+        let caller = proxies.caller(peer, || client.local_addr());
+        let web = Web::new(role, caller, Arc::clone(site), *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
         WebConnection { web, client: Socket::new(client), client_full: false }
     }
 

@@ -86,7 +86,11 @@ impl Web {
 
     /// The file ended before its promised length: the answer cannot be completed, and must not look complete.
     pub fn file_ended(&mut self) {
-        ::log::error!("the file of {} shrank while it was sent to {}", self.request_line, self.client);
+        ::log::error!(
+            "the file of {} shrank while it was sent to {}",
+            self.request_line,
+            self.caller.address()
+        );
         self.state = State::Over(Ending::new(Who::Us, How::Failed, Phase::AnswerBody));
     }
 
@@ -123,7 +127,7 @@ impl Web {
 
     /// Answers with an error and closes.
     pub(super) fn refuse(&mut self, refusal: Refusal, how: How, phase: Phase, now: &Now) {
-        ::log::debug!("{} is answered {refusal}", self.client);
+        ::log::debug!("{} is answered {refusal}", self.caller.address());
         let close = Close { ending: Ending::new(Who::Client, how, phase), linger: !self.client_ended };
         self.request_line.set_if_empty("-");
         self.lay_out(self.site.refuse(refusal), Version::Http11, Some(close), now);

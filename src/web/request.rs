@@ -35,7 +35,11 @@ impl Web {
         }
         self.account.bytes_in += count as u64;
         self.client_ended |= count == 0;
-        self.advance(now);
+        match self.caller.hear(&mut self.input, self.client_ended) {
+            Ok(true) => self.advance(now),
+            Ok(false) => {}
+            Err(ending) => self.state = State::Over(ending),
+        }
     }
 
     /// There was nothing to read after all: gives the memory for it back.
