@@ -92,11 +92,11 @@ impl Web {
             Ok(framing) => framing,
             Err(refusal) => return self.refuse(refusal, How::Malformed, Phase::RequestHead, now),
         };
-        // A refused CONNECT ends the connection: a hopeful client has sent bytes of its tunnel behind it.
-        let client_keeps = head.keeps_alive() && head.method != Method::Connect;
-        let version = head.version;
+        let (client_keeps, version) = (head.keeps_alive(), head.version);
         let expects_continue = head.expects_continue();
-        let answer = self.site.answer(&head, now);
+        let mut answer = self.site.answer(&head, now);
+        // A refused CONNECT ends the connection, and lingers: a hopeful client sends bytes of its tunnel.
+        answer.close |= head.method == Method::Connect;
         self.input.consume(length);
         let reader = BodyReader::new(framing);
         if reader.is_done() {
