@@ -54,6 +54,8 @@ mod integration {
     mod site;
     /// Messages that two programs may read differently.
     mod smuggling;
+    /// Good and bad traffic for a while.
+    mod soak;
     /// Peers that stall at every phase and then go on.
     mod stalls;
     /// The course's own `curl` sessions.

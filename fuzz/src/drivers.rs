@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use giliran::balance::Group;
-use giliran::defaults::KEEP_ALIVE_REQUESTS;
+use giliran::defaults::{KEEP_ALIVE_REQUESTS, PASSIVE_OUT, PASSIVE_WINDOW};
 use giliran::exchange::{Exchange, Gateway};
 use giliran::forward::Rules;
 use giliran::http::body::{BodyReader, Part};
@@ -122,6 +122,9 @@ pub fn exchange(input: &[u8], answers: &[&[u8]], mut pieces: Pieces) -> Forwarde
         } else if wants.release_backend {
             exchange.release_backend(&now);
         } else if wants.connect {
+            // So late that failures do not add up: a back end that is out answers nothing, at a
+            // moment that depends on the pieces.
+            now = now.after(PASSIVE_WINDOW + PASSIVE_OUT);
             if exchange.choose_backend(&now).is_some() {
                 // None refuses: whether that is seen before a fault of the request is up to the pieces.
                 answer = answers.get(back_ends.len()).copied().unwrap_or(ANSWER);
