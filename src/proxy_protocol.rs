@@ -11,7 +11,7 @@
 //! to a back end in the same way.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use proxy_header::{ParseConfig, Protocol, ProxiedAddress, ProxyHeader};
 
@@ -217,11 +217,11 @@ fn is_strict(line: &[u8]) -> bool {
 
 /// The header that tells of a client and where it connected to, or of nobody.
 fn header(version: Version, told: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
-    // An IPv4 client of an IPv6 socket is told as what it is; both ends are of one family then.
-    let plain = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
-    let told = told.map(|(source, destination)| (plain(source), plain(destination)));
-    let header = match told.filter(|(source, destination)| source.is_ipv4() == destination.is_ipv4()) {
-        Some((source, destination)) => ProxyHeader::with_address(ProxiedAddress::stream(source, destination)),
+    let header = match told {
+        Some((source, destination)) => {
+            let [source, destination] = of_one_family([source, destination]);
+            ProxyHeader::with_address(ProxiedAddress::stream(source, destination))
+        }
         None => ProxyHeader::with_local(),
     };
     let mut bytes = Vec::new();
@@ -231,6 +231,17 @@ fn header(version: Version, told: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
     };
     debug_assert!(written.is_ok(), "two addresses of one family, and nothing else");
     bytes
+}
+
+/// An IPv4 client of an IPv6 socket is told as what it is; and a header has room for one family only.
+fn of_one_family(ends: [SocketAddr; 2]) -> [SocketAddr; 2] {
+    let plain = ends.map(|end| end.ip().to_canonical());
+    let all_ipv4 = plain.iter().all(IpAddr::is_ipv4);
+    let told = plain.map(|ip| match ip {
+        IpAddr::V4(ip) if !all_ipv4 => IpAddr::V6(ip.to_ipv6_mapped()),
+        ip => ip,
+    });
+    [SocketAddr::new(told[0], ends[0].port()), SocketAddr::new(told[1], ends[1].port())]
 }
 
 #[cfg(test)]

@@ -148,6 +148,8 @@ fn a_back_end_is_told_who_the_client_is() {
     assert_eq!(introduced(&caller, b""), b"PROXY TCP4 203.0.113.9 198.51.100.1 1 80\r\n");
     let caller = sends(Version::V1, "[2001:db8::1]:1", "[2001:db8::2]:80");
     assert_eq!(introduced(&caller, b""), b"PROXY TCP6 2001:db8::1 2001:db8::2 1 80\r\n");
+    let caller = sends(Version::V1, "203.0.113.9:1", "[2001:db8::2]:80");
+    assert_eq!(introduced(&caller, b""), b"PROXY TCP6 ::ffff:203.0.113.9 2001:db8::2 1 80\r\n");
     let caller = sends(Version::V2, "203.0.113.9:49152", "198.51.100.1:80");
     assert_eq!(introduced(&caller, b"rest"), [&binary(0x21, 0x11, IPV4)[..], b"rest"].concat());
     let lost = Policy { send: Some(Version::V1), ..Policy::default() };
