@@ -1,0 +1,609 @@
+#!/usr/bin/env python3
+"""What a client sees of each fault, and after how long: both drivers, HAProxy and nginx side by side.
+
+    python3 integration/faults/matrix.py                   prints the table
+    python3 integration/faults/matrix.py --write           writes it to docs/faults.md
+    python3 integration/faults/matrix.py --only silent     rows whose name holds a word
+
+Needs nothing but the standard library, `cargo build --release --bins`, and for the two right
+columns the Debian packages `haproxy` and `nginx-light`. Every patience of every program is one
+second, so that the whole table takes about two minutes. Each cell has a program of its own, on a
+free port of the loopback interface; nothing outlives the run.
+"""
+
+import argparse
+import concurrent.futures
+import contextlib
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENCE = 6  # seconds: six times what any of the programs was told
+COLUMNS = ["threaded", "async", "HAProxy", "nginx"]
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsatu"
+
+
+# ---------------------------------------------------------------------------------- back ends
+
+
+class Backend:
+    """Runs a script on each connection, on a thread of its own, and records what it was sent."""
+
+    def __init__(self, script, backlog=128):
+        self.script, self.seen, self.open = script, [], []
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                visit, _ = self.listener.accept()
+                self.open.append(visit)
+                threading.Thread(target=self.serve, args=(visit,), daemon=True).start()
+
+    def serve(self, visit):
+        record = bytearray()
+        self.seen.append(record)
+
+        def request():
+            """Reads a head and what is there of a body."""
+            while b"\r\n\r\n" not in record:
+                some = visit.recv(65536)
+                if not some:
+                    raise OSError("ended")
+                record.extend(some)
+
+        with contextlib.suppress(OSError), visit:
+            self.script(visit, request)
+
+    def close(self):
+        self.listener.close()
+        for visit in self.open:
+            with contextlib.suppress(OSError):
+                visit.shutdown(socket.SHUT_RDWR)
+
+
+def reset(connection):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def drain(connection):
+    """Waits for the other side to close."""
+    connection.settimeout(2 * PATIENCE)
+    with contextlib.suppress(OSError):
+        while connection.recv(65536):
+            pass
+
+
+def answers(*pieces, then="close", pause=0.0):
+    """A script: reads a request, sends these pieces with a pause behind each, and then closes, resets or holds."""
+
+    def script(visit, request):
+        request()
+        for piece in pieces:
+            visit.sendall(piece)
+            time.sleep(pause)
+        if then == "reset":
+            reset(visit)
+        elif then == "hold":
+            drain(visit)
+
+    return script
+
+
+def good(visit, request):
+    """Answers, and keeps the connection."""
+    while True:
+        request()
+        visit.sendall(OK)
+        drain(visit)
+
+
+def silent(visit, _):
+    drain(visit)
+
+
+def early(visit, request):
+    """Refuses an upload at its head and closes its sending side."""
+    request()
+    visit.sendall(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nbesar")
+    visit.shutdown(socket.SHUT_WR)
+    drain(visit)
+
+
+def flood(piece):
+    def script(visit, request):
+        request()
+        while True:
+            visit.sendall(piece)
+
+    return script
+
+
+# ------------------------------------------------------------------------------------ programs
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def wait_for(port):
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.02)
+    raise RuntimeError(f"nothing listens on {port}")
+
+
+OURS = "--connect-timeout 1s --header-timeout 1s --keep-alive 1s --stall-timeout 1s --backend-timeout 1s --drain 3s".split()
+
+HAPROXY = """
+global
+    maxconn {connections}
+    hard-stop-after 3s
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 1s
+    timeout server 1s
+    timeout http-request 1s
+    timeout http-keep-alive 1s
+frontend front
+    bind 127.0.0.1:{port}
+    default_backend back
+backend back
+    server one 127.0.0.1:{backend}
+"""
+
+NGINX = """
+daemon off;
+worker_processes 1;
+worker_shutdown_timeout 3s;
+pid {folder}/pid;
+error_log stderr crit;
+{user}
+events {{ worker_connections {connections}; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    client_header_timeout 1s;
+    client_body_timeout 1s;
+    client_max_body_size 0;
+    send_timeout 1s;
+    keepalive_timeout 1s;
+    sendfile on;
+    proxy_connect_timeout 1s;
+    proxy_read_timeout 1s;
+    proxy_send_timeout 1s;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{ {what} }}
+    }}
+}}
+"""
+
+
+class Front:
+    """One program under test, before the back end on `backend` or serving the folder `root`."""
+
+    def __init__(self, column, folder, backend=None, root=None, descriptors=None):
+        self.port, self.column = free_port(), column
+        connections = 512 if descriptors is None else 16
+        listen = f"127.0.0.1:{self.port}"
+        if column in ("threaded", "async"):
+            binaries = Path(os.environ.get("BINARIES", REPOSITORY / "target" / "release"))
+            role = ["web-server", "--root", root] if root else ["reverse-proxy", "--default", f"127.0.0.1:{backend}"]
+            command = [binaries / role[0], *role[1:], "--model", column, "--listen", listen, "--log", "error"]
+            # A web server has no back end to wait for.
+            command += [flag for pair in zip(OURS[::2], OURS[1::2]) for flag in pair if not root or pair[0] not in ("--connect-timeout", "--backend-timeout")]
+        elif column == "HAProxy":
+            path = folder / "haproxy.cfg"
+            path.write_text(HAPROXY.format(port=self.port, backend=backend, connections=connections))
+            command = ["haproxy", "-db", "-q", "-f", path]
+        else:
+            path = folder / "nginx.conf"
+            what = f"root {root};" if root else f"proxy_pass http://127.0.0.1:{backend};"
+            user = "user root;" if os.geteuid() == 0 else ""
+            path.write_text(NGINX.format(port=self.port, folder=folder, what=what, user=user, connections=connections))
+            command = ["nginx", "-c", path, "-p", folder]
+
+        def limit():
+            if descriptors:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen([str(word) for word in command], preexec_fn=limit, **quiet)
+        wait_for(self.port)
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
+
+    def close(self):
+        self.process.kill() if self.process.poll() is None and self.column != "nginx" else self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+# ------------------------------------------------------------------------------------- clients
+
+
+def read_answer(client, began, wait=PATIENCE):
+    """Reads one answer and what becomes of the connection; gives it as words."""
+    data, end = b"", None
+    deadline = time.monotonic() + wait
+    while end is None and not is_whole(data):
+        try:
+            client.settimeout(max(0.01, deadline - time.monotonic()))
+            some = client.recv(1 << 20)
+            end = None if some else "closed"
+            data += some
+        except TimeoutError:
+            end = "nothing more"
+        except OSError:
+            end = "reset"
+    return words(data, end, time.monotonic() - began)
+
+
+def final(data):
+    """The answer behind interim ones."""
+    while re.match(rb"HTTP/1\.[01] 1\d\d ", data) and b"\r\n\r\n" in data:
+        data = data.split(b"\r\n\r\n", 1)[1]
+    return data
+
+
+def is_whole(data):
+    """True if the answer says so itself."""
+    head, split, body = final(data).partition(b"\r\n\r\n")
+    if not split:
+        return False
+    length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.I)
+    if length:
+        return len(body) >= int(length[1])
+    return b"chunked" in head.lower() and body.endswith(b"0\r\n\r\n")
+
+
+def words(data, end, took):
+    took = "at once" if took < 0.15 else f"after {took:.1f} s"
+    interim = len(re.findall(rb"HTTP/1\.[01] 1\d\d ", data))
+    last = final(data)
+    before = f"{interim} interim, " if interim else ""
+    status = re.match(rb"HTTP/1\.[01] (\d\d\d)", last)
+    if not status:
+        return f"{before}{'silence' if end == 'nothing more' else end}{'' if not last else ' within the head'} {took}"
+    if is_whole(data):
+        return f"{before}{status[1].decode()} {took}"
+    framed = re.search(rb"\r\n(content-length|transfer-encoding):", last.split(b"\r\n\r\n")[0], re.I)
+    if end == "closed" and not framed:
+        return f"{before}{status[1].decode()} up to the close, {took}"
+    return f"{before}{status[1].decode()} cut: {end} {took}"
+
+
+def ask(bytes_sent, half_close=False):
+    def client(front, _):
+        began = time.monotonic()
+        with front.connect() as connection:
+            connection.sendall(bytes_sent)
+            if half_close:
+                connection.shutdown(socket.SHUT_WR)
+            return read_answer(connection, began)
+
+    return client
+
+
+def upload_much(front, _):
+    began = time.monotonic()
+    with front.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n")
+        connection.setblocking(False)
+        sent_until = time.monotonic() + 0.3
+        while time.monotonic() < sent_until:
+            with contextlib.suppress(BlockingIOError):
+                try:
+                    connection.send(b"x" * 16384)
+                except (BrokenPipeError, ConnectionResetError):
+                    break
+        connection.setblocking(True)
+        return read_answer(connection, began)
+
+
+def slow_head(front, _):
+    """A byte each 0.2 s: each read is in time, and the whole is not."""
+    began = time.monotonic()
+    with front.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nX: ")
+        for _ in range(20):
+            connection.settimeout(0.2)
+            with contextlib.suppress(OSError):
+                connection.sendall(b"x")
+            try:
+                connection.recv(1, socket.MSG_PEEK)
+                break
+            except TimeoutError:
+                pass
+            except OSError:
+                break
+        return read_answer(connection, began)
+
+
+def slow_reader(front, _):
+    """Reads nothing for 3 s, and then all there is."""
+    began = time.monotonic()
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", front.port))
+        connection.sendall(GET)
+        time.sleep(3)
+        return read_answer(connection, began)
+
+
+def idle_after_answer(front, _):
+    with front.connect() as connection:
+        connection.sendall(GET)
+        first = read_answer(connection, time.monotonic())
+        began = time.monotonic()
+        return f"{first.split()[0]}, then {read_answer(connection, began)}"
+
+
+def vanish(front, backend):
+    """Resets within its request; what the back end has of it a moment later."""
+    connection = front.connect()
+    connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + b"x" * 100)
+    time.sleep(0.3)
+    reset(connection)
+    time.sleep(0.5)
+    bodies = [bytes(seen).partition(b"\r\n\r\n")[2] for seen in backend.seen if seen]
+    other = ask(GET)(front, backend)
+    saw = f"{len(bodies[0])} of 1000 bytes" if bodies else "nothing"
+    return f"back end saw {saw}; next client {other}"
+
+
+# ----------------------------------------------------------------------------------------- rows
+
+
+def through(script, client, backlog=128):
+    """A row whose fault is on the wire."""
+
+    def run(column, folder):
+        with contextlib.ExitStack() as stack:
+            backend = Backend(script, backlog)
+            stack.callback(backend.close)
+            front = Front(column, folder, backend.port)
+            stack.callback(front.close)
+            return client(front, backend)
+
+    return run
+
+
+def refused(column, folder):
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and not listening
+        front = Front(column, folder, bound.getsockname()[1])
+        try:
+            return ask(GET)(front, None)
+        finally:
+            front.close()
+
+
+def never_accepted(column, folder):
+    """A full accept queue: a connection neither succeeds nor fails."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        front = Front(column, folder, listener.getsockname()[1])
+        stack.callback(front.close)
+        return ask(GET)(front, None)
+
+
+def descriptors(column, folder):
+    """100 clients that never finish their heads, more than descriptors allow; and then a fresh one."""
+    backend = Backend(good)
+    front = Front(column, folder, backend.port, descriptors=160 if column in ("threaded", "async") else 64)
+    try:
+        held = []
+        for _ in range(100):
+            connection = socket.socket()
+            connection.setblocking(False)
+            connection.connect_ex(("127.0.0.1", front.port))
+            held.append(connection)
+        time.sleep(0.2)
+        for connection in held:
+            with contextlib.suppress(OSError):
+                connection.send(b"GET / HT")
+        fresh = ask(GET)(front, backend)
+        for connection in held:
+            connection.close()
+        time.sleep(0.3)
+        return f"{fresh}; when they have gone {ask(GET)(front, backend)}"
+    finally:
+        front.close()
+        backend.close()
+
+
+def of_a_file(change):
+    """A file of 30 MB changes when a client has its first bytes."""
+
+    def run(column, folder):
+        if column == "HAProxy":
+            return "serves no files"
+        file = folder / "site" / "berkas"
+        file.parent.mkdir()
+        file.write_bytes(bytes(30_000_000))
+        front = Front(column, folder, root=file.parent)
+        try:
+            began = time.monotonic()
+            with socket.socket() as connection:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+                connection.connect(("127.0.0.1", front.port))
+                connection.sendall(b"GET /berkas HTTP/1.1\r\nHost: a\r\n\r\n")
+                connection.recv(1, socket.MSG_PEEK)
+                change(file)
+                return read_answer(connection, began)
+        finally:
+            front.close()
+
+    return run
+
+
+def signalled(number, idle=False):
+    """A signal while a back end that takes 0.6 s is at work, or while a kept connection is idle."""
+
+    def run(column, folder):
+        backend = Backend(good if idle else answers(b"", OK, then="hold", pause=0.6))
+        front = Front(column, folder, backend.port)
+        try:
+            with front.connect() as connection:
+                connection.sendall(GET)
+                if idle:
+                    read_answer(connection, time.monotonic())
+                time.sleep(0.2)
+                began = time.monotonic()
+                front.process.send_signal(number[column])
+                seen = read_answer(connection, began)
+            try:
+                front.process.wait(PATIENCE)
+                return f"{seen}; ended {words(b'', 'closed', time.monotonic() - began).removeprefix('closed ')}"
+            except subprocess.TimeoutExpired:
+                return f"{seen}; still runs after {PATIENCE} s"
+        finally:
+            front.close()
+            backend.close()
+
+    return run
+
+
+TERM = dict.fromkeys(COLUMNS, signal.SIGTERM)
+GRACE = {**TERM, "HAProxy": signal.SIGUSR1, "nginx": signal.SIGQUIT}
+LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+LARGE = b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n" + bytes(50_000_000)
+HALF_BODY = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n" + b"x" * 10
+
+ROWS = {
+    "The back end": [
+        ("refuses", refused),
+        ("never accepts", never_accepted),
+        ("is silent", through(silent, ask(GET))),
+        ("closes without a word", through(answers(), ask(GET))),
+        ("resets without a word", through(answers(then="reset"), ask(GET))),
+        ("closes within the head", through(answers(b"HTTP/1.1 200 OK\r\nContent-"), ask(GET))),
+        ("resets within the head", through(answers(b"HTTP/1.1 200 OK\r\nContent-", then="reset", pause=0.1), ask(GET))),
+        ("closes within a body with a length", through(answers(LENGTH + b"satu", pause=0.1), ask(GET))),
+        ("closes within a chunked body", through(answers(CHUNKS + b"4\r\nsatu\r\n", pause=0.1), ask(GET))),
+        ("resets within a body with a length", through(answers(LENGTH + b"satu", then="reset", pause=0.1), ask(GET))),
+        ("resets within a body without one", through(answers(b"HTTP/1.1 200 OK\r\n\r\nsatu", then="reset", pause=0.1), ask(GET))),
+        ("stalls within a body", through(answers(LENGTH + b"satu", then="hold"), ask(GET))),
+        ("drips a whole answer in 2 s", through(answers(LENGTH, *[b"xxxxx"] * 20, pause=0.1), ask(GET))),
+        ("sends two lengths", through(answers(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nsatu", then="hold"), ask(GET))),
+        ("sends a length and chunks", through(answers(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsatu\r\n0\r\n\r\n", then="hold"), ask(GET))),
+        ("sends a chunk size with a sign", through(answers(CHUNKS + b"+4\r\nsatu\r\n0\r\n\r\n", then="hold"), ask(GET))),
+        ("sends more than it promised", through(answers(OK + OK, then="hold"), ask(GET))),
+        ("speaks no HTTP", through(answers(b"220 surat siap\r\n", then="hold"), ask(GET))),
+        ("sends a head without an end", through(flood(b"X: y\r\n" * 100), ask(GET))),
+        ("sends interim answers without an end", through(flood(b"HTTP/1.1 102 Processing\r\n\r\n"), ask(GET))),
+        ("answers 101 unasked", through(answers(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", then="hold"), ask(GET))),
+        ("answers 413 early to 100 MB", through(early, upload_much)),
+    ],
+    "The client": [
+        ("says nothing", through(good, ask(b""))),
+        ("drips its head", through(good, slow_head)),
+        ("stalls within its body", through(good, ask(HALF_BODY))),
+        ("reads nothing for 3 s of 50 MB", through(answers(LARGE), slow_reader)),
+        ("resets within its body", through(good, vanish)),
+        ("closes its side behind a request", through(good, ask(GET, half_close=True))),
+        ("closes its side within a body", through(good, ask(HALF_BODY, half_close=True))),
+        ("is idle behind an answer", through(good, idle_after_answer)),
+        ("sends a length and chunks", through(good, ask(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))),
+        ("sends a TLS hello", through(good, ask(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200)))),
+    ],
+    "The machine and its operator": [
+        ("100 clients, descriptors for 16", descriptors),
+        ("the file shrinks while it is sent", of_a_file(lambda file: os.truncate(file, 1000))),
+        ("the file is removed while it is sent", of_a_file(os.unlink)),
+        ("SIGTERM while a back end works 0.6 s", signalled(TERM)),
+        ("its own graceful signal, likewise", signalled(GRACE)),
+        ("SIGTERM while a connection is idle", signalled(TERM, idle=True)),
+    ],
+}
+
+INTRODUCTION = """# Faults
+
+What a client sees of each fault, and after how long. Made by [`integration/faults/matrix.py`](../integration/faults/matrix.py)
+({versions}); run it again with `python3 integration/faults/matrix.py --write`.
+
+One back end behind each program. Every patience is set to one second in all four (connecting, heads, bodies either way, idle connections,
+the back end's answer), all else is as it comes. *At once* is less than 0.15 s; *cut* is an answer that cannot be taken for a whole one;
+*silence* means that nothing came for {patience} s. The threaded and the async column are `reverse-proxy` (for files `web-server`) with
+`--model`. The graceful signal of HAProxy is SIGUSR1 and that of nginx SIGQUIT.
+"""
+
+
+def cell(run, column):
+    installed = {"HAProxy": "haproxy", "nginx": "nginx"}.get(column)
+    if installed and not shutil.which(installed):
+        return "not installed"
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        try:
+            return run(column, Path(folder))
+        except Exception as error:  # the table tells it, and the other cells go on
+            return f"*{type(error).__name__}: {error}*"
+
+
+def version(*command):
+    with contextlib.suppress(OSError):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)[0]
+    return "missing"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--write", action="store_true", help="into docs/faults.md")
+    parser.add_argument("--only", default="", help="rows whose name holds this")
+    arguments = parser.parse_args()
+    versions = f"HAProxy {version('haproxy', '-v')}, nginx {version('nginx', '-v')}"
+    lines = [INTRODUCTION.format(versions=versions, patience=PATIENCE)]
+    with concurrent.futures.ThreadPoolExecutor(len(COLUMNS)) as pool:
+        for part, rows in ROWS.items():
+            lines += [f"## {part}\n", f"| | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
+            for name, run in rows:
+                if arguments.only in name:
+                    cells = list(pool.map(lambda column, run=run: cell(run, column), COLUMNS))
+                    lines.append(f"| {name} | {' | '.join(cells)} |")
+                    print(lines[-1], flush=True)
+            lines.append("")
+    if arguments.write:
+        (REPOSITORY / "docs" / "faults.md").write_text("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
