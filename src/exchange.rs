@@ -307,7 +307,12 @@ impl Exchange {
         self.state = State::Over(match self.state {
             // The last answer is out: nothing is cut.
             State::Linger(_, ending) | State::Over(ending) => ending,
-            _ => ending,
+            _ => {
+                if ending.phase == Phase::RequestHead {
+                    self.request_line.set_if_empty("-"); // never whole, and told all the same
+                }
+                ending
+            }
         });
     }
 
@@ -367,6 +372,7 @@ impl Exchange {
         self.log_exchange(Some(status), backend, ending, now);
         if self.request.keep && self.request.is_complete() && !self.draining {
             self.reader.next_request(now);
+            self.account = Account::open(now.instant, now);
             self.state = State::Head;
             self.request = Request::default();
             self.answer = Answer::default();
