@@ -251,55 +251,73 @@ class Front:
 # ------------------------------------------------------------------------------------- clients
 
 
+# An interim answer; 101 is none, what follows it is another protocol.
+INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d [^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n")
+# A status line and fields are in so many bytes, or are none.
+HEAD_MAX = 65536
+
+
+class Answer:
+    """An answer as far as it has come, behind the interim ones before it."""
+
+    def __init__(self):
+        self.data, self.start, self.interim = bytearray(), 0, 0
+
+    def add(self, some):
+        self.data += some
+        while found := INTERIM.match(self.data, self.start):
+            self.interim, self.start = self.interim + 1, found.end()
+
+    def head(self):
+        """Its status line and fields; empty while they are not whole."""
+        head, end, _ = bytes(self.data[self.start : self.start + HEAD_MAX]).partition(b"\r\n\r\n")
+        return head if end else b""
+
+    def is_whole(self):
+        """True if it says so itself."""
+        head = self.head()
+        length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.I)
+        if length:
+            return len(self.data) - self.start - len(head) - 4 >= int(length[1])
+        return head.startswith(b"HTTP/1.1 101") or (b"chunked" in head.lower() and self.data.endswith(b"0\r\n\r\n"))
+
+    def words(self, end, took):
+        some = len(self.data) > self.start
+        before = f"{self.interim} interim, " if 0 < self.interim < 100 else "interim answers, " if self.interim else ""
+        status = re.match(rb"HTTP/1\.[01] (\d\d\d)", self.data[self.start : self.start + 12])
+        if not status:
+            return f"{before}{'silence' if end == 'nothing more' and not some else end}{' within the head' if some else ''} {moment(took)}"
+        if self.is_whole():
+            return f"{before}{status[1].decode()} {moment(took)}"
+        framed = re.search(rb"\r\n(content-length|transfer-encoding):", self.head(), re.I)
+        if end == "closed" and self.head() and not framed:
+            return f"{before}{status[1].decode()} up to the close, {moment(took)}"
+        return f"{before}{status[1].decode()} cut: {end} {moment(took)}"
+
+
+def moment(took):
+    return "at once" if took < 0.15 else f"after {took:.1f} s"
+
+
 def read_answer(client, began, wait=PATIENCE):
     """Reads one answer and what becomes of the connection; gives it as words."""
-    data, end = b"", None
+    answer, end = Answer(), None
     deadline = time.monotonic() + wait
-    while end is None and not is_whole(data):
+    while end is None and not answer.is_whole():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            end = "no end"
+            break
         try:
-            client.settimeout(max(0.01, deadline - time.monotonic()))
-            some = client.recv(1 << 20)
+            client.settimeout(left)
+            some = client.recv(1 << 18)
             end = None if some else "closed"
-            data += some
+            answer.add(some)
         except TimeoutError:
             end = "nothing more"
         except OSError:
             end = "reset"
-    return words(data, end, time.monotonic() - began)
-
-
-def final(data):
-    """The answer behind interim ones."""
-    while re.match(rb"HTTP/1\.[01] 1\d\d ", data) and b"\r\n\r\n" in data:
-        data = data.split(b"\r\n\r\n", 1)[1]
-    return data
-
-
-def is_whole(data):
-    """True if the answer says so itself."""
-    head, split, body = final(data).partition(b"\r\n\r\n")
-    if not split:
-        return False
-    length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.I)
-    if length:
-        return len(body) >= int(length[1])
-    return b"chunked" in head.lower() and body.endswith(b"0\r\n\r\n")
-
-
-def words(data, end, took):
-    took = "at once" if took < 0.15 else f"after {took:.1f} s"
-    interim = len(re.findall(rb"HTTP/1\.[01] 1\d\d ", data))
-    last = final(data)
-    before = f"{interim} interim, " if interim else ""
-    status = re.match(rb"HTTP/1\.[01] (\d\d\d)", last)
-    if not status:
-        return f"{before}{'silence' if end == 'nothing more' else end}{'' if not last else ' within the head'} {took}"
-    if is_whole(data):
-        return f"{before}{status[1].decode()} {took}"
-    framed = re.search(rb"\r\n(content-length|transfer-encoding):", last.split(b"\r\n\r\n")[0], re.I)
-    if end == "closed" and not framed:
-        return f"{before}{status[1].decode()} up to the close, {took}"
-    return f"{before}{status[1].decode()} cut: {end} {took}"
+    return answer.words(end, time.monotonic() - began)
 
 
 def ask(bytes_sent, half_close=False):
@@ -490,7 +508,7 @@ def signalled(number, idle=False):
                 seen = read_answer(connection, began)
             try:
                 front.process.wait(PATIENCE)
-                return f"{seen}; ended {words(b'', 'closed', time.monotonic() - began).removeprefix('closed ')}"
+                return f"{seen}; ended {moment(time.monotonic() - began)}"
             except subprocess.TimeoutExpired:
                 return f"{seen}; still runs after {PATIENCE} s"
         finally:
