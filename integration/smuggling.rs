@@ -21,6 +21,7 @@ both![
     bodies_that_leave_a_doubt_are_refused_by_the_web_server,
     bodies_that_leave_a_doubt_never_reach_a_back_end_whole,
     what_only_looks_like_framing_is_one_request,
+    any_byte_beside_a_field_is_refused_or_is_no_framing,
     other_protocols_are_refused_at_once,
     answers_that_leave_a_doubt_are_502,
     answers_that_break_off_are_seen_to_be_cut,
@@ -74,6 +75,10 @@ const HEADS: &[Case<&[u8]>] = &[
     ("another before chunked", "6.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
     ("cow", "6.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: cow\r\n\r\n0\r\n\r\n"),
     ("xchunked", "6.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+    ("chunk", "6.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunk\r\n\r\n0\r\n\r\n"),
+    ("chunked in the middle", "6.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity, chunked, identity\r\n\r\n0\r\n\r\n"),
+    ("identity on a second line", "6.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-encoding: identity\r\n\r\n0\r\n\r\n"),
+    ("chunked in parentheses", "6.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: (chunked)\r\n\r\n0\r\n\r\n"),
     ("chunkedfoo", "6.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunkedfoo\r\n\r\n0\r\n\r\n"),
     ("chunked with a parameter", "6.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked;q=0.5\r\n\r\n0\r\n\r\n"),
     ("chunked in quotes", "6.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
@@ -96,6 +101,9 @@ const HEADS: &[Case<&[u8]>] = &[
     ("space before the colon", "5.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
     ("tab before the colon", "5.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding\t: chunked\r\n\r\n0\r\n\r\n"),
     ("line end before the colon", "5.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding\r\n: chunked\r\n\r\n0\r\n\r\n"),
+    ("bare LF before the colon", "5.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding\n : chunked\r\n\r\n0\r\n\r\n"),
+    ("a word before the colon", "5.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding x: chunked\r\n\r\n0\r\n\r\n"),
+    ("backslash in a name", "9110 5.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer\\Encoding: chunked\r\n\r\n0\r\n\r\n"),
     ("space before the name", "5.2", b"POST / HTTP/1.1\r\nHost: a\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     ("space before the first name", "2.2", b"POST / HTTP/1.1\r\n Host: b\r\nHost: a\r\n\r\n"),
     ("tab before the name", "5.2", b"POST / HTTP/1.1\r\nHost: a\r\n\tContent-Length: 5\r\n\r\nhello"),
@@ -106,8 +114,13 @@ const HEADS: &[Case<&[u8]>] = &[
     ("empty name", "9110 5.1", b"POST / HTTP/1.1\r\nHost: a\r\n: chunked\r\n\r\n"),
     ("no colon", "5", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length\r\n\r\n"),
     ("folded coding", "5.2", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"),
+    ("coding folded by a tab", "5.2", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\tchunked\r\n\r\n0\r\n\r\n"),
+    ("coding folded behind a bare LF", "5.2", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\n chunked\r\n\r\n0\r\n\r\n"),
+    ("coding behind a vertical tab", "9110 5.1", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \n\x0bchunked\r\n\r\n0\r\n\r\n"),
     ("folded value", "5.2", b"POST / HTTP/1.1\r\nHost: a\r\nX: y\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     ("bare CR hides a field", "2.2", b"POST / HTTP/1.1\r\nHost: a\r\nX: y\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ("bare CR before a name", "2.2", b"POST / HTTP/1.1\r\nHost: a\r\nX: y\r\n\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ("bare CR in a name", "2.2", b"POST / HTTP/1.1\r\nHost: a\r\nTra\rnsfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     ("bare CR behind a value", "2.2", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\r\n\r\nhello"),
     ("bare CR ends the head", "2.2", b"POST / HTTP/1.1\r\nHost: a\r\nX: y\r\r\n\r\n"),
     ("NUL in a value", "9110 5.5", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\0z\r\n\r\n"),
@@ -231,6 +244,11 @@ const ONE_REQUEST: &[Case<&str>] = &[
         "prefix of a coding",
         "6.1",
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\nX-Transfer-Encoding: chunked\r\n\r\n{body}",
+    ),
+    (
+        "escape in a name",
+        "9110 5.1",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\nTransfer-%45ncoding: chunked\r\n\r\n{body}",
     ),
     (
         "underscore for a hyphen",
@@ -498,6 +516,69 @@ fn what_only_looks_like_framing_is_one_request(model: Model) {
     }
 }
 
+/// Any byte at any place around a coding or a length (RFC 9112 section 5.1): together with a plain
+/// length, it is refused, or forwarded as the one request that the plain length makes of it.
+fn any_byte_beside_a_field_is_refused_or_is_no_framing(model: Model) {
+    let backend = Backend::saying("satu");
+    let role = Launch::reverse_proxy(model, backend.address()).start();
+    for (field, value) in [("Transfer-Encoding", "chunked"), ("Content-Length", "0")] {
+        let (half, rest) = field.split_at(8);
+        for byte in 0..=255u8 {
+            let places: [(&str, [&str; 2]); 6] = [
+                ("before the name", ["", &format!("{field}: {value}")]),
+                ("in the name", [half, &format!("{rest}: {value}")]),
+                ("before the colon", [field, &format!(": {value}")]),
+                ("behind the colon", [&format!("{field}:"), value]),
+                ("behind the value", [&format!("{field}: {value}"), ""]),
+                ("in the field before", ["X: x", &format!("{field}: {value}")]),
+            ];
+            for (place, [before, behind]) in places {
+                let line = [before.as_bytes(), &[byte], behind.as_bytes()].concat();
+                expect_refused_or_one_request(
+                    &role,
+                    &backend,
+                    &line,
+                    &format!("{byte:#04x} {place} of {field}"),
+                );
+            }
+        }
+    }
+}
+
+fn expect_refused_or_one_request(role: &Role, backend: &Backend, line: &[u8], name: &str) {
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n", SMUGGLED.len());
+    let bytes = [head.as_bytes(), line, b"\r\n\r\n", SMUGGLED.as_bytes()].concat();
+    // A line may end in a bare LF (section 2.2): an empty one ends the head where it stands.
+    let ends = [&b"\n\r\n"[..], b"\n\n"].map(|end| {
+        let place = bytes.windows(end.len()).position(|window| window == end);
+        place.map_or(bytes.len(), |place| place + end.len())
+    });
+    let body = &bytes[ends[0].min(ends[1])..][..SMUGGLED.len()];
+    let before = backend.request_count();
+    let mut client = Client::connect(role.address());
+    let answer = client.send(&bytes).answer();
+    let seen = backend.requests_after(before);
+    match answer.status {
+        400 => {
+            assert_eq!(answer.field("connection"), Some("close"), "{name}: {answer:?}");
+            assert!(seen.is_empty(), "{name}: {seen:?}");
+        }
+        200 => {
+            assert_eq!(seen.len(), 1, "{name}: {seen:?}");
+            assert_eq!(seen[0].body, body, "{name}: {seen:?}");
+            assert_eq!(seen[0].head.all("content-length").len(), 1, "{name}: {seen:?}");
+            assert_eq!(seen[0].head.field("transfer-encoding"), None, "{name}: {seen:?}");
+            // What is left of the line is a token and a value to everyone.
+            let is_plain = |(name, value): &(String, String)| {
+                name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+                    && !value.contains(|letter: char| letter.is_ascii_control() && letter != '\t')
+            };
+            assert!(seen[0].head.fields.iter().all(is_plain), "{name}: {seen:?}");
+        }
+        _ => panic!("{name}: {answer:?}"),
+    }
+}
+
 fn other_protocols_are_refused_at_once(model: Model) {
     let backend = Backend::saying("satu");
     for role in [
@@ -615,26 +696,30 @@ fn answers_that_leave_a_doubt_are_502(model: Model) {
 fn answers_that_break_off_are_seen_to_be_cut(model: Model) {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let cases = [
-        ("short of its length", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsatu".to_owned()),
-        ("no last chunk", format!("{chunked}4\r\nsatu\r\n")),
-        ("half a last chunk", format!("{chunked}4\r\nsatu\r\n0\r\n")),
-        ("half a trailer", format!("{chunked}4\r\nsatu\r\n0\r\nX: ")),
-        ("half a chunk", format!("{chunked}9\r\nsatu")),
-        ("bare LF behind a size", format!("{chunked}4\nsatu\r\n0\r\n\r\n")),
-        ("signed size", format!("{chunked}+4\r\nsatu\r\n0\r\n\r\n")),
-        ("size of 64 bits and more", format!("{chunked}4\r\nsatu\r\n10000000000000000\r\n\r\n")),
-        ("chunk longer than its size", format!("{chunked}2\r\nsatu\r\n0\r\n\r\n")),
-        ("an endless extension", format!("{chunked}4;{}", "x".repeat(100_000))),
-        ("endless trailers", format!("{chunked}0\r\n{}", "X: y\r\n".repeat(20_000))),
+        ("short of its length", "6.3", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsatu".to_owned()),
+        ("no last chunk", "7.1", format!("{chunked}4\r\nsatu\r\n")),
+        ("half a last chunk", "7.1", format!("{chunked}4\r\nsatu\r\n0\r\n")),
+        ("half a trailer", "7.1.2", format!("{chunked}4\r\nsatu\r\n0\r\nX: ")),
+        ("half a chunk", "7.1", format!("{chunked}9\r\nsatu")),
+        ("bare LF behind a size", "7.1", format!("{chunked}4\nsatu\r\n0\r\n\r\n")),
+        ("signed size", "7.1", format!("{chunked}+4\r\nsatu\r\n0\r\n\r\n")),
+        ("size of 64 bits and more", "7.1.1", format!("{chunked}4\r\nsatu\r\n10000000000000000\r\n\r\n")),
+        ("chunk longer than its size", "7.1", format!("{chunked}2\r\nsatu\r\n0\r\n\r\n")),
+        ("an endless extension", "7.1.1", format!("{chunked}4;{}", "x".repeat(100_000))),
+        ("endless trailers", "7.1.2", format!("{chunked}0\r\n{}", "X: y\r\n".repeat(20_000))),
     ];
-    let backend = answering_by_number(cases.iter().map(|case| case.1.clone().into_bytes()).collect());
+    let backend = answering_by_number(cases.iter().map(|case| case.2.clone().into_bytes()).collect());
     for role in gateways(model, &backend) {
-        for (number, (name, _)) in cases.iter().enumerate() {
+        for (number, (name, section, _)) in cases.iter().enumerate() {
             let mut client = Client::connect(role.address());
             client.send(request("GET", &format!("/{number}"), ""));
             match client.try_answer("GET") {
-                Ok(answer) => assert!([502, 503].contains(&answer.status), "{name} looks whole: {answer:?}"),
-                Err(error) => assert_ne!(error.kind(), std::io::ErrorKind::TimedOut, "{name}: {error}"),
+                Ok(answer) => {
+                    assert!([502, 503].contains(&answer.status), "{name} ({section}) looks whole: {answer:?}")
+                }
+                Err(error) => {
+                    assert_ne!(error.kind(), std::io::ErrorKind::TimedOut, "{name} ({section}): {error}")
+                }
             }
         }
     }
