@@ -191,14 +191,14 @@ const BODIES: &[Case<&str>] = &[
     ("space behind the size", "7.1", "5 \r\nhello\r\n0\r\n\r\n"),
     ("tab behind the size", "7.1", "5\t;a=b\r\nhello\r\n0\r\n\r\n"),
     ("underscore in the size", "7.1", "0_5\r\nhello\r\n0\r\n\r\n"),
-    ("size of 64 bits and one", "7.1.1", "10000000000000005\r\nhello\r\n0\r\n\r\n"),
+    ("size of 64 bits and one", "7.1", "10000000000000005\r\nhello\r\n0\r\n\r\n"),
     ("size in quotes", "7.1", "\"5\"\r\nhello\r\n0\r\n\r\n"),
     ("size with h", "7.1", "5h\r\nhello\r\n0\r\n\r\n"),
     ("size with a point", "7.1", "5.0\r\nhello\r\n0\r\n\r\n"),
     ("two sizes", "7.1", "5,5\r\nhello\r\n0\r\n\r\n"),
     ("size behind a NUL", "7.1", "\05\r\nhello\r\n0\r\n\r\n"),
     ("last size with minus", "7.1", "5\r\nhello\r\n-0\r\n\r\n"),
-    ("size of 17 digits", "7.1.1", "ffffffffffffffff0\r\nhello\r\n0\r\n\r\n"),
+    ("size of 17 digits", "7.1", "ffffffffffffffff0\r\nhello\r\n0\r\n\r\n"),
     ("no size", "7.1", "\r\nhello\r\n0\r\n\r\n"),
     ("no size but an extension", "7.1", ";a=b\r\nhello\r\n0\r\n\r\n"),
     ("size without digits", "7.1", "xyz\r\nhello\r\n0\r\n\r\n"),
@@ -372,6 +372,32 @@ const ONE_REQUEST: &[Case<&str>] = &[
 
 /// A second answer to one request, for whoever asks next on that connection.
 const POISON: &str = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nberacun";
+
+/// The names of these cases, a line for each section of the RFCs.
+fn listed<T>(cases: &[Case<T>]) -> String {
+    let mut sections: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (name, section, _) in cases {
+        match sections.iter_mut().find(|(known, _)| known == section) {
+            Some((_, names)) => names.push(name),
+            None => sections.push((section, vec![name])),
+        }
+    }
+    let line = |(section, names): &(&str, Vec<&str>)| {
+        let rfc =
+            if section.contains(' ') { format!("RFC {section}") } else { format!("RFC 9112 {section}") };
+        format!("- {rfc}: {}.\n", names.join("; "))
+    };
+    sections.iter().map(line).collect()
+}
+
+#[test]
+fn the_documentation_names_every_case() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/testing.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for list in [listed(HEADS), listed(BODIES), listed(ONE_REQUEST)] {
+        assert!(page.contains(&list), "docs/testing.md lacks this list:\n{list}");
+    }
+}
 
 /// Sends `bytes` and the smuggled request whole, then byte by byte; each time one refusal and then
 /// the end must come.
@@ -703,7 +729,7 @@ fn answers_that_break_off_are_seen_to_be_cut(model: Model) {
         ("half a chunk", "7.1", format!("{chunked}9\r\nsatu")),
         ("bare LF behind a size", "7.1", format!("{chunked}4\nsatu\r\n0\r\n\r\n")),
         ("signed size", "7.1", format!("{chunked}+4\r\nsatu\r\n0\r\n\r\n")),
-        ("size of 64 bits and more", "7.1.1", format!("{chunked}4\r\nsatu\r\n10000000000000000\r\n\r\n")),
+        ("size of 64 bits and more", "7.1", format!("{chunked}4\r\nsatu\r\n10000000000000000\r\n\r\n")),
         ("chunk longer than its size", "7.1", format!("{chunked}2\r\nsatu\r\n0\r\n\r\n")),
         ("an endless extension", "7.1.1", format!("{chunked}4;{}", "x".repeat(100_000))),
         ("endless trailers", "7.1.2", format!("{chunked}0\r\n{}", "X: y\r\n".repeat(20_000))),
