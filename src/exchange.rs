@@ -65,6 +65,8 @@ pub struct Exchange {
     state: State,
     reader: RequestReader,
     link: Link,
+    /// Why the last try to connect for this request failed.
+    connect_failure: How,
     request: Request,
     answer: Answer,
     /// From the client, not yet used; during a body its first bytes are on their way to the back end.
@@ -116,6 +118,7 @@ impl Exchange {
             state: caller.enter().map_or_else(State::Over, |()| State::Head),
             reader: RequestReader::new(accepted),
             link: Link::None,
+            connect_failure: How::Refused,
             request: Request::default(),
             answer: Answer::default(),
             client_input: Buffer::new(),

@@ -815,7 +815,10 @@ fn a_connect_has_a_deadline_and_then_the_next_is_tried() {
     assert_eq!(line.waits().text(), OK_SENT);
     let mut line = bench.line(GET, &[hangs(), hangs()]);
     line.run().waits().waits();
-    assert_eq!((line.statuses(), line.state()), (vec![502], bench.idle()));
+    assert_eq!((line.statuses(), line.state()), (vec![504], bench.idle()));
+    // The last one tried says it for all.
+    let mut line = bench.line(GET, &[hangs(), refuses()]);
+    assert_eq!(line.run().waits().statuses(), [502]);
 }
 
 #[test]
