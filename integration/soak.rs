@@ -230,15 +230,15 @@ impl Target {
     }
 
     /// Ends it and holds its log against what the clients know.
-    fn account(&mut self) {
+    fn account(&mut self, model: Model) {
         assert!(self.role.terminate().success());
         let log = Log::read(&self.log);
         let made: BTreeMap<&str, usize> = (VISITS.iter().zip(&self.visits))
             .map(|(visit, made)| (visit.name, made.load(Ordering::Relaxed)))
             .collect();
         let connections: usize = made.values().sum();
-        println!("{}: {connections} connections {made:?}", self.name);
-        println!("{}: {} lines, endings {:#?}", self.name, log.lines, log.endings);
+        println!("{model:?} {}: {connections} connections {made:?}", self.name);
+        println!("{model:?} {}: {} lines, endings {:#?}", self.name, log.lines, log.endings);
         assert_eq!(log.connections, connections, "{}", self.name);
         assert_eq!(log.trouble, None, "{}", self.name);
         if self.name.ends_with("tcp") {
@@ -338,6 +338,6 @@ fn good_and_bad_traffic_leaves_nothing_behind(model: Model) {
         // From half-time on memory stays; the allowance is for buffers of the moment.
         let half = looks[looks.len() / 2][place].own_kib;
         assert!(after.own_kib <= half + half / 4 + 4096, "{}: {half} KiB, {after}", target.name);
-        target.account();
+        target.account(model);
     }
 }
