@@ -897,6 +897,17 @@ fn an_end_of_the_client_in_each_state() {
     }
 }
 
+/// A PROXY header that nobody asked for, as the fuzzer cut it.
+#[test]
+fn nonsense_behind_empty_lines_is_refused_in_any_pieces() {
+    let bench = Bench::new(1);
+    let input = "\r\n\r\n\0\r\nQUIT\n!!\0%%";
+    for pieces in all_pieces(input.len()) {
+        let mut line = Line { pieces, ends: true, ..bench.line(input, &[]) };
+        assert_eq!(line.run().statuses(), [400], "in {pieces:?}");
+    }
+}
+
 #[test]
 fn a_failure_of_the_client_in_each_state() {
     let bench = Bench::new(1);
