@@ -36,6 +36,8 @@ mod integration {
     mod idle;
     /// The lab as its users run it.
     mod lab;
+    /// A lab that is stopped in the middle.
+    mod lab_stops;
     /// What a running role is told by signals.
     mod operations;
     /// Apache Bench and a browser.

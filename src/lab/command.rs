@@ -91,7 +91,7 @@ struct GridFlags {
     /// Another balancer in the same grid; repeatable.
     #[arg(long, value_enum, value_name = "NAME")]
     peer: Vec<Peer>,
-    /// A checkout of the course's own programs, in the same grid.
+    /// A checkout of the course's own programs, copies of which run on free ports in the same grid.
     #[arg(long, value_name = "DIR")]
     python: Option<PathBuf>,
     /// Who sends the requests.
