@@ -18,13 +18,25 @@ pub(super) struct Table {
     pub(super) notes: Vec<String>,
 }
 
-/// One table a contender, in the order of their names; `threaded` before `async`, as in the course.
+impl Table {
+    /// True if the first column is not of figures.
+    pub(super) fn begins_with_names(&self) -> bool {
+        self.rows.iter().any(|row| row.first().is_some_and(|cell| cell.parse::<f64>().is_err()))
+    }
+}
+
+/// One table a contender.
 pub(super) fn tables(cells: &[Summary], lang: Lang) -> Vec<Table> {
+    contenders(cells).into_iter().map(|name| table(name, cells, lang)).collect()
+}
+
+/// Everyone who was measured, in the order of all tables and plots: ours first, then by family, and
+/// within one `threaded` before `async`, as in the course.
+pub(super) fn contenders(cells: &[Summary]) -> Vec<&str> {
     let mut names: Vec<&str> = cells.iter().map(|cell| cell.middle.cell.contender.as_str()).collect();
-    names.dedup();
-    // Ours first, then by family; within one the model of the course's first table.
     names.sort_by_key(|name| (name.contains('-'), is_peer(name), name.contains("async"), *name));
-    names.into_iter().map(|name| table(name, cells, lang)).collect()
+    names.dedup();
+    names
 }
 
 /// Programs that have no 2021 figures to be held against: they are not of the course.

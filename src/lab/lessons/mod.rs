@@ -23,7 +23,9 @@ use super::kernel::Kernel;
 use super::lang::Lang;
 use super::machine::Machine;
 use super::report;
-use super::report::html::Page;
+use super::report::html::html;
+use super::report::page::{Block, Page};
+use super::report::plots::Plot;
 use super::report::svg::{self, Chart};
 use super::stand::{Contender, Stand, StandError, StandOptions};
 use super::tables::{self, Table};
@@ -147,21 +149,21 @@ fn write(
 ) -> io::Result<String> {
     let name = lesson.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     fs::create_dir_all(room.out)?;
-    let drawing = svg::draw(&findings.chart);
-    fs::write(room.out.join(format!("lesson-{name}.svg")), &drawing)?;
+    let plot = Plot { file: format!("lesson-{name}.svg"), chart: findings.chart.clone() };
+    fs::write(room.out.join(&plot.file), svg::draw(&plot.chart))?;
     let machine = Machine::this();
     let mut page = Page::new(&findings.table.title, room.lang);
     if machine.debug_build {
         page.paragraph(&report::debug_build(room.lang));
     }
     page.paragraph(&question.text);
-    page.svg(&drawing);
+    page.blocks.push(Block::Plot(plot));
     page.table(&findings.table);
     findings.explanation.iter().for_each(|paragraph| page.paragraph(paragraph));
     page.paragraph(&format!("{}: {}", room.lang.pick("Read", "Bacalah"), findings.code.join(", ")));
-    page.machine(&machine);
+    page.blocks.push(Block::Machine(machine));
     let file = format!("lesson-{name}.html");
-    fs::write(room.out.join(&file), page.finish())?;
+    fs::write(room.out.join(&file), html(&page))?;
     Ok(file)
 }
 
