@@ -13,13 +13,12 @@ use super::findings::findings;
 use super::grid::{Grid, RUNS_FILE, seed_of_the_moment};
 use super::lang::Lang;
 use super::lessons::{Classroom, Lesson};
-use super::progress::say;
 use super::results::{Results, Settings};
 use super::stand::Contender;
 use super::summary::summarize;
 use super::tools::Tool;
-use super::{lessons, report, tables};
-use crate::cli::{self, Failure};
+use super::{lessons, report, tables, text};
+use crate::cli::Failure;
 use crate::duration::Period;
 use crate::net::shutdown::Shutdown;
 use crate::net::signals;
@@ -190,7 +189,7 @@ fn again(common: &Common, from: Option<&Path>, markdown: Option<&Path>) -> Resul
     if let Some(file) = markdown {
         report::write_markdown(file, &results, common.lang).map_err(|error| failed(file, error))?;
     }
-    cli::print(&shown(&results, &[], markdown.unwrap_or(&page), common.lang))
+    text::print(&shown(&results, &[], markdown.unwrap_or(&page), common.lang))
 }
 
 impl GridFlags {
@@ -220,13 +219,13 @@ impl GridFlags {
         }
         let remarks: Vec<String> = outcome.missing.iter().chain(&outcome.failures).cloned().collect();
         let page = report::write(&common.out, &outcome.results, &remarks, lang).map_err(unsaved)?;
-        cli::print(&shown(&outcome.results, &remarks, &page, lang))?;
+        text::print(&shown(&outcome.results, &remarks, &page, lang))?;
         if outcome.is_stopped {
             let text = lang.pick(
-                "Stopped. What was measured is saved; the same command goes on from here.",
-                "Dihentikan. Yang terukur sudah tersimpan; perintah yang sama melanjutkannya.",
+                "stopped; what was measured is saved, and the same command goes on from here",
+                "dihentikan; yang terukur sudah tersimpan, dan perintah yang sama melanjutkannya",
             );
-            say(text);
+            return Err(Failure::Runtime(text.to_owned()));
         }
         match outcome.failures.len() {
             0 => Ok(()),

@@ -31,6 +31,7 @@ pub mod role;
 pub mod stand;
 mod summary;
 mod tables;
+mod text;
 mod tools;
 mod trial;
 mod warnings;

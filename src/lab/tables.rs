@@ -154,18 +154,36 @@ const COMMON: [Kind; 3] = [
     ),
 ];
 
+/// Columns of a heading before its next word goes on the next line.
+const HEADING_COLUMNS: usize = 11;
+
 /// The table as text, for a terminal or a file.
 pub(super) fn draw(table: &Table) -> String {
     let mut drawn = comfy_table::Table::new();
     drawn.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
-    // A heading of several words is narrower as several lines.
-    drawn.set_header(table.header.iter().map(|heading| heading.replace(' ', "\n")));
+    drawn.set_header(table.header.iter().map(|heading| folded(heading)));
     drawn.add_rows(&table.rows);
     for column in drawn.column_iter_mut() {
         column.set_cell_alignment(comfy_table::CellAlignment::Right);
     }
     let notes: String = table.notes.iter().map(|note| format!("  * {note}\n")).collect();
     format!("{}\n{drawn}\n{notes}", table.title)
+}
+
+/// A heading of several words is narrower as several lines, which need not be shorter than a figure.
+fn folded(heading: &str) -> String {
+    let mut folded = String::new();
+    let mut used = 0;
+    for word in heading.split(' ') {
+        let length = word.chars().count();
+        let fits = used > 0 && used + 1 + length <= HEADING_COLUMNS;
+        if used > 0 {
+            folded.push(if fits { ' ' } else { '\n' });
+        }
+        folded.push_str(word);
+        used = if fits { used + 1 + length } else { length };
+    }
+    folded
 }
 
 #[cfg(test)]
@@ -194,6 +212,7 @@ mod tests {
         assert_eq!(tables[1].rows[0][9], "1000.0");
         assert_eq!(tables[2].rows[0][8..], ["-".to_owned(), "-".to_owned()], "not of the course");
         assert!(draw(&tables[0]).contains("378.12"));
+        assert_eq!(folded("ms per request across all"), "ms per\nrequest\nacross all");
     }
 
     trait MapNames {

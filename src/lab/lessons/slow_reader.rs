@@ -30,6 +30,15 @@ const LOOKS_MAX: usize = 200;
 /// Switches between two looks that are health checks and timers, and no bytes.
 const STILL_SWITCHES: u64 = 20;
 
+/// What to read next.
+pub(super) const CODE: &[&str] = &[
+    "src/relay.rs",
+    "src/buffer.rs",
+    "src/defaults.rs (BULK_BUFFER_BYTES)",
+    "src/poll_loop/relay.rs",
+    "src/threaded/relay.rs",
+];
+
 pub(super) fn question(lang: Lang) -> Question {
     let most = READERS[READERS.len() - 1];
     Question {
@@ -166,13 +175,7 @@ fn findings(lines: &[Vec<Held>], lang: Lang) -> Findings {
         chart: chart(lines, title, lang),
         right: usize::from(is_bounded),
         explanation: explanation(threaded, looped, lang),
-        code: &[
-            "src/relay.rs",
-            "src/buffer.rs",
-            "src/defaults.rs (BULK_BUFFER_BYTES)",
-            "src/poll_loop/relay.rs",
-            "src/threaded/relay.rs",
-        ],
+        code: CODE,
     }
 }
 
