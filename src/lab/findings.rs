@@ -49,9 +49,12 @@ impl Ratio {
         Some(Ratio { low, middle: median(ratios)?, high })
     }
 
-    /// `1.05 times (0.98 to 1.12)`.
+    /// `1.05 times (0.98 to 1.12)`; of one cell `1.05 times`.
     fn text(&self, lang: Lang) -> String {
         let (low, middle, high) = (times(self.low), times(self.middle), times(self.high));
+        if low == high {
+            return lang.pick(format!("{middle} times"), format!("{middle} kali"));
+        }
         lang.pick(format!("{middle} times ({low} to {high})"), format!("{middle} kali ({low} sampai {high})"))
     }
 }
@@ -236,7 +239,10 @@ fn beside_2021(grid: &Grid<'_>) -> Vec<String> {
                 })
                 .collect(),
         )?;
-        let (low, high) = (times(ratio.low), times(ratio.high));
+        let span = match (times(ratio.low), times(ratio.high)) {
+            (low, high) if low == high => low,
+            (low, high) => grid.lang.pick(format!("{low} to {high}"), format!("{low} sampai {high}")),
+        };
         let what = match name.contains('-') {
             true => grid.lang.pick(
                 "the same shape of program, on another machine and system",
@@ -248,10 +254,8 @@ fn beside_2021(grid: &Grid<'_>) -> Vec<String> {
             ),
         };
         Some(grid.lang.pick(
-            format!("Beside 2021 `{name}` answers {low} to {high} times as many requests a second: {what}."),
-            format!(
-                "Dibanding 2021 `{name}` menjawab {low} sampai {high} kali permintaan per detik: {what}."
-            ),
+            format!("Beside 2021 `{name}` answers {span} times as many requests a second: {what}."),
+            format!("Dibanding 2021 `{name}` menjawab {span} kali permintaan per detik: {what}."),
         ))
     };
     ["threaded", "async", "python-threaded", "python-async"].into_iter().filter_map(sentence).collect()
@@ -284,8 +288,8 @@ fn client(grid: &Grid<'_>, cores: usize) -> Option<String> {
     let percent = most.middle.client_share * 100.0;
     (percent > 0.0).then(|| {
         grid.lang.pick(
-            format!("The client used at most {percent:.0} % of one of {cores} cores (`{}`, {} servers, concurrency {}).", of.contender, of.backends, of.concurrency),
-            format!("Klien memakai paling banyak {percent:.0} % satu dari {cores} inti (`{}`, {} server, konkurensi {}).", of.contender, of.backends, of.concurrency),
+            format!("The client used at most {percent:.0} % of one of {cores} cores (`{}`, HTTP servers: {}, concurrency: {}).", of.contender, of.backends, of.concurrency),
+            format!("Klien memakai paling banyak {percent:.0} % satu dari {cores} inti (`{}`, server HTTP: {}, konkurensi: {}).", of.contender, of.backends, of.concurrency),
         )
     })
 }
@@ -351,10 +355,10 @@ mod tests {
         for text in [
             "4 failed.",
             "Of `python-threaded` failed: 4 reset.",
-            "Against `haproxy` at concurrency 10, requests a second: `threaded` 1.20 times (1.20 to 1.20) as many.",
+            "Against `haproxy` at concurrency 10, requests a second: `threaded` 1.20 times as many.",
             "`python-threaded`: accept queues overflowed 31 times in 1 of 1 cells; in 1 of them",
             "No accept queue overflowed with `threaded`, `haproxy`.",
-            "Beside 2021 `threaded` answers 1227 to 1227 times",
+            "Beside 2021 `threaded` answers 1227 times",
             "for a request at concurrency 10: `threaded` 90 µs.",
             "at most 20 % of one of 2 cores",
         ] {

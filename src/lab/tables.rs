@@ -121,13 +121,17 @@ fn notes(cells: &[&Summary], all: &[Summary], lang: Lang) -> Vec<String> {
     for (cell, warnings) in &found {
         let of = &cell.middle.cell;
         let place = lang.pick(
-            format!("{} back ends, concurrency {}", of.backends, of.concurrency),
+            format!("{} back end{}, concurrency {}", of.backends, plural(of.backends), of.concurrency),
             format!("{} server, konkurensi {}", of.backends, of.concurrency),
         );
         let own = warnings.iter().filter(|warning| !common.iter().any(|is_kind| is_kind(warning)));
         notes.extend(own.map(|warning| format!("{place}: {}", warning.sentence(lang))));
     }
     notes
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 /// Cells that may say the same before one sentence says it for them.
