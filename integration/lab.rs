@@ -144,6 +144,19 @@ fn idle_clients_starve_a_pool_that_does_not_park() {
 }
 
 #[test]
+fn clients_that_do_not_read_cost_bounded_buffers() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = printed(&lab(folder.path(), &["lesson", "slow-reader", "--no-guess"]));
+    assert!(text.contains("It was: some MiB for all of them"), "{text}");
+    let row = text.lines().find(|line| line.contains("│      64 ┆")).unwrap();
+    let kib = |column: usize| row.split('┆').nth(column).unwrap().trim().parse::<u64>().unwrap();
+    // All the buffers towards the clients are full by then, and of nothing else is there so much.
+    for balancer in [kib(1), kib(2)] {
+        assert!((64 * 40..64 * 200).contains(&balancer), "{text}");
+    }
+}
+
+#[test]
 fn our_servers_wait_for_the_whole_request() {
     let folder = tempfile::tempdir().unwrap();
     let text = printed(&lab(folder.path(), &["lesson", "one-byte", "--quick", "--no-guess"]));
