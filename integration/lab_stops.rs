@@ -18,6 +18,8 @@ const FLAGS: [&str; 10] =
 fn start(folder: &Path) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     command.args(FLAGS).args(["--peer", "python", "--allow-debug", "--out"]).arg(folder);
+    // What a killed lab leaves in its temporary folder goes with the test's.
+    command.env("TMPDIR", folder);
     Process::start(&mut command).unwrap()
 }
 
