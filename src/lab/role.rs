@@ -1,8 +1,9 @@
 //! The programs that the lab starts, by way of its own executable.
 //!
-//! Contract: `lab role NAME -- FLAGS` is the role NAME. So `cargo run --bin lab`, which builds no
-//! other binary, has everything it measures, from the same build. `lab role run -- PROGRAM ARGUMENTS`
-//! becomes PROGRAM. Both end when the lab ends, also when it is killed and can end nobody itself.
+//! Contract: `lab role LAB NAME -- FLAGS` is the role NAME, where LAB is the process id of the lab.
+//! So `cargo run --bin lab`, which builds no other binary, has everything it measures, from the same
+//! build. `lab role LAB run -- PROGRAM ARGUMENTS` becomes PROGRAM. Both end when the lab ends, also
+//! when it is killed and can end nobody itself.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -14,8 +15,13 @@ use crate::settings::Model;
 use crate::{roles, site};
 
 /// Runs the role of this name; 2 if there is none.
-pub fn main(name: &str, flags: impl Iterator<Item = OsString>) -> ExitCode {
+pub fn main(lab: &str, name: &str, flags: impl Iterator<Item = OsString>) -> ExitCode {
     end_with_the_lab();
+    // It may have ended before the kernel was asked to tell of it.
+    let parent = rustix::process::getppid().map(|parent| parent.as_raw_nonzero().to_string());
+    if parent.as_deref() != Some(lab) {
+        return ExitCode::FAILURE;
+    }
     if name == "run" {
         return become_program(flags);
     }

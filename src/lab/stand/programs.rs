@@ -42,7 +42,7 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Our roles out of the running executable, by its hidden subcommand: `lab role lb-async -- ...`.
+    /// Our roles out of the running executable, by its hidden subcommand: `lab role LAB lb-async -- ...`.
     ///
     /// Errors: the system does not tell which file is running.
     pub fn of_this_executable() -> io::Result<Programs> {
@@ -50,7 +50,7 @@ impl Programs {
         let this = executable.clone();
         let programs = Programs::with_roles(move |role| {
             let mut command = Command::new(&executable);
-            command.args(["role", role, "--"]);
+            command.args(["role", &std::process::id().to_string(), role, "--"]);
             command
         });
         Ok(Programs { guard: Arc::new(move |command| run_by(&this, &command)), ..programs })
@@ -72,7 +72,9 @@ impl Programs {
 /// The same command by way of `lab role run`, which sets what a child must set itself.
 fn run_by(executable: &Path, command: &Command) -> Command {
     let mut by = Command::new(executable);
-    by.args(["role", "run", "--"]).arg(command.get_program()).args(command.get_args());
+    by.args(["role", &std::process::id().to_string(), "run", "--"])
+        .arg(command.get_program())
+        .args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
             Some(value) => by.env(name, value),
