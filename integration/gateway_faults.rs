@@ -16,6 +16,8 @@ both![
     a_back_end_that_closes_without_a_word_is_502,
     a_back_end_that_talks_nonsense_is_502,
     a_silent_back_end_is_504,
+    a_head_that_drips_for_ever_is_504,
+    interim_answers_for_ever_are_502,
     a_refusing_back_end_is_skipped_unseen,
     a_back_end_that_never_accepts_is_skipped,
     all_refusing_is_502,
@@ -108,6 +110,38 @@ fn a_silent_back_end_is_504(model: Model) {
     let role = launch.start();
     expect_fault(&get(role.address(), "/"), 504);
     backend.wait_for_visits(1);
+}
+
+fn a_head_that_drips_for_ever_is_504(model: Model) {
+    let backend = Backend::start(|visit| {
+        visit.request()?;
+        visit.send("HTTP/1.1 200 OK\r\nX: ")?;
+        loop {
+            visit.pause(Duration::from_millis(50))?;
+            visit.send("y")?;
+        }
+    });
+    let role = Launch::reverse_proxy(model, backend.address()).flag("--backend-timeout", "500ms").start();
+    expect_fault(&get(role.address(), "/"), 504);
+    backend.wait_until_left();
+}
+
+fn interim_answers_for_ever_are_502(model: Model) {
+    let backend = Backend::start(|visit| {
+        visit.request()?;
+        loop {
+            visit.send("HTTP/1.1 103 Early Hints\r\n\r\n")?;
+        }
+    });
+    let role = proxy(model, &backend);
+    let mut client = Client::connect(role.address());
+    client.send(request("GET", "/", ""));
+    let mut answer = client.answer();
+    while answer.status == 103 {
+        answer = client.answer();
+    }
+    expect_fault(&answer, 502);
+    backend.wait_until_left();
 }
 
 fn a_refusing_back_end_is_skipped_unseen(model: Model) {

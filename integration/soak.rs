@@ -95,7 +95,7 @@ fn reset(mut client: Client) {
 /// One connection of a client that behaves, or does not; gives the answers to `GET /santai` it got.
 fn visit(mut client: Client, dice: &mut Dice) -> usize {
     let santai = request("GET", "/santai", "");
-    let mut ask = |client: &mut Client| assert_eq!(client.get("/santai").text(), "santai saja");
+    let ask = |client: &mut Client| assert_eq!(client.get("/santai").text(), "santai saja");
     match dice.roll(16) {
         0..=2 => {
             (0..10).for_each(|_| ask(&mut client));

@@ -77,8 +77,10 @@ pub struct Exchange {
     backend_output: Buffer,
     client_ended: bool,
     draining: bool,
-    /// When a byte last moved in this exchange.
+    /// When a byte last moved in this exchange; those of an answer's head do not count.
     last_progress: Instant,
+    /// Since when nothing is missing but the next head of the answer: a byte of it buys no time.
+    awaiting_since: Instant,
     request_line: RequestLine,
     account: Account,
 }
@@ -125,6 +127,7 @@ impl Exchange {
             client_ended: false,
             draining: false,
             last_progress: now.instant,
+            awaiting_since: now.instant,
             request_line: RequestLine::default(),
             account: Account::open(accepted, now),
         }
@@ -171,7 +174,7 @@ impl Exchange {
             State::Head => Some(self.reader.deadline(&self.timeouts)),
             State::Exchanging => Some(match self.link {
                 Link::Connecting { until, .. } => until,
-                _ if self.awaits_answer() => self.last_progress + self.timeouts.backend,
+                _ if self.awaits_answer() => self.awaiting_since + self.timeouts.backend,
                 _ => self.last_progress + self.timeouts.stall,
             }),
             State::Tunnel => Some(self.last_progress + self.timeouts.stall),
@@ -180,7 +183,7 @@ impl Exchange {
         }
     }
 
-    /// The whole request is out and not a byte of the answer's head has come to an end.
+    /// The whole request is out, and the next head of the answer has not come to its end.
     fn awaits_answer(&self) -> bool {
         self.has_room_for_answer_head() && self.request.is_complete() && !self.has_backend_output()
     }

@@ -132,7 +132,7 @@ pub struct BackEndTimes {
     #[arg(long, value_name = "TIME", default_value_t = Period(defaults::CONNECT_TIMEOUT),
           value_parser = Period::parse_deadline)]
     pub connect_timeout: Period,
-    /// For a back end to begin its answer; then 504
+    /// For the head of a back end's answer; then 504
     #[arg(long, value_name = "TIME", default_value_t = Period(defaults::BACKEND_TIMEOUT),
           value_parser = Period::parse_deadline)]
     pub backend_timeout: Period,

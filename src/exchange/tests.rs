@@ -453,6 +453,51 @@ fn interim_answers_come_first() {
 }
 
 #[test]
+fn trailers_pass_unless_they_count_in_a_head_only() {
+    let bench = Bench::new(1);
+    let body = |trailers: &str| format!("4\r\nsatu\r\n0\r\n{trailers}\r\n");
+    let bad = "X-Forwarded-For: 6.6.6.6\r\ncontent-length: 9\r\nHost: b\r\nCookie: a=b\r\n";
+    let mixed = body(&format!("X-Satu: 1\r\n{bad}X-Dua: 2\r\n"));
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n";
+    let answer_head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n";
+    for (connection, passed) in [("", "X-Satu: 1\r\nX-Dua: 2\r\n"), ("Connection: X-Satu\r\n", "")] {
+        let input = format!("{head}{connection}\r\n{mixed}");
+        let forwarded = bench.forwarded(&input);
+        let answer = says(&format!("{answer_head}{connection}\r\n{mixed}")).after(forwarded);
+        let line = bench.all_ways(&format!("{input}{GET}"), &[answer, says(OK)]);
+        assert!(line.got(0).ends_with(&format!("\r\n\r\n{}", body(passed))), "{}", line.got(0));
+        let sent = format!("Via: 1.1 giliran\r\n\r\n{}{OK_SENT}", body(passed));
+        assert!(line.text().ends_with(&sent), "{}", line.text());
+    }
+}
+
+#[test]
+fn a_head_of_an_answer_has_one_deadline_however_it_drips() {
+    let bench = Bench::new(1);
+    let backend = bench.timeouts.backend;
+    let mut line = bench.line(GET, &[says("HTTP/1.1 103 A\r\n\r\nHTTP/1.1 200 OK\r\nX: y")]);
+    line.run();
+    assert_eq!(line.state(), Standing::Waits(backend));
+    for byte in 1..10 {
+        line.now = line.now.after(backend / 10);
+        line.exchange.backend_space()[0] = b'y';
+        line.exchange.backend_received(1, &line.now);
+        line.run();
+        assert_eq!(line.state(), Standing::Waits(backend - byte * (backend / 10)), "{byte}");
+    }
+    line.waits();
+    assert_eq!(line.statuses(), [103, 504]);
+    // An interim answer starts it anew: the back end says that it is at work.
+    let mut line = bench.line(GET, &[says("")]);
+    line.run();
+    line.now = line.now.after(backend / 2);
+    let early = b"HTTP/1.1 103 A\r\n\r\n";
+    line.exchange.backend_space()[..early.len()].copy_from_slice(early);
+    line.exchange.backend_received(early.len(), &line.now);
+    assert_eq!(line.run().state(), Standing::Waits(backend));
+}
+
+#[test]
 fn interim_answers_without_end_wait_for_the_client() {
     let bench = Bench::new(1);
     let early = format!("HTTP/1.1 103 Early Hints\r\nX: {}\r\n\r\n", "y".repeat(5000));
