@@ -4,6 +4,8 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use socket2::SockRef;
+
 use crate::support::backend::{Backend, Full, Refusing, ok};
 use crate::support::client::{Answer, Client, get, post, request};
 use crate::support::launch::Launch;
@@ -26,6 +28,8 @@ both![
     a_reset_within_a_body_never_looks_whole,
     a_stall_within_a_body_is_cut,
     a_client_that_vanishes_frees_the_back_end,
+    a_client_that_resets_while_it_waits_frees_the_back_end,
+    a_client_that_says_no_more_while_it_waits_is_answered,
     a_client_that_cuts_its_body_does_not_complete_it,
     a_fault_costs_one_connection,
 ];
@@ -259,6 +263,54 @@ fn a_client_that_vanishes_frees_the_back_end(model: Model) {
     client.wire().head().unwrap();
     drop(client);
     backend.wait_until_left();
+}
+
+fn a_client_that_resets_while_it_waits_frees_the_back_end(model: Model) {
+    let backend = Backend::start(|visit| {
+        while visit.request()?.head.word(1) == "/cepat" {
+            visit.send(ok("cepat"))?;
+        }
+        visit.hold()
+    });
+    let role = proxy(model, &backend);
+    // On its first request, and on a later one of a kept connection, which the poller knows already.
+    for kept in [false, true] {
+        let mut client = Client::connect(role.address());
+        if kept {
+            assert_eq!(client.get("/cepat").text(), "cepat");
+        }
+        client.send(request("GET", "/", ""));
+        backend.wait_for_request(if kept { 2 } else { 0 });
+        SockRef::from(client.wire().stream()).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(client);
+        backend.wait_until_left();
+    }
+    role.wait_for_logs("client reset before answer head", 2);
+}
+
+fn a_client_that_says_no_more_while_it_waits_is_answered(model: Model) {
+    let backend = Backend::start(|visit| {
+        loop {
+            let target = visit.request()?.head.word(1).to_owned();
+            visit.freeze();
+            visit.send(ok(&target))?;
+        }
+    });
+    let role = proxy(model, &backend);
+    let [mut half_closed, mut eager] = [(); 2].map(|()| Client::connect(role.address()));
+    half_closed.send(request("GET", "/satu", ""));
+    eager.send(request("GET", "/satu", ""));
+    // So long that the role looks after its clients: these are not gone.
+    half_closed.expect_silence(Duration::from_millis(1200));
+    half_closed.finish_sending();
+    eager.send(request("GET", "/dua", ""));
+    let before = role.process().switches();
+    half_closed.expect_silence(Duration::from_millis(300));
+    let woken = role.process().switches() - before;
+    assert!(woken < 500, "{woken} times: it spins over what it need not know");
+    backend.release();
+    assert_eq!(half_closed.answer().text(), "/satu");
+    assert_eq!([eager.answer().text(), eager.answer().text()], ["/satu", "/dua"]);
 }
 
 fn a_client_that_cuts_its_body_does_not_complete_it(model: Model) {

@@ -36,6 +36,8 @@ mod integration {
     mod idle;
     /// The lab as its users run it.
     mod lab;
+    /// So many at a time with one back end.
+    mod load;
     /// What a running role is told by signals.
     mod operations;
     /// Apache Bench and a browser.

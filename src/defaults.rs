@@ -64,6 +64,10 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// late too. Then 504.
 pub const BACKEND_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long an answer may take before it is worth knowing whether its client is still there (nginx
+/// `proxy_ignore_client_abort off`): most answers come sooner, and cost no call for it.
+pub const CLIENT_WATCH_AFTER: Duration = Duration::from_secs(1);
+
 /// For a relay on which neither side sends (nginx stream: 10 minutes).
 pub const RELAY_IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -79,6 +83,17 @@ pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;
 
 /// For connections in flight to finish after SIGTERM or Ctrl-C: Docker kills after 10 s.
 pub const DRAIN: Duration = Duration::from_secs(8);
+
+/// Connections or requests that one back end gets at a time: 0 is any number, as in HAProxy and nginx
+/// (`maxconn`, `max_conns`).
+pub const MAX_PER_BACKEND: usize = 0;
+
+/// The most `--max-per-backend`: beyond what one process may hold open it limits nothing.
+pub const MAX_PER_BACKEND_MAX: usize = CONNECTIONS_MAX_MAX;
+
+/// Clients that may wait for a back end of one group when all are full, as many as the kernel holds
+/// for us by default. How long is [`CONNECT_TIMEOUT`], as in HAProxy where `timeout queue` is not set. Then 503.
+pub const BACKEND_QUEUE: usize = 1024;
 
 /// Further back ends tried when the first cannot be used (HAProxy `retries`).
 pub const RETRIES: usize = 3;

@@ -155,6 +155,17 @@ impl Effect for BackEndTimes {
     }
 }
 
+/// How much back ends get at a time.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Load of back ends")]
+pub struct Load {
+    /// Connections (tcp) or requests (http) that one back end gets at a time, 0 for any number; the rest
+    /// wait in turn, at most for --connect-timeout; then 503, or the end for tcp
+    #[arg(long, value_name = "N", default_value_t = defaults::MAX_PER_BACKEND,
+          value_parser = count(0, defaults::MAX_PER_BACKEND_MAX))]
+    pub max_per_backend: usize,
+}
+
 /// How it is known which back ends there are, and which of them work.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Health of back ends")]

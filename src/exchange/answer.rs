@@ -297,7 +297,7 @@ impl Exchange {
         // One that began with a PROXY header is this client's alone.
         let keep = *backend_keeps && clean && self.request.is_sent() && !self.caller.is_introduced();
         if let Link::Up { .. } = self.link {
-            self.link = Link::Released { keep };
+            self.let_go(keep);
         }
         self.give_request_up();
         if ready == 0 {

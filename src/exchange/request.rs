@@ -184,6 +184,7 @@ impl Exchange {
     fn take_head(&mut self, length: usize, now: &Now) -> Result<(), Refusal> {
         self.account = Account { bytes_in: self.account.bytes_in, ..Account::open(self.reader.began(), now) };
         self.last_progress = now.instant;
+        self.watches = false;
         let bytes = &self.client_input.bytes()[..length];
         let head = RequestHead::parse(bytes)?.ok_or(Refusal::bad("The request head is not complete."))?;
         self.request_line.set(&head);

@@ -20,8 +20,10 @@
 //! | `web` `gateway` `relay` | one connection of each service, phase by phase | the same names |
 //! | `reactor` | the loop: events, timers, accepting, the end | `pool`, `acceptor`, `lot` |
 //! | `places` `owners` | which connection an event is for | none: its worker knows |
+//! | `bell` | how one is called that waits for a back end with room | the same name |
 //! | `socket` | a socket that remembers what it is ready for | `socket`, which waits instead |
 
+mod bell;
 mod gateway;
 mod owners;
 mod places;
@@ -32,6 +34,7 @@ mod web;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -45,6 +48,7 @@ use crate::now::Now;
 use crate::service::{Offer, Service};
 use crate::settings::Settings;
 use crate::status::OpenConnections;
+use bell::Bells;
 use owners::Owners;
 use reactor::Reactor;
 use socket::Socket;
@@ -113,6 +117,7 @@ pub(crate) struct Around<'l, C: Connection> {
     pub(crate) local: &'l mut C::Local,
     pub(crate) registry: &'l Registry,
     pub(crate) owners: &'l mut Owners,
+    pub(crate) bells: &'l Arc<Bells>,
     /// The connection's own place in the loop's table.
     pub(crate) place: usize,
     /// The time of this turn.

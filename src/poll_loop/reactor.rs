@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use super::bell::Bells;
 use super::owners::{Owner, Owners};
 use super::places::Places;
 use super::socket::Socket;
@@ -58,7 +59,7 @@ pub(crate) fn backend_place(token: Token) -> usize {
 pub(crate) struct Reactor<C: Connection> {
     poll: Poll,
     /// Held for as long as the loop runs: a waker that is dropped takes its event back.
-    _waker: Arc<Waker>,
+    bells: Arc<Bells>,
     listeners: Vec<mio::net::TcpListener>,
     shared: Live<C::Shared>,
     local: C::Local,
@@ -95,10 +96,9 @@ impl<C: Connection> Reactor<C> {
         shutdown: &Shutdown,
     ) -> io::Result<impl FnOnce() -> Reactor<C> + Send + use<C>> {
         let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
-        let wakes = Arc::clone(&waker);
-        // Waking a loop that is gone already is nothing.
-        shutdown.subscribe(move || _ = wakes.wake());
+        let bells = Bells::new(Waker::new(poll.registry(), WAKE)?);
+        let wakes = Arc::clone(&bells);
+        shutdown.subscribe(move || wakes.wake());
         if listeners.len() > LISTENERS_MAX {
             return Err(io::Error::other(format!("a loop serves at most {LISTENERS_MAX} listeners")));
         }
@@ -112,7 +112,7 @@ impl<C: Connection> Reactor<C> {
         let (shutdown, drain) = (shutdown.clone(), settings.timeouts.drain);
         Ok(move || Reactor {
             poll,
-            _waker: waker,
+            bells,
             listeners: registered,
             shared,
             local: C::Local::default(),
@@ -178,7 +178,7 @@ impl<C: Connection> Reactor<C> {
     fn take_events(&mut self, events: &Events, now: &Now) {
         for event in events {
             match event.token() {
-                WAKE => {}
+                WAKE => self.bells.take_rung().into_iter().for_each(|place| self.make_due(place)),
                 Token(number) if number < FIRST_SOCKET => self.accept(number - 1, now),
                 Token(number) => {
                     let (place, is_backend) = ((number - FIRST_SOCKET) / 2, (number - FIRST_SOCKET) % 2 == 1);
@@ -275,6 +275,7 @@ impl<C: Connection> Reactor<C> {
             local: &mut self.local,
             registry: self.poll.registry(),
             owners: &mut self.owners,
+            bells: &self.bells,
             place,
             now: *now,
             is_draining: self.shutdown.is_draining(),
