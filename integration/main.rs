@@ -16,6 +16,8 @@ mod integration {
     mod cli;
     /// Thousands of idle connections.
     mod crowd;
+    /// Descriptors used up.
+    mod descriptors;
     /// Generated requests to both drivers, and the same bytes back.
     mod differential;
     /// How a role ends.

@@ -187,9 +187,17 @@ impl Exchange {
         }
     }
 
-    /// The chosen back end cannot be connected: the next one is wanted. Nothing was sent to it, so nothing is lost.
+    /// The chosen back end cannot be connected: the next one is wanted. Nothing was sent to it, so nothing
+    /// is lost. If it is for a limit of ours, the client is told.
     pub fn connect_failed(&mut self, how: How, now: &Now) {
         match std::mem::replace(&mut self.link, Link::None) {
+            Link::Connecting { group, backend, .. } if how == How::Limited => {
+                group.report_failure(&backend, how, Phase::Connect, now);
+                // Another back end would not help.
+                let ending = Ending::new(Who::Us, how, Phase::Connect);
+                let sentence = "This gateway can open no more connections at the moment; try again soon.";
+                self.answer_error(503, "proxy_internal_error", sentence, ending, now);
+            }
             Link::Connecting { group, turn, backend, .. } => {
                 group.report_failure(&backend, how, Phase::Connect, now);
                 self.account.connected = None;

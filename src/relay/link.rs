@@ -81,6 +81,10 @@ impl Relay {
             if let Some(backend) = backend.take() {
                 self.account.retries += 1;
                 self.group.report_failure(&backend, how, Phase::Connect, now);
+                if how == How::Limited {
+                    // Another back end would not help.
+                    self.end(Ending::new(Who::Us, how, Phase::Connect));
+                }
             }
         }
     }
