@@ -36,6 +36,10 @@ mod integration {
     mod idle;
     /// The lab as its users run it.
     mod lab;
+    /// The lab's report in a browser, and as Markdown.
+    mod lab_report;
+    /// A lab that is stopped in the middle.
+    mod lab_stops;
     /// What a running role is told by signals.
     mod operations;
     /// Apache Bench and a browser.
