@@ -196,7 +196,7 @@ const BODIES: &[Case<&str>] = &[
     ("size with h", "7.1", "5h\r\nhello\r\n0\r\n\r\n"),
     ("size with a point", "7.1", "5.0\r\nhello\r\n0\r\n\r\n"),
     ("two sizes", "7.1", "5,5\r\nhello\r\n0\r\n\r\n"),
-    ("size behind a NUL", "7.1", "\05\r\nhello\r\n0\r\n\r\n"),
+    ("size behind a NUL", "7.1", "\x005\r\nhello\r\n0\r\n\r\n"),
     ("last size with minus", "7.1", "5\r\nhello\r\n-0\r\n\r\n"),
     ("size of 17 digits", "7.1", "ffffffffffffffff0\r\nhello\r\n0\r\n\r\n"),
     ("no size", "7.1", "\r\nhello\r\n0\r\n\r\n"),

@@ -12,15 +12,18 @@
 //!   Connecting --connected--> Joined --both directions ended--> Over
 //!      |  ^                     |
 //!      |  +-- next candidate    +-- reset, deadline --> Over
-//!      +-- no candidate left --> Over
+//!      +-- all full --> Queued --called--> Connecting
+//!      +-- no candidate left, no room in the queue --> Over
 //! ```
+
+mod link;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::account::Account;
-use crate::balance::{Chosen, Group, Turn};
+use crate::balance::{Chosen, Group, Ticket, Turn};
 use crate::buffer::Buffer;
 use crate::defaults::{BUFFER_BYTES, PROXY_HEADER_BYTES_MAX};
 use crate::ending::{Ending, How, Phase, Who};
@@ -58,6 +61,11 @@ enum State {
     Connecting {
         turn: Option<Turn>,
         backend: Option<Chosen>,
+        until: Instant,
+    },
+    /// All back ends are full: its turn will be called.
+    Queued {
+        ticket: Ticket,
         until: Instant,
     },
     /// Bytes flow.
@@ -219,8 +227,16 @@ impl Relay {
 
     /// What this connection waits for.
     pub fn wants(&self) -> Wants {
-        match self.state {
+        match &self.state {
             State::Entering { .. } => Wants { read_client: true, ..Wants::default() },
+            // What the client says meanwhile is for the back end: until there is no more room.
+            State::Queued { ticket, .. } => Wants {
+                read_client: self.up.can_read(),
+                connect: ticket.is_called(),
+                queued: true,
+                watch_client: true,
+                ..Wants::default()
+            },
             State::Connecting { backend: None, .. } => Wants { connect: true, ..Wants::default() },
             // Bytes for a back end that is still being connected may be tried at once: they go out
             // if the connection is there already, as on one machine it nearly always is.
@@ -246,8 +262,10 @@ impl Relay {
 
     /// When [`expired`](Relay::expired) is to be called if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
-        match self.state {
-            State::Entering { until } | State::Connecting { until, .. } => Some(until),
+        match &self.state {
+            State::Entering { until } | State::Connecting { until, .. } | State::Queued { until, .. } => {
+                Some(*until)
+            }
             State::Joined { .. } => Some(self.last_progress + self.silence_allowed()),
             State::Over { .. } => None,
         }
@@ -269,58 +287,11 @@ impl Relay {
         match self.state {
             State::Entering { .. } => self.end(Ending::new(Who::Client, How::TimedOut, Phase::ProxyHeader)),
             State::Connecting { .. } => self.connect_failed(How::TimedOut, now),
+            State::Queued { .. } => self.none_has_room(How::TimedOut, now),
             _ => {
                 // Whoever owes the next byte: of a half-closed relay the side that has not ended.
                 let who = if self.up.ended { Who::Backend } else { Who::Client };
                 self.end(Ending::new(who, How::TimedOut, Phase::Relay));
-            }
-        }
-    }
-
-    /// Chooses the back end to connect to next. `None` ends the connection.
-    pub fn choose_backend(&mut self, now: &Now) -> Option<SocketAddr> {
-        let State::Connecting { turn, backend, until } = &mut self.state else { return None };
-        let turn = turn.get_or_insert_with(|| self.group.turn());
-        *backend = self.group.next(turn, now);
-        *until = now.instant + self.timeouts.connect;
-        self.account.connecting.get_or_insert(now.instant);
-        match backend {
-            Some(backend) => Some(backend.address),
-            None => {
-                ::log::error!(
-                    "no back end of {} could be connected for {}",
-                    self.group.name(),
-                    self.caller.address()
-                );
-                self.end(Ending::new(Who::Backend, How::Refused, Phase::Connect));
-                None
-            }
-        }
-    }
-
-    /// True while the chosen back end has not answered the connect yet.
-    pub fn is_connecting(&self) -> bool {
-        matches!(self.state, State::Connecting { .. })
-    }
-
-    /// The back end is there.
-    pub fn connected(&mut self, now: &Now) {
-        let State::Connecting { backend, .. } = &mut self.state else { return };
-        let Some(backend) = backend.take() else { return };
-        self.group.report_success(&backend);
-        log::forwarded_to(backend.address);
-        self.account.connected = Some(now.instant);
-        self.last_progress = now.instant;
-        self.state = State::Joined { backend: Some(backend) };
-    }
-
-    /// The chosen back end cannot be connected: the next one is wanted. Nothing was sent to it, so nothing is lost.
-    pub fn connect_failed(&mut self, how: How, now: &Now) {
-        if let State::Connecting { backend, until, .. } = &mut self.state {
-            *until = now.instant + self.timeouts.connect;
-            if let Some(backend) = backend.take() {
-                self.account.retries += 1;
-                self.group.report_failure(&backend, how, Phase::Connect, now);
             }
         }
     }
@@ -439,13 +410,14 @@ impl Relay {
     fn phase(&self) -> Phase {
         match self.state {
             State::Entering { .. } => Phase::ProxyHeader,
+            State::Queued { .. } => Phase::Queue,
             _ => Phase::Relay,
         }
     }
 
     fn end(&mut self, ending: Ending) {
         let backend = match &mut self.state {
-            State::Entering { .. } => None,
+            State::Entering { .. } | State::Queued { .. } => None,
             State::Connecting { backend, .. } | State::Joined { backend } => backend.take(),
             State::Over { .. } => return,
         };
@@ -471,6 +443,7 @@ impl Relay {
 mod tests {
     use super::*;
     use crate::proxy_protocol::{Policy, Version};
+    use std::task::Waker;
     use std::time::Duration;
 
     fn now() -> Now {
@@ -484,9 +457,48 @@ mod tests {
         Relay::new("test", client, group, Timeouts::default(), now.instant, now)
     }
 
+    fn waker() -> Waker {
+        Waker::noop().clone()
+    }
+
+    #[test]
+    fn one_that_finds_all_full_waits_for_its_turn_or_its_deadline() {
+        let now = now();
+        let group = Arc::new(Group::limited("test", vec![SocketAddr::from(([127, 0, 0, 1], 9001))], 1));
+        let open = || {
+            let client = SocketAddr::from(([127, 0, 0, 1], 40_000));
+            Relay::new("test", client, Arc::clone(&group), Timeouts::default(), now.instant, &now)
+        };
+        let (mut first, mut second, mut third) = (open(), open(), open());
+        assert!(first.choose_backend(&now, waker).is_some());
+        first.connected(&now);
+        for late in [&mut second, &mut third] {
+            assert_eq!(late.choose_backend(&now, waker), None);
+            let wants = late.wants();
+            assert!(wants.queued && wants.watch_client && wants.read_client && !wants.connect, "{wants:?}");
+            // What it says meanwhile is kept, and so is that it has finished saying it.
+            late.client_space()[..4].copy_from_slice(b"satu");
+            late.client_received(4, &now);
+            late.client_received(0, &now);
+        }
+        first.drained();
+        assert!(!second.wants().connect, "the connection of the first is not closed yet");
+        drop(first);
+        assert!(second.wants().connect && !third.wants().connect);
+        assert!(second.choose_backend(&now, waker).is_some());
+        second.connected(&now);
+        assert_eq!(second.backend_output(), b"satu");
+        assert_eq!(third.deadline(), Some(now.instant + Timeouts::default().connect));
+        third.expired(&now.after(Timeouts::default().connect));
+        assert!(third.wants().finish && !third.was_cut());
+        let State::Over { ending, .. } = &third.state else { panic!("{third:?}") };
+        assert_eq!(ending.to_string(), "we timed out in queue");
+        assert_eq!(group.waiting(), 0);
+    }
+
     fn joined(now: &Now) -> Relay {
         let mut relay = relay(1, now);
-        relay.choose_backend(now).unwrap();
+        relay.choose_backend(now, waker).unwrap();
         relay.connected(now);
         relay
     }
@@ -584,13 +596,13 @@ mod tests {
     fn each_candidate_is_tried_once_and_then_it_is_over() {
         let now = now();
         let mut relay = relay(2, &now);
-        let first = relay.choose_backend(&now).unwrap();
+        let first = relay.choose_backend(&now, waker).unwrap();
         relay.connect_failed(How::Refused, &now);
         assert!(relay.wants().connect);
-        let second = relay.choose_backend(&now).unwrap();
+        let second = relay.choose_backend(&now, waker).unwrap();
         assert_ne!(first, second);
         relay.connect_failed(How::Refused, &now);
-        assert_eq!(relay.choose_backend(&now), None);
+        assert_eq!(relay.choose_backend(&now, waker), None);
         assert!(relay.wants().finish && !relay.was_cut());
     }
 
@@ -615,10 +627,10 @@ mod tests {
             }
             assert_eq!(relay.wants().connect, cut == header.len());
             if relay.wants().connect {
-                assert_eq!(relay.choose_backend(&now), Some(SocketAddr::from(([127, 0, 0, 1], 9001))));
+                assert_eq!(relay.choose_backend(&now, waker), Some(SocketAddr::from(([127, 0, 0, 1], 9001))));
             }
             from_client(&mut relay, &[&header[cut..], b"behind"].concat(), &now);
-            relay.choose_backend(&now);
+            relay.choose_backend(&now, waker);
             relay.connected(&now);
             assert_eq!(relay.backend_output(), [&header[..], b"behind"].concat(), "{cut}");
         }

@@ -55,10 +55,11 @@ pub fn server(kind: site::Role) -> impl Fn(&Role, &Server) -> Result<Plan, Failu
 pub fn proxy(role: &Role, args: &Proxy) -> Result<Plan, Failure> {
     args.front.check()?;
     let routing = &args.routing;
-    let mut names = vec![look_up("--default", "default", &routing.default)?];
+    let most = args.load.max_per_backend;
+    let mut names = vec![look_up("--default", "default", &routing.default, most)?];
     let mut routes = Routes::new(Arc::clone(names[0].group()));
     for route in &routing.route {
-        let of_route = look_up("--route", &route.prefix, &route.backends)?;
+        let of_route = look_up("--route", &route.prefix, &route.backends, most)?;
         routes
             .add(&route.prefix, Arc::clone(of_route.group()))
             .map_err(|error| Failure::Usage(format!("--route {route}: {error}")))?;
@@ -88,7 +89,7 @@ pub fn balancer<T: clap::Args + Effect>(
             Some(count) => defaults::WEB_SERVERS[..count].iter().copied().map(Endpoint::from).collect(),
             None => back_ends.backend.clone(),
         };
-        let names = look_up("--backend", "back ends", &endpoints)?;
+        let names = look_up("--backend", "back ends", &endpoints, args.load.max_per_backend)?;
         let group = Arc::clone(names.group());
         let service = match back_ends.mode {
             Mode::Tcp => Service::Relay(group),
@@ -165,9 +166,9 @@ pub(crate) fn connections_max(wanted: usize, roles: usize) -> usize {
     fit
 }
 
-/// A group of all addresses of all endpoints that a flag named.
-fn look_up(flag: &str, group: &str, endpoints: &[Endpoint]) -> Result<Names, Failure> {
-    Names::look_up_first(group, endpoints)
+/// A group of all addresses of all endpoints that a flag named, each with at most so much to do at a time.
+fn look_up(flag: &str, group: &str, endpoints: &[Endpoint], most: usize) -> Result<Names, Failure> {
+    Names::look_up_first(group, endpoints, most)
         .map_err(|(endpoint, error)| Failure::Runtime(format!("{flag} {endpoint}: {error}")))
 }
 
@@ -191,7 +192,7 @@ mod tests {
         let endpoints = ["name.invalid:80".parse().unwrap()];
         for failure in [
             resolve("--backend", &endpoints).unwrap_err(),
-            look_up("--backend", "back ends", &endpoints).unwrap_err(),
+            look_up("--backend", "back ends", &endpoints, 0).unwrap_err(),
         ] {
             assert!(failure.to_string().starts_with("--backend name.invalid:80: "), "{failure}");
         }

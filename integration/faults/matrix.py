@@ -687,6 +687,34 @@ the back end's answer) and nobody checks the back end; all else is as it comes. 
 `--model`. The graceful signal of HAProxy is SIGUSR1 and that of nginx SIGQUIT.
 """
 
+READING = """## Reading it
+
+What differs, and why ours is as it is:
+
+- *A back end that refuses* is 502 at once, as with nginx. HAProxy tries the same one three times more, a second apart, and says 503. Ours goes to another back end
+  if there is one, and to the same one only if a kept connection was dead.
+- *A connect that is not answered* is 504, as with nginx (RFC 9209 2.3.7): 502 is for those that say no.
+- *A cut body* ends in a reset. An orderly close is enough where there is a length or chunks; where there are none, it is the end of a whole answer, which is what
+  HAProxy's client sees of a back end that reset ("200 up to the close").
+- *Lengths that contradict each other* are 502, and 400 from a client. nginx takes two lengths from a back end and waits for the longer; HAProxy and nginx take a
+  length beside chunks for chunks, which RFC 9112 6.3 allows and which is where smuggling begins.
+- *A chunk size with a sign* is seen when the head is already on its way, so the client gets a reset; HAProxy still holds the head back, and says 502.
+- *What speaks no HTTP* is 502. nginx takes it for HTTP/0.9 and passes it on, a head without an end as well.
+- *101 that nobody asked for* is 502, as with HAProxy; nginx passes it on.
+- *An early answer* reaches the client that still uploads, as with HAProxy; nginx closes before the client has read it.
+- *A client that says nothing* is closed without a word, as by nginx: there is no request to answer. One that began a head is told 408, as by HAProxy.
+- *A client that is slow with its body* is told 408. HAProxy blames the back end (504), which waits for that body.
+- *A client that closes its side behind a request* gets its answer, as with HAProxy; nginx takes it for gone.
+- *A client that resets within its body*: nginx holds a body back until all of it is there, so its back end saw nothing; ours streams, so the back end sees a part
+  and then a reset, and cannot take it for the whole.
+- *A file that is gone* is served for up to a second, from the cache of files; a file that shrinks ends in a reset.
+- *SIGTERM* finishes what is under way and then ends, as a process manager expects. HAProxy and nginx have another signal for that, and cut on SIGTERM. A second one
+  cuts with ours too, and a tunnel is cut when the time for draining (3 s here) is over.
+
+Where ours is the worse one: a head that drips without an end is waited for as long as it drips; a client that is gone is noticed at the next deadline and not at once;
+and when descriptors run out, clients without a head hold them longer than HAProxy lets them.
+"""
+
 
 def cell(run, column):
     installed = {"HAProxy": "haproxy", "nginx": "nginx"}.get(column)
@@ -723,6 +751,7 @@ def main():
                     lines.append(f"| {name} | {' | '.join(cells)} |")
                     print(lines[-1], flush=True)
             lines.append("")
+    lines.append(READING)
     if arguments.write:
         (REPOSITORY / "docs" / "faults.md").write_text("\n".join(lines))
 

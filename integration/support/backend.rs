@@ -244,6 +244,11 @@ impl Visit {
         self.wire.some()
     }
 
+    /// Reads a chunked body as it is, trailers included.
+    pub fn chunked_as_it_is(&mut self) -> io::Result<String> {
+        self.wire.chunked_as_it_is()
+    }
+
     /// Reads exactly `count` bytes.
     pub fn exact(&mut self, count: usize) -> io::Result<Vec<u8>> {
         self.wire.exact(count)
@@ -285,6 +290,14 @@ impl Visit {
     pub fn hold(&mut self) -> io::Result<()> {
         while !self.wire.some()?.is_empty() {}
         Ok(())
+    }
+
+    /// Takes its time, unless the other side sends or closes: then it is an error.
+    pub fn pause(&mut self, time: Duration) -> io::Result<()> {
+        match self.wire.is_silent_for(time) {
+            true => Ok(()),
+            false => Err(io::ErrorKind::ConnectionAborted.into()),
+        }
     }
 
     /// Says that nothing more will be sent.

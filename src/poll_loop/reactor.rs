@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token, Waker};
 
+use super::bell::Bells;
 use super::listeners::{LISTENERS_MAX, Listeners};
 use super::owners::{Owner, Owners};
 use super::places::Places;
@@ -47,6 +48,7 @@ pub(crate) fn backend_place(token: Token) -> usize {
 /// One poll loop.
 pub(crate) struct Reactor<C: Connection> {
     poll: Poll,
+    bells: Arc<Bells>,
     listeners: Listeners,
     shared: Live<C::Shared>,
     local: C::Local,
@@ -68,18 +70,17 @@ struct Entry<C> {
     _place: Place,
 }
 
-/// A poller for a loop, and what wakes it. The waker is to be held for as long as the loop runs: one
-/// that is dropped takes its event back.
-pub(crate) fn poller() -> io::Result<(Poll, Arc<Waker>)> {
+/// A poller for a loop, and the bells that wake it, to be held for as long as the loop runs.
+pub(crate) fn poller() -> io::Result<(Poll, Arc<Bells>)> {
     let poll = Poll::new()?;
-    let waker = Waker::new(poll.registry(), WAKE)?;
-    Ok((poll, Arc::new(waker)))
+    let bells = Bells::new(Waker::new(poll.registry(), WAKE)?);
+    Ok((poll, bells))
 }
 
 impl<C: Connection> Reactor<C> {
     /// Prepares a loop; the function that comes back makes it, on the thread where it is to run.
     pub(crate) fn starter(
-        poll: Poll,
+        (poll, bells): (Poll, Arc<Bells>),
         shared: Live<C::Shared>,
         listeners: Listeners,
         open: OpenConnections,
@@ -89,6 +90,7 @@ impl<C: Connection> Reactor<C> {
         let (shutdown, drain) = (shutdown.clone(), settings.timeouts.drain);
         move || Reactor {
             poll,
+            bells,
             listeners,
             shared,
             local: C::Local::default(),
@@ -153,7 +155,7 @@ impl<C: Connection> Reactor<C> {
     fn take_events(&mut self, events: &Events, now: &Now) {
         for event in events {
             match event.token() {
-                WAKE => {}
+                WAKE => self.bells.take_rung().into_iter().for_each(|place| self.make_due(place)),
                 Token(number) if number < FIRST_SOCKET => self.accept(number - 1, events.iter().count(), now),
                 Token(number) => {
                     let (place, is_backend) = ((number - FIRST_SOCKET) / 2, (number - FIRST_SOCKET) % 2 == 1);
@@ -228,6 +230,7 @@ impl<C: Connection> Reactor<C> {
             local: &mut self.local,
             registry: self.poll.registry(),
             owners: &mut self.owners,
+            bells: &self.bells,
             place,
             now: *now,
             is_draining: self.shutdown.is_draining(),

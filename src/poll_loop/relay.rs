@@ -42,9 +42,10 @@ impl Shared {
 /// A client and the back end it is joined to.
 #[derive(Debug)]
 pub(crate) struct RelayConnection {
-    relay: Relay,
     client: Socket,
     backend: Option<Socket>,
+    /// Dropped last: with it goes the place at the back end, whose connection must be closed by then.
+    relay: Relay,
 }
 
 impl Connection for RelayConnection {
@@ -55,7 +56,7 @@ impl Connection for RelayConnection {
         let Shared { role, group, timeouts, proxies } = shared;
         let caller = proxies.caller(peer, || client.local_addr());
         let relay = Relay::new(role, caller, Arc::clone(group), *timeouts, now.instant, now);
-        RelayConnection { relay, client, backend: None }
+        RelayConnection { client, backend: None, relay }
     }
 
     fn serve(&mut self, around: &mut Around<'_, Self>) -> Turn {
@@ -83,7 +84,7 @@ impl Connection for RelayConnection {
 impl RelayConnection {
     /// Goes on with two sockets that are connected already.
     pub(crate) fn join(relay: Relay, client: Socket, backend: Socket) -> RelayConnection {
-        RelayConnection { relay, client, backend: Some(backend) }
+        RelayConnection { client, backend: Some(backend), relay }
     }
 
     /// Serves it, whatever kind of connection it grew out of: a tunnel began as an exchange.
@@ -96,6 +97,8 @@ impl RelayConnection {
                 self.drop_backend(around);
                 self.finish(&now);
                 return Turn::Done;
+            } else if wants.watch_client && self.client.has_failed() {
+                self.relay.client_failed();
             } else if wants.connect {
                 self.connect(around);
             } else if self.relay.is_connecting() && self.connect_is_through(&now) {
@@ -147,7 +150,8 @@ impl RelayConnection {
     /// Begins to connect to the back end whose turn it is.
     fn connect<C: Connection>(&mut self, around: &mut Around<'_, C>) {
         self.drop_backend(around);
-        let Some(address) = self.relay.choose_backend(&around.now) else { return };
+        let bell = || around.bells.bell(around.place);
+        let Some(address) = self.relay.choose_backend(&around.now, bell) else { return };
         match connect::start(address) {
             Ok(stream) => {
                 let place = around.owners.add(Owner::Connection(around.place));

@@ -46,6 +46,8 @@ pub(crate) struct Socket {
     /// The peer has closed its side: what is left to read ends with an end of stream, of which no
     /// further event tells.
     read_closed: bool,
+    /// The connection is dead: reset, for one.
+    failed: bool,
     /// The connect is not known to be through: the poller tells by readiness to write.
     connecting: bool,
     /// The peer has sent urgent data (`MSG_OOB`), at which a read stops short of what is behind it.
@@ -64,6 +66,7 @@ impl Socket {
             readable: true,
             writable: true,
             read_closed: false,
+            failed: false,
             connecting: false,
             urgent: false,
             told: Told::Nothing,
@@ -82,6 +85,7 @@ impl Socket {
         self.readable |= event.is_readable() || event.is_read_closed() || failed;
         self.writable |= event.is_writable() || event.is_write_closed() || failed;
         self.read_closed |= event.is_read_closed() || failed;
+        self.failed |= failed;
         self.urgent |= event.is_priority();
         if self.connecting {
             let is_through = event.is_writable() && !failed && !event.is_write_closed();
@@ -100,6 +104,11 @@ impl Socket {
     /// The peer is known to have closed its side.
     pub(crate) fn has_closed(&self) -> bool {
         self.read_closed
+    }
+
+    /// The connection is known to be dead.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// Registers for what is waited for: reading always, writing if the socket is full. Nothing is

@@ -45,7 +45,6 @@ impl Shared {
 /// A client and the back end it is joined to.
 #[derive(Debug)]
 pub(crate) struct RelayConnection {
-    relay: Relay,
     client: Socket,
     backend: Option<Socket>,
     connect_timeout: Duration,
@@ -54,6 +53,10 @@ pub(crate) struct RelayConnection {
     backend_full: bool,
     /// The back end's end was looked for once without being told of it.
     looked_for_end: bool,
+    /// By what it was to be called when it last stood in the queue for a back end.
+    bell: Option<u64>,
+    /// Dropped last: with it goes the place at the back end, whose connection must be closed by then.
+    relay: Relay,
 }
 
 impl Connection for RelayConnection {
@@ -64,13 +67,14 @@ impl Connection for RelayConnection {
         let Shared { role, group, timeouts, proxies } = shared;
         let caller = proxies.caller(peer, || client.local_addr());
         RelayConnection {
-            relay: Relay::new(role, caller, Arc::clone(group), *timeouts, accepted, now),
             client: Socket::accepted(client),
             backend: None,
             connect_timeout: timeouts.connect,
             client_full: false,
             backend_full: false,
             looked_for_end: false,
+            bell: None,
+            relay: Relay::new(role, caller, Arc::clone(group), *timeouts, accepted, now),
         }
     }
 
@@ -86,7 +90,7 @@ impl Connection for RelayConnection {
                 self.finish(&now);
                 return Turn::Done;
             } else if wants.connect {
-                self.connect(&now);
+                self.connect(patience, &now);
             } else if wants.write_backend && !self.backend_full {
                 self.write_backend();
             } else if wants.write_client && !self.client_full {
@@ -103,6 +107,10 @@ impl Connection for RelayConnection {
 
     fn waits_for(&self) -> (Wants, [Option<BorrowedFd<'_>>; 2]) {
         (self.relay.wants(), [Some(self.client.as_fd()), self.backend.as_ref().map(AsFd::as_fd)])
+    }
+
+    fn bell(&self) -> Option<u64> {
+        self.bell
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -127,13 +135,14 @@ impl RelayConnection {
     /// Goes on with two sockets that are connected already.
     pub(crate) fn join(relay: Relay, client: Socket, backend: Socket) -> RelayConnection {
         RelayConnection {
-            relay,
             client,
             backend: Some(backend),
             connect_timeout: Duration::ZERO,
             client_full: false,
             backend_full: false,
             looked_for_end: false,
+            bell: None,
+            relay,
         }
     }
 
@@ -142,24 +151,32 @@ impl RelayConnection {
         if self.stream_goes_on(wants) {
             return Turn::Done;
         }
-        let wait = patience.next_wait(self.relay.deadline(), now);
+        // Who stands in the queue waits in the lot: that is where its bell is heard.
+        let wait = match wants.queued {
+            true => Duration::ZERO,
+            false => patience.next_wait(self.relay.deadline(), now),
+        };
         let writes = wants.write_client || wants.write_backend;
         let moved = match (wants.read_client, wants.read_backend) {
-            (true, false) if !writes => self.read_client(wait),
-            (false, true) if !writes => self.read_backend(wait),
+            (true, false) if !writes && !wants.watch_client => self.read_client(wait),
+            (false, true) if !writes && !wants.watch_client => self.read_backend(wait),
             _ => {
                 let ready = socket::wait(wants, &self.client, self.backend.as_ref(), wait);
                 self.client_full &= !ready.write_client;
                 self.backend_full &= !ready.write_backend;
                 let from_backend = ready.read_backend && self.read_backend(Duration::ZERO);
                 let from_client = ready.read_client && self.read_client(Duration::ZERO);
-                from_backend || from_client || ready.write_client || ready.write_backend
+                if ready.watch_client {
+                    self.relay.client_failed();
+                }
+                let written = ready.write_client || ready.write_backend;
+                from_backend || from_client || written || ready.watch_client
             }
         };
         match moved {
             true => patience.renew(),
             false if self.deadline().is_some_and(|deadline| deadline <= clock::now().instant) => {}
-            false if patience.waited_in_vain() => return Turn::Park,
+            false if wants.queued || patience.waited_in_vain() => return Turn::Park,
             false => {}
         }
         Turn::Done
@@ -191,8 +208,13 @@ impl RelayConnection {
     }
 
     /// Connects to the back end whose turn it is, and waits for it.
-    fn connect(&mut self, now: &Now) {
-        let Some(address) = self.relay.choose_backend(now) else { return };
+    fn connect(&mut self, patience: &Patience<'_>, now: &Now) {
+        let bell = || {
+            let (waker, number) = patience.bell();
+            self.bell = Some(number);
+            waker
+        };
+        let Some(address) = self.relay.choose_backend(now, bell) else { return };
         let connected = connect::connect(address, self.connect_timeout);
         let now = clock::now();
         match connected {

@@ -125,7 +125,7 @@ impl AsFd for Socket {
 
 /// Waits until one of the things wanted can be done, at most `patience` (`poll(2)`): which of them can.
 ///
-/// With nothing wanted it only waits. An error of a socket counts as ready: the call that follows tells it.
+/// With nothing wanted it only waits; `watch_client` is ready if the client's connection is dead. An error of a socket counts as ready: the call that follows tells it.
 pub(crate) fn wait(wants: &Wants, client: &Socket, backend: Option<&Socket>, patience: Duration) -> Wants {
     let flags = |read: bool, write: bool| {
         let mut flags = PollFlags::empty();
@@ -137,13 +137,15 @@ pub(crate) fn wait(wants: &Wants, client: &Socket, backend: Option<&Socket>, pat
     let of_backend = flags(wants.read_backend, wants.write_backend);
     let second = backend.unwrap_or(client);
     let mut sockets = [PollFd::new(client, of_client), PollFd::new(second, of_backend)];
-    // A socket of which nothing is wanted is left out: its hang-up would end each wait at once.
-    let asked = match (of_client.is_empty(), of_backend.is_empty() || backend.is_none()) {
-        (false, false) => &mut sockets[..],
-        (false, true) => &mut sockets[..1],
-        (true, false) => &mut sockets[1..],
-        (true, true) => &mut [],
-    };
+    // A socket of which nothing is wanted is left out: its hang-up would end each wait at once. Of one
+    // that is only watched nothing is asked, and its failure is told all the same.
+    let asked =
+        match (of_client.is_empty() && !wants.watch_client, of_backend.is_empty() || backend.is_none()) {
+            (false, false) => &mut sockets[..],
+            (false, true) => &mut sockets[..1],
+            (true, false) => &mut sockets[1..],
+            (true, true) => &mut [],
+        };
     let timeout = Timespec::try_from(patience).ok();
     if rustix::event::poll(asked, timeout.as_ref()).is_err() {
         // A signal, or no memory: the caller looks at its deadline and comes again.
@@ -156,6 +158,7 @@ pub(crate) fn wait(wants: &Wants, client: &Socket, backend: Option<&Socket>, pat
         write_client: wants.write_client && is_ready(&sockets[0], PollFlags::OUT),
         read_backend: wants.read_backend && is_ready(&sockets[1], PollFlags::IN),
         write_backend: wants.write_backend && is_ready(&sockets[1], PollFlags::OUT),
+        watch_client: wants.watch_client && is_ready(&sockets[0], PollFlags::empty()),
         ..Wants::default()
     }
 }

@@ -121,7 +121,7 @@ impl Web {
                         return true;
                     }
                 }
-                Ok(Some(Part::Framing(count))) => self.input.consume(count),
+                Ok(Some(Part::Framing(count) | Part::Trailer(count))) => self.input.consume(count),
                 Ok(None) => break,
                 Err(_) => {
                     let refusal = Refusal::bad("The chunked body breaks its own framing.");
