@@ -150,9 +150,10 @@ fn clients_that_do_not_read_cost_bounded_buffers() {
     assert!(text.contains("It was: some MiB for all of them"), "{text}");
     let row = text.lines().find(|line| line.contains("│      64 ┆")).unwrap();
     let kib = |column: usize| row.split('┆').nth(column).unwrap().trim().parse::<u64>().unwrap();
-    // All the buffers towards the clients are full by then, and of nothing else is there so much.
+    // The buffers towards the clients are full by then, but for those of the 32 streams that are in
+    // pipes of the kernel, and of nothing else is there so much.
     for balancer in [kib(1), kib(2)] {
-        assert!((64 * 40..64 * 200).contains(&balancer), "{text}");
+        assert!((32 * 40..64 * 200).contains(&balancer), "{text}");
     }
 }
 

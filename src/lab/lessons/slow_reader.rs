@@ -16,6 +16,7 @@ use crate::lab::lang::Lang;
 use crate::lab::report::svg::{Chart, Series};
 use crate::lab::stand::{Contender, Stand};
 use crate::lab::tables::Table;
+use crate::pipe::{PIPE_BYTES, PIPES_MAX};
 
 const MEBIBYTES: usize = 64;
 /// Clients that ask and do not read.
@@ -34,6 +35,7 @@ const STILL_SWITCHES: u64 = 20;
 pub(super) const CODE: &[&str] = &[
     "src/relay.rs",
     "src/buffer.rs",
+    "src/pipe.rs (PIPES_MAX)",
     "src/defaults.rs (BULK_BUFFER_BYTES)",
     "src/poll_loop/relay.rs",
     "src/threaded/relay.rs",
@@ -123,9 +125,10 @@ fn wait_until_nothing_flows(stand: &Stand, silent: &[TcpStream], room: &Classroo
 }
 
 /// The most that the buffers of so many connections can hold, in KiB: a large one towards the client,
-/// which does not read, and an ordinary one towards the back end.
+/// which does not read, and an ordinary one towards the back end. The first long streams have a pipe
+/// of the kernel in the place of the large one, and none of our memory.
 fn buffers_kib(readers: usize) -> usize {
-    readers * (BULK_BUFFER_BYTES + BUFFER_BYTES) / 1024
+    readers.saturating_sub(PIPES_MAX) * (BULK_BUFFER_BYTES + BUFFER_BYTES) / 1024
 }
 
 /// `lines` are those of the threaded and of the async balancer.
@@ -183,17 +186,19 @@ fn findings(lines: &[Vec<Held>], lang: Lang) -> Findings {
 fn explanation(threaded: Held, looped: Held, lang: Lang) -> Vec<String> {
     let most = READERS[READERS.len() - 1];
     let (asked, buffers) = (most * MEBIBYTES, buffers_kib(most));
-    let (bulk, ordinary) = (BULK_BUFFER_BYTES / 1024, BUFFER_BYTES / 1024);
+    let (bulk, ordinary, pipe) = (BULK_BUFFER_BYTES / 1024, BUFFER_BYTES / 1024, PIPE_BYTES / 1024);
     let (threaded_kib, looped_kib) = (threaded.balancer, looped.balancer);
     let kernel = threaded.kernel.max(looped.kernel) / 1024;
     vec![
         lang.pick(
             format!("{most} clients asked for {asked} MiB. The threaded balancer took {threaded_kib} KiB more for them and the async \
-                     one {looped_kib} KiB. Their buffers are bounded: {bulk} KiB towards a client once a long body comes, {ordinary} KiB \
-                     towards the back end, so at most {buffers} KiB for all; what is beyond that are the connections themselves, and \
-                     the stacks of threads that had nothing to do before."),
+                     one {looped_kib} KiB. Both are bounded: up to {PIPES_MAX} long streams stay in pipes of the kernel, {pipe} KiB \
+                     each and no memory of the balancer; each of the others has {bulk} KiB of buffer towards its client and \
+                     {ordinary} KiB towards the back end, at most {buffers} KiB in all; what is beyond that are the connections \
+                     themselves, and the stacks of threads that had nothing to do before."),
             format!("{most} klien meminta {asked} MiB. Load balancer threaded memakai {threaded_kib} KiB lagi dan yang async {looped_kib} KiB. \
-                     Penyangganya dibatasi: {bulk} KiB ke arah klien begitu isi panjang datang, {ordinary} KiB ke arah server, jadi paling \
+                     Keduanya dibatasi: sampai {PIPES_MAX} aliran panjang tinggal di pipa kernel, {pipe} KiB masing-masing dan bukan memori \
+                     load balancer; yang lain mempunyai penyangga {bulk} KiB ke arah kliennya dan {ordinary} KiB ke arah server, paling \
                      banyak {buffers} KiB semuanya; selebihnya koneksi itu sendiri dan tumpukan thread yang sebelumnya menganggur."),
         ),
         lang.pick(
