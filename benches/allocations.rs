@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use giliran::balance::Group;
@@ -99,7 +100,7 @@ fn exchange(gateway: &Arc<Gateway>, now: &Now) -> Exchange {
 
 fn join(group: &Arc<Group>, now: &Now) -> Relay {
     let mut relay = Relay::new("bench", client(), Arc::clone(group), Timeouts::default(), now.instant, now);
-    relay.choose_backend(now).expect("all back ends are up");
+    relay.choose_backend(now, || Waker::noop().clone()).expect("all back ends are up");
     relay.connected(now);
     relay
 }
@@ -128,7 +129,7 @@ fn answer(web: &mut Web, request: &[u8], now: &Now) {
 fn forward(exchange: &mut Exchange, request: &[u8], said: &[u8], now: &Now) {
     let count = read_into(exchange.client_space(), request);
     exchange.client_received(count, now);
-    let choice = exchange.choose_backend(now).expect("all back ends are up");
+    let choice = exchange.choose_backend(now, || Waker::noop().clone()).expect("all back ends are up");
     exchange.connected(choice.may_reuse, now);
     while exchange.wants().write_backend {
         let count = exchange.backend_output().iter().map(|bytes| bytes.len()).sum();
@@ -140,7 +141,7 @@ fn forward(exchange: &mut Exchange, request: &[u8], said: &[u8], now: &Now) {
         let count = exchange.client_output().iter().map(|bytes| bytes.len()).sum();
         exchange.client_sent(count, now);
     }
-    assert!(exchange.release_backend(now), "the back end's connection may be kept");
+    assert!(exchange.release_backend(now).keep, "the back end's connection may be kept");
     let wants = exchange.wants();
     assert!(wants.read_client && !wants.write_client, "the next request is awaited");
 }

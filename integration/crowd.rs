@@ -5,10 +5,9 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
 use crate::support::client::Client;
 use crate::support::launch::Launch;
+use crate::support::limits;
 use crate::support::role::Role;
 use crate::support::{Model, PATIENCE, both};
 
@@ -21,8 +20,7 @@ const SPARE: u64 = 200;
 /// process, where the tests of both drivers run at the same time.
 fn crowd() -> usize {
     let wanted = std::env::var("GILIRAN_CROWD").map_or(2000, |count| count.parse().expect("GILIRAN_CROWD"));
-    let hard = getrlimit(Resource::Nofile).maximum;
-    setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard }).unwrap();
+    let hard = limits::allow_many_descriptors();
     let fit = hard.map_or(usize::MAX, |hard| usize::try_from(hard.saturating_sub(SPARE) / 2).unwrap());
     assert!(fit > 500, "the limit on open files is too low for this test");
     fit.min(wanted)

@@ -22,6 +22,7 @@ both![
     large_bodies_pass_both_ways,
     a_back_end_that_answers_while_it_reads_does_not_deadlock,
     answers_of_every_framing_are_passed_on,
+    trailers_pass_unless_they_count_in_a_head_only,
     a_dripping_back_end_is_followed,
     pipelined_requests_are_answered_in_order,
     smuggling_never_reaches_a_back_end,
@@ -285,6 +286,38 @@ fn answers_of_every_framing_are_passed_on(model: Model) {
         // To a client of HTTP/1.0 without chunks.
         let old = Client::connect(role.address()).send("GET / HTTP/1.0\r\nHost: a\r\n\r\n").answer();
         assert_eq!((old.is_chunked(), old.text()), (false, body), "{answer:?}");
+    }
+}
+
+fn trailers_pass_unless_they_count_in_a_head_only(model: Model) {
+    const TRAILERS: &str = "4\r\nsatu\r\n0\r\nX-Satu: 1\r\nX-Forwarded-For: 6.6.6.6\r\nContent-Length: 9\r\n\
+        Transfer-Encoding: gzip\r\nSet-Cookie: a=b\r\nConnection: close\r\nX_Forwarded_For: 6.6.6.6\r\nX-Dua: 2\r\n\r\n";
+    const PASSED: &str = "4\r\nsatu\r\n0\r\nX-Satu: 1\r\nX-Dua: 2\r\n\r\n";
+    for drips in [false, true] {
+        let backend = Backend::start(move |visit| {
+            loop {
+                visit.head()?;
+                let body = visit.chunked_as_it_is()?;
+                visit.send(format!(
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Got: {}\r\n\r\n",
+                    body == PASSED
+                ))?;
+                if drips { visit.drip(TRAILERS)? } else { visit.send(TRAILERS)? }
+            }
+        });
+        let role = proxy(model, &backend);
+        let mut client = Client::connect(role.address());
+        for _ in 0..2 {
+            client.send(request("POST", "/", "Transfer-Encoding: chunked\r\n"));
+            if drips {
+                TRAILERS.bytes().for_each(|byte| _ = client.send([byte]));
+            } else {
+                client.send(TRAILERS);
+            }
+            let head = client.wire().head().unwrap();
+            assert_eq!((head.word(1), head.field("x-got")), ("200", Some("true")));
+            assert_eq!(client.wire().chunked_as_it_is().unwrap(), PASSED);
+        }
     }
 }
 

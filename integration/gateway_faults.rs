@@ -4,6 +4,8 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use socket2::SockRef;
+
 use crate::support::backend::{Backend, Full, Refusing, ok};
 use crate::support::client::{Answer, Client, get, post, request};
 use crate::support::launch::Launch;
@@ -16,14 +18,19 @@ both![
     a_back_end_that_closes_without_a_word_is_502,
     a_back_end_that_talks_nonsense_is_502,
     a_silent_back_end_is_504,
+    a_head_that_drips_for_ever_is_504,
+    interim_answers_for_ever_are_502,
     a_refusing_back_end_is_skipped_unseen,
     a_back_end_that_never_accepts_is_skipped,
+    none_that_ever_accepts_is_504,
     all_refusing_is_502,
     an_unsafe_request_is_sent_only_once,
     a_cut_body_never_looks_whole,
     a_reset_within_a_body_never_looks_whole,
     a_stall_within_a_body_is_cut,
     a_client_that_vanishes_frees_the_back_end,
+    a_client_that_resets_while_it_waits_frees_the_back_end,
+    a_client_that_says_no_more_while_it_waits_is_answered,
     a_client_that_cuts_its_body_does_not_complete_it,
     a_fault_costs_one_connection,
 ];
@@ -110,6 +117,38 @@ fn a_silent_back_end_is_504(model: Model) {
     backend.wait_for_visits(1);
 }
 
+fn a_head_that_drips_for_ever_is_504(model: Model) {
+    let backend = Backend::start(|visit| {
+        visit.request()?;
+        visit.send("HTTP/1.1 200 OK\r\nX: ")?;
+        loop {
+            visit.pause(Duration::from_millis(50))?;
+            visit.send("y")?;
+        }
+    });
+    let role = Launch::reverse_proxy(model, backend.address()).flag("--backend-timeout", "500ms").start();
+    expect_fault(&get(role.address(), "/"), 504);
+    backend.wait_until_left();
+}
+
+fn interim_answers_for_ever_are_502(model: Model) {
+    let backend = Backend::start(|visit| {
+        visit.request()?;
+        loop {
+            visit.send("HTTP/1.1 103 Early Hints\r\n\r\n")?;
+        }
+    });
+    let role = proxy(model, &backend);
+    let mut client = Client::connect(role.address());
+    client.send(request("GET", "/", ""));
+    let mut answer = client.answer();
+    while answer.status == 103 {
+        answer = client.answer();
+    }
+    expect_fault(&answer, 502);
+    backend.wait_until_left();
+}
+
 fn a_refusing_back_end_is_skipped_unseen(model: Model) {
     let (refusing, backend) = (Refusing::new(), Backend::saying("satu"));
     let role = Launch::balancer(model, "http", [refusing.address(), backend.address()]).start();
@@ -132,6 +171,12 @@ fn a_back_end_that_never_accepts_is_skipped(model: Model) {
     for _ in 0..2 {
         assert_eq!(get(role.address(), "/").text(), "satu");
     }
+}
+
+fn none_that_ever_accepts_is_504(model: Model) {
+    let full = Full::new();
+    let role = Launch::balancer(model, "http", [full.address()]).flag("--connect-timeout", "300ms").start();
+    expect_fault(&get(role.address(), "/"), 504);
 }
 
 fn all_refusing_is_502(model: Model) {
@@ -225,6 +270,54 @@ fn a_client_that_vanishes_frees_the_back_end(model: Model) {
     client.wire().head().unwrap();
     drop(client);
     backend.wait_until_left();
+}
+
+fn a_client_that_resets_while_it_waits_frees_the_back_end(model: Model) {
+    let backend = Backend::start(|visit| {
+        while visit.request()?.head.word(1) == "/cepat" {
+            visit.send(ok("cepat"))?;
+        }
+        visit.hold()
+    });
+    let role = proxy(model, &backend);
+    // On its first request, and on a later one of a kept connection, which the poller knows already.
+    for kept in [false, true] {
+        let mut client = Client::connect(role.address());
+        if kept {
+            assert_eq!(client.get("/cepat").text(), "cepat");
+        }
+        client.send(request("GET", "/", ""));
+        backend.wait_for_request(if kept { 2 } else { 0 });
+        SockRef::from(client.wire().stream()).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(client);
+        backend.wait_until_left();
+    }
+    role.wait_for_logs("client reset before answer head", 2);
+}
+
+fn a_client_that_says_no_more_while_it_waits_is_answered(model: Model) {
+    let backend = Backend::start(|visit| {
+        loop {
+            let target = visit.request()?.head.word(1).to_owned();
+            visit.freeze();
+            visit.send(ok(&target))?;
+        }
+    });
+    let role = proxy(model, &backend);
+    let [mut half_closed, mut eager] = [(); 2].map(|()| Client::connect(role.address()));
+    half_closed.send(request("GET", "/satu", ""));
+    eager.send(request("GET", "/satu", ""));
+    // So long that the role looks after its clients: these are not gone.
+    half_closed.expect_silence(Duration::from_millis(1200));
+    half_closed.finish_sending();
+    eager.send(request("GET", "/dua", ""));
+    let before = role.process().switches();
+    half_closed.expect_silence(Duration::from_millis(300));
+    let woken = role.process().switches() - before;
+    assert!(woken < 500, "{woken} times: it spins over what it need not know");
+    backend.release();
+    assert_eq!(half_closed.answer().text(), "/satu");
+    assert_eq!([eager.answer().text(), eager.answer().text()], ["/satu", "/dua"]);
 }
 
 fn a_client_that_cuts_its_body_does_not_complete_it(model: Model) {

@@ -17,6 +17,7 @@ both![
     expect_100_continue_is_answered_before_the_body,
     bodies_are_read_to_their_end,
     a_body_too_large_is_413_and_can_be_read_while_sending,
+    a_body_that_is_all_framing_is_refused,
     a_head_too_large_is_refused_by_name,
     a_slow_head_is_408,
     a_head_dripped_past_its_deadline_is_408,
@@ -26,6 +27,7 @@ both![
     broken_chunks_are_refused_and_closed,
     a_tls_hello_gets_an_answer_and_an_end,
     a_client_that_resets_costs_nobody_else,
+    a_head_that_breaks_off_is_in_the_log,
 ];
 
 const PAGE: &str = "Ini Adalah web Server percobaan";
@@ -146,6 +148,18 @@ fn a_body_too_large_is_413_and_can_be_read_while_sending(model: Model) {
         assert_eq!(client.answer().status, 413);
         client.expect_end();
     }
+}
+
+fn a_body_that_is_all_framing_is_refused(model: Model) {
+    let role = server(model);
+    let chunk = format!("1;{}\r\nx\r\n", "y".repeat(200));
+    let mut client = Client::connect(role.address());
+    client.send(request("POST", "/", "Transfer-Encoding: chunked\r\n") + &chunk.repeat(1000));
+    assert_eq!(client.answer().status, 400);
+    let small = "1\r\nx\r\n".repeat(10_000) + "0\r\n\r\n";
+    let mut client = Client::connect(role.address());
+    client.send(request("POST", "/", "Transfer-Encoding: chunked\r\n") + &small);
+    assert_eq!(client.answer().status, 200);
 }
 
 fn a_head_too_large_is_refused_by_name(model: Model) {
@@ -281,4 +295,18 @@ fn a_client_that_resets_costs_nobody_else(model: Model) {
         linger.unwrap();
     }
     assert_eq!(Client::connect(role.address()).get("/").text(), PAGE);
+}
+
+fn a_head_that_breaks_off_is_in_the_log(model: Model) {
+    let server = server(model);
+    for role in [&server, &Launch::reverse_proxy(model, server.address()).start()] {
+        let mut client = Client::connect(role.address());
+        client.get("/");
+        client.send("GET /santai HTTP/1.1\r\nHo").finish_sending().expect_end();
+        let line = role.wait_for_log("ending=\"client closed in request head\"");
+        assert!(line.contains(" request=- bytes_in=24 "), "{line}");
+        // One that said nothing has broken nothing off.
+        Client::connect(role.address()).finish_sending().expect_end();
+        assert_eq!(role.logged(" closed role="), 2);
+    }
 }

@@ -16,6 +16,8 @@ mod integration {
     mod cli;
     /// Thousands of idle connections.
     mod crowd;
+    /// Descriptors used up.
+    mod descriptors;
     /// Generated requests to both drivers, and the same bytes back.
     mod differential;
     /// How a role ends.
@@ -36,6 +38,12 @@ mod integration {
     mod idle;
     /// The lab as its users run it.
     mod lab;
+    /// The lab's report in a browser, and as Markdown.
+    mod lab_report;
+    /// A lab that is stopped in the middle.
+    mod lab_stops;
+    /// So many at a time with one back end.
+    mod load;
     /// What a running role is told by signals.
     mod operations;
     /// Apache Bench and a browser.

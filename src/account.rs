@@ -14,6 +14,10 @@ pub struct Account {
     pub began: Instant,
     /// When a worker or loop first looked at it; before that it stood in a queue.
     pub taken_up: Instant,
+    /// How long it has waited for a back end with room.
+    pub waited: Duration,
+    /// Since when it does so now.
+    pub waiting_since: Option<Instant>,
     /// When connecting to a back end began, and when that was done.
     pub connecting: Option<Instant>,
     /// When the back end was there.
@@ -34,6 +38,8 @@ impl Account {
         Account {
             began,
             taken_up: now.instant,
+            waited: Duration::ZERO,
+            waiting_since: None,
             connecting: None,
             connected: None,
             first_byte: None,
@@ -41,6 +47,22 @@ impl Account {
             bytes_in: 0,
             bytes_out: 0,
         }
+    }
+
+    /// It stands in the queue for a back end.
+    pub fn waits(&mut self, now: &Now) {
+        self.waiting_since = Some(now.instant);
+    }
+
+    /// It has left that queue, with a back end or without.
+    pub fn has_waited(&mut self, now: &Now) {
+        self.waited = self.time_in_queue(now);
+        self.waiting_since = None;
+    }
+
+    fn time_in_queue(&self, now: &Now) -> Duration {
+        let waiting = self.waiting_since.map(|since| now.instant.saturating_duration_since(since));
+        self.waited + waiting.unwrap_or_default()
     }
 
     /// The closing line's times and counts; back end, request and status are the caller's to add.
@@ -56,7 +78,7 @@ impl Account {
             status: None,
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
-            queue: self.taken_up.saturating_duration_since(self.began),
+            queue: self.taken_up.saturating_duration_since(self.began) + self.time_in_queue(now),
             connect: since(self.connecting, self.connected),
             first: since(Some(self.began), self.first_byte),
             total: now.instant.saturating_duration_since(self.began),

@@ -25,10 +25,14 @@
 //! to spare it for, and a server that comes back is not kept waiting. Checks do: all out is an
 //! answer at once, and the checks see it come back.
 //!
+//! A group may have a [limit](Group::limited): at most so many with one back end at a time. Who is full is
+//! passed over, and who finds all full waits in a `queue`.
+//!
 //! The list may [change](Group::replace) while connections are open: each holds the back end it was
 //! given ([`Chosen`]), in the list or not.
 
 mod backend;
+mod queue;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,6 +44,8 @@ use crate::ending::{Ending, How, Phase, Who};
 use crate::now::Now;
 pub use backend::{Backend, Chosen};
 use backend::{Failures, UP};
+use queue::Limit;
+pub use queue::{Pick, Ticket};
 
 /// Back ends that serve the same requests, and whose turn it is.
 #[derive(Debug)]
@@ -51,6 +57,8 @@ pub struct Group {
     drawn: AtomicUsize,
     /// What [`Backend::out_until`] counts from: an `Instant` fits no atomic. Set by the first failure.
     base: OnceLock<Instant>,
+    /// How many may be with one back end at a time; `None` for any number.
+    limit: Option<Arc<Limit>>,
 }
 
 /// The back ends as they are now.
@@ -89,16 +97,45 @@ impl Turn {
     pub fn retries(&self) -> usize {
         self.tries.saturating_sub(1)
     }
+
+    /// Nobody was tried yet.
+    pub fn is_untried(&self) -> bool {
+        self.tries == 0
+    }
+
+    fn has_tried(&self, backend: &Backend) -> bool {
+        self.tried[..self.tries].contains(&backend.number)
+    }
+
+    fn took(&mut self, backend: &Backend) {
+        // Only those who may try one more are given one.
+        if let Some(place) = self.tried.get_mut(self.tries) {
+            *place = backend.number;
+            self.tries += 1;
+        }
+    }
+
+    /// True if there is one left that is fit and that was not tried.
+    fn may_use_one_of(&self, list: &List, is_fit: impl Fn(&Backend) -> bool) -> bool {
+        self.tries <= RETRIES
+            && list.backends.iter().any(|backend| !self.has_tried(backend) && is_fit(backend))
+    }
 }
 
 impl Group {
     /// A group with all its back ends up. An empty one never has a candidate.
     pub fn new(name: &str, addresses: Vec<SocketAddr>) -> Group {
+        Group::limited(name, addresses, 0)
+    }
+
+    /// A group of which each back end has at most so many connections or requests at a time; 0 is no limit.
+    pub fn limited(name: &str, addresses: Vec<SocketAddr>, most: usize) -> Group {
         let group = Group {
             name: name.to_owned(),
             list: RwLock::new(List { backends: Vec::new(), out: 0, numbered: 0 }),
             drawn: AtomicUsize::new(0),
             base: OnceLock::new(),
+            limit: (most > 0).then(|| Arc::new(Limit::new(most))),
         };
         group.replace(&addresses);
         group
@@ -127,16 +164,19 @@ impl Group {
                 true
             }
             None => {
+                backend.is_gone.store(true, Ordering::Relaxed);
                 removed.push(backend.address);
                 false
             }
         });
         for address in &wanted {
-            let backend = Backend::new(*address, list.numbered);
+            let backend = Backend::new(*address, list.numbered, self.limit.clone());
             list.backends.push(Arc::new(backend));
             list.numbered += 1;
         }
         list.count_out();
+        drop(list);
+        self.call_waiting();
         Replaced { added: wanted, removed }
     }
 
@@ -151,23 +191,9 @@ impl Group {
     /// `None` if [`RETRIES`] + 1 have been tried, or if none is left that is up and untried: at once
     /// on the first call if all are out. No back end is named twice in one turn.
     pub fn next(&self, turn: &mut Turn, now: &Now) -> Option<Chosen> {
-        let place = turn.tries;
-        if place > RETRIES {
-            return None;
-        }
         let list = self.list();
-        let count = list.backends.len();
-        let start =
-            turn.position.unwrap_or_else(|| list.place_of_turn(turn.drawn, || self.milliseconds(now)));
-        let index = (0..count).map(|step| (start + step) % count).find(|index| {
-            let backend = &list.backends[*index];
-            !turn.tried[..place].contains(&backend.number) && self.may_be_used(backend, now)
-        })?;
-        let backend = &list.backends[index];
-        turn.tried[place] = backend.number;
-        turn.tries += 1;
-        turn.position = Some(index + 1);
-        Some(Chosen::new(backend))
+        turn.position.get_or_insert_with(|| list.place_of_turn(turn.drawn, || self.milliseconds(now)));
+        list.candidate(turn, |backend| self.may_be_used(backend, now))
     }
 
     /// The back end accepted a connection or answered. True if this put it back: worth a log line.
@@ -179,7 +205,7 @@ impl Group {
         backend.forgive(&mut failures);
         let was_out = backend.out_until.swap(UP, Ordering::Relaxed) != UP;
         if was_out {
-            self.list_to_change().count_out();
+            self.count_out();
         }
         was_out && backend.is_up()
     }
@@ -207,7 +233,7 @@ impl Group {
         }
         let was_up = backend.is_up();
         backend.out_until.store(out_until, Ordering::Relaxed);
-        self.list_to_change().count_out();
+        self.count_out();
         was_up
     }
 
@@ -216,7 +242,7 @@ impl Group {
         let _failures = backend.failures();
         let was_up = backend.is_up();
         backend.down.store(true, Ordering::Relaxed);
-        self.list_to_change().count_out();
+        self.count_out();
         was_up
     }
 
@@ -227,8 +253,14 @@ impl Group {
         backend.forgive(&mut failures);
         backend.out_until.store(UP, Ordering::Relaxed);
         backend.down.store(false, Ordering::Relaxed);
-        self.list_to_change().count_out();
+        self.count_out();
         !was_up
+    }
+
+    /// After every change of who is up, before anybody else hears of it.
+    fn count_out(&self) {
+        self.list_to_change().count_out();
+        self.call_waiting();
     }
 
     /// True if the back end is up, or out for long enough and this caller is the one who gets the trial.
@@ -303,6 +335,22 @@ impl List {
             0 => 0,
             count => live().nth(drawn % count).unwrap_or(0),
         }
+    }
+
+    /// The first one of the ring, from where the turn stands, that it has not tried and that may be used.
+    fn candidate(&self, turn: &mut Turn, may_be_used: impl Fn(&Backend) -> bool) -> Option<Chosen> {
+        if turn.tries > RETRIES {
+            return None;
+        }
+        let (count, start) = (self.backends.len(), turn.position.unwrap_or(turn.drawn));
+        let index = (0..count).map(|step| (start + step) % count).find(|index| {
+            let backend = &self.backends[*index];
+            !turn.has_tried(backend) && may_be_used(backend)
+        })?;
+        let backend = &self.backends[index];
+        turn.took(backend);
+        turn.position = Some(index + 1);
+        Some(Chosen::new(backend))
     }
 
     /// After every change: counting anew cannot drift from what is there.

@@ -83,6 +83,17 @@ impl Buffer {
         self.release_if_empty();
     }
 
+    /// Takes `count` bytes out of the middle, from byte `at` on.
+    pub fn remove(&mut self, at: usize, count: usize) {
+        let from = self.start + at;
+        debug_assert!(from + count <= self.end);
+        if let Some(storage) = &mut self.storage {
+            storage.copy_within(from + count..self.end, from);
+            self.end -= count;
+        }
+        self.release_if_empty();
+    }
+
     /// Appends all of `bytes`, or nothing and `false` if they do not fit.
     #[must_use]
     pub fn push(&mut self, bytes: &[u8]) -> bool {
@@ -203,6 +214,19 @@ mod tests {
         buffer.consume(5);
         assert!(buffer.push_front(b"d") && !buffer.push_front(&[0; BUFFER_BYTES]));
         assert_eq!(buffer.bytes(), b"def");
+    }
+
+    #[test]
+    fn what_is_taken_out_of_the_middle_leaves_the_rest_in_order() {
+        let mut buffer = Buffer::new();
+        assert!(buffer.push(b"xabcdef"));
+        buffer.consume(1);
+        buffer.remove(1, 3);
+        assert_eq!(buffer.bytes(), b"aef");
+        buffer.remove(1, 2);
+        assert_eq!(buffer.bytes(), b"a");
+        buffer.remove(0, 1);
+        assert!(buffer.storage.is_none());
     }
 
     #[test]

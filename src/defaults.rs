@@ -59,8 +59,14 @@ pub const KEEP_ALIVE_REQUESTS: u32 = 1000;
 /// For a back end to accept a connection: just over one retransmit of a lost SYN (1 s, then 2 s).
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// For a back end to begin its answer, counted from the end of the request (HAProxy's examples: 30 s). Then 504.
+/// For the whole head of a back end's answer, counted from the end of the request, or of the interim
+/// answer before it (HAProxy's examples: 30 s). One deadline, not one a read: a head that drips is
+/// late too. Then 504.
 pub const BACKEND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long an answer may take before it is worth knowing whether its client is still there (nginx
+/// `proxy_ignore_client_abort off`): most answers come sooner, and cost no call for it.
+pub const CLIENT_WATCH_AFTER: Duration = Duration::from_secs(1);
 
 /// For a relay on which neither side sends (nginx stream: 10 minutes).
 pub const RELAY_IDLE_TIMEOUT: Duration = Duration::from_secs(600);
@@ -77,6 +83,17 @@ pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;
 
 /// For connections in flight to finish after SIGTERM or Ctrl-C: Docker kills after 10 s.
 pub const DRAIN: Duration = Duration::from_secs(8);
+
+/// Connections or requests that one back end gets at a time: 0 is any number, as in HAProxy and nginx
+/// (`maxconn`, `max_conns`).
+pub const MAX_PER_BACKEND: usize = 0;
+
+/// The most `--max-per-backend`: beyond what one process may hold open it limits nothing.
+pub const MAX_PER_BACKEND_MAX: usize = CONNECTIONS_MAX_MAX;
+
+/// Clients that may wait for a back end of one group when all are full, as many as the kernel holds
+/// for us by default. How long is [`CONNECT_TIMEOUT`], as in HAProxy where `timeout queue` is not set. Then 503.
+pub const BACKEND_QUEUE: usize = 1024;
 
 /// Further back ends tried when the first cannot be used (HAProxy `retries`).
 pub const RETRIES: usize = 3;
@@ -131,6 +148,10 @@ pub const REQUEST_LINE_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of one chunk-size line with its extensions: 16 hexadecimal digits and a little more.
 pub const CHUNK_LINE_BYTES_MAX: usize = 256;
 
+/// Bytes by which the chunk-size lines of one body may exceed what its content explains, 16 a chunk
+/// and two for each byte of it (Go's net/http): else extensions make us read any amount for nothing.
+pub const CHUNK_EXCESS_BYTES_MAX: u64 = 16 * 1024;
+
 /// Bytes of a trailer section (as Go's net/http bounds it: small).
 pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
 
@@ -150,8 +171,9 @@ pub const SPARE_BULK_BUFFERS_MAX: usize = 16;
 /// Empty buffers a thread keeps for its next connection: 64 of 16 KiB are 1 MiB a thread.
 pub const SPARE_BUFFERS_MAX: usize = 64;
 
-/// Interim answers (1xx) to one request: each is progress, so a back end that sends nothing else
-/// would never run into a deadline. Real ones come by the handful. Then 502.
+/// Interim answers (1xx) to one request: each says that the back end is at work and starts
+/// [`BACKEND_TIMEOUT`] anew, so one that sends nothing else would never run into it. Real ones come
+/// by the handful. Then 502.
 pub const INTERIM_ANSWERS_MAX: u32 = 100;
 
 /// Idle connections kept to one back end.

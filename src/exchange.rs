@@ -9,6 +9,8 @@
 //!            the client's connection                     the back end's (Link)
 //!
 //!   Head --whole--> Exchanging ----------------------> Wanted --chosen--> Connecting --> Up
+//!     ^                |                                  |  Queued --called--^
+//!     |                |                                  +----^ all full
 //!     ^                |  request: Body -> Complete       ^                  |            |
 //!     |                |  answer: Awaited -> Body -> Out  +---- refused -----+            |
 //!     +---- kept ------+                                  +-- a kept one was dead --------+
@@ -17,6 +19,7 @@
 //! ```
 
 mod answer;
+mod deadline;
 mod link;
 mod request;
 
@@ -41,8 +44,8 @@ use crate::route::Routes;
 use crate::settings::Timeouts;
 use crate::wants::Wants;
 use answer::Answer;
-pub use link::Choice;
 use link::Link;
+pub use link::{Choice, Release};
 use request::Request;
 
 /// What a gateway knows: which group answers a path, and how heads are rewritten.
@@ -65,6 +68,8 @@ pub struct Exchange {
     state: State,
     reader: RequestReader,
     link: Link,
+    /// Why the last try to connect for this request failed.
+    connect_failure: How,
     request: Request,
     answer: Answer,
     /// From the client, not yet used; during a body its first bytes are on their way to the back end.
@@ -77,8 +82,12 @@ pub struct Exchange {
     backend_output: Buffer,
     client_ended: bool,
     draining: bool,
-    /// When a byte last moved in this exchange.
+    /// When a byte last moved in this exchange; those of an answer's head do not count.
     last_progress: Instant,
+    /// Since when nothing is missing but the next head of the answer: a byte of it buys no time.
+    awaiting_since: Instant,
+    /// That has taken so long that the client may have gone.
+    watches: bool,
     request_line: RequestLine,
     account: Account,
 }
@@ -116,6 +125,7 @@ impl Exchange {
             state: caller.enter().map_or_else(State::Over, |()| State::Head),
             reader: RequestReader::new(accepted),
             link: Link::None,
+            connect_failure: How::Refused,
             request: Request::default(),
             answer: Answer::default(),
             client_input: Buffer::new(),
@@ -125,6 +135,8 @@ impl Exchange {
             client_ended: false,
             draining: false,
             last_progress: now.instant,
+            awaiting_since: now.instant,
+            watches: false,
             request_line: RequestLine::default(),
             account: Account::open(accepted, now),
         }
@@ -140,12 +152,19 @@ impl Exchange {
                 let up = matches!(self.link, Link::Up { .. });
                 // As in a relay, bytes for a back end that is being connected may be tried at once.
                 let connecting = matches!(self.link, Link::Connecting { .. });
+                let queued = matches!(self.link, Link::Queued { .. });
                 Wants {
                     read_client: self.request.wants_bytes()
                         && self.client_input.room() > 0
                         && !self.client_ended,
                     write_client: !self.client_output.is_empty() || self.answer.ready() > 0,
-                    connect: matches!(self.link, Link::Wanted { .. }),
+                    connect: match &self.link {
+                        Link::Wanted { .. } => true,
+                        Link::Queued { ticket, .. } => ticket.is_called(),
+                        _ => false,
+                    },
+                    queued,
+                    watch_client: queued || (self.watches && self.awaits_answer()),
                     write_backend: (up || connecting) && self.has_backend_output(),
                     read_backend: up
                         && self.request.head_is_sent()
@@ -165,67 +184,6 @@ impl Exchange {
         }
     }
 
-    /// When [`expired`](Exchange::expired) is to be called if nothing happens before.
-    pub fn deadline(&self) -> Option<Instant> {
-        match self.state {
-            State::Head => Some(self.reader.deadline(&self.timeouts)),
-            State::Exchanging => Some(match self.link {
-                Link::Connecting { until, .. } => until,
-                _ if self.awaits_answer() => self.last_progress + self.timeouts.backend,
-                _ => self.last_progress + self.timeouts.stall,
-            }),
-            State::Tunnel => Some(self.last_progress + self.timeouts.stall),
-            State::Linger(linger, _) => Some(linger.deadline()),
-            State::Over(_) => None,
-        }
-    }
-
-    /// The whole request is out and not a byte of the answer's head has come to an end.
-    fn awaits_answer(&self) -> bool {
-        self.has_room_for_answer_head() && self.request.is_complete() && !self.has_backend_output()
-    }
-
-    /// The deadline has come.
-    pub fn expired(&mut self, now: &Now) {
-        match self.deadline() {
-            Some(deadline) if deadline <= now.instant => {}
-            _ => return,
-        }
-        match self.state {
-            State::Head if self.reader.is_idle() => {
-                self.state = State::Over(Ending::new(Who::Client, How::TimedOut, Phase::Idle));
-            }
-            State::Head => {
-                let refusal = Refusal::new(408, "The request head took too long.");
-                self.refuse(refusal, How::TimedOut, Phase::RequestHead, now);
-            }
-            State::Exchanging => self.exchange_expired(now),
-            State::Tunnel => {
-                self.state = State::Over(Ending::new(Who::Client, How::TimedOut, Phase::AnswerHead))
-            }
-            State::Linger(_, ending) | State::Over(ending) => self.state = State::Over(ending),
-        }
-    }
-
-    fn exchange_expired(&mut self, now: &Now) {
-        if matches!(self.link, Link::Connecting { .. }) {
-            return self.connect_failed(How::TimedOut, now);
-        }
-        // Interim answers that the client does not take hold the final one up.
-        let client_is_slow = self.wants().write_client;
-        if self.answer.has_begun() || client_is_slow {
-            let who = if client_is_slow { Who::Client } else { Who::Backend };
-            return self.cut(Ending::new(who, How::TimedOut, Phase::AnswerBody));
-        }
-        if self.request.wants_bytes() && !self.has_backend_output() {
-            let refusal = Refusal::new(408, "The request body took too long.");
-            return self.refuse(refusal, How::TimedOut, Phase::RequestBody, now);
-        }
-        self.report_failure(How::TimedOut, Phase::AnswerHead, now);
-        let ending = Ending::new(Who::Backend, How::TimedOut, Phase::AnswerHead);
-        self.answer_error(504, "http_response_timeout", "The back end took too long to answer.", ending, now);
-    }
-
     /// Our sending side is closed.
     pub fn client_shut(&mut self) {
         if let State::Linger(linger, _) = &mut self.state {
@@ -242,6 +200,7 @@ impl Exchange {
         match self.state {
             State::Head if self.reader.is_idle() => Phase::Idle,
             State::Head => Phase::RequestHead,
+            State::Exchanging if matches!(self.link, Link::Queued { .. }) => Phase::Queue,
             State::Exchanging if self.request.wants_bytes() => Phase::RequestBody,
             State::Exchanging if !self.answer.has_begun() => Phase::AnswerHead,
             State::Exchanging | State::Tunnel => Phase::AnswerBody,
@@ -307,7 +266,12 @@ impl Exchange {
         self.state = State::Over(match self.state {
             // The last answer is out: nothing is cut.
             State::Linger(_, ending) | State::Over(ending) => ending,
-            _ => ending,
+            _ => {
+                if ending.phase == Phase::RequestHead {
+                    self.request_line.set_if_empty("-"); // never whole, and told all the same
+                }
+                ending
+            }
         });
     }
 
@@ -324,11 +288,7 @@ impl Exchange {
     /// Answers by ourselves instead of a back end; the back end's connection, if any, is dropped.
     fn answer_error(&mut self, status: u16, error: &str, sentence: &str, ending: Ending, now: &Now) {
         let backend = self.backend_address();
-        if matches!(self.link, Link::Up { .. } | Link::Connecting { .. }) {
-            self.link = Link::Released { keep: false };
-        } else {
-            self.link = Link::None;
-        }
+        self.let_go(false);
         self.state = State::Exchanging;
         // It has its own time to get out, however late it comes.
         self.last_progress = now.instant;
@@ -367,6 +327,7 @@ impl Exchange {
         self.log_exchange(Some(status), backend, ending, now);
         if self.request.keep && self.request.is_complete() && !self.draining {
             self.reader.next_request(now);
+            self.account = Account::open(now.instant, now);
             self.state = State::Head;
             self.request = Request::default();
             self.answer = Answer::default();

@@ -30,17 +30,23 @@ struct Known {
 }
 
 impl Names {
-    /// A group of all addresses of all endpoints.
+    /// A group of all addresses of all endpoints, each with at most so many connections or requests at
+    /// a time; 0 is no limit.
     ///
     /// Errors: an endpoint that cannot be looked up. At start that is a mistake, later bad luck.
-    pub fn look_up_first(name: &str, endpoints: &[Endpoint]) -> Result<Names, (Endpoint, io::Error)> {
+    pub fn look_up_first(
+        name: &str,
+        endpoints: &[Endpoint],
+        max_per_backend: usize,
+    ) -> Result<Names, (Endpoint, io::Error)> {
         let look_up = |endpoint: &Endpoint| match endpoint.resolve() {
             Ok(addresses) => Ok(Known { endpoint: endpoint.clone(), addresses, is_failing: false }),
             Err(error) => Err((endpoint.clone(), error)),
         };
         let endpoints: Vec<Known> = endpoints.iter().map(look_up).collect::<Result<_, _>>()?;
         let addresses = endpoints.iter().flat_map(|known| known.addresses.iter().copied());
-        Ok(Names { group: Arc::new(Group::new(name, addresses.collect())), endpoints })
+        let group = Group::limited(name, addresses.collect(), max_per_backend);
+        Ok(Names { group: Arc::new(group), endpoints })
     }
 
     /// The group.
@@ -175,9 +181,10 @@ mod tests {
 
     #[test]
     fn a_name_is_looked_up_at_start() {
-        let names = Names::look_up_first("test", &["localhost:80".parse().unwrap()]).unwrap();
+        let names = Names::look_up_first("test", &["localhost:80".parse().unwrap()], 0).unwrap();
         assert!(addresses(&names).iter().all(|address| address.ip().is_loopback()));
-        let (endpoint, _) = Names::look_up_first("test", &["name.invalid:80".parse().unwrap()]).unwrap_err();
+        let (endpoint, _) =
+            Names::look_up_first("test", &["name.invalid:80".parse().unwrap()], 0).unwrap_err();
         assert_eq!(endpoint.host, "name.invalid");
     }
 }

@@ -3,7 +3,8 @@
 //! Contract: each byte read from one side is sent to the other, in order and once; the end of one
 //! side's sending is passed on when its last byte is out, and the other direction goes on. A
 //! direction whose reader is slow fills its buffer of [`BUFFER_BYTES`](crate::defaults::BUFFER_BYTES)
-//! and then is not read from: the kernel slows the sender down.
+//! and then is not read from: the kernel slows the sender down. A direction whose last read filled the
+//! buffer carries a long stream, and goes through a [`Pipe`] while it lasts.
 //!
 //! ```text
 //!   Entering: a PROXY header is awaited, if one is to come
@@ -11,20 +12,24 @@
 //!   Connecting --connected--> Joined --both directions ended--> Over
 //!      |  ^                     |
 //!      |  +-- next candidate    +-- reset, deadline --> Over
-//!      +-- no candidate left --> Over
+//!      +-- all full --> Queued --called--> Connecting
+//!      +-- no candidate left, no room in the queue --> Over
 //! ```
+
+mod link;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::account::Account;
-use crate::balance::{Chosen, Group, Turn};
+use crate::balance::{Chosen, Group, Ticket, Turn};
 use crate::buffer::Buffer;
-use crate::defaults::PROXY_HEADER_BYTES_MAX;
+use crate::defaults::{BUFFER_BYTES, PROXY_HEADER_BYTES_MAX};
 use crate::ending::{Ending, How, Phase, Who};
 use crate::log::{self, Closing};
 use crate::now::Now;
+use crate::pipe::Pipe;
 use crate::proxy_protocol::Caller;
 use crate::settings::Timeouts;
 use crate::wants::Wants;
@@ -58,6 +63,11 @@ enum State {
         backend: Option<Chosen>,
         until: Instant,
     },
+    /// All back ends are full: its turn will be called.
+    Queued {
+        ticket: Ticket,
+        until: Instant,
+    },
     /// Bytes flow.
     Joined {
         backend: Option<Chosen>,
@@ -72,6 +82,10 @@ enum State {
 #[derive(Debug, Default)]
 struct Flow {
     buffer: Buffer,
+    /// Holds bytes only while the buffer holds none.
+    pipe: Option<Pipe>,
+    /// The last read was so long that the next goes into the pipe.
+    bulk: bool,
     /// The sender has closed its side: nothing more will come.
     ended: bool,
     /// The receiver was told so.
@@ -79,13 +93,65 @@ struct Flow {
 }
 
 impl Flow {
+    fn of(buffer: Buffer) -> Flow {
+        Flow { buffer, ..Flow::default() }
+    }
+
+    /// Not while the pipe holds bytes: what came into the buffer now would have to wait behind them.
     fn can_read(&self) -> bool {
-        !self.ended && self.buffer.room() > 0
+        !self.ended && self.pipe.as_ref().is_none_or(Pipe::is_empty) && self.buffer.room() > 0
+    }
+
+    fn is_empty(&self) -> bool {
+        self.buffer.is_empty() && self.pipe.as_ref().is_none_or(Pipe::is_empty)
     }
 
     /// Everything that came has gone out, and nothing more will come.
     fn is_through(&self) -> bool {
-        self.ended && self.buffer.is_empty()
+        self.ended && self.is_empty()
+    }
+
+    /// The pipe to read into; `None`: read into the buffer.
+    fn pipe_to_fill(&mut self) -> Option<&mut Pipe> {
+        if !self.bulk || !self.is_empty() {
+            return None;
+        }
+        if self.pipe.is_none() {
+            self.pipe = Pipe::new();
+        }
+        self.pipe.as_mut()
+    }
+
+    /// The pipe to write from; `None`: write from the buffer.
+    fn pipe_to_drain(&mut self) -> Option<&mut Pipe> {
+        self.pipe.as_mut().filter(|pipe| !pipe.is_empty())
+    }
+
+    /// `count` bytes are in the buffer or in the pipe; 0 is the end, or that nothing came after all.
+    fn received(&mut self, count: usize) {
+        self.bulk = match &self.pipe {
+            Some(pipe) if !pipe.is_empty() => count >= BUFFER_BYTES,
+            _ => {
+                self.buffer.filled(count);
+                count > 0 && self.buffer.room() == 0
+            }
+        };
+        self.give_back_pipe();
+    }
+
+    /// `count` bytes went out of the buffer, or out of the pipe, which knows.
+    fn sent(&mut self, count: usize) {
+        if !self.buffer.is_empty() {
+            self.buffer.consume(count);
+        }
+        self.give_back_pipe();
+    }
+
+    /// A stream that has become short or slow needs no pipe, and others may.
+    fn give_back_pipe(&mut self) {
+        if !self.bulk && self.pipe.as_ref().is_some_and(Pipe::is_empty) {
+            self.pipe = None;
+        }
     }
 }
 
@@ -152,8 +218,8 @@ impl Relay {
             group,
             timeouts,
             state: State::Joined { backend },
-            up: Flow { buffer: from_client, ..Flow::default() },
-            down: Flow { buffer: from_backend, ..Flow::default() },
+            up: Flow::of(from_client),
+            down: Flow::of(from_backend),
             last_progress: now.instant,
             account: Account::open(now.instant, now),
         }
@@ -161,22 +227,30 @@ impl Relay {
 
     /// What this connection waits for.
     pub fn wants(&self) -> Wants {
-        match self.state {
+        match &self.state {
             State::Entering { .. } => Wants { read_client: true, ..Wants::default() },
+            // What the client says meanwhile is for the back end: until there is no more room.
+            State::Queued { ticket, .. } => Wants {
+                read_client: self.up.can_read(),
+                connect: ticket.is_called(),
+                queued: true,
+                watch_client: true,
+                ..Wants::default()
+            },
             State::Connecting { backend: None, .. } => Wants { connect: true, ..Wants::default() },
             // Bytes for a back end that is still being connected may be tried at once: they go out
             // if the connection is there already, as on one machine it nearly always is.
             State::Connecting { backend: Some(_), .. } => Wants {
                 read_client: self.up.can_read(),
-                write_backend: !self.up.buffer.is_empty(),
+                write_backend: !self.up.is_empty(),
                 ..Wants::default()
             },
             State::Joined { .. } => Wants {
                 read_client: self.up.can_read(),
-                write_client: !self.down.buffer.is_empty(),
+                write_client: !self.down.is_empty(),
                 // Not while the client has ended too: then closing says the same in one call less.
                 shut_client: self.down.is_through() && !self.down.end_passed_on && !self.up.is_through(),
-                write_backend: !self.up.buffer.is_empty(),
+                write_backend: !self.up.is_empty(),
                 read_backend: self.down.can_read(),
                 shut_backend: self.up.is_through() && !self.up.end_passed_on && !self.down.is_through(),
                 finish: self.up.is_through() && self.down.is_through(),
@@ -188,8 +262,10 @@ impl Relay {
 
     /// When [`expired`](Relay::expired) is to be called if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
-        match self.state {
-            State::Entering { until } | State::Connecting { until, .. } => Some(until),
+        match &self.state {
+            State::Entering { until } | State::Connecting { until, .. } | State::Queued { until, .. } => {
+                Some(*until)
+            }
             State::Joined { .. } => Some(self.last_progress + self.silence_allowed()),
             State::Over { .. } => None,
         }
@@ -211,58 +287,11 @@ impl Relay {
         match self.state {
             State::Entering { .. } => self.end(Ending::new(Who::Client, How::TimedOut, Phase::ProxyHeader)),
             State::Connecting { .. } => self.connect_failed(How::TimedOut, now),
+            State::Queued { .. } => self.none_has_room(How::TimedOut, now),
             _ => {
                 // Whoever owes the next byte: of a half-closed relay the side that has not ended.
                 let who = if self.up.ended { Who::Backend } else { Who::Client };
                 self.end(Ending::new(who, How::TimedOut, Phase::Relay));
-            }
-        }
-    }
-
-    /// Chooses the back end to connect to next. `None` ends the connection.
-    pub fn choose_backend(&mut self, now: &Now) -> Option<SocketAddr> {
-        let State::Connecting { turn, backend, until } = &mut self.state else { return None };
-        let turn = turn.get_or_insert_with(|| self.group.turn());
-        *backend = self.group.next(turn, now);
-        *until = now.instant + self.timeouts.connect;
-        self.account.connecting.get_or_insert(now.instant);
-        match backend {
-            Some(backend) => Some(backend.address),
-            None => {
-                ::log::error!(
-                    "no back end of {} could be connected for {}",
-                    self.group.name(),
-                    self.caller.address()
-                );
-                self.end(Ending::new(Who::Backend, How::Refused, Phase::Connect));
-                None
-            }
-        }
-    }
-
-    /// True while the chosen back end has not answered the connect yet.
-    pub fn is_connecting(&self) -> bool {
-        matches!(self.state, State::Connecting { .. })
-    }
-
-    /// The back end is there.
-    pub fn connected(&mut self, now: &Now) {
-        let State::Connecting { backend, .. } = &mut self.state else { return };
-        let Some(backend) = backend.take() else { return };
-        self.group.report_success(&backend);
-        log::forwarded_to(backend.address);
-        self.account.connected = Some(now.instant);
-        self.last_progress = now.instant;
-        self.state = State::Joined { backend: Some(backend) };
-    }
-
-    /// The chosen back end cannot be connected: the next one is wanted. Nothing was sent to it, so nothing is lost.
-    pub fn connect_failed(&mut self, how: How, now: &Now) {
-        if let State::Connecting { backend, until, .. } = &mut self.state {
-            *until = now.instant + self.timeouts.connect;
-            if let Some(backend) = backend.take() {
-                self.account.retries += 1;
-                self.group.report_failure(&backend, how, Phase::Connect, now);
             }
         }
     }
@@ -278,9 +307,14 @@ impl Relay {
         }
     }
 
+    /// The pipe that bytes from the client go into now, instead of [`client_space`](Relay::client_space).
+    pub fn client_pipe(&mut self) -> Option<&mut Pipe> {
+        self.up.pipe_to_fill()
+    }
+
     /// There was nothing to read after all: gives the memory for it back.
     pub fn nothing_from_client(&mut self) {
-        self.up.buffer.filled(0);
+        self.up.received(0);
     }
 
     /// `count` bytes came from the client; 0 means that it has ended its sending.
@@ -288,8 +322,13 @@ impl Relay {
         self.last_progress = now.instant;
         self.account.bytes_in += count as u64;
         self.up.ended |= count == 0;
-        self.up.buffer.filled(count);
+        self.up.received(count);
         self.hear_caller(now);
+    }
+
+    /// The pipe that holds the bytes for the client, if [`client_output`](Relay::client_output) does not.
+    pub fn client_output_pipe(&mut self) -> Option<&mut Pipe> {
+        self.down.pipe_to_drain()
     }
 
     /// Bytes for the client.
@@ -301,7 +340,7 @@ impl Relay {
     pub fn client_sent(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
         self.account.bytes_out += count as u64;
-        self.down.buffer.consume(count);
+        self.down.sent(count);
     }
 
     /// Our sending side towards the client is closed.
@@ -314,9 +353,14 @@ impl Relay {
         self.down.buffer.space()
     }
 
+    /// The pipe that bytes from the back end go into now, instead of [`backend_space`](Relay::backend_space).
+    pub fn backend_pipe(&mut self) -> Option<&mut Pipe> {
+        self.down.pipe_to_fill()
+    }
+
     /// There was nothing to read after all: gives the memory for it back.
     pub fn nothing_from_backend(&mut self) {
-        self.down.buffer.filled(0);
+        self.down.received(0);
     }
 
     /// `count` bytes came from the back end; 0 means that it has ended its sending.
@@ -324,7 +368,12 @@ impl Relay {
         self.last_progress = now.instant;
         self.account.first_byte.get_or_insert(now.instant);
         self.down.ended |= count == 0;
-        self.down.buffer.filled(count);
+        self.down.received(count);
+    }
+
+    /// The pipe that holds the bytes for the back end, if [`backend_output`](Relay::backend_output) does not.
+    pub fn backend_output_pipe(&mut self) -> Option<&mut Pipe> {
+        self.up.pipe_to_drain()
     }
 
     /// Bytes for the back end.
@@ -335,7 +384,7 @@ impl Relay {
     /// The back end has taken the first `count` bytes.
     pub fn backend_sent(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
-        self.up.buffer.consume(count);
+        self.up.sent(count);
     }
 
     /// Our sending side towards the back end is closed.
@@ -361,13 +410,14 @@ impl Relay {
     fn phase(&self) -> Phase {
         match self.state {
             State::Entering { .. } => Phase::ProxyHeader,
+            State::Queued { .. } => Phase::Queue,
             _ => Phase::Relay,
         }
     }
 
     fn end(&mut self, ending: Ending) {
         let backend = match &mut self.state {
-            State::Entering { .. } => None,
+            State::Entering { .. } | State::Queued { .. } => None,
             State::Connecting { backend, .. } | State::Joined { backend } => backend.take(),
             State::Over { .. } => return,
         };
@@ -392,8 +442,8 @@ impl Relay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::defaults::BUFFER_BYTES;
     use crate::proxy_protocol::{Policy, Version};
+    use std::task::Waker;
     use std::time::Duration;
 
     fn now() -> Now {
@@ -407,9 +457,48 @@ mod tests {
         Relay::new("test", client, group, Timeouts::default(), now.instant, now)
     }
 
+    fn waker() -> Waker {
+        Waker::noop().clone()
+    }
+
+    #[test]
+    fn one_that_finds_all_full_waits_for_its_turn_or_its_deadline() {
+        let now = now();
+        let group = Arc::new(Group::limited("test", vec![SocketAddr::from(([127, 0, 0, 1], 9001))], 1));
+        let open = || {
+            let client = SocketAddr::from(([127, 0, 0, 1], 40_000));
+            Relay::new("test", client, Arc::clone(&group), Timeouts::default(), now.instant, &now)
+        };
+        let (mut first, mut second, mut third) = (open(), open(), open());
+        assert!(first.choose_backend(&now, waker).is_some());
+        first.connected(&now);
+        for late in [&mut second, &mut third] {
+            assert_eq!(late.choose_backend(&now, waker), None);
+            let wants = late.wants();
+            assert!(wants.queued && wants.watch_client && wants.read_client && !wants.connect, "{wants:?}");
+            // What it says meanwhile is kept, and so is that it has finished saying it.
+            late.client_space()[..4].copy_from_slice(b"satu");
+            late.client_received(4, &now);
+            late.client_received(0, &now);
+        }
+        first.drained();
+        assert!(!second.wants().connect, "the connection of the first is not closed yet");
+        drop(first);
+        assert!(second.wants().connect && !third.wants().connect);
+        assert!(second.choose_backend(&now, waker).is_some());
+        second.connected(&now);
+        assert_eq!(second.backend_output(), b"satu");
+        assert_eq!(third.deadline(), Some(now.instant + Timeouts::default().connect));
+        third.expired(&now.after(Timeouts::default().connect));
+        assert!(third.wants().finish && !third.was_cut());
+        let State::Over { ending, .. } = &third.state else { panic!("{third:?}") };
+        assert_eq!(ending.to_string(), "we timed out in queue");
+        assert_eq!(group.waiting(), 0);
+    }
+
     fn joined(now: &Now) -> Relay {
         let mut relay = relay(1, now);
-        relay.choose_backend(now).unwrap();
+        relay.choose_backend(now, waker).unwrap();
         relay.connected(now);
         relay
     }
@@ -469,17 +558,51 @@ mod tests {
         assert!(relay.wants().read_backend);
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_long_stream_goes_through_a_pipe_while_it_lasts() {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let pair = || {
+            let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            (near, listener.accept().unwrap().0)
+        };
+        let ((mut backend, from), (to, mut client)) = (pair(), pair());
+        let now = now();
+        let mut relay = joined(&now);
+        assert!(relay.backend_pipe().is_none(), "nothing has come yet");
+        from_backend(&mut relay, &[b'a'; BUFFER_BYTES], &now);
+        assert!(relay.backend_pipe().is_none(), "the buffer goes first");
+        relay.client_sent(BUFFER_BYTES, &now);
+        let pipe = relay.backend_pipe().expect("a read has filled the buffer");
+        backend.write_all(b"ekor").unwrap();
+        let count = pipe.fill(&from).unwrap().unwrap();
+        relay.backend_received(count, &now);
+        assert!(
+            relay.wants().write_client && !relay.wants().read_backend && relay.client_output().is_empty()
+        );
+        let count = relay.client_output_pipe().unwrap().drain(&to).unwrap().unwrap();
+        relay.client_sent(count, &now);
+        let mut tail = [0; 4];
+        client.read_exact(&mut tail).unwrap();
+        assert_eq!(&tail, b"ekor");
+        assert!(relay.backend_pipe().is_none() && relay.down.pipe.is_none(), "that was a short one");
+        relay.backend_received(0, &now);
+        relay.client_received(0, &now);
+        assert!(relay.wants().finish);
+    }
+
     #[test]
     fn each_candidate_is_tried_once_and_then_it_is_over() {
         let now = now();
         let mut relay = relay(2, &now);
-        let first = relay.choose_backend(&now).unwrap();
+        let first = relay.choose_backend(&now, waker).unwrap();
         relay.connect_failed(How::Refused, &now);
         assert!(relay.wants().connect);
-        let second = relay.choose_backend(&now).unwrap();
+        let second = relay.choose_backend(&now, waker).unwrap();
         assert_ne!(first, second);
         relay.connect_failed(How::Refused, &now);
-        assert_eq!(relay.choose_backend(&now), None);
+        assert_eq!(relay.choose_backend(&now, waker), None);
         assert!(relay.wants().finish && !relay.was_cut());
     }
 
@@ -504,10 +627,10 @@ mod tests {
             }
             assert_eq!(relay.wants().connect, cut == header.len());
             if relay.wants().connect {
-                assert_eq!(relay.choose_backend(&now), Some(SocketAddr::from(([127, 0, 0, 1], 9001))));
+                assert_eq!(relay.choose_backend(&now, waker), Some(SocketAddr::from(([127, 0, 0, 1], 9001))));
             }
             from_client(&mut relay, &[&header[cut..], b"behind"].concat(), &now);
-            relay.choose_backend(&now);
+            relay.choose_backend(&now, waker);
             relay.connected(&now);
             assert_eq!(relay.backend_output(), [&header[..], b"behind"].concat(), "{cut}");
         }

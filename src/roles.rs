@@ -3,7 +3,7 @@
 //! Contract: [`server`], [`proxy`] and [`balancer`] look at everything that can be wrong without
 //! binding anything, which is also what `--check` does; [`serve`] binds, says so, and runs to the end.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::cli::{self, Balancer, Effect, Failure, Mode, Proxy, Reload, Role, Server};
@@ -14,7 +14,7 @@ use crate::forward::Rules;
 use crate::live::Live;
 use crate::lookups::Names;
 use crate::net::limits::connections_that_fit;
-use crate::net::listen::{ListenError, bind};
+use crate::net::listen::bind;
 use crate::net::signals;
 use crate::route::Routes;
 use crate::service::{self, Offer, Service};
@@ -55,10 +55,11 @@ pub fn server(kind: site::Role) -> impl Fn(&Role, &Server) -> Result<Plan, Failu
 pub fn proxy(role: &Role, args: &Proxy) -> Result<Plan, Failure> {
     args.front.check()?;
     let routing = &args.routing;
-    let mut names = vec![look_up("--default", "default", &routing.default)?];
+    let most = args.load.max_per_backend;
+    let mut names = vec![look_up("--default", "default", &routing.default, most)?];
     let mut routes = Routes::new(Arc::clone(names[0].group()));
     for route in &routing.route {
-        let of_route = look_up("--route", &route.prefix, &route.backends)?;
+        let of_route = look_up("--route", &route.prefix, &route.backends, most)?;
         routes
             .add(&route.prefix, Arc::clone(of_route.group()))
             .map_err(|error| Failure::Usage(format!("--route {route}: {error}")))?;
@@ -88,7 +89,7 @@ pub fn balancer<T: clap::Args + Effect>(
             Some(count) => defaults::WEB_SERVERS[..count].iter().copied().map(Endpoint::from).collect(),
             None => back_ends.backend.clone(),
         };
-        let names = look_up("--backend", "back ends", &endpoints)?;
+        let names = look_up("--backend", "back ends", &endpoints, args.load.max_per_backend)?;
         let group = Arc::clone(names.group());
         let service = match back_ends.mode {
             Mode::Tcp => Service::Relay(group),
@@ -134,7 +135,7 @@ pub fn serve(plan: Plan, reload: Option<Reload<Plan>>) -> Result<(), Failure> {
     let mut said = String::new();
     for address in addresses {
         let listener =
-            listen(address, model, &settings).map_err(|error| Failure::Runtime(error.to_string()))?;
+            bind(address, settings.backlog).map_err(|error| Failure::Runtime(error.to_string()))?;
         let address = listener.local_addr().map_err(runtime)?;
         said.push_str(&format!("listening on {address}\n"));
         listeners.push(listener);
@@ -154,17 +155,6 @@ pub fn serve(plan: Plan, reload: Option<Reload<Plan>>) -> Result<(), Failure> {
     service::serve(model, listeners, &offers, &settings, &shutdown).map_err(runtime)
 }
 
-/// Binds an address. With several loops it is shared: the driver binds it once more for each further loop.
-fn listen(address: SocketAddr, model: Model, settings: &Settings) -> Result<TcpListener, ListenError> {
-    let is_shared = model == Model::Async && settings.loops > 1;
-    if is_shared && address.port() != 0 {
-        // `SO_REUSEPORT` would share the port with a second copy of this program too, each getting
-        // half of the connections; so see first whether it is free without.
-        drop(bind(address, settings.backlog, false)?);
-    }
-    bind(address, settings.backlog, is_shared)
-}
-
 /// How many of `wanted` connections each of `roles` may have; says so if the system allows fewer.
 pub(crate) fn connections_max(wanted: usize, roles: usize) -> usize {
     let fit = (connections_that_fit(wanted.saturating_mul(roles)) / roles).max(1);
@@ -176,9 +166,9 @@ pub(crate) fn connections_max(wanted: usize, roles: usize) -> usize {
     fit
 }
 
-/// A group of all addresses of all endpoints that a flag named.
-fn look_up(flag: &str, group: &str, endpoints: &[Endpoint]) -> Result<Names, Failure> {
-    Names::look_up_first(group, endpoints)
+/// A group of all addresses of all endpoints that a flag named, each with at most so much to do at a time.
+fn look_up(flag: &str, group: &str, endpoints: &[Endpoint], most: usize) -> Result<Names, Failure> {
+    Names::look_up_first(group, endpoints, most)
         .map_err(|(endpoint, error)| Failure::Runtime(format!("{flag} {endpoint}: {error}")))
 }
 
@@ -198,22 +188,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shared_port_is_shared_with_nobody_else() {
-        let settings = Settings { loops: 3, ..Settings::default() };
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = listen(any, Model::Async, &settings).unwrap();
-        let address = listener.local_addr().unwrap();
-        #[cfg(target_os = "linux")]
-        assert!(bind(address, 8, true).is_ok(), "the driver can add listeners");
-        assert!(listen(address, Model::Async, &settings).is_err(), "a second program cannot");
-    }
-
-    #[test]
     fn a_name_that_is_not_found_is_named_with_its_flag() {
         let endpoints = ["name.invalid:80".parse().unwrap()];
         for failure in [
             resolve("--backend", &endpoints).unwrap_err(),
-            look_up("--backend", "back ends", &endpoints).unwrap_err(),
+            look_up("--backend", "back ends", &endpoints, 0).unwrap_err(),
         ] {
             assert!(failure.to_string().starts_with("--backend name.invalid:80: "), "{failure}");
         }

@@ -81,7 +81,7 @@ pub struct Timeouts {
     pub stall: Duration,
     /// A back end's accept: [`defaults::CONNECT_TIMEOUT`].
     pub connect: Duration,
-    /// A back end's first byte: [`defaults::BACKEND_TIMEOUT`].
+    /// The head of a back end's answer: [`defaults::BACKEND_TIMEOUT`].
     pub backend: Duration,
     /// Silence on a relay: [`defaults::RELAY_IDLE_TIMEOUT`].
     pub relay_idle: Duration,

@@ -14,6 +14,10 @@ pub struct Wants {
     pub shut_client: bool,
     /// A back end is to be chosen and connected.
     pub connect: bool,
+    /// It stands in the queue for a back end: somebody else's end calls it, by the waker it was given.
+    pub queued: bool,
+    /// Nothing is wanted of the client but the news that its connection has failed.
+    pub watch_client: bool,
     /// There are bytes for the back end.
     pub write_backend: bool,
     /// There is room for bytes from the back end, and use for them.

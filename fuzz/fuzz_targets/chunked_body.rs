@@ -16,7 +16,7 @@ fn read(bytes: &[u8], mut pieces: Pieces) -> Read {
     while here < bytes.len() && !reader.is_done() {
         here += pieces.next(bytes.len() - here);
         while let Some(part) = reader.next(&bytes[used..here])? {
-            let (Part::Content(count) | Part::Framing(count)) = part;
+            let (Part::Content(count) | Part::Framing(count) | Part::Trailer(count)) = part;
             assert!(count > 0 && used + count <= here);
             if matches!(part, Part::Content(_)) {
                 content.extend_from_slice(&bytes[used..used + count]);

@@ -4,6 +4,7 @@
 //! never sends a back end anything that is not exactly one request a connection.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use giliran::balance::Group;
 use giliran::defaults::{KEEP_ALIVE_REQUESTS, PASSIVE_OUT, PASSIVE_WINDOW};
@@ -123,9 +124,9 @@ pub fn exchange(input: &[u8], answers: &[&[u8]], mut pieces: Pieces) -> Forwarde
             exchange.release_backend(&now);
         } else if wants.connect {
             // So late that failures do not add up: a back end that is out answers nothing, at a
-            // moment that depends on the pieces.
-            now = now.after(PASSIVE_WINDOW + PASSIVE_OUT);
-            if exchange.choose_backend(&now).is_some() {
+            // moment that depends on the pieces. What the date is stays the same.
+            now.instant += PASSIVE_WINDOW + PASSIVE_OUT;
+            if exchange.choose_backend(&now, || Waker::noop().clone()).is_some() {
                 // None refuses: whether that is seen before a fault of the request is up to the pieces.
                 answer = answers.get(back_ends.len()).copied().unwrap_or(ANSWER);
                 back_ends.push(Vec::new());
@@ -189,7 +190,7 @@ pub fn assert_one_request(bytes: &[u8]) {
     let framing = framing::of_request(&head).expect("forwarded framing is plain");
     let (mut body, mut used) = (BodyReader::new(framing), length);
     while let Some(part) = body.next(&bytes[used..]).expect("only good framing is forwarded") {
-        let (Part::Content(count) | Part::Framing(count)) = part;
+        let (Part::Content(count) | Part::Framing(count) | Part::Trailer(count)) = part;
         used += count;
     }
     assert_eq!(used, bytes.len(), "bytes behind the request: {:?}", String::from_utf8_lossy(&bytes[used..]));

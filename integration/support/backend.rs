@@ -129,6 +129,16 @@ impl Backend {
         self.state.look(|state| state.requests.clone())
     }
 
+    /// How many there are so far.
+    pub fn request_count(&self) -> usize {
+        self.state.look(|state| state.requests.len())
+    }
+
+    /// The requests behind the first `count`.
+    pub fn requests_after(&self, count: usize) -> Vec<Seen> {
+        self.state.look(|state| state.requests[count..].to_vec())
+    }
+
     /// Waits for the `nth` request, from 0.
     pub fn wait_for_request(&self, nth: usize) -> Seen {
         let came = self.state.wait(PATIENCE, |state| state.requests.get(nth).cloned());
@@ -234,6 +244,11 @@ impl Visit {
         self.wire.some()
     }
 
+    /// Reads a chunked body as it is, trailers included.
+    pub fn chunked_as_it_is(&mut self) -> io::Result<String> {
+        self.wire.chunked_as_it_is()
+    }
+
     /// Reads exactly `count` bytes.
     pub fn exact(&mut self, count: usize) -> io::Result<Vec<u8>> {
         self.wire.exact(count)
@@ -275,6 +290,14 @@ impl Visit {
     pub fn hold(&mut self) -> io::Result<()> {
         while !self.wire.some()?.is_empty() {}
         Ok(())
+    }
+
+    /// Takes its time, unless the other side sends or closes: then it is an error.
+    pub fn pause(&mut self, time: Duration) -> io::Result<()> {
+        match self.wire.is_silent_for(time) {
+            true => Ok(()),
+            false => Err(io::ErrorKind::ConnectionAborted.into()),
+        }
     }
 
     /// Says that nothing more will be sent.

@@ -4,6 +4,7 @@ pub mod backend;
 pub mod client;
 pub mod dice;
 pub mod launch;
+pub mod limits;
 pub mod noise;
 pub mod peer;
 pub mod process;

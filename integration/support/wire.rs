@@ -128,6 +128,21 @@ impl Wire {
         Ok(body)
     }
 
+    /// Reads a chunked body as it is: chunks and trailers, up to and with the empty line.
+    pub fn chunked_as_it_is(&mut self) -> io::Result<String> {
+        let deadline = deadline();
+        let (mut text, mut is_behind_content) = (String::new(), false);
+        loop {
+            let line = self.line(deadline)?;
+            is_behind_content |= line == "0";
+            text += &line;
+            text += "\r\n";
+            if is_behind_content && line.is_empty() {
+                return Ok(text);
+            }
+        }
+    }
+
     /// Reads everything up to an orderly end of stream.
     pub fn rest(&mut self) -> io::Result<Vec<u8>> {
         let deadline = deadline();

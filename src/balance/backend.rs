@@ -5,6 +5,8 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::queue::Limit;
+
 /// The value of [`Backend::out_until`] of a back end that no failure took out.
 pub(super) const UP: u64 = 0;
 
@@ -22,10 +24,14 @@ pub struct Backend {
     pub(super) out_until: AtomicU64,
     /// Its checks took it out.
     pub(super) down: AtomicBool,
+    /// It was taken off the list.
+    pub(super) is_gone: AtomicBool,
     /// True if there is a failure that a success has to wipe out: spares each success the lock.
     pub(super) failing: AtomicBool,
     /// Held for every change between up and out, so that each is told once; taken before the list.
     pub(super) failures: Mutex<Failures>,
+    /// The group's limit, if it has one: who lets go of this back end may have kept somebody waiting.
+    limit: Option<Arc<Limit>>,
 }
 
 /// The failures in a row of one back end.
@@ -58,12 +64,15 @@ impl Deref for Chosen {
 
 impl Drop for Chosen {
     fn drop(&mut self) {
-        self.0.active.fetch_sub(1, Ordering::Relaxed);
+        match &self.0.limit {
+            None => _ = self.0.active.fetch_sub(1, Ordering::Relaxed),
+            Some(limit) => limit.freed(&self.0),
+        }
     }
 }
 
 impl Backend {
-    pub(super) fn new(address: SocketAddr, number: u64) -> Backend {
+    pub(super) fn new(address: SocketAddr, number: u64, limit: Option<Arc<Limit>>) -> Backend {
         Backend {
             address,
             number,
@@ -72,8 +81,10 @@ impl Backend {
             failed: AtomicU64::new(0),
             out_until: AtomicU64::new(UP),
             down: AtomicBool::new(false),
+            is_gone: AtomicBool::new(false),
             failing: AtomicBool::new(false),
             failures: Mutex::default(),
+            limit,
         }
     }
 

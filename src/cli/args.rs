@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::flags::{
-    BackEndTimes, BackEnds, ClientTimes, Configuration, Effect, Front, Health, Listening, Logging, Loops,
-    Pool, Routing,
+    BackEndTimes, BackEnds, ClientTimes, Configuration, Effect, Front, Health, Listening, Load, Logging,
+    Loops, Pool, Routing,
 };
 use super::values::{count, port_base};
 use crate::defaults;
@@ -69,6 +69,9 @@ pub struct Proxy {
     /// Deadlines of back ends.
     #[command(flatten)]
     pub back_end_times: BackEndTimes,
+    /// How much a back end gets at a time.
+    #[command(flatten)]
+    pub load: Load,
     /// Checks and look-ups of back ends.
     #[command(flatten)]
     pub health: Health,
@@ -115,6 +118,9 @@ pub struct Balancer<T: Args + Effect> {
     /// Deadlines of back ends.
     #[command(flatten)]
     pub back_end_times: BackEndTimes,
+    /// How much a back end gets at a time.
+    #[command(flatten)]
+    pub load: Load,
     /// Checks and look-ups of back ends.
     #[command(flatten)]
     pub health: Health,

@@ -132,7 +132,7 @@ pub struct BackEndTimes {
     #[arg(long, value_name = "TIME", default_value_t = Period(defaults::CONNECT_TIMEOUT),
           value_parser = Period::parse_deadline)]
     pub connect_timeout: Period,
-    /// For a back end to begin its answer; then 504
+    /// For the head of a back end's answer; then 504
     #[arg(long, value_name = "TIME", default_value_t = Period(defaults::BACKEND_TIMEOUT),
           value_parser = Period::parse_deadline)]
     pub backend_timeout: Period,
@@ -153,6 +153,17 @@ impl Effect for BackEndTimes {
         settings.timeouts.relay_idle = self.relay_idle_timeout.0;
         settings.timeouts.half_closed = self.half_closed_timeout.0;
     }
+}
+
+/// How much back ends get at a time.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Load of back ends")]
+pub struct Load {
+    /// Connections (tcp) or requests (http) that one back end gets at a time, 0 for any number; the rest
+    /// wait in turn, at most for --connect-timeout; then 503, or the end for tcp
+    #[arg(long, value_name = "N", default_value_t = defaults::MAX_PER_BACKEND,
+          value_parser = count(0, defaults::MAX_PER_BACKEND_MAX))]
+    pub max_per_backend: usize,
 }
 
 /// How it is known which back ends there are, and which of them work.

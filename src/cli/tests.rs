@@ -17,6 +17,7 @@ const POOL: [&str; 3] = ["workers", "queue", "no-park"];
 const CLIENT_TIMES: [&str; 4] = ["header-timeout", "keep-alive", "stall-timeout", "drain"];
 const BACK_END_TIMES: [&str; 4] =
     ["connect-timeout", "backend-timeout", "relay-idle-timeout", "half-closed-timeout"];
+const LOAD: [&str; 1] = ["max-per-backend"];
 const HEALTH: [&str; 3] = ["health-interval", "health-path", "resolve-interval"];
 const COMMON: [&str; 7] = ["log", "log-format", "log-file", "config", "check", "help", "version"];
 
@@ -46,15 +47,25 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
     }
     expect_flags(
         Role::REVERSE_PROXY.command::<Proxy>(),
-        &[&LISTENING, &FRONT, &POOL, &CLIENT_TIMES, &BACK_END_TIMES, &HEALTH, model, &["route", "default"]],
+        &[
+            &LISTENING,
+            &FRONT,
+            &POOL,
+            &CLIENT_TIMES,
+            &BACK_END_TIMES,
+            &LOAD,
+            &HEALTH,
+            model,
+            &["route", "default"],
+        ],
     );
     expect_flags(
         Role::LB_THREADED.command::<ThreadedBalancer>(),
-        &[&LISTENING, &FRONT, &POOL, &CLIENT_TIMES, &BACK_END_TIMES, &HEALTH, back_ends],
+        &[&LISTENING, &FRONT, &POOL, &CLIENT_TIMES, &BACK_END_TIMES, &LOAD, &HEALTH, back_ends],
     );
     expect_flags(
         Role::LB_ASYNC.command::<AsyncBalancer>(),
-        &[&LISTENING, &FRONT, &["loops"], &CLIENT_TIMES, &BACK_END_TIMES, &HEALTH, back_ends],
+        &[&LISTENING, &FRONT, &["loops"], &CLIENT_TIMES, &BACK_END_TIMES, &LOAD, &HEALTH, back_ends],
     );
     expect_flags(
         Role::SUITE.command::<Suite>(),

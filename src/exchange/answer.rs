@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::{Exchange, Link, State};
 use crate::defaults::INTERIM_ANSWERS_MAX;
 use crate::ending::{Ending, How, Phase, Who};
+use crate::forward;
 use crate::http::Version;
 use crate::http::body::{BodyReader, Part};
 use crate::http::framing::{self, Framing};
@@ -24,6 +25,8 @@ pub(super) enum Answer {
         ready: usize,
         /// The client knows no chunks: their framing is left out.
         unchunk: bool,
+        /// Its trailers may be passed on.
+        trailers_pass: bool,
         /// The back end's connection can carry another request after this answer.
         backend_keeps: bool,
     },
@@ -81,7 +84,9 @@ impl Exchange {
 
     /// `count` bytes came from the back end; 0 means that it has closed.
     pub fn backend_received(&mut self, count: usize, now: &Now) {
-        self.last_progress = now.instant;
+        if self.answer.has_begun() {
+            self.last_progress = now.instant;
+        }
         self.backend_input.filled(count);
         if count > 0 {
             self.account.first_byte.get_or_insert(now.instant);
@@ -139,6 +144,8 @@ impl Exchange {
     /// The client has taken the first `count` bytes.
     pub fn client_sent(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
+        // An interim head is out: the next one has its time from here.
+        self.awaiting_since = now.instant;
         let of_head = count.min(self.client_output.len());
         self.client_output.consume(of_head);
         let of_body = count - of_head;
@@ -155,7 +162,7 @@ impl Exchange {
     /// Goes as far with the answer as the bytes at hand allow.
     fn pass_on(&mut self, now: &Now) {
         while self.has_room_for_answer_head() && matches!(self.state, State::Exchanging) {
-            match self.take_answer_head() {
+            match self.take_answer_head(now) {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(fault) => return self.answer_is_nonsense(fault, now),
@@ -173,7 +180,7 @@ impl Exchange {
     }
 
     /// Takes one head off the back end's input; `Ok(false)` if it is not whole yet.
-    fn take_answer_head(&mut self) -> Result<bool, &'static str> {
+    fn take_answer_head(&mut self, now: &Now) -> Result<bool, &'static str> {
         let Answer::Awaited { scan, interim } = &mut self.answer else { return Ok(false) };
         let bytes = self.backend_input.bytes();
         let length = match scan.look(bytes) {
@@ -191,6 +198,7 @@ impl Exchange {
         let rules = &self.gateway.rules;
         if head.status < 200 {
             *interim += 1;
+            self.awaiting_since = now.instant;
             if *interim > INTERIM_ANSWERS_MAX {
                 return Err("more than 100 interim answers");
             }
@@ -217,9 +225,11 @@ impl Exchange {
             reader: BodyReader::new(framing),
             ready: 0,
             unchunk: framing == Framing::Chunked && old_client,
+            trailers_pass: framing == Framing::Chunked && !old_client && forward::trailers_pass(&head.fields),
             backend_keeps,
         };
         self.backend_input.consume(length);
+        self.last_progress = now.instant;
         self.backend_output.clear();
         self.request.forget_head();
         self.report_success();
@@ -250,7 +260,9 @@ impl Exchange {
 
     /// Follows the body as far as its bytes are here, and lets go of the back end at its end.
     fn pass_body_on(&mut self, now: &Now) {
-        let Answer::Body { status, backend, reader, ready, unchunk, backend_keeps } = &mut self.answer else {
+        let Answer::Body { status, backend, reader, ready, unchunk, trailers_pass, backend_keeps } =
+            &mut self.answer
+        else {
             return;
         };
         loop {
@@ -258,9 +270,16 @@ impl Exchange {
             if *unchunk && *ready > 0 {
                 break;
             }
-            match reader.next(&self.backend_input.bytes()[*ready..]) {
+            let bytes = &self.backend_input.bytes()[*ready..];
+            match reader.next(bytes) {
                 Ok(Some(Part::Framing(count))) if *unchunk => self.backend_input.consume(count),
                 Ok(Some(Part::Content(count) | Part::Framing(count))) => *ready += count,
+                Ok(Some(Part::Trailer(count))) => {
+                    match *trailers_pass && forward::trailer_passes(&bytes[..count]) {
+                        true => *ready += count,
+                        false => self.backend_input.remove(*ready, count),
+                    }
+                }
                 Ok(None) => break,
                 Err(_) => {
                     ::log::warn!("{} broke its own chunked framing", self.backend_name());
@@ -278,7 +297,7 @@ impl Exchange {
         // One that began with a PROXY header is this client's alone.
         let keep = *backend_keeps && clean && self.request.is_sent() && !self.caller.is_introduced();
         if let Link::Up { .. } = self.link {
-            self.link = Link::Released { keep };
+            self.let_go(keep);
         }
         self.give_request_up();
         if ready == 0 {

@@ -22,6 +22,8 @@ pub(super) struct Request {
     /// It asked for another protocol, so that `101` may be answered.
     pub(super) upgrade: bool,
     body: Body,
+    /// Its trailers may be passed on.
+    trailers_pass: bool,
     /// How much of the rewritten head has been sent.
     head_sent: usize,
     head_length: usize,
@@ -50,6 +52,7 @@ impl Default for Request {
             client_keeps: false,
             upgrade: false,
             body: Body::Reading { reader: BodyReader::new(Framing::None), ready: 0 },
+            trailers_pass: false,
             head_sent: 0,
             head_length: 0,
             body_sent: false,
@@ -170,7 +173,7 @@ impl Exchange {
             }
             Ok(None) if self.client_ended => {
                 let phase = if self.reader.is_idle() { Phase::Idle } else { Phase::RequestHead };
-                self.state = State::Over(Ending::new(Who::Client, How::Closed, phase));
+                self.cut(Ending::new(Who::Client, How::Closed, phase));
             }
             Ok(None) => {}
             Err(refusal) => self.refuse(refusal, How::Malformed, Phase::RequestHead, now),
@@ -181,6 +184,7 @@ impl Exchange {
     fn take_head(&mut self, length: usize, now: &Now) -> Result<(), Refusal> {
         self.account = Account { bytes_in: self.account.bytes_in, ..Account::open(self.reader.began(), now) };
         self.last_progress = now.instant;
+        self.watches = false;
         let bytes = &self.client_input.bytes()[..length];
         let head = RequestHead::parse(bytes)?.ok_or(Refusal::bad("The request head is not complete."))?;
         self.request_line.set(&head);
@@ -208,6 +212,7 @@ impl Exchange {
         }
         self.request.head_length = self.backend_output.len();
         self.request.body = Body::Reading { reader: BodyReader::new(framing), ready: 0 };
+        self.request.trailers_pass = framing == Framing::Chunked && forward::trailers_pass(&head.fields);
         self.client_input.consume(length);
         self.link = Link::Wanted { group, turn: None, again: None };
         self.state = State::Exchanging;
@@ -219,8 +224,15 @@ impl Exchange {
     fn read_body(&mut self, now: &Now) {
         let Body::Reading { reader, ready } = &mut self.request.body else { return };
         loop {
-            match reader.next(&self.client_input.bytes()[*ready..]) {
+            let bytes = &self.client_input.bytes()[*ready..];
+            match reader.next(bytes) {
                 Ok(Some(Part::Content(count) | Part::Framing(count))) => *ready += count,
+                Ok(Some(Part::Trailer(count))) => {
+                    match self.request.trailers_pass && forward::trailer_passes(&bytes[..count]) {
+                        true => *ready += count,
+                        false => self.client_input.remove(*ready, count),
+                    }
+                }
                 Ok(None) => break,
                 Err(_) => {
                     let refusal = Refusal::bad("The chunked body breaks its own framing.");
@@ -265,6 +277,7 @@ impl Exchange {
             self.client_input.consume(of_body);
             self.request.body_sent = true;
         }
+        self.awaiting_since = now.instant;
     }
 
     /// No more of the request goes to a back end. What is here of a whole body is dropped: left in

@@ -2,17 +2,20 @@
 //! driver between them that does only what is wanted.
 
 use std::collections::VecDeque;
+use std::task::Waker;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::defaults::{KEEP_ALIVE_REQUESTS, RETRIES};
+use crate::defaults::{CLIENT_WATCH_AFTER, KEEP_ALIVE_REQUESTS, RETRIES};
 use crate::testing::{Pieces, all_pieces, client, start};
 
 /// A gateway with one group of back ends.
 struct Bench {
     backends: usize,
+    /// So many requests at a time for each; 0 for any number.
+    most: usize,
     timeouts: Timeouts,
     now: Now,
 }
@@ -77,12 +80,20 @@ fn hangs() -> Act {
 
 impl Bench {
     fn new(backends: usize) -> Bench {
-        Bench { backends, timeouts: Timeouts::default(), now: start() }
+        Bench { backends, most: 0, timeouts: Timeouts::default(), now: start() }
+    }
+
+    fn group(&self) -> Arc<Group> {
+        let address = |index| SocketAddr::from(([127, 0, 0, 1], 9001 + index as u16));
+        Arc::new(Group::limited("test", (0..self.backends).map(address).collect(), self.most))
     }
 
     fn line(&self, input: &str, acts: &[Act]) -> Line {
-        let address = |index| SocketAddr::from(([127, 0, 0, 1], 9001 + index as u16));
-        let group = Arc::new(Group::new("test", (0..self.backends).map(address).collect()));
+        self.line_of(self.group(), input, acts)
+    }
+
+    /// A client of a group that others use too.
+    fn line_of(&self, group: Arc<Group>, input: &str, acts: &[Act]) -> Line {
         let routes = Routes::new(Arc::clone(&group));
         let gateway = Arc::new(Gateway { routes, rules: Rules::default() });
         let (most, accepted) = (KEEP_ALIVE_REQUESTS, self.now.instant);
@@ -200,7 +211,7 @@ impl Line {
                 self.tunnels = true;
                 return self;
             } else if wants.release_backend {
-                let kept = self.exchange.release_backend(&self.now);
+                let kept = self.exchange.release_backend(&self.now).keep;
                 let (address, ..) = self.backend.take().expect("a back end to let go");
                 self.visits.last_mut().unwrap().kept = Some(kept);
                 self.kept.extend(kept.then_some(address));
@@ -223,7 +234,7 @@ impl Line {
     fn connect(&mut self) {
         // A back end that was there before and is no more: the driver drops it when it connects anew.
         self.backend = None;
-        let Some(choice) = self.exchange.choose_backend(&self.now) else { return };
+        let Some(choice) = self.exchange.choose_backend(&self.now, || Waker::noop().clone()) else { return };
         let act = self.acts.pop_front().expect("a connection that the script knows of");
         if !act.accepts {
             return self.exchange.connect_failed(How::Refused, &self.now);
@@ -314,8 +325,15 @@ impl Line {
         true
     }
 
-    /// Lets the time pass up to the deadline, and serves on.
+    /// Lets the time pass up to the deadline, and serves on. That the client is worth a look is none.
     fn waits(&mut self) -> &mut Line {
+        if matches!(self.exchange.link, Link::Up { .. })
+            && !self.exchange.watches
+            && self.exchange.awaits_answer()
+        {
+            self.now = self.now.after(self.exchange.deadline().unwrap() - self.now.instant);
+            self.run();
+        }
         let deadline = self.exchange.deadline().expect("it waits");
         let wait = deadline.saturating_duration_since(self.now.instant);
         self.now = self.now.after(wait);
@@ -328,7 +346,12 @@ impl Line {
             State::Over(_) if self.exchange.was_cut() => Standing::Reset,
             State::Over(_) => Standing::Closed,
             _ => {
-                let deadline = self.exchange.deadline().expect("it waits");
+                let is_up = matches!(self.exchange.link, Link::Up { .. });
+                let deadline = match is_up && self.exchange.awaits_answer() {
+                    // That the client is worth a look before is a matter of its own.
+                    true => self.exchange.answer_due(),
+                    false => self.exchange.deadline().expect("it waits"),
+                };
                 Standing::Waits(deadline.saturating_duration_since(self.now.instant))
             }
         }
@@ -450,6 +473,134 @@ fn interim_answers_come_first() {
     assert_eq!(line.visits[0].kept, Some(true));
     let line = bench.all_ways(OLD, &[says(&format!("HTTP/1.1 100 Continue\r\n\r\n{OK}"))]);
     assert_eq!(line.text(), OK_LAST);
+}
+
+#[test]
+fn trailers_pass_unless_they_count_in_a_head_only() {
+    let bench = Bench::new(1);
+    let body = |trailers: &str| format!("4\r\nsatu\r\n0\r\n{trailers}\r\n");
+    let bad = "X-Forwarded-For: 6.6.6.6\r\ncontent-length: 9\r\nHost: b\r\nCookie: a=b\r\n";
+    let mixed = body(&format!("X-Satu: 1\r\n{bad}X-Dua: 2\r\n"));
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n";
+    let answer_head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n";
+    for (connection, passed) in [("", "X-Satu: 1\r\nX-Dua: 2\r\n"), ("Connection: X-Satu\r\n", "")] {
+        let input = format!("{head}{connection}\r\n{mixed}");
+        let forwarded = bench.forwarded(&input);
+        let answer = says(&format!("{answer_head}{connection}\r\n{mixed}")).after(forwarded);
+        let line = bench.all_ways(&format!("{input}{GET}"), &[answer, says(OK)]);
+        assert!(line.got(0).ends_with(&format!("\r\n\r\n{}", body(passed))), "{}", line.got(0));
+        let sent = format!("Via: 1.1 giliran\r\n\r\n{}{OK_SENT}", body(passed));
+        assert!(line.text().ends_with(&sent), "{}", line.text());
+    }
+}
+
+#[test]
+fn a_head_of_an_answer_has_one_deadline_however_it_drips() {
+    let bench = Bench::new(1);
+    let backend = bench.timeouts.backend;
+    let mut line = bench.line(GET, &[says("HTTP/1.1 103 A\r\n\r\nHTTP/1.1 200 OK\r\nX: y")]);
+    line.run();
+    assert_eq!(line.state(), Standing::Waits(backend));
+    for byte in 1..10 {
+        line.now = line.now.after(backend / 10);
+        line.exchange.backend_space()[0] = b'y';
+        line.exchange.backend_received(1, &line.now);
+        line.run();
+        assert_eq!(line.state(), Standing::Waits(backend - byte * (backend / 10)), "{byte}");
+    }
+    line.waits();
+    assert_eq!(line.statuses(), [103, 504]);
+    // An interim answer starts it anew: the back end says that it is at work.
+    let mut line = bench.line(GET, &[says("")]);
+    line.run();
+    line.now = line.now.after(backend / 2);
+    let early = b"HTTP/1.1 103 A\r\n\r\n";
+    line.exchange.backend_space()[..early.len()].copy_from_slice(early);
+    line.exchange.backend_received(early.len(), &line.now);
+    assert_eq!(line.run().state(), Standing::Waits(backend));
+}
+
+#[test]
+fn a_request_that_finds_all_full_waits_for_its_turn() {
+    let bench = Bench { most: 1, ..Bench::new(1) };
+    let group = bench.group();
+    let line = |input, acts: &[Act]| bench.line_of(Arc::clone(&group), input, acts);
+    let mut first = line(GET, &[says("")]);
+    let [mut second, mut third] = [(); 2].map(|()| line(GET, &[says(OK)]));
+    first.run();
+    for late in [&mut second, &mut third] {
+        assert_eq!(late.run().state(), Standing::Waits(bench.timeouts.connect));
+        let wants = late.exchange.wants();
+        assert!(wants.queued && wants.watch_client && !wants.connect, "{wants:?}");
+    }
+    // The answer comes to the first: its place is free as soon as the answer is whole.
+    first.backend.as_mut().unwrap().1.says = OK.into();
+    assert_eq!(first.run().text(), OK_SENT);
+    assert!(second.exchange.wants().connect && !third.exchange.wants().connect);
+    assert_eq!((second.run().text().as_str(), third.run().text().as_str()), (OK_SENT, OK_SENT));
+    assert_eq!(group.backends()[0].active(), 0);
+}
+
+#[test]
+fn a_place_is_free_when_the_connection_is_closed_and_not_before() {
+    let bench = Bench { most: 1, ..Bench::new(1) };
+    let group = bench.group();
+    let mut line = bench.line_of(Arc::clone(&group), GET, &[says("nonsense\r\n\r\n")]);
+    line.run();
+    assert_eq!(line.statuses(), [502]);
+    assert_eq!(group.backends()[0].active(), 0);
+    let mut line = bench.line_of(Arc::clone(&group), GET, &[says("")]);
+    line.run();
+    line.exchange.client_failed();
+    line.run();
+    assert_eq!(group.backends()[0].active(), 1, "the driver drops its sockets first");
+    drop(line);
+    assert_eq!(group.backends()[0].active(), 0);
+}
+
+#[test]
+fn who_waits_too_long_or_leaves_makes_room_in_the_queue() {
+    let bench = Bench { most: 1, ..Bench::new(1) };
+    let group = bench.group();
+    let mut held = bench.line_of(Arc::clone(&group), GET, &[says("")]);
+    held.run();
+    let mut late = bench.line_of(Arc::clone(&group), &GET.repeat(2), &[]);
+    assert_eq!(late.run().waits().statuses(), [503, 0][..1]);
+    assert!(late.text().contains("Proxy-Status: giliran; error=connection_limit_reached"), "{}", late.text());
+    assert_eq!(late.state(), Standing::Waits(bench.timeouts.connect), "the next request waits in its turn");
+    assert_eq!(group.waiting(), 1);
+    late.exchange.client_failed();
+    assert_eq!(late.run().ending().to_string(), "client reset in queue");
+    drop(late);
+    assert_eq!(group.waiting(), 0);
+}
+
+#[test]
+fn when_all_are_out_those_who_wait_are_told_at_once() {
+    let bench = Bench { most: 1, ..Bench::new(1) };
+    let group = bench.group();
+    let mut held = bench.line_of(Arc::clone(&group), GET, &[says("")]);
+    held.run();
+    let mut late = bench.line_of(Arc::clone(&group), GET, &[]);
+    late.run();
+    group.check_failed(&group.backends()[0]);
+    assert_eq!(late.run().statuses(), [503]);
+    assert!(late.text().contains("error=destination_unavailable"), "{}", late.text());
+}
+
+#[test]
+fn a_client_is_watched_while_its_answer_takes_long() {
+    let bench = Bench::new(1);
+    let mut line = bench.line(GET, &[says("")]);
+    line.run();
+    assert!(!line.exchange.wants().watch_client);
+    assert_eq!(line.exchange.deadline(), Some(line.now.instant + CLIENT_WATCH_AFTER));
+    line.now = line.now.after(CLIENT_WATCH_AFTER);
+    line.run();
+    assert!(line.exchange.wants().watch_client);
+    assert_eq!(line.state(), Standing::Waits(bench.timeouts.backend - CLIENT_WATCH_AFTER));
+    line.exchange.client_failed();
+    assert_eq!(line.run().ending().to_string(), "client reset before answer head");
 }
 
 #[test]
@@ -815,7 +966,10 @@ fn a_connect_has_a_deadline_and_then_the_next_is_tried() {
     assert_eq!(line.waits().text(), OK_SENT);
     let mut line = bench.line(GET, &[hangs(), hangs()]);
     line.run().waits().waits();
-    assert_eq!((line.statuses(), line.state()), (vec![502], bench.idle()));
+    assert_eq!((line.statuses(), line.state()), (vec![504], bench.idle()));
+    // The last one tried says it for all.
+    let mut line = bench.line(GET, &[hangs(), refuses()]);
+    assert_eq!(line.run().waits().statuses(), [502]);
 }
 
 #[test]
@@ -891,6 +1045,17 @@ fn an_end_of_the_client_in_each_state() {
             assert_eq!(line.ending(), Ending::new(Who::Client, How::Closed, phase), "{input:?}");
             assert_eq!(line.state(), Standing::Closed);
         }
+    }
+}
+
+/// A PROXY header that nobody asked for, as the fuzzer cut it.
+#[test]
+fn nonsense_behind_empty_lines_is_refused_in_any_pieces() {
+    let bench = Bench::new(1);
+    let input = "\r\n\r\n\0\r\nQUIT\n!!\0%%";
+    for pieces in all_pieces(input.len()) {
+        let mut line = Line { pieces, ends: true, ..bench.line(input, &[]) };
+        assert_eq!(line.run().statuses(), [400], "in {pieces:?}");
     }
 }
 

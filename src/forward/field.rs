@@ -37,13 +37,48 @@ pub(super) fn kind(name: &str) -> Kind {
 }
 
 fn plain_kind_of_disguised(name: &str) -> Kind {
+    undisguised(name, plain_kind)
+}
+
+/// What `look` says of the name with hyphens for underscores.
+fn undisguised<T>(name: &str, look: impl Fn(&str) -> T) -> T {
     // Longer names than 19 bytes are told by their first 12.
     let mut plain = [0; 20];
     let length = name.len().min(plain.len());
     for (to, from) in plain.iter_mut().zip(name.bytes()) {
         *to = if from == b'_' { b'-' } else { from };
     }
-    std::str::from_utf8(&plain[..length]).map_or(Kind::EndToEnd, plain_kind)
+    // Names are tokens, and so ASCII; one that is none is nobody's.
+    look(std::str::from_utf8(&plain[..length]).unwrap_or(""))
+}
+
+/// Fields that count in a head only (RFC 9110 section 6.5.1): those on which framing, routing,
+/// authentication, caching or the meaning of the content depend. A reader that merges trailers into
+/// the head would take them for what was checked there. The list is that of Go's `httpguts`, with cookies.
+const HEAD_ONLY: [&str; 14] = [
+    "authorization",
+    "cache-control",
+    "content-encoding",
+    "content-range",
+    "content-type",
+    "cookie",
+    "location",
+    "pragma",
+    "range",
+    "set-cookie",
+    "trailer",
+    "via",
+    "www-authenticate",
+    "x-real-ip",
+];
+
+/// True if a field of this name may be passed on as a trailer.
+pub(super) fn may_trail(name: &str) -> bool {
+    let is_of_head = |name: &str| {
+        let is_condition = name.len() > 3 && name.as_bytes()[..3].eq_ignore_ascii_case(b"if-");
+        is_condition || HEAD_ONLY.iter().any(|other| name.eq_ignore_ascii_case(other))
+    };
+    kind(name) == Kind::EndToEnd && !undisguised(name, is_of_head)
 }
 
 /// Looks at the length first: it tells nearly all fields apart before a byte is compared.
@@ -94,6 +129,13 @@ impl<'b> Options<'b> {
             options.count += 1;
         }
         Some(options)
+    }
+
+    /// True if one of them names a field that is not known here by itself.
+    pub(super) fn name_others(&self) -> bool {
+        let is_known =
+            |name: &&[u8]| std::str::from_utf8(name).is_ok_and(|name| kind(name) != Kind::EndToEnd);
+        !self.names[..self.count].iter().all(is_known)
     }
 
     /// True if one of them names this field.

@@ -16,17 +16,18 @@
 //! | `Via` | one line added (section 7.6.3); a loop of proxies ends when it has 100 of them |
 //! | `Max-Forwards` | counted down for `TRACE` and `OPTIONS`: see [`max_forwards`] |
 //! | `Expect` | passed on; dropped from an HTTP/1.0 request, which cannot mean it |
+//! | trailers | passed on, but for those that count in a head only: see [`trailer_passes`] |
 
 mod field;
 mod lines;
 
 use std::net::{IpAddr, SocketAddr};
 
-use self::field::{Kind, Options, is_kept_whatever_is_said, kind};
+use self::field::{Kind, Options, is_kept_whatever_is_said, kind, may_trail};
 use self::lines::Lines;
 use crate::buffer::Buffer;
 use crate::http::framing::Framing;
-use crate::http::head::{Field, RequestHead, ResponseHead};
+use crate::http::head::{Field, Fields, RequestHead, ResponseHead};
 use crate::http::response::{ResponseWriter, SERVER};
 use crate::http::{Method, Refusal, Version, decimal, list};
 use crate::network::Network;
@@ -131,6 +132,21 @@ impl Rules {
     fn trusts(&self, peer: IpAddr) -> bool {
         self.trust.iter().any(|network| network.contains(peer))
     }
+}
+
+/// True if the message with these fields may have trailers passed on at all.
+///
+/// What `Connection` names ends here wherever it stands (RFC 9110 section 7.6.1). The head is gone
+/// when trailers come; so a message that names fields of its own loses all of them, as it may.
+pub fn trailers_pass(fields: &Fields<'_>) -> bool {
+    Options::of(fields).is_some_and(|options| !options.name_others())
+}
+
+/// True if this trailer line is passed on, either way: not if its field has a meaning in a head and
+/// none behind the content (RFC 9110 section 6.5.1), for then nobody has checked it.
+pub fn trailer_passes(line: &[u8]) -> bool {
+    let name = line.split(|byte| *byte == b':').next().unwrap_or(line);
+    std::str::from_utf8(name).is_ok_and(may_trail)
 }
 
 /// The protocol that a request asks to switch to, if a gateway can let it: `Upgrade: websocket`.
@@ -427,6 +443,56 @@ mod tests {
             assert!(!text.contains(name), "{text}");
         }
         assert!(text.contains("X_Request_Id: 7"), "{text}");
+    }
+
+    #[test]
+    fn a_trailer_is_no_way_around_the_rules_of_heads() {
+        for name in [
+            "X-Forwarded-For",
+            "x-forwarded-anything",
+            "Forwarded",
+            "Via",
+            "Content-Length",
+            "Transfer-Encoding",
+            "Connection",
+            "TE",
+            "Host",
+            "Expect",
+            "Upgrade",
+            "Keep-Alive",
+            "Proxy-Authorization",
+            "Max-Forwards",
+            "Authorization",
+            "Cookie",
+            "Set-Cookie",
+            "If-Match",
+            "Range",
+            "Content-Type",
+            "Trailer",
+            "Location",
+            "X_Forwarded_For",
+            "Content_Length",
+            "If_None_Match",
+            "Set_Cookie",
+            "WWW-Authenticate",
+        ] {
+            assert!(!trailer_passes(format!("{name}: 1\r\n").as_bytes()), "{name}");
+        }
+        for name in ["Digest", "Server-Timing", "X-Sum", "ETag", "grpc-status", "If", "Viable", "Ranges"] {
+            assert!(trailer_passes(format!("{name}:1\r\n").as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_connection_names_ends_here_as_a_trailer_too() {
+        for (lines, passes) in [
+            ("Host: a", true),
+            ("Host: a\r\nConnection: close, TE, Upgrade", true),
+            ("Host: a\r\nConnection: X-Sum", false),
+        ] {
+            let text = format!("GET / HTTP/1.1\r\n{lines}\r\n\r\n");
+            assert_eq!(trailers_pass(&request_head(&text).fields), passes, "{lines}");
+        }
     }
 
     const ADDED: &str =

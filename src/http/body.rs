@@ -6,12 +6,17 @@
 
 use super::framing::Framing;
 use super::is_token_byte;
-use crate::defaults::{CHUNK_LINE_BYTES_MAX, TRAILER_BYTES_MAX};
+use crate::defaults::{CHUNK_EXCESS_BYTES_MAX, CHUNK_LINE_BYTES_MAX, TRAILER_BYTES_MAX};
+
+/// Framing that a chunk may have without being counted as excess: its size and line ends. Go's net/http does so.
+const CHUNK_FRAMING_BYTES: u64 = 16;
 
 /// Follows one body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct BodyReader {
     state: State,
+    /// Bytes of chunk-size lines beyond what the content explains.
+    excess: u64,
 }
 
 /// The next bytes of a body.
@@ -19,8 +24,10 @@ pub struct BodyReader {
 pub enum Part {
     /// This many bytes of content.
     Content(usize),
-    /// This many bytes of chunk sizes, line ends and trailers: to be passed on or left out.
+    /// This many bytes of chunk sizes and line ends: to be passed on or left out.
     Framing(usize),
+    /// A whole trailer line of so many bytes, with its end: to be passed on or left out by its name.
+    Trailer(usize),
 }
 
 /// What is wrong with a body; the connection it came on cannot be used further.
@@ -51,6 +58,7 @@ enum State {
     /// The `LF` of a chunk-size line.
     SizeEnd {
         size: u64,
+        line_bytes: usize,
     },
     /// In the content of a chunk.
     Chunk {
@@ -60,24 +68,11 @@ enum State {
     ChunkCr,
     /// The `LF` behind a chunk.
     ChunkLf,
-    /// At the start of a trailer line, or of the empty line that ends the body.
-    TrailerStart {
+    /// At the start of a trailer line, or of the empty line that ends the body; so many bytes of
+    /// trailers were passed.
+    Trailers {
         bytes: usize,
     },
-    /// In the name of a trailer field.
-    TrailerName {
-        bytes: usize,
-    },
-    /// In the value of a trailer field.
-    TrailerValue {
-        bytes: usize,
-    },
-    /// The `LF` of a trailer line.
-    TrailerLf {
-        bytes: usize,
-    },
-    /// The last `LF`.
-    LastLf,
     Done,
 }
 
@@ -90,7 +85,7 @@ impl BodyReader {
             Framing::Chunked => State::Size { size: 0, line_bytes: 0 },
             Framing::UntilClose => State::UntilClose,
         };
-        BodyReader { state }
+        BodyReader { state, excess: 0 }
     }
 
     /// True once the last byte of the body has been passed.
@@ -98,8 +93,8 @@ impl BodyReader {
         self.state == State::Done
     }
 
-    /// The next part of the body in `bytes`; `Ok(None)` if the body is done or `bytes` is empty.
-    /// The caller uses those bytes up and calls again with the rest.
+    /// The next part of the body in `bytes`; `Ok(None)` if the body is done, `bytes` is empty, or
+    /// they begin a trailer line that is not whole. The caller uses the part up and calls again with the rest.
     pub fn next(&mut self, bytes: &[u8]) -> Result<Option<Part>, BodyFault> {
         if bytes.is_empty() {
             return Ok(None);
@@ -123,6 +118,7 @@ impl BodyReader {
                 };
                 Ok(Some(Part::Content(count)))
             }
+            State::Trailers { bytes: before } => self.trailer(bytes, before),
             _ => self.framing(bytes).map(|count| Some(Part::Framing(count))),
         }
     }
@@ -138,48 +134,77 @@ impl BodyReader {
         }
     }
 
-    /// Passes over chunk sizes, line ends and trailers, byte by byte; stops where content or the end comes.
+    /// Passes over chunk sizes and line ends, byte by byte; stops where content or trailers come.
     fn framing(&mut self, bytes: &[u8]) -> Result<usize, BodyFault> {
         for (index, &byte) in bytes.iter().enumerate() {
+            if let State::SizeEnd { size, line_bytes } = self.state {
+                self.count_excess(size, line_bytes)?;
+            }
             self.state = step(self.state, byte)?;
-            if matches!(self.state, State::Chunk { .. } | State::Done) {
+            if matches!(self.state, State::Chunk { .. } | State::Trailers { .. }) {
                 return Ok(index + 1);
             }
         }
         Ok(bytes.len())
     }
+
+    /// A body that is nearly all framing makes us read much for little: every chunk with a long
+    /// extension, or with a size of many zeros (CVE-2023-39326). The rule is that of Go's net/http.
+    fn count_excess(&mut self, size: u64, line_bytes: usize) -> Result<(), BodyFault> {
+        let explained = size.saturating_mul(2).saturating_add(CHUNK_FRAMING_BYTES);
+        self.excess = (self.excess + line_bytes as u64 + 2).saturating_sub(explained);
+        if self.excess <= CHUNK_EXCESS_BYTES_MAX { Ok(()) } else { Err(BodyFault::BadChunk) }
+    }
+
+    /// Takes one trailer line, or the empty one that ends the body, once all of it is here.
+    fn trailer(&mut self, bytes: &[u8], before: usize) -> Result<Option<Part>, BodyFault> {
+        let most = TRAILER_BYTES_MAX - before;
+        let Some(end) = bytes.iter().take(most).position(|byte| *byte == b'\n') else {
+            return if bytes.len() < most { Ok(None) } else { Err(BodyFault::BadChunk) };
+        };
+        match &bytes[..=end] {
+            b"\r\n" => {
+                self.state = State::Done;
+                Ok(Some(Part::Framing(2)))
+            }
+            line if is_trailer(line) => {
+                self.state = State::Trailers { bytes: before + line.len() };
+                Ok(Some(Part::Trailer(line.len())))
+            }
+            _ => Err(BodyFault::BadChunk),
+        }
+    }
+}
+
+/// True if a line, given with its end, is a field by the grammar (RFC 9112 section 5).
+fn is_trailer(line: &[u8]) -> bool {
+    let Some(field) = line.strip_suffix(b"\r\n") else { return false };
+    let Some(colon) = field.iter().position(|byte| *byte == b':') else { return false };
+    let (name, value) = field.split_at(colon);
+    !name.is_empty()
+        && name.iter().all(|byte| is_token_byte(*byte))
+        && value.iter().all(|byte| is_text_byte(*byte))
 }
 
 /// One byte of chunked framing (RFC 9112 section 7.1). A bare `LF` ends no line here: some programs
 /// see a line end in it and some do not, which is a doubt about where the body ends.
 fn step(state: State, byte: u8) -> Result<State, BodyFault> {
     let next = match (state, byte) {
-        (State::Size { size, line_bytes: 1.. }, b'\r') => State::SizeEnd { size },
+        (State::Size { size, line_bytes: line_bytes @ 1.. }, b'\r') => State::SizeEnd { size, line_bytes },
         (State::Size { size, line_bytes: line_bytes @ 1.. }, b';') => State::Extension { size, line_bytes },
         (State::Size { size, line_bytes }, digit) => {
             let value = (digit as char).to_digit(16).ok_or(BodyFault::BadChunk)?;
             let size = size.checked_mul(16).ok_or(BodyFault::BadChunk)? + u64::from(value);
             State::Size { size, line_bytes: bounded(line_bytes, CHUNK_LINE_BYTES_MAX)? }
         }
-        (State::Extension { size, .. }, b'\r') => State::SizeEnd { size },
+        (State::Extension { size, line_bytes }, b'\r') => State::SizeEnd { size, line_bytes },
         (State::Extension { size, line_bytes }, byte) if is_text_byte(byte) => {
             State::Extension { size, line_bytes: bounded(line_bytes, CHUNK_LINE_BYTES_MAX)? }
         }
-        (State::SizeEnd { size: 0 }, b'\n') => State::TrailerStart { bytes: 0 },
-        (State::SizeEnd { size }, b'\n') => State::Chunk { left: size },
+        (State::SizeEnd { size: 0, .. }, b'\n') => State::Trailers { bytes: 0 },
+        (State::SizeEnd { size, .. }, b'\n') => State::Chunk { left: size },
         (State::ChunkCr, b'\r') => State::ChunkLf,
         (State::ChunkLf, b'\n') => State::Size { size: 0, line_bytes: 0 },
-        (State::TrailerStart { .. }, b'\r') => State::LastLf,
-        (State::TrailerName { bytes }, b':') => State::TrailerValue { bytes },
-        (State::TrailerStart { bytes } | State::TrailerName { bytes }, byte) if is_token_byte(byte) => {
-            State::TrailerName { bytes: bounded(bytes, TRAILER_BYTES_MAX)? }
-        }
-        (State::TrailerValue { bytes }, b'\r') => State::TrailerLf { bytes },
-        (State::TrailerValue { bytes }, byte) if is_text_byte(byte) => {
-            State::TrailerValue { bytes: bounded(bytes, TRAILER_BYTES_MAX)? }
-        }
-        (State::TrailerLf { bytes }, b'\n') => State::TrailerStart { bytes },
-        (State::LastLf, b'\n') => State::Done,
         _ => return Err(BodyFault::BadChunk),
     };
     Ok(next)
@@ -210,7 +235,7 @@ mod tests {
         let (mut content, mut used) = (Vec::new(), 0);
         for end in cuts.iter().copied().chain([bytes.len()]) {
             while let Some(part) = reader.next(&bytes[used..end.max(used)])? {
-                let (Part::Content(count) | Part::Framing(count)) = part;
+                let (Part::Content(count) | Part::Framing(count) | Part::Trailer(count)) = part;
                 if matches!(part, Part::Content(_)) {
                     content.extend_from_slice(&bytes[used..used + count]);
                 }
@@ -283,6 +308,34 @@ mod tests {
         assert_eq!(read(Framing::Chunked, zeros.as_bytes(), &[]).map(|_| ()), Err(BodyFault::BadChunk));
         let trailers = format!("0\r\n{}", "A: b\r\n".repeat(TRAILER_BYTES_MAX / 3 + 2));
         assert_eq!(read(Framing::Chunked, trailers.as_bytes(), &[]).map(|_| ()), Err(BodyFault::BadChunk));
+        let endless = format!("0\r\nA: {}", "b".repeat(TRAILER_BYTES_MAX));
+        assert_eq!(read(Framing::Chunked, endless.as_bytes(), &[]).map(|_| ()), Err(BodyFault::BadChunk));
+    }
+
+    #[test]
+    fn a_body_may_not_be_all_framing() {
+        let body = |line: &str, size: usize, chunks: usize| {
+            let chunk = format!("{line}\r\n{}\r\n", "x".repeat(size));
+            read(Framing::Chunked, chunk.repeat(chunks).as_bytes(), &[]).map(|_| ())
+        };
+        // Small chunks with small lines are how some programs write; so are large ones with an extension.
+        assert_eq!(body("1", 1, 100_000), Ok(()));
+        assert_eq!(body(&format!("80;sig={}", "f".repeat(64)), 128, 10_000), Ok(()));
+        for line in [format!("1;{}", "x".repeat(200)), format!("{}1", "0".repeat(200))] {
+            assert_eq!(body(&line, 1, 50), Ok(()), "{line}");
+            assert_eq!(body(&line, 1, 100), Err(BodyFault::BadChunk), "{line}");
+        }
+    }
+
+    #[test]
+    fn trailers_come_one_by_one_and_whole() {
+        let mut reader = BodyReader::new(Framing::Chunked);
+        assert_eq!(reader.next(b"0\r\nA: b\r\n"), Ok(Some(Part::Framing(3))));
+        assert_eq!(reader.next(b"A: b\r"), Ok(None));
+        assert_eq!(reader.next(b"A: b\r\nC:\r\n"), Ok(Some(Part::Trailer(6))));
+        assert_eq!(reader.next(b"C:\r\n\r\n"), Ok(Some(Part::Trailer(4))));
+        assert_eq!(reader.next(b"\r\nGET"), Ok(Some(Part::Framing(2))));
+        assert!(reader.is_done());
     }
 
     #[test]

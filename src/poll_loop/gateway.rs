@@ -65,9 +65,10 @@ enum Stage {
 
 #[derive(Debug)]
 struct Exchanging {
-    exchange: Exchange,
     client: Socket,
     backend: Option<(SocketAddr, Socket)>,
+    /// Dropped last: with it goes the place at the back end, whose connection must be closed by then.
+    exchange: Exchange,
 }
 
 impl Connection for GatewayConnection {
@@ -80,7 +81,7 @@ impl Connection for GatewayConnection {
         let caller = proxies.caller(peer, || client.local_addr());
         let (gateway, accepted) = (Arc::clone(gateway), now.instant);
         let exchange = Exchange::new(role, caller, gateway, *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
-        let stage = Stage::Exchanging(Exchanging { exchange, client, backend: None });
+        let stage = Stage::Exchanging(Exchanging { client, backend: None, exchange });
         GatewayConnection { stage, _upkeep: Arc::clone(upkeep) }
     }
 
@@ -166,6 +167,8 @@ impl Exchanging {
                 return Some(Turn::Done);
             } else if wants.tunnel {
                 return None;
+            } else if wants.watch_client && self.client.has_failed() {
+                self.exchange.client_failed();
             } else if wants.release_backend {
                 self.release_backend(around);
             } else if wants.connect {
@@ -193,9 +196,10 @@ impl Exchanging {
     fn wait(&mut self, around: &mut Around<'_, GatewayConnection>) -> Turn {
         let backend = self.backend.as_mut();
         let backend = backend.map_or(Ok(()), |(_, backend)| backend.register(around.registry));
-        // While the back end is at work nothing is wanted of the client, and it need not be known to the poller.
+        // While the back end is at work nothing is wanted of the client, and it need not be known to
+        // the poller; but if that takes long, that it is gone is worth knowing.
         let wants = self.exchange.wants();
-        let client = match wants.read_client || wants.write_client {
+        let client = match wants.read_client || wants.write_client || wants.watch_client {
             true => self.client.register(around.registry),
             false => Ok(()),
         };
@@ -220,7 +224,8 @@ impl Exchanging {
     fn connect(&mut self, around: &mut Around<'_, GatewayConnection>) {
         self.drop_backend(around.owners);
         let now = around.now;
-        let Some(choice) = self.exchange.choose_backend(&now) else { return };
+        let bell = || around.bells.bell(around.place);
+        let Some(choice) = self.exchange.choose_backend(&now, bell) else { return };
         let kept = if choice.may_reuse { take_kept(around, choice.address) } else { None };
         if let Some(socket) = kept {
             around.owners.set(reactor::backend_place(socket.token()), Owner::Connection(around.place));
@@ -292,7 +297,8 @@ impl Exchanging {
 
     /// Keeps the back end's connection for another request, or closes it.
     fn release_backend(&mut self, around: &mut Around<'_, GatewayConnection>) {
-        if !self.exchange.release_backend(&around.now) {
+        let release = self.exchange.release_backend(&around.now);
+        if !release.keep {
             return self.drop_backend(around.owners);
         }
         let Some((address, mut socket)) = self.backend.take() else { return };

@@ -42,9 +42,10 @@ impl Shared {
 /// A client and the back end it is joined to.
 #[derive(Debug)]
 pub(crate) struct RelayConnection {
-    relay: Relay,
     client: Socket,
     backend: Option<Socket>,
+    /// Dropped last: with it goes the place at the back end, whose connection must be closed by then.
+    relay: Relay,
 }
 
 impl Connection for RelayConnection {
@@ -55,7 +56,7 @@ impl Connection for RelayConnection {
         let Shared { role, group, timeouts, proxies } = shared;
         let caller = proxies.caller(peer, || client.local_addr());
         let relay = Relay::new(role, caller, Arc::clone(group), *timeouts, now.instant, now);
-        RelayConnection { relay, client, backend: None }
+        RelayConnection { client, backend: None, relay }
     }
 
     fn serve(&mut self, around: &mut Around<'_, Self>) -> Turn {
@@ -83,7 +84,7 @@ impl Connection for RelayConnection {
 impl RelayConnection {
     /// Goes on with two sockets that are connected already.
     pub(crate) fn join(relay: Relay, client: Socket, backend: Socket) -> RelayConnection {
-        RelayConnection { relay, client, backend: Some(backend) }
+        RelayConnection { client, backend: Some(backend), relay }
     }
 
     /// Serves it, whatever kind of connection it grew out of: a tunnel began as an exchange.
@@ -96,6 +97,8 @@ impl RelayConnection {
                 self.drop_backend(around);
                 self.finish(&now);
                 return Turn::Done;
+            } else if wants.watch_client && self.client.has_failed() {
+                self.relay.client_failed();
             } else if wants.connect {
                 self.connect(around);
             } else if self.relay.is_connecting() && self.connect_is_through(&now) {
@@ -133,7 +136,11 @@ impl RelayConnection {
 
     /// Reads from the client.
     fn read_client(&mut self, now: &Now) {
-        match self.client.receive(self.relay.client_space()) {
+        let moved = match self.relay.client_pipe() {
+            Some(pipe) => self.client.fill(pipe),
+            None => self.client.receive(self.relay.client_space()),
+        };
+        match moved {
             Ok(Some(count)) => self.relay.client_received(count, now),
             Ok(None) => self.relay.nothing_from_client(),
             Err(_) => self.relay.client_failed(),
@@ -143,7 +150,8 @@ impl RelayConnection {
     /// Begins to connect to the back end whose turn it is.
     fn connect<C: Connection>(&mut self, around: &mut Around<'_, C>) {
         self.drop_backend(around);
-        let Some(address) = self.relay.choose_backend(&around.now) else { return };
+        let bell = || around.bells.bell(around.place);
+        let Some(address) = self.relay.choose_backend(&around.now, bell) else { return };
         match connect::start(address) {
             Ok(stream) => {
                 let place = around.owners.add(Owner::Connection(around.place));
@@ -166,7 +174,10 @@ impl RelayConnection {
     /// Sends what fits; while the connect is under way, success is how we learn that it is through.
     fn write_backend(&mut self, now: &Now) {
         let Some(backend) = &mut self.backend else { return };
-        let sent = backend.send([self.relay.backend_output(), &[]], false);
+        let sent = match self.relay.backend_output_pipe() {
+            Some(pipe) => backend.drain(pipe),
+            None => backend.send([self.relay.backend_output(), &[]], false),
+        };
         match sent {
             Ok(Some(count)) => {
                 self.relay.connected(now);
@@ -183,7 +194,11 @@ impl RelayConnection {
     /// Reads from the back end.
     fn read_backend(&mut self, now: &Now) {
         let Some(backend) = &mut self.backend else { return };
-        match backend.receive(self.relay.backend_space()) {
+        let moved = match self.relay.backend_pipe() {
+            Some(pipe) => backend.fill(pipe),
+            None => backend.receive(self.relay.backend_space()),
+        };
+        match moved {
             Ok(Some(count)) => self.relay.backend_received(count, now),
             Ok(None) => self.relay.nothing_from_backend(),
             Err(_) => self.relay.backend_failed(),
@@ -191,7 +206,11 @@ impl RelayConnection {
     }
 
     fn write_client(&mut self, now: &Now) {
-        match self.client.send([self.relay.client_output(), &[]], false) {
+        let sent = match self.relay.client_output_pipe() {
+            Some(pipe) => self.client.drain(pipe),
+            None => self.client.send([self.relay.client_output(), &[]], false),
+        };
+        match sent {
             Ok(Some(count)) => self.relay.client_sent(count, now),
             Ok(None) => {}
             Err(_) => self.relay.client_failed(),

@@ -332,7 +332,7 @@ mod tests {
                             content.extend_from_slice(&wire[at..at + count]);
                             at += count;
                         }
-                        Part::Framing(count) => at += count,
+                        Part::Framing(count) | Part::Trailer(count) => at += count,
                     }
                 }
                 assert!(reader.is_done());

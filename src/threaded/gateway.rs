@@ -83,12 +83,15 @@ enum Stage {
 
 #[derive(Debug)]
 struct Exchanging {
-    exchange: Exchange,
     client: Socket,
     backend: Option<(SocketAddr, Socket)>,
     /// The last write found the socket full.
     client_full: bool,
     backend_full: bool,
+    /// By what it was to be called when it last stood in the queue for a back end.
+    bell: Option<u64>,
+    /// Dropped last: with it goes the place at the back end, whose connection must be closed by then.
+    exchange: Exchange,
 }
 
 impl Connection for GatewayConnection {
@@ -100,9 +103,15 @@ impl Connection for GatewayConnection {
         let caller = proxies.caller(peer, || client.local_addr());
         let gateway = Arc::clone(gateway);
         let exchange = Exchange::new(role, caller, gateway, *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
-        let client = Socket::new(client);
-        let exchanging =
-            Exchanging { exchange, client, backend: None, client_full: false, backend_full: false };
+        let client = Socket::accepted(client);
+        let exchanging = Exchanging {
+            client,
+            backend: None,
+            client_full: false,
+            backend_full: false,
+            bell: None,
+            exchange,
+        };
         GatewayConnection { shared: shared.clone(), stage: Stage::Exchanging(exchanging) }
     }
 
@@ -127,6 +136,13 @@ impl Connection for GatewayConnection {
             }
             Stage::Tunnel(relay) => relay.waits_for(),
             Stage::Switching => (Wants::default(), [None, None]),
+        }
+    }
+
+    fn bell(&self) -> Option<u64> {
+        match &self.stage {
+            Stage::Exchanging(exchanging) => exchanging.bell,
+            Stage::Tunnel(_) | Stage::Switching => None,
         }
     }
 
@@ -204,7 +220,7 @@ impl Exchanging {
             } else if wants.release_backend {
                 self.release_backend(shared, &now);
             } else if wants.connect {
-                self.connect(shared, &now);
+                self.connect(shared, patience, &now);
             } else if wants.write_backend && !self.backend_full {
                 self.write_backend();
             } else if wants.write_client && !self.client_full {
@@ -226,11 +242,15 @@ impl Exchanging {
 
     /// Waits for what is wanted: a single read waits by itself, anything else asks `poll(2)` first.
     fn wait(&mut self, wants: &Wants, patience: &Patience<'_>, now: &Now) -> Turn {
-        let wait = patience.next_wait(self.exchange.deadline(), now);
+        // Who stands in the queue waits in the lot: that is where its bell is heard.
+        let wait = match wants.queued {
+            true => Duration::ZERO,
+            false => patience.next_wait(self.exchange.deadline(), now),
+        };
         let writes = wants.write_client || wants.write_backend;
         let moved = match (wants.read_client, wants.read_backend) {
-            (true, false) if !writes => self.read_client(wait, patience),
-            (false, true) if !writes => self.read_backend(wait, patience),
+            (true, false) if !writes && !wants.watch_client => self.read_client(wait, patience),
+            (false, true) if !writes && !wants.watch_client => self.read_backend(wait, patience),
             _ => {
                 let backend = self.backend.as_ref().map(|(_, socket)| socket);
                 let ready = socket::wait(wants, &self.client, backend, wait);
@@ -238,13 +258,17 @@ impl Exchanging {
                 self.backend_full &= !ready.write_backend;
                 let from_backend = ready.read_backend && self.read_backend(Duration::ZERO, patience);
                 let from_client = ready.read_client && self.read_client(Duration::ZERO, patience);
-                from_backend || from_client || ready.write_client || ready.write_backend
+                if ready.watch_client {
+                    self.exchange.client_failed();
+                }
+                let written = ready.write_client || ready.write_backend;
+                from_backend || from_client || written || ready.watch_client
             }
         };
         match moved {
             true => patience.renew(),
             false if self.exchange.deadline().is_some_and(|deadline| deadline <= clock::now().instant) => {}
-            false if patience.waited_in_vain() => return Turn::Park,
+            false if wants.queued || patience.waited_in_vain() => return Turn::Park,
             false => {}
         }
         Turn::Done
@@ -266,11 +290,16 @@ impl Exchanging {
     }
 
     /// Takes a kept connection, or connects and waits for it.
-    fn connect(&mut self, shared: &Shared, now: &Now) {
+    fn connect(&mut self, shared: &Shared, patience: &Patience<'_>, now: &Now) {
         // One that was tried before is closed now, even if there is no other.
         self.backend = None;
         self.backend_full = false;
-        let Some(choice) = self.exchange.choose_backend(now) else { return };
+        let bell = || {
+            let (waker, number) = patience.bell();
+            self.bell = Some(number);
+            waker
+        };
+        let Some(choice) = self.exchange.choose_backend(now, bell) else { return };
         let kept = if choice.may_reuse { shared.take_kept(choice.address, now) } else { None };
         if let Some(socket) = kept {
             self.backend = Some((choice.address, socket));
@@ -334,9 +363,9 @@ impl Exchanging {
 
     /// Keeps the back end's connection for another request, or closes it.
     fn release_backend(&mut self, shared: &Shared, now: &Now) {
-        let keep = self.exchange.release_backend(now);
+        let release = self.exchange.release_backend(now);
         if let Some((address, socket)) = self.backend.take()
-            && keep
+            && release.keep
         {
             // Closed after the lock is let go, if there are too many.
             let _surplus = shared.kept().put(address, socket, now);

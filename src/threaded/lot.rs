@@ -1,10 +1,10 @@
 //! Where connections wait without a worker: one poller thread for all of them.
 //!
 //! Contract: a parked connection comes back to the queue when a socket it waits for is ready, when
-//! its deadline comes, or when the drain begins; whichever is first, and once. This is what keeps
+//! its deadline comes, its bell rings, or when the drain begins; whichever is first, and once. This is what keeps
 //! a thousand idle clients from owning a thousand threads.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
+use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
@@ -47,6 +48,8 @@ pub(crate) struct Parker<C> {
 
 enum Order<C> {
     Park(Parked<C>),
+    /// The bell of this number was rung.
+    Call(u64),
     /// The drain begins: everyone is told, and who has nothing in flight ends.
     Drain,
     /// The drain is over: cut everyone.
@@ -63,6 +66,11 @@ impl<C: Connection> Parker<C> {
     /// Lets a connection wait.
     pub(crate) fn park(&self, parked: Parked<C>) {
         self.order(Order::Park(parked));
+    }
+
+    /// Brings the connection back that waits for this bell.
+    pub(crate) fn call(&self, number: u64) {
+        self.order(Order::Call(number));
     }
 
     pub(crate) fn drain(&self) {
@@ -103,6 +111,7 @@ impl Lot {
             places: Vec::new(),
             free: Vec::new(),
             timers: Timers::new(),
+            bells: HashMap::new(),
             returning: VecDeque::new(),
             is_draining: false,
         };
@@ -126,6 +135,8 @@ struct Keeper<C: Connection> {
     places: Vec<Option<Parked<C>>>,
     free: Vec<usize>,
     timers: Timers<usize>,
+    /// The places of those who wait for a bell.
+    bells: HashMap<u64, usize>,
     /// Those whose wait is over and for which the queue had no room yet.
     returning: VecDeque<Parked<C>>,
     is_draining: bool,
@@ -144,7 +155,7 @@ impl<C: Connection> Keeper<C> {
             // Events before orders: a place that an event empties is filled again only after all
             // events of this turn, so none can reach a successor.
             for event in &events {
-                if event.token() != WAKE {
+                if event.token() != WAKE && !self.is_idle_news(event) {
                     self.bring_back(event.token().0 / 2);
                 }
             }
@@ -160,11 +171,23 @@ impl<C: Connection> Keeper<C> {
             while let Ok(order) = self.received.try_recv() {
                 match order {
                     Order::Park(parked) => self.park(parked),
+                    Order::Call(number) => {
+                        self.bells.get(&number).copied().into_iter().for_each(|place| self.bring_back(place))
+                    }
                     Order::Drain => self.drain(),
                     Order::Stop => return self.cut_all(),
                 }
             }
         }
+    }
+
+    /// True if an event is of a client of whom nothing is wanted but that it fails, and it does not:
+    /// it has sent on, or finished sending, and waits for its answer.
+    fn is_idle_news(&self, event: &Event) -> bool {
+        let (place, is_client) = (event.token().0 / 2, event.token().0.is_multiple_of(2));
+        let Some(Some(parked)) = self.places.get(place) else { return false };
+        let wants = parked.connection.waits_for().0;
+        is_client && !wants.read_client && !wants.write_client && !event.is_error()
     }
 
     /// How long the poller may wait.
@@ -203,8 +226,15 @@ impl<C: Connection> Keeper<C> {
         if let Some(deadline) = parked.connection.deadline() {
             self.timers.set(place, deadline);
         }
+        let (wants, bell) = (parked.connection.waits_for().0, parked.connection.bell());
+        if let (true, Some(number)) = (wants.queued, bell) {
+            self.bells.insert(number, place);
+        }
         self.places[place] = Some(parked);
-        if let Err(error) = registered {
+        if wants.connect {
+            // It was called before it came here.
+            self.bring_back(place);
+        } else if let Err(error) = registered {
             // It cannot wait here, so it waits in the queue; its own calls will tell what is wrong.
             log::error!("a connection could not be parked: {error}");
             self.bring_back(place);
@@ -216,6 +246,9 @@ impl<C: Connection> Keeper<C> {
         let Some(parked) = self.places.get_mut(place).and_then(Option::take) else { return };
         deregister(self.poll.registry(), &*parked.connection);
         self.timers.clear(place);
+        if let Some(number) = parked.connection.bell() {
+            self.bells.remove(&number);
+        }
         self.free.push(place);
         self.returning.push_back(parked);
         self.return_to_queue();
@@ -245,7 +278,8 @@ fn interests(wants: &Wants) -> [Option<Interest>; 2] {
         (false, true) => Some(Interest::WRITABLE),
         (false, false) => None,
     };
-    [interest(wants.read_client, wants.write_client), interest(wants.read_backend, wants.write_backend)]
+    let hears_client = wants.read_client || wants.watch_client;
+    [interest(hears_client, wants.write_client), interest(wants.read_backend, wants.write_backend)]
 }
 
 fn register<C: Connection>(registry: &Registry, connection: &C, place: usize) -> io::Result<()> {

@@ -17,9 +17,11 @@
 //! | `pool` `queue` | the workers, what waits for them, and who may wait | `reactor` |
 //! | `acceptor` | from the listener to the queue | `reactor` (`accept`) |
 //! | `lot` | connections that wait without a worker | `reactor` |
+//! | `bell` | how one is called that waits for a back end with room | the same name |
 //! | `socket` | a socket whose reads wait so long | none: its reads never wait |
 
 mod acceptor;
+mod bell;
 mod gateway;
 mod lot;
 mod pool;
@@ -90,6 +92,11 @@ pub(crate) trait Connection: Send + Sized + 'static {
 
     /// What it waits for, and on which sockets: the client's, the back end's.
     fn waits_for(&self) -> (Wants, [Option<BorrowedFd<'_>>; 2]);
+
+    /// The number of the bell it waits for, if it has ever waited for one.
+    fn bell(&self) -> Option<u64> {
+        None
+    }
 
     /// When it is to be served even if nothing happens.
     fn deadline(&self) -> Option<Instant>;

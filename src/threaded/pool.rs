@@ -10,10 +10,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use threadpool::ThreadPool;
 
+use super::bell::Bells;
 use super::lot::{Lot, Parker};
 use super::queue::Queue;
 use super::{Connection, Turn};
@@ -63,7 +65,6 @@ pub(crate) struct Pool<C: Connection> {
 }
 
 /// How busy the workers are, and whether the end has come.
-#[derive(Debug)]
 pub(crate) struct Crowd {
     workers: usize,
     busy: AtomicUsize,
@@ -72,6 +73,7 @@ pub(crate) struct Crowd {
     /// The drain's time is over: cut what is left.
     over: AtomicBool,
     shutdown: Shutdown,
+    bells: Bells,
 }
 
 /// How long a worker may wait for the connection it serves.
@@ -116,6 +118,11 @@ impl<'p> Patience<'p> {
         self.waited.set(false);
     }
 
+    /// A bell by which a parked connection is called, and its number.
+    pub(crate) fn bell(&self) -> (Waker, u64) {
+        self.crowd.bells.bell()
+    }
+
     /// The program stops: finish what is in flight.
     pub(crate) fn is_draining(&self) -> bool {
         self.crowd.shutdown.is_draining()
@@ -142,6 +149,10 @@ impl<C: Connection> Pool<C> {
             parks: settings.park,
             over: AtomicBool::new(false),
             shutdown: shutdown.clone(),
+            bells: Bells::new({
+                let parker = parker.clone();
+                move |number| parker.call(number)
+            }),
         });
         let threads =
             threadpool::Builder::new().num_threads(settings.workers).thread_name("worker".to_owned()).build();

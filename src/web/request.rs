@@ -59,8 +59,7 @@ impl Web {
                 true
             }
             Ok(None) if self.client_ended && self.output.is_empty() => {
-                let phase = if self.reader.is_idle() { Phase::Idle } else { Phase::RequestHead };
-                self.state = State::Over(Ending::new(Who::Client, How::Closed, phase));
+                self.cut(Who::Client, How::Closed);
                 false
             }
             Ok(None) if self.draining && self.reader.is_idle() && self.output.is_empty() => {
@@ -122,7 +121,7 @@ impl Web {
                         return true;
                     }
                 }
-                Ok(Some(Part::Framing(count))) => self.input.consume(count),
+                Ok(Some(Part::Framing(count) | Part::Trailer(count))) => self.input.consume(count),
                 Ok(None) => break,
                 Err(_) => {
                     let refusal = Refusal::bad("The chunked body breaks its own framing.");
