@@ -22,6 +22,7 @@ both![
     interim_answers_for_ever_are_502,
     a_refusing_back_end_is_skipped_unseen,
     a_back_end_that_never_accepts_is_skipped,
+    none_that_ever_accepts_is_504,
     all_refusing_is_502,
     an_unsafe_request_is_sent_only_once,
     a_cut_body_never_looks_whole,
@@ -170,6 +171,12 @@ fn a_back_end_that_never_accepts_is_skipped(model: Model) {
     for _ in 0..2 {
         assert_eq!(get(role.address(), "/").text(), "satu");
     }
+}
+
+fn none_that_ever_accepts_is_504(model: Model) {
+    let full = Full::new();
+    let role = Launch::balancer(model, "http", [full.address()]).flag("--connect-timeout", "300ms").start();
+    expect_fault(&get(role.address(), "/"), 504);
 }
 
 fn all_refusing_is_502(model: Model) {

@@ -27,6 +27,7 @@ both![
     broken_chunks_are_refused_and_closed,
     a_tls_hello_gets_an_answer_and_an_end,
     a_client_that_resets_costs_nobody_else,
+    a_head_that_breaks_off_is_in_the_log,
 ];
 
 const PAGE: &str = "Ini Adalah web Server percobaan";
@@ -294,4 +295,18 @@ fn a_client_that_resets_costs_nobody_else(model: Model) {
         linger.unwrap();
     }
     assert_eq!(Client::connect(role.address()).get("/").text(), PAGE);
+}
+
+fn a_head_that_breaks_off_is_in_the_log(model: Model) {
+    let server = server(model);
+    for role in [&server, &Launch::reverse_proxy(model, server.address()).start()] {
+        let mut client = Client::connect(role.address());
+        client.get("/");
+        client.send("GET /santai HTTP/1.1\r\nHo").finish_sending().expect_end();
+        let line = role.wait_for_log("ending=\"client closed in request head\"");
+        assert!(line.contains(" request=- bytes_in=24 "), "{line}");
+        // One that said nothing has broken nothing off.
+        Client::connect(role.address()).finish_sending().expect_end();
+        assert_eq!(role.logged(" closed role="), 2);
+    }
 }

@@ -7,8 +7,13 @@ use std::process::{Command, Output};
 
 /// Runs the lab, whatever build it is.
 fn lab(folder: &Path, flags: &[&str]) -> Output {
+    command(folder, flags).output().unwrap()
+}
+
+fn command(folder: &Path, flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
-    command.args(flags).args(["--allow-debug", "--out"]).arg(folder).output().unwrap()
+    command.args(flags).args(["--allow-debug", "--out"]).arg(folder);
+    command
 }
 
 fn printed(output: &Output) -> String {
@@ -44,8 +49,63 @@ fn the_grid_verifies_every_body_and_leaves_a_report() {
 #[test]
 fn both_languages_and_kept_connections() {
     let folder = tempfile::tempdir().unwrap();
-    let text = printed(&lab(folder.path(), &[&SMALL[..], &["--keep-alive", "--lang", "id"]].concat()));
+    let flags = [&SMALL[..], &["--keep-alive", "--lang", "id"]].concat();
+    // From a folder that is not the project's, where there is no site.
+    let text = printed(&command(folder.path(), &flags).current_dir(folder.path()).output().unwrap());
     assert!(text.contains("permintaan selesai") || text.contains("konkurensi"), "{text}");
+}
+
+/// A folder of the shape of a course checkout: the ports are in the sources, the rest is imported.
+fn checkout() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
+    let counterparts = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/python");
+    for entry in fs::read_dir(counterparts).unwrap().map(Result::unwrap) {
+        fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+    }
+    // The course's async programs import it; on a newer Python it would come from a package.
+    write("asyncore.py", String::new());
+    let servers: String =
+        (9001..=9005).map(|port| format!("\t\tself.servers.append(('127.0.0.1',{port}))\n")).collect();
+    for (balancer, of, port) in [("lbthread.py", "lb_thread", 666), ("lb.py", "lb_async", 44444)] {
+        write(
+            balancer,
+            format!(
+                "import sys\nimport backends\nimport {of}\n\n\
+                 class BackendList(backends.BackendList):\n\tdef __init__(self, _):\n\t\tself.servers = []\n{servers}\
+                 \t\tself.current = 0\n\n{of}.BackendList = BackendList\nportnumber={port}\n\
+                 sys.argv[1:] = [str(portnumber), '--backends', '-']\n{of}.main()\n"
+            ),
+        );
+    }
+    for number in 9001..=9005 {
+        for (prefix, of) in [("server_thread_", "server_thread_http"), ("async_server", "server_async_http")]
+        {
+            let text = format!("import sys\nfrom {of} import main\nsys.argv[1:] = [str({number})]\nmain()\n");
+            write(&format!("{prefix}{number}.py"), text);
+        }
+    }
+    folder
+}
+
+#[test]
+fn a_course_checkout_runs_on_free_ports_in_the_same_grid() {
+    let (folder, checkout) = (tempfile::tempdir().unwrap(), checkout());
+    let flags = ["--backends", "1,3", "--concurrency", "2", "--requests", "60", "--repeat", "1", "--python"];
+    let text = printed(&lab(folder.path(), &[&flags[..], &[checkout.path().to_str().unwrap()]].concat()));
+    for title in ["threaded", "async", "course-threaded", "course-async"] {
+        assert!(text.contains(&format!("Load balancer: {title}\n")), "{text}");
+    }
+    let csv = fs::read_to_string(folder.path().join("results.csv")).unwrap();
+    let course: Vec<&str> = csv.lines().filter(|row| row.starts_with("course-")).collect();
+    assert_eq!(course.len(), 4);
+    for row in course {
+        let model = if row.starts_with("course-async") { "async" } else { "threaded" };
+        assert!(
+            row.starts_with(&format!("course-{model},{model},")) && row.contains(",60,60,0,0,0,0,0,0,0,0,"),
+            "{row}"
+        );
+    }
 }
 
 #[test]
@@ -81,6 +141,20 @@ fn idle_clients_starve_a_pool_that_does_not_park() {
     let folder = tempfile::tempdir().unwrap();
     let text = printed(&lab(folder.path(), &["lesson", "pool", "--quick", "--no-guess"]));
     assert!(text.contains("It was: they get nothing at all"), "{text}");
+}
+
+#[test]
+fn clients_that_do_not_read_cost_bounded_buffers() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = printed(&lab(folder.path(), &["lesson", "slow-reader", "--no-guess"]));
+    assert!(text.contains("It was: some MiB for all of them"), "{text}");
+    let row = text.lines().find(|line| line.contains("│      64 ┆")).unwrap();
+    let kib = |column: usize| row.split('┆').nth(column).unwrap().trim().parse::<u64>().unwrap();
+    // The buffers towards the clients are full by then, but for those of the 32 streams that are in
+    // pipes of the kernel, and of nothing else is there so much.
+    for balancer in [kib(1), kib(2)] {
+        assert!((32 * 40..64 * 200).contains(&balancer), "{text}");
+    }
 }
 
 #[test]

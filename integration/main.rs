@@ -38,6 +38,10 @@ mod integration {
     mod idle;
     /// The lab as its users run it.
     mod lab;
+    /// The lab's report in a browser, and as Markdown.
+    mod lab_report;
+    /// A lab that is stopped in the middle.
+    mod lab_stops;
     /// So many at a time with one back end.
     mod load;
     /// What a running role is told by signals.

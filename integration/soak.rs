@@ -1,17 +1,20 @@
 //! Good and bad traffic for a while, on every kind of role: nothing grows, nothing good fails, and
-//! whatever was accepted is in the log.
+//! what the log says is what the clients know.
 //!
-//! Some seconds by default; `GILIRAN_SOAK_SECONDS=1800 cargo test --release soak -- --nocapture` for long,
-//! with a table of what the processes hold.
+//! Some seconds by default. For long, with tables of what the processes held and how connections ended:
+//! `GILIRAN_SOAK_SECONDS=1800 cargo test --release soak -- --nocapture`.
 
-use std::io::Write;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
 use crate::support::client::{Client, post, request};
+use crate::support::dice::Dice;
 use crate::support::launch::Launch;
 use crate::support::role::Role;
 use crate::support::{Model, PATIENCE, both};
@@ -22,28 +25,135 @@ both![good_and_bad_traffic_leaves_nothing_behind];
 const CLIENTS: usize = 3;
 /// Looks at the processes in the course of a soak.
 const LOOKS: u32 = 10;
+/// Between two visits of one client: for hours, the number of visits is not what counts.
+const REST: Duration = Duration::from_millis(10);
 
 fn length() -> Duration {
     let seconds = std::env::var("GILIRAN_SOAK_SECONDS").map_or(15, |seconds| seconds.parse().unwrap());
     Duration::from_secs(seconds)
 }
 
-/// A role under traffic, and what its clients know.
-struct Target {
+/// One connection of a client that behaves, or does not.
+struct Visit {
     name: &'static str,
-    role: Role,
-    log: std::path::PathBuf,
-    connections: AtomicUsize,
-    /// Whole answers to `GET /santai`.
-    answers: AtomicUsize,
+    /// So many of all visits.
+    weight: usize,
+    /// What every closing line of it holds, in the log of a role that reads requests, and how many
+    /// there are; `None` if that depends on how far its bytes came.
+    leaves: Option<(&'static str, usize)>,
+    run: fn(Client),
+}
+
+/// Every answer that must come is compared; what a bad client gets is for other tests.
+const VISITS: &[Visit] = &[
+    Visit { name: "ten requests", weight: 3, leaves: Some((SANTAI, 10)), run: ten_requests },
+    Visit { name: "five at once", weight: 1, leaves: Some((SANTAI, 5)), run: five_at_once },
+    Visit { name: "half-close", weight: 1, leaves: Some((SANTAI, 1)), run: half_close },
+    Visit { name: "large answer", weight: 1, leaves: Some((LARGE, 1)), run: large_answer },
+    Visit { name: "upload", weight: 1, leaves: Some((KOSONG, 1)), run: upload },
+    Visit { name: "chunks", weight: 1, leaves: Some((KOSONG, 1)), run: chunks },
+    Visit { name: "two lengths", weight: 1, leaves: Some((REFUSED, 1)), run: two_lengths },
+    Visit { name: "TLS hello", weight: 1, leaves: Some((REFUSED, 1)), run: tls_hello },
+    Visit { name: "reset in head", weight: 1, leaves: None, run: reset_in_head },
+    Visit { name: "end in head", weight: 1, leaves: Some((ENDED, 1)), run: end_in_head },
+    Visit { name: "reset in answer", weight: 1, leaves: None, run: reset_in_answer },
+    Visit { name: "end in body", weight: 1, leaves: None, run: end_in_body },
+    Visit { name: "reset, nothing said", weight: 1, leaves: None, run: reset },
+    Visit { name: "nothing said", weight: 1, leaves: None, run: drop },
+];
+
+/// Parts of closing lines.
+const SANTAI: &str = "\"GET /santai\" status=200 ";
+const LARGE: &str = "\"GET /?size=300000\" status=200 ";
+const KOSONG: &str = "\"POST /\" status=200 ";
+const REFUSED: &str = " status=400 ";
+const ENDED: &str = " ending=\"client closed in request head\"";
+const MARKS: [&str; 5] = [SANTAI, LARGE, KOSONG, REFUSED, ENDED];
+
+fn ask(client: &mut Client) {
+    assert_eq!(client.get("/santai").text(), "santai saja");
+}
+
+fn ten_requests(mut client: Client) {
+    (0..10).for_each(|_| ask(&mut client));
+}
+
+fn five_at_once(mut client: Client) {
+    client.send(request("GET", "/santai", "").repeat(5));
+    (0..5).for_each(|_| assert_eq!(client.answer().text(), "santai saja"));
+}
+
+fn half_close(mut client: Client) {
+    client.send(request("GET", "/santai", ""));
+    assert_eq!(client.finish_sending().answer().text(), "santai saja");
+}
+
+fn large_answer(mut client: Client) {
+    assert_eq!(client.get("/?size=300000").body.len(), 300_000);
+}
+
+fn upload(mut client: Client) {
+    assert_eq!(client.send(post("/", &[b'x'; 100_000])).answer().text(), "kosong");
+}
+
+fn chunks(mut client: Client) {
+    let head = request("POST", "/", "Transfer-Encoding: chunked\r\n");
+    client.send(head + &"4\r\nsatu\r\n".repeat(50) + "0\r\n\r\n");
+    assert_eq!(client.answer().text(), "kosong");
+}
+
+fn two_lengths(mut client: Client) {
+    client.send(request("POST", "/", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"));
+    assert_eq!(client.answer().status, 400);
+}
+
+fn tls_hello(mut client: Client) {
+    // What is sent behind the refusal may meet a connection that is closed by then.
+    let _ = client.wire().stream().write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]);
+    let _ = client.wire().rest();
+}
+
+fn reset_in_head(mut client: Client) {
+    client.send("GET /santai HTTP/1.1\r\nHo");
+    reset(client);
+}
+
+fn end_in_head(mut client: Client) {
+    drop(client.send("GET /santai HTTP/1.1\r\nHo").finish_sending().wire().rest());
+}
+
+fn reset_in_answer(mut client: Client) {
+    client.send(request("GET", "/?size=10000000", ""));
+    client.wire().exact(1000).unwrap();
+    reset(client);
+}
+
+fn end_in_body(mut client: Client) {
+    client.send(&post("/", &[b'x'; 50_000])[..20_000]);
+}
+
+fn reset(mut client: Client) {
+    SockRef::from(client.wire().stream()).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 /// What a process holds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Held {
     descriptors: usize,
     threads: usize,
-    kibibytes: usize,
+    resident_kib: usize,
+    /// Its share of the pages that hold data.
+    own_kib: usize,
+}
+
+impl Display for Held {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Held { descriptors, threads, resident_kib, own_kib } = self;
+        write!(
+            f,
+            "{descriptors:>3} descriptors {threads:>3} threads {resident_kib:>6} KiB resident {own_kib:>6} own"
+        )
+    }
 }
 
 impl Held {
@@ -61,101 +171,49 @@ impl Held {
     }
 
     fn by(role: &Role) -> Held {
-        let process = format!("/proc/{}", role.process().id());
-        let status = std::fs::read_to_string(format!("{process}/status")).unwrap();
-        let number = |name: &str| -> usize {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-            line.split_whitespace().next().unwrap().parse().unwrap()
+        let process = role.process();
+        let count = |folder: &str| {
+            let entries = std::fs::read_dir(format!("/proc/{}/{folder}", process.id()));
+            entries.unwrap().count()
         };
         Held {
-            descriptors: std::fs::read_dir(format!("{process}/fd")).unwrap().count(),
-            threads: number("Threads:"),
-            kibibytes: number("VmRSS:"),
+            descriptors: count("fd"),
+            threads: count("task"),
+            resident_kib: process.resident_bytes() / 1024,
+            own_kib: process.own_bytes() / 1024,
         }
     }
 }
 
-/// Reproducible choices (xorshift64).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
-
-/// Drops the connection by a reset.
-fn reset(mut client: Client) {
-    SockRef::from(client.wire().stream()).set_linger(Some(Duration::ZERO)).unwrap();
-}
-
-/// One connection of a client that behaves, or does not; gives the answers to `GET /santai` it got.
-fn visit(mut client: Client, dice: &mut Dice) -> usize {
-    let santai = request("GET", "/santai", "");
-    let ask = |client: &mut Client| assert_eq!(client.get("/santai").text(), "santai saja");
-    match dice.roll(16) {
-        0..=2 => {
-            (0..10).for_each(|_| ask(&mut client));
-            return 10;
-        }
-        3 => assert_eq!(client.get("/?size=300000").body.len(), 300_000),
-        4 => assert_eq!(client.send(post("/", &[b'x'; 100_000])).answer().text(), "kosong"),
-        5 => {
-            let head = request("POST", "/", "Transfer-Encoding: chunked\r\n");
-            client.send(head + &"4\r\nsatu\r\n".repeat(50) + "0\r\n\r\n");
-            assert_eq!(client.answer().text(), "kosong");
-        }
-        6 => {
-            client.send(santai.repeat(5));
-            (0..5).for_each(|_| assert_eq!(client.answer().text(), "santai saja"));
-            return 5;
-        }
-        7 => {
-            assert_eq!(client.send(&santai).finish_sending().answer().text(), "santai saja");
-            return 1;
-        }
-        8 => {
-            client.send("GET /santai HTTP/1.1\r\nHo");
-            reset(client);
-        }
-        9 => drop(client.send("GET /santai HTTP/1.1\r\nHo").finish_sending().wire().rest()),
-        10 => {
-            client.send(request("POST", "/", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"));
-            assert_eq!(client.answer().status, 400);
-        }
-        11 => {
-            client.send(request("GET", "/?size=10000000", ""));
-            client.wire().exact(1000).unwrap();
-            reset(client);
-        }
-        12 => drop(client.send(&post("/", &[b'x'; 50_000])[..20_000])),
-        13 => reset(client),
-        14 => {
-            // What is sent behind the refusal may meet a connection that is closed by then.
-            let _ = client.wire().stream().write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]);
-            let _ = client.wire().rest();
-        }
-        _ => {}
-    }
-    0
+/// A role under traffic, and what its clients know.
+struct Target {
+    name: &'static str,
+    role: Role,
+    log: PathBuf,
+    /// How often each of [`VISITS`] was made.
+    visits: [AtomicUsize; VISITS.len()],
 }
 
 impl Target {
     fn new(name: &'static str, launch: Launch, folder: &Path) -> Target {
         let log = folder.join(name);
         let role = launch.flag("--log-file", log.display()).start();
-        Target { name, role, log, connections: AtomicUsize::new(0), answers: AtomicUsize::new(0) }
+        Target { name, role, log, visits: Default::default() }
     }
 
     fn visit_until(&self, end: Instant, seed: u64) {
-        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let mut dice = Dice::new(seed);
         while Instant::now() < end {
-            let client = Client::connect(self.role.address());
-            self.connections.fetch_add(1, Ordering::Relaxed);
-            self.answers.fetch_add(visit(client, &mut dice), Ordering::Relaxed);
+            let mut roll = dice.below(VISITS.iter().map(|visit| visit.weight).sum());
+            let place = VISITS.iter().position(|visit| {
+                let hit = roll < visit.weight;
+                roll = roll.wrapping_sub(visit.weight);
+                hit
+            });
+            let place = place.unwrap();
+            (VISITS[place].run)(Client::connect(self.role.address()));
+            self.visits[place].fetch_add(1, Ordering::Relaxed);
+            std::thread::park_timeout(REST);
         }
     }
 
@@ -172,34 +230,67 @@ impl Target {
     }
 
     /// Ends it and holds its log against what the clients know.
-    fn account(&mut self) {
+    fn account(&mut self, model: Model) {
         assert!(self.role.terminate().success());
-        let log = std::fs::read_to_string(&self.log).unwrap();
-        let count =
-            |texts: &[&str]| log.lines().filter(|line| texts.iter().all(|text| line.contains(text))).count();
-        let (connections, answers) =
-            (self.connections.load(Ordering::Relaxed), self.answers.load(Ordering::Relaxed));
-        println!(
-            "{}: {connections} connections, {answers} answers, {} lines",
-            self.name,
-            log.lines().count()
-        );
-        assert_eq!(count(&["connection from "]), connections, "{}", self.name);
-        match self.name.ends_with("tcp") {
-            true => assert_eq!(count(&[" closed "]), connections, "{}", self.name),
-            false => {
-                let lines = count(&[" closed ", "\"GET /santai\" status=200", "clean=true"]);
-                assert_eq!(lines, answers, "{}", self.name);
-            }
+        let log = Log::read(&self.log);
+        let made: BTreeMap<&str, usize> = (VISITS.iter().zip(&self.visits))
+            .map(|(visit, made)| (visit.name, made.load(Ordering::Relaxed)))
+            .collect();
+        let connections: usize = made.values().sum();
+        println!("{model:?} {}: {connections} connections {made:?}", self.name);
+        println!("{model:?} {}: {} lines, endings {:#?}", self.name, log.lines, log.endings);
+        assert_eq!(log.connections, connections, "{}", self.name);
+        assert_eq!(log.trouble, None, "{}", self.name);
+        if self.name.ends_with("tcp") {
+            assert_eq!(log.endings.values().sum::<usize>(), connections, "{}", self.name);
+            return;
         }
-        for trouble in ["panic", "dropped", " ERROR "] {
-            assert_eq!(
-                count(&[trouble]),
-                0,
-                "{}: {:?}",
-                self.name,
-                log.lines().find(|line| line.contains(trouble))
-            );
+        for mark in MARKS {
+            let of_mark = VISITS.iter().filter_map(|visit| {
+                let (_, lines) = visit.leaves.filter(|leaves| leaves.0 == mark)?;
+                Some(lines * made[visit.name])
+            });
+            assert_eq!(log.marks.get(mark).copied().unwrap_or(0), of_mark.sum(), "{}: {mark}", self.name);
+        }
+    }
+}
+
+/// What a log says, counted.
+#[derive(Default)]
+struct Log {
+    lines: usize,
+    connections: usize,
+    /// How connections and exchanges ended.
+    endings: BTreeMap<String, usize>,
+    /// Closing lines of visits that say how many they leave.
+    marks: BTreeMap<&'static str, usize>,
+    /// The first line that there should not be.
+    trouble: Option<String>,
+}
+
+impl Log {
+    /// Line by line: after hours it is larger than memory should be.
+    fn read(path: &Path) -> Log {
+        let mut log = Log::default();
+        for line in BufReader::new(std::fs::File::open(path).unwrap()).lines() {
+            log.count(&line.unwrap());
+        }
+        log
+    }
+
+    fn count(&mut self, line: &str) {
+        self.lines += 1;
+        self.connections += usize::from(line.contains("connection from "));
+        if let Some((_, ending)) = line.split_once(" ending=") {
+            *self.endings.entry(ending.trim_matches('"').to_owned()).or_default() += 1;
+            // What was answered was answered to its end.
+            let is_told = !line.contains(" status=200 ") || line.contains(" clean=true ");
+            let marks = MARKS.into_iter().filter(|mark| is_told && line.contains(mark));
+            marks.for_each(|mark| *self.marks.entry(mark).or_default() += 1);
+        }
+        let is_trouble = ["panic", "dropped", " ERROR "].iter().any(|trouble| line.contains(trouble));
+        if is_trouble && self.trouble.is_none() {
+            self.trouble = Some(line.to_owned());
         }
     }
 }
@@ -231,19 +322,22 @@ fn good_and_bad_traffic_leaves_nothing_behind(model: Model) {
             let held = targets.each_ref().map(|target| Held::by(&target.role));
             for (target, held) in targets.iter().zip(&held) {
                 let seconds = start.elapsed().as_secs();
-                println!("{model:?} {seconds:>5} s  {:<13} {held:?}", target.name);
+                println!("{model:?} {seconds:>5} s  {:<13} {held}", target.name);
             }
             looks.push(held);
         }
     });
     for (place, target) in targets.iter_mut().enumerate() {
         let (before, after) = (&before[place], target.settle(&before[place]));
-        println!("{model:?} before {before:?}, after {after:?}: {}", target.name);
-        assert!(after.descriptors <= before.descriptors, "{}: {before:?}, {after:?}", target.name);
-        assert!(after.threads <= before.threads, "{}: {before:?}, {after:?}", target.name);
+        println!(
+            "{model:?} before        {:<13} {before}\n{model:?} after         {:<13} {after}",
+            target.name, target.name
+        );
+        assert!(after.descriptors <= before.descriptors, "{}: {before}, {after}", target.name);
+        assert!(after.threads <= before.threads, "{}: {before}, {after}", target.name);
         // From half-time on memory stays; the allowance is for buffers of the moment.
-        let half = looks[looks.len() / 2][place].kibibytes;
-        assert!(after.kibibytes <= half + half / 4 + 4096, "{}: {half} KiB, {after:?}", target.name);
-        target.account();
+        let half = looks[looks.len() / 2][place].own_kib;
+        assert!(after.own_kib <= half + half / 4 + 4096, "{}: {half} KiB, {after}", target.name);
+        target.account(model);
     }
 }

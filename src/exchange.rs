@@ -68,6 +68,8 @@ pub struct Exchange {
     state: State,
     reader: RequestReader,
     link: Link,
+    /// Why the last try to connect for this request failed.
+    connect_failure: How,
     request: Request,
     answer: Answer,
     /// From the client, not yet used; during a body its first bytes are on their way to the back end.
@@ -123,6 +125,7 @@ impl Exchange {
             state: caller.enter().map_or_else(State::Over, |()| State::Head),
             reader: RequestReader::new(accepted),
             link: Link::None,
+            connect_failure: How::Refused,
             request: Request::default(),
             answer: Answer::default(),
             client_input: Buffer::new(),
@@ -263,7 +266,12 @@ impl Exchange {
         self.state = State::Over(match self.state {
             // The last answer is out: nothing is cut.
             State::Linger(_, ending) | State::Over(ending) => ending,
-            _ => ending,
+            _ => {
+                if ending.phase == Phase::RequestHead {
+                    self.request_line.set_if_empty("-"); // never whole, and told all the same
+                }
+                ending
+            }
         });
     }
 
@@ -319,6 +327,7 @@ impl Exchange {
         self.log_exchange(Some(status), backend, ending, now);
         if self.request.keep && self.request.is_complete() && !self.draining {
             self.reader.next_request(now);
+            self.account = Account::open(now.instant, now);
             self.state = State::Head;
             self.request = Request::default();
             self.answer = Answer::default();

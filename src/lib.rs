@@ -53,6 +53,7 @@ pub mod lookups;
 pub mod net;
 pub mod network;
 pub mod now;
+pub mod pipe;
 pub mod poll_loop;
 pub mod proxy_protocol;
 pub mod relay;

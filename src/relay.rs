@@ -3,7 +3,8 @@
 //! Contract: each byte read from one side is sent to the other, in order and once; the end of one
 //! side's sending is passed on when its last byte is out, and the other direction goes on. A
 //! direction whose reader is slow fills its buffer of [`BUFFER_BYTES`](crate::defaults::BUFFER_BYTES)
-//! and then is not read from: the kernel slows the sender down.
+//! and then is not read from: the kernel slows the sender down. A direction whose last read filled the
+//! buffer carries a long stream, and goes through a [`Pipe`] while it lasts.
 //!
 //! ```text
 //!   Entering: a PROXY header is awaited, if one is to come
@@ -24,10 +25,11 @@ use std::time::Instant;
 use crate::account::Account;
 use crate::balance::{Chosen, Group, Ticket, Turn};
 use crate::buffer::Buffer;
-use crate::defaults::PROXY_HEADER_BYTES_MAX;
+use crate::defaults::{BUFFER_BYTES, PROXY_HEADER_BYTES_MAX};
 use crate::ending::{Ending, How, Phase, Who};
 use crate::log::{self, Closing};
 use crate::now::Now;
+use crate::pipe::Pipe;
 use crate::proxy_protocol::Caller;
 use crate::settings::Timeouts;
 use crate::wants::Wants;
@@ -80,6 +82,10 @@ enum State {
 #[derive(Debug, Default)]
 struct Flow {
     buffer: Buffer,
+    /// Holds bytes only while the buffer holds none.
+    pipe: Option<Pipe>,
+    /// The last read was so long that the next goes into the pipe.
+    bulk: bool,
     /// The sender has closed its side: nothing more will come.
     ended: bool,
     /// The receiver was told so.
@@ -87,13 +93,65 @@ struct Flow {
 }
 
 impl Flow {
+    fn of(buffer: Buffer) -> Flow {
+        Flow { buffer, ..Flow::default() }
+    }
+
+    /// Not while the pipe holds bytes: what came into the buffer now would have to wait behind them.
     fn can_read(&self) -> bool {
-        !self.ended && self.buffer.room() > 0
+        !self.ended && self.pipe.as_ref().is_none_or(Pipe::is_empty) && self.buffer.room() > 0
+    }
+
+    fn is_empty(&self) -> bool {
+        self.buffer.is_empty() && self.pipe.as_ref().is_none_or(Pipe::is_empty)
     }
 
     /// Everything that came has gone out, and nothing more will come.
     fn is_through(&self) -> bool {
-        self.ended && self.buffer.is_empty()
+        self.ended && self.is_empty()
+    }
+
+    /// The pipe to read into; `None`: read into the buffer.
+    fn pipe_to_fill(&mut self) -> Option<&mut Pipe> {
+        if !self.bulk || !self.is_empty() {
+            return None;
+        }
+        if self.pipe.is_none() {
+            self.pipe = Pipe::new();
+        }
+        self.pipe.as_mut()
+    }
+
+    /// The pipe to write from; `None`: write from the buffer.
+    fn pipe_to_drain(&mut self) -> Option<&mut Pipe> {
+        self.pipe.as_mut().filter(|pipe| !pipe.is_empty())
+    }
+
+    /// `count` bytes are in the buffer or in the pipe; 0 is the end, or that nothing came after all.
+    fn received(&mut self, count: usize) {
+        self.bulk = match &self.pipe {
+            Some(pipe) if !pipe.is_empty() => count >= BUFFER_BYTES,
+            _ => {
+                self.buffer.filled(count);
+                count > 0 && self.buffer.room() == 0
+            }
+        };
+        self.give_back_pipe();
+    }
+
+    /// `count` bytes went out of the buffer, or out of the pipe, which knows.
+    fn sent(&mut self, count: usize) {
+        if !self.buffer.is_empty() {
+            self.buffer.consume(count);
+        }
+        self.give_back_pipe();
+    }
+
+    /// A stream that has become short or slow needs no pipe, and others may.
+    fn give_back_pipe(&mut self) {
+        if !self.bulk && self.pipe.as_ref().is_some_and(Pipe::is_empty) {
+            self.pipe = None;
+        }
     }
 }
 
@@ -160,8 +218,8 @@ impl Relay {
             group,
             timeouts,
             state: State::Joined { backend },
-            up: Flow { buffer: from_client, ..Flow::default() },
-            down: Flow { buffer: from_backend, ..Flow::default() },
+            up: Flow::of(from_client),
+            down: Flow::of(from_backend),
             last_progress: now.instant,
             account: Account::open(now.instant, now),
         }
@@ -184,15 +242,15 @@ impl Relay {
             // if the connection is there already, as on one machine it nearly always is.
             State::Connecting { backend: Some(_), .. } => Wants {
                 read_client: self.up.can_read(),
-                write_backend: !self.up.buffer.is_empty(),
+                write_backend: !self.up.is_empty(),
                 ..Wants::default()
             },
             State::Joined { .. } => Wants {
                 read_client: self.up.can_read(),
-                write_client: !self.down.buffer.is_empty(),
+                write_client: !self.down.is_empty(),
                 // Not while the client has ended too: then closing says the same in one call less.
                 shut_client: self.down.is_through() && !self.down.end_passed_on && !self.up.is_through(),
-                write_backend: !self.up.buffer.is_empty(),
+                write_backend: !self.up.is_empty(),
                 read_backend: self.down.can_read(),
                 shut_backend: self.up.is_through() && !self.up.end_passed_on && !self.down.is_through(),
                 finish: self.up.is_through() && self.down.is_through(),
@@ -249,9 +307,14 @@ impl Relay {
         }
     }
 
+    /// The pipe that bytes from the client go into now, instead of [`client_space`](Relay::client_space).
+    pub fn client_pipe(&mut self) -> Option<&mut Pipe> {
+        self.up.pipe_to_fill()
+    }
+
     /// There was nothing to read after all: gives the memory for it back.
     pub fn nothing_from_client(&mut self) {
-        self.up.buffer.filled(0);
+        self.up.received(0);
     }
 
     /// `count` bytes came from the client; 0 means that it has ended its sending.
@@ -259,8 +322,13 @@ impl Relay {
         self.last_progress = now.instant;
         self.account.bytes_in += count as u64;
         self.up.ended |= count == 0;
-        self.up.buffer.filled(count);
+        self.up.received(count);
         self.hear_caller(now);
+    }
+
+    /// The pipe that holds the bytes for the client, if [`client_output`](Relay::client_output) does not.
+    pub fn client_output_pipe(&mut self) -> Option<&mut Pipe> {
+        self.down.pipe_to_drain()
     }
 
     /// Bytes for the client.
@@ -272,7 +340,7 @@ impl Relay {
     pub fn client_sent(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
         self.account.bytes_out += count as u64;
-        self.down.buffer.consume(count);
+        self.down.sent(count);
     }
 
     /// Our sending side towards the client is closed.
@@ -285,9 +353,14 @@ impl Relay {
         self.down.buffer.space()
     }
 
+    /// The pipe that bytes from the back end go into now, instead of [`backend_space`](Relay::backend_space).
+    pub fn backend_pipe(&mut self) -> Option<&mut Pipe> {
+        self.down.pipe_to_fill()
+    }
+
     /// There was nothing to read after all: gives the memory for it back.
     pub fn nothing_from_backend(&mut self) {
-        self.down.buffer.filled(0);
+        self.down.received(0);
     }
 
     /// `count` bytes came from the back end; 0 means that it has ended its sending.
@@ -295,7 +368,12 @@ impl Relay {
         self.last_progress = now.instant;
         self.account.first_byte.get_or_insert(now.instant);
         self.down.ended |= count == 0;
-        self.down.buffer.filled(count);
+        self.down.received(count);
+    }
+
+    /// The pipe that holds the bytes for the back end, if [`backend_output`](Relay::backend_output) does not.
+    pub fn backend_output_pipe(&mut self) -> Option<&mut Pipe> {
+        self.up.pipe_to_drain()
     }
 
     /// Bytes for the back end.
@@ -306,7 +384,7 @@ impl Relay {
     /// The back end has taken the first `count` bytes.
     pub fn backend_sent(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
-        self.up.buffer.consume(count);
+        self.up.sent(count);
     }
 
     /// Our sending side towards the back end is closed.
@@ -364,7 +442,6 @@ impl Relay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::defaults::BUFFER_BYTES;
     use crate::proxy_protocol::{Policy, Version};
     use std::task::Waker;
     use std::time::Duration;
@@ -479,6 +556,40 @@ mod tests {
         assert!(!relay.wants().read_backend && relay.wants().read_client);
         relay.client_sent(1, &now);
         assert!(relay.wants().read_backend);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_long_stream_goes_through_a_pipe_while_it_lasts() {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let pair = || {
+            let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            (near, listener.accept().unwrap().0)
+        };
+        let ((mut backend, from), (to, mut client)) = (pair(), pair());
+        let now = now();
+        let mut relay = joined(&now);
+        assert!(relay.backend_pipe().is_none(), "nothing has come yet");
+        from_backend(&mut relay, &[b'a'; BUFFER_BYTES], &now);
+        assert!(relay.backend_pipe().is_none(), "the buffer goes first");
+        relay.client_sent(BUFFER_BYTES, &now);
+        let pipe = relay.backend_pipe().expect("a read has filled the buffer");
+        backend.write_all(b"ekor").unwrap();
+        let count = pipe.fill(&from).unwrap().unwrap();
+        relay.backend_received(count, &now);
+        assert!(
+            relay.wants().write_client && !relay.wants().read_backend && relay.client_output().is_empty()
+        );
+        let count = relay.client_output_pipe().unwrap().drain(&to).unwrap().unwrap();
+        relay.client_sent(count, &now);
+        let mut tail = [0; 4];
+        client.read_exact(&mut tail).unwrap();
+        assert_eq!(&tail, b"ekor");
+        assert!(relay.backend_pipe().is_none() && relay.down.pipe.is_none(), "that was a short one");
+        relay.backend_received(0, &now);
+        relay.client_received(0, &now);
+        assert!(relay.wants().finish);
     }
 
     #[test]

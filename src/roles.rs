@@ -3,7 +3,7 @@
 //! Contract: [`server`], [`proxy`] and [`balancer`] look at everything that can be wrong without
 //! binding anything, which is also what `--check` does; [`serve`] binds, says so, and runs to the end.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::cli::{self, Balancer, Effect, Failure, Mode, Proxy, Reload, Role, Server};
@@ -14,7 +14,7 @@ use crate::forward::Rules;
 use crate::live::Live;
 use crate::lookups::Names;
 use crate::net::limits::connections_that_fit;
-use crate::net::listen::{ListenError, bind};
+use crate::net::listen::bind;
 use crate::net::signals;
 use crate::route::Routes;
 use crate::service::{self, Offer, Service};
@@ -135,7 +135,7 @@ pub fn serve(plan: Plan, reload: Option<Reload<Plan>>) -> Result<(), Failure> {
     let mut said = String::new();
     for address in addresses {
         let listener =
-            listen(address, model, &settings).map_err(|error| Failure::Runtime(error.to_string()))?;
+            bind(address, settings.backlog).map_err(|error| Failure::Runtime(error.to_string()))?;
         let address = listener.local_addr().map_err(runtime)?;
         said.push_str(&format!("listening on {address}\n"));
         listeners.push(listener);
@@ -153,17 +153,6 @@ pub fn serve(plan: Plan, reload: Option<Reload<Plan>>) -> Result<(), Failure> {
     }
     cli::print(&said)?;
     service::serve(model, listeners, &offers, &settings, &shutdown).map_err(runtime)
-}
-
-/// Binds an address. With several loops it is shared: the driver binds it once more for each further loop.
-fn listen(address: SocketAddr, model: Model, settings: &Settings) -> Result<TcpListener, ListenError> {
-    let is_shared = model == Model::Async && settings.loops > 1;
-    if is_shared && address.port() != 0 {
-        // `SO_REUSEPORT` would share the port with a second copy of this program too, each getting
-        // half of the connections; so see first whether it is free without.
-        drop(bind(address, settings.backlog, false)?);
-    }
-    bind(address, settings.backlog, is_shared)
 }
 
 /// How many of `wanted` connections each of `roles` may have; says so if the system allows fewer.
@@ -197,17 +186,6 @@ fn resolve(flag: &str, endpoints: &[Endpoint]) -> Result<Vec<SocketAddr>, Failur
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_shared_port_is_shared_with_nobody_else() {
-        let settings = Settings { loops: 3, ..Settings::default() };
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = listen(any, Model::Async, &settings).unwrap();
-        let address = listener.local_addr().unwrap();
-        #[cfg(target_os = "linux")]
-        assert!(bind(address, 8, true).is_ok(), "the driver can add listeners");
-        assert!(listen(address, Model::Async, &settings).is_err(), "a second program cannot");
-    }
 
     #[test]
     fn a_name_that_is_not_found_is_named_with_its_flag() {

@@ -171,13 +171,13 @@ fn place(port_base: Option<u16>, offset: u16, course: SocketAddr) -> SocketAddr 
 
 fn take_seat(seat: Seat, notes: &mut String) -> Result<Bound, Failure> {
     let name = seat.role.name;
-    let listener = bind(seat.wanted, defaults::BACKLOG, false).or_else(|error| match error.unprivileged() {
+    let listener = bind(seat.wanted, defaults::BACKLOG).or_else(|error| match error.unprivileged() {
         Some(address) => {
             notes.push_str(&format!(
                 "port {} needs privileges, so {name} listens on {address}\n",
                 seat.wanted.port()
             ));
-            bind(address, defaults::BACKLOG, false)
+            bind(address, defaults::BACKLOG)
         }
         None => Err(error),
     });

@@ -214,7 +214,10 @@ impl Web {
             State::Linger(_, ending) | State::Over(ending) => *ending,
             _ if self.has_output() => ending(Phase::AnswerBody),
             State::Head if self.reader.is_idle() => ending(Phase::Idle),
-            State::Head => ending(Phase::RequestHead),
+            State::Head => {
+                self.request_line.set_if_empty("-"); // never whole, and told all the same
+                ending(Phase::RequestHead)
+            }
             State::Body { .. } => ending(Phase::RequestBody),
             State::Delay { .. } | State::Answer { .. } => ending(Phase::AnswerBody),
         });

@@ -124,8 +124,8 @@ pub fn exchange(input: &[u8], answers: &[&[u8]], mut pieces: Pieces) -> Forwarde
             exchange.release_backend(&now);
         } else if wants.connect {
             // So late that failures do not add up: a back end that is out answers nothing, at a
-            // moment that depends on the pieces.
-            now = now.after(PASSIVE_WINDOW + PASSIVE_OUT);
+            // moment that depends on the pieces. What the date is stays the same.
+            now.instant += PASSIVE_WINDOW + PASSIVE_OUT;
             if exchange.choose_backend(&now, || Waker::noop().clone()).is_some() {
                 // None refuses: whether that is seen before a fault of the request is up to the pieces.
                 answer = answers.get(back_ends.len()).copied().unwrap_or(ANSWER);

@@ -17,6 +17,7 @@ import contextlib
 import os
 import re
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -31,6 +32,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 6  # seconds: six times what any of the programs was told
 COLUMNS = ["threaded", "async", "HAProxy", "nginx"]
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+UPGRADE = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: gema\r\n\r\n"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: gema\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsatu"
 
 
@@ -42,6 +45,7 @@ class Backend:
 
     def __init__(self, script, backlog=128):
         self.script, self.seen, self.open = script, [], []
+        self.ended = threading.Event()  # a script has seen the end of its connection, or has come to its own
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -64,9 +68,11 @@ class Backend:
                 if not some:
                     raise OSError("ended")
                 record.extend(some)
+            return record
 
         with contextlib.suppress(OSError), visit:
             self.script(visit, request)
+        self.ended.set()
 
     def close(self):
         self.listener.close()
@@ -112,6 +118,36 @@ def good(visit, request):
         drain(visit)
 
 
+def patient(visit, request):
+    """Answers once the whole of a body with a length is there."""
+    record = request()
+    head, _, body = bytes(record).partition(b"\r\n\r\n")
+    length = int(re.search(rb"\r\ncontent-length: *(\d+)", head, re.I)[1])
+    while len(body) < length:
+        some = visit.recv(65536)
+        if not some:
+            return
+        body += some
+    visit.sendall(OK)
+    drain(visit)
+
+
+def dripping_head(visit, request):
+    """A head that comes byte by byte, each in time, and never ends."""
+    request()
+    visit.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+    while True:
+        visit.sendall(b"y")
+        time.sleep(0.2)
+
+
+def switching(visit, request):
+    """Agrees to another protocol and is silent in it."""
+    request()
+    visit.sendall(SWITCH)
+    drain(visit)
+
+
 def silent(visit, _):
     drain(visit)
 
@@ -125,8 +161,13 @@ def early(visit, request):
 
 
 def flood(piece):
+    return flood_behind(b"", piece)
+
+
+def flood_behind(start, piece):
     def script(visit, request):
         request()
+        visit.sendall(start)
         while True:
             visit.sendall(piece)
 
@@ -195,7 +236,9 @@ http {{
     proxy_read_timeout 1s;
     proxy_send_timeout 1s;
     proxy_http_version 1.1;
-    proxy_set_header Connection "";
+    map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection $connection_upgrade;
     server {{
         listen 127.0.0.1:{port};
         location / {{ {what} }}
@@ -213,7 +256,7 @@ class Front:
         listen = f"127.0.0.1:{self.port}"
         if column in ("threaded", "async"):
             binaries = Path(os.environ.get("BINARIES", REPOSITORY / "target" / "release"))
-            role = ["web-server", "--root", root] if root else ["reverse-proxy", "--default", f"127.0.0.1:{backend}"]
+            role = ["web-server", "--root", root] if root else ["reverse-proxy", "--default", f"127.0.0.1:{backend}", "--health-interval", "off"]
             command = [binaries / role[0], *role[1:], "--model", column, "--listen", listen, "--log", "error"]
             # A web server has no back end to wait for.
             command += [flag for pair in zip(OURS[::2], OURS[1::2]) for flag in pair if not root or pair[0] not in ("--connect-timeout", "--backend-timeout")]
@@ -251,55 +294,73 @@ class Front:
 # ------------------------------------------------------------------------------------- clients
 
 
+# An interim answer; 101 is none, what follows it is another protocol.
+INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d [^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n")
+# A status line and fields are in so many bytes, or are none.
+HEAD_MAX = 65536
+
+
+class Answer:
+    """An answer as far as it has come, behind the interim ones before it."""
+
+    def __init__(self):
+        self.data, self.start, self.interim = bytearray(), 0, 0
+
+    def add(self, some):
+        self.data += some
+        while found := INTERIM.match(self.data, self.start):
+            self.interim, self.start = self.interim + 1, found.end()
+
+    def head(self):
+        """Its status line and fields; empty while they are not whole."""
+        head, end, _ = bytes(self.data[self.start : self.start + HEAD_MAX]).partition(b"\r\n\r\n")
+        return head if end else b""
+
+    def is_whole(self):
+        """True if it says so itself."""
+        head = self.head()
+        length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.I)
+        if length:
+            return len(self.data) - self.start - len(head) - 4 >= int(length[1])
+        return head.startswith(b"HTTP/1.1 101") or (b"chunked" in head.lower() and self.data.endswith(b"0\r\n\r\n"))
+
+    def words(self, end, took):
+        some = len(self.data) > self.start
+        before = f"{self.interim} interim, " if 0 < self.interim < 100 else "interim answers, " if self.interim else ""
+        status = re.match(rb"HTTP/1\.[01] (\d\d\d)", self.data[self.start : self.start + 12])
+        if not status:
+            return f"{before}{'silence' if end == 'nothing more' and not some else end}{' within the head' if some else ''} {moment(took)}"
+        if self.is_whole():
+            return f"{before}{status[1].decode()} {moment(took)}"
+        framed = re.search(rb"\r\n(content-length|transfer-encoding):", self.head(), re.I)
+        if end == "closed" and self.head() and not framed:
+            return f"{before}{status[1].decode()} up to the close, {moment(took)}"
+        return f"{before}{status[1].decode()} cut: {end} {moment(took)}"
+
+
+def moment(took):
+    return "at once" if took < 0.3 else f"after {took:.1f} s"
+
+
 def read_answer(client, began, wait=PATIENCE):
     """Reads one answer and what becomes of the connection; gives it as words."""
-    data, end = b"", None
+    answer, end = Answer(), None
     deadline = time.monotonic() + wait
-    while end is None and not is_whole(data):
+    while end is None and not answer.is_whole():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            end = "no end"
+            break
         try:
-            client.settimeout(max(0.01, deadline - time.monotonic()))
-            some = client.recv(1 << 20)
+            client.settimeout(left)
+            some = client.recv(1 << 18)
             end = None if some else "closed"
-            data += some
+            answer.add(some)
         except TimeoutError:
             end = "nothing more"
         except OSError:
             end = "reset"
-    return words(data, end, time.monotonic() - began)
-
-
-def final(data):
-    """The answer behind interim ones."""
-    while re.match(rb"HTTP/1\.[01] 1\d\d ", data) and b"\r\n\r\n" in data:
-        data = data.split(b"\r\n\r\n", 1)[1]
-    return data
-
-
-def is_whole(data):
-    """True if the answer says so itself."""
-    head, split, body = final(data).partition(b"\r\n\r\n")
-    if not split:
-        return False
-    length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.I)
-    if length:
-        return len(body) >= int(length[1])
-    return b"chunked" in head.lower() and body.endswith(b"0\r\n\r\n")
-
-
-def words(data, end, took):
-    took = "at once" if took < 0.15 else f"after {took:.1f} s"
-    interim = len(re.findall(rb"HTTP/1\.[01] 1\d\d ", data))
-    last = final(data)
-    before = f"{interim} interim, " if interim else ""
-    status = re.match(rb"HTTP/1\.[01] (\d\d\d)", last)
-    if not status:
-        return f"{before}{'silence' if end == 'nothing more' else end}{'' if not last else ' within the head'} {took}"
-    if is_whole(data):
-        return f"{before}{status[1].decode()} {took}"
-    framed = re.search(rb"\r\n(content-length|transfer-encoding):", last.split(b"\r\n\r\n")[0], re.I)
-    if end == "closed" and not framed:
-        return f"{before}{status[1].decode()} up to the close, {took}"
-    return f"{before}{status[1].decode()} cut: {end} {took}"
+    return answer.words(end, time.monotonic() - began)
 
 
 def ask(bytes_sent, half_close=False):
@@ -327,25 +388,6 @@ def upload_much(front, _):
                 except (BrokenPipeError, ConnectionResetError):
                     break
         connection.setblocking(True)
-        return read_answer(connection, began)
-
-
-def slow_head(front, _):
-    """A byte each 0.2 s: each read is in time, and the whole is not."""
-    began = time.monotonic()
-    with front.connect() as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nX: ")
-        for _ in range(20):
-            connection.settimeout(0.2)
-            with contextlib.suppress(OSError):
-                connection.sendall(b"x")
-            try:
-                connection.recv(1, socket.MSG_PEEK)
-                break
-            except TimeoutError:
-                pass
-            except OSError:
-                break
         return read_answer(connection, began)
 
 
@@ -379,6 +421,45 @@ def vanish(front, backend):
     other = ask(GET)(front, backend)
     saw = f"{len(bodies[0])} of 1000 bytes" if bodies else "nothing"
     return f"back end saw {saw}; next client {other}"
+
+
+def drip(start, piece, times):
+    """Sends `piece` each 0.2 s: each is in time, and the whole may not be."""
+
+    def client(front, _):
+        began = time.monotonic()
+        with front.connect() as connection:
+            connection.sendall(start)
+            for _ in range(times):
+                with contextlib.suppress(OSError):
+                    connection.sendall(piece)
+                if is_readable(connection, 0.2):
+                    break
+            return read_answer(connection, began)
+
+    return client
+
+
+def is_readable(connection, wait):
+    """True if something, or the end, comes within `wait` seconds."""
+    return bool(select.select([connection], [], [], wait)[0])
+
+
+def gone(after_bytes):
+    """Resets once so many bytes of the answer are there; when the back end sees the end of its connection."""
+
+    def client(front, backend):
+        with front.connect() as connection:
+            connection.sendall(GET)
+            time.sleep(0.3)
+            if after_bytes:
+                connection.recv(after_bytes)
+            began = time.monotonic()
+            reset(connection)
+            seen = backend.ended.wait(PATIENCE)
+        return f"back end sees the end {moment(time.monotonic() - began)}" if seen else f"back end sees no end in {PATIENCE} s"
+
+    return client
 
 
 # ----------------------------------------------------------------------------------------- rows
@@ -473,24 +554,52 @@ def of_a_file(change):
     return run
 
 
-def signalled(number, idle=False):
-    """A signal while a back end that takes 0.6 s is at work, or while a kept connection is idle."""
+def of_a_path(make):
+    """A request for a file that is not there any more, or is no file."""
 
     def run(column, folder):
-        backend = Backend(good if idle else answers(b"", OK, then="hold", pause=0.6))
+        if column == "HAProxy":
+            return "serves no files"
+        file = folder / "site" / "berkas"
+        file.parent.mkdir()
+        file.write_bytes(b"isi")
+        front = Front(column, folder, root=file.parent)
+        try:
+            get = ask(b"GET /berkas HTTP/1.1\r\nHost: a\r\n\r\n")
+            get(front, None)  # known by now, and perhaps kept
+            file.unlink()
+            make(file)
+            seen = get(front, None)
+            time.sleep(1.2)  # ours looks at a file again after a second
+            return f"{seen}, a second later {get(front, None)}"
+        finally:
+            front.close()
+
+    return run
+
+
+def signalled(number, script, sends, rest=b"", times=1):
+    """A signal 0.2 s behind what the client `sends`, and 0.2 s later the `rest` of it; what comes
+    of the answer, if it is not there yet, or of the connection, if it is."""
+
+    def run(column, folder):
+        backend = Backend(script)
         front = Front(column, folder, backend.port)
         try:
             with front.connect() as connection:
-                connection.sendall(GET)
-                if idle:
+                connection.sendall(sends)
+                if is_readable(connection, 0.2) and script in (good, switching):
                     read_answer(connection, time.monotonic())
-                time.sleep(0.2)
                 began = time.monotonic()
-                front.process.send_signal(number[column])
+                for _ in range(times):
+                    front.process.send_signal(number[column])
+                    time.sleep(0.2)
+                with contextlib.suppress(OSError):
+                    connection.sendall(rest)
                 seen = read_answer(connection, began)
             try:
                 front.process.wait(PATIENCE)
-                return f"{seen}; ended {words(b'', 'closed', time.monotonic() - began).removeprefix('closed ')}"
+                return f"{seen}; ended {moment(time.monotonic() - began)}"
             except subprocess.TimeoutExpired:
                 return f"{seen}; still runs after {PATIENCE} s"
         finally:
@@ -500,6 +609,7 @@ def signalled(number, idle=False):
     return run
 
 
+SLOW = answers(b"", OK, then="hold", pause=0.8)
 TERM = dict.fromkeys(COLUMNS, signal.SIGTERM)
 GRACE = {**TERM, "HAProxy": signal.SIGUSR1, "nginx": signal.SIGQUIT}
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
@@ -521,6 +631,8 @@ ROWS = {
         ("resets within a body with a length", through(answers(LENGTH + b"satu", then="reset", pause=0.1), ask(GET))),
         ("resets within a body without one", through(answers(b"HTTP/1.1 200 OK\r\n\r\nsatu", then="reset", pause=0.1), ask(GET))),
         ("stalls within a body", through(answers(LENGTH + b"satu", then="hold"), ask(GET))),
+        ("stalls within its head", through(answers(b"HTTP/1.1 200 OK\r\nContent-", then="hold"), ask(GET))),
+        ("drips a head without an end", through(dripping_head, ask(GET))),
         ("drips a whole answer in 2 s", through(answers(LENGTH, *[b"xxxxx"] * 20, pause=0.1), ask(GET))),
         ("sends two lengths", through(answers(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nsatu", then="hold"), ask(GET))),
         ("sends a length and chunks", through(answers(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsatu\r\n0\r\n\r\n", then="hold"), ask(GET))),
@@ -529,17 +641,20 @@ ROWS = {
         ("speaks no HTTP", through(answers(b"220 surat siap\r\n", then="hold"), ask(GET))),
         ("sends a head without an end", through(flood(b"X: y\r\n" * 100), ask(GET))),
         ("sends interim answers without an end", through(flood(b"HTTP/1.1 102 Processing\r\n\r\n"), ask(GET))),
-        ("answers 101 unasked", through(answers(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", then="hold"), ask(GET))),
+        ("answers 101 unasked", through(answers(SWITCH, then="hold"), ask(GET))),
         ("answers 413 early to 100 MB", through(early, upload_much)),
     ],
     "The client": [
         ("says nothing", through(good, ask(b""))),
-        ("drips its head", through(good, slow_head)),
-        ("stalls within its body", through(good, ask(HALF_BODY))),
+        ("drips its head", through(good, drip(b"GET / HTTP/1.1\r\nX: ", b"x", 20))),
+        ("stalls within its body", through(patient, ask(HALF_BODY))),
+        ("drips its body in 2 s", through(patient, drip(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n", b"x", 10))),
         ("reads nothing for 3 s of 50 MB", through(answers(LARGE), slow_reader)),
         ("resets within its body", through(good, vanish)),
+        ("resets while it waits for a silent back end", through(silent, gone(0))),
+        ("resets within an endless answer", through(flood_behind(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 1000), gone(1000))),
         ("closes its side behind a request", through(good, ask(GET, half_close=True))),
-        ("closes its side within a body", through(good, ask(HALF_BODY, half_close=True))),
+        ("closes its side within a body", through(patient, ask(HALF_BODY, half_close=True))),
         ("is idle behind an answer", through(good, idle_after_answer)),
         ("sends a length and chunks", through(good, ask(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))),
         ("sends a TLS hello", through(good, ask(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200)))),
@@ -548,9 +663,16 @@ ROWS = {
         ("100 clients, descriptors for 16", descriptors),
         ("the file shrinks while it is sent", of_a_file(lambda file: os.truncate(file, 1000))),
         ("the file is removed while it is sent", of_a_file(os.unlink)),
-        ("SIGTERM while a back end works 0.6 s", signalled(TERM)),
-        ("its own graceful signal, likewise", signalled(GRACE)),
-        ("SIGTERM while a connection is idle", signalled(TERM, idle=True)),
+        ("the file is gone at the next request", of_a_path(lambda file: None)),
+        ("a FIFO is in its place", of_a_path(os.mkfifo)),
+        ("SIGTERM while a back end works", signalled(TERM, SLOW, GET)),
+        ("graceful signal while a back end works", signalled(GRACE, SLOW, GET)),
+        ("graceful signal within a request head", signalled(GRACE, good, GET[:-10], GET[-10:])),
+        ("graceful signal within a request body", signalled(GRACE, patient, HALF_BODY, b"x" * 90)),
+        ("graceful signal within an answer", signalled(GRACE, answers(LENGTH, *[b"x" * 20] * 5, pause=0.2), GET)),
+        ("graceful signal while a connection is idle", signalled(GRACE, good, GET)),
+        ("graceful signal within a tunnel", signalled(GRACE, switching, UPGRADE)),
+        ("SIGTERM twice while a back end works", signalled(TERM, SLOW, GET, times=2)),
     ],
 }
 
@@ -560,9 +682,37 @@ What a client sees of each fault, and after how long. Made by [`integration/faul
 ({versions}); run it again with `python3 integration/faults/matrix.py --write`.
 
 One back end behind each program. Every patience is set to one second in all four (connecting, heads, bodies either way, idle connections,
-the back end's answer), all else is as it comes. *At once* is less than 0.15 s; *cut* is an answer that cannot be taken for a whole one;
+the back end's answer) and nobody checks the back end; all else is as it comes. *At once* is less than 0.3 s; *cut* is an answer that cannot be taken for a whole one;
 *silence* means that nothing came for {patience} s. The threaded and the async column are `reverse-proxy` (for files `web-server`) with
 `--model`. The graceful signal of HAProxy is SIGUSR1 and that of nginx SIGQUIT.
+"""
+
+READING = """## Reading it
+
+What differs, and why ours is as it is:
+
+- *A back end that refuses* is 502 at once, as with nginx. HAProxy tries the same one three times more, a second apart, and says 503. Ours goes to another back end
+  if there is one, and to the same one only if a kept connection was dead.
+- *A connect that is not answered* is 504, as with nginx (RFC 9209 2.3.7): 502 is for those that say no.
+- *A cut body* ends in a reset. An orderly close is enough where there is a length or chunks; where there are none, it is the end of a whole answer, which is what
+  HAProxy's client sees of a back end that reset ("200 up to the close").
+- *Lengths that contradict each other* are 502, and 400 from a client. nginx takes two lengths from a back end and waits for the longer; HAProxy and nginx take a
+  length beside chunks for chunks, which RFC 9112 6.3 allows and which is where smuggling begins.
+- *A chunk size with a sign* is seen when the head is already on its way, so the client gets a reset; HAProxy still holds the head back, and says 502.
+- *What speaks no HTTP* is 502. nginx takes it for HTTP/0.9 and passes it on, a head without an end as well.
+- *101 that nobody asked for* is 502, as with HAProxy; nginx passes it on.
+- *An early answer* reaches the client that still uploads, as with HAProxy; nginx closes before the client has read it.
+- *A client that says nothing* is closed without a word, as by nginx: there is no request to answer. One that began a head is told 408, as by HAProxy.
+- *A client that is slow with its body* is told 408. HAProxy blames the back end (504), which waits for that body.
+- *A client that closes its side behind a request* gets its answer, as with HAProxy; nginx takes it for gone.
+- *A client that resets within its body*: nginx holds a body back until all of it is there, so its back end saw nothing; ours streams, so the back end sees a part
+  and then a reset, and cannot take it for the whole.
+- *A file that is gone* is served for up to a second, from the cache of files; a file that shrinks ends in a reset.
+- *SIGTERM* finishes what is under way and then ends, as a process manager expects. HAProxy and nginx have another signal for that, and cut on SIGTERM. A second one
+  cuts with ours too, and a tunnel is cut when the time for draining (3 s here) is over.
+
+Where ours is the worse one: a head that drips without an end is waited for as long as it drips; a client that is gone is noticed at the next deadline and not at once;
+and when descriptors run out, clients without a head hold them longer than HAProxy lets them.
 """
 
 
@@ -601,6 +751,7 @@ def main():
                     lines.append(f"| {name} | {' | '.join(cells)} |")
                     print(lines[-1], flush=True)
             lines.append("")
+    lines.append(READING)
     if arguments.write:
         (REPOSITORY / "docs" / "faults.md").write_text("\n".join(lines))
 

@@ -116,6 +116,8 @@ class Httpbin(unittest.TestCase):
     def setUp(self):
         gunicorn = [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "--threads", "16", "httpbin:app"]
         self.direct = self.enterContext(process(gunicorn, r"Listening at: http://127\.0\.0\.1:(\d+)"))
+        # It listens before it can answer: long enough for checks of a front to take it out.
+        requests.get(f"http://127.0.0.1:{self.direct}/get", timeout=30)
         self.fronts = self.enterContext(all_fronts(self.direct))
 
     def compare(self, ask):

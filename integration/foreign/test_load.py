@@ -1,4 +1,4 @@
-"""`ab -k`, and `slowhttptest` in three modes: slow heads, slow bodies, slow readers, while others are served."""
+"""`ab -k`, and `slowhttptest` in all its modes: slow heads, bodies and readers, and ranges; others are served meanwhile."""
 
 import concurrent.futures
 import contextlib
@@ -42,9 +42,10 @@ def attack(mode, port):
     more = {
         "-H": ["-i", "1", "-x", "24"],
         "-B": ["-i", "1", "-s", "8192", "-x", "10"],
+        "-R": ["-a", "5", "-b", "1500"],
         "-X": ["-k", "3", "-w", "10", "-y", "20", "-n", "1", "-z", "32"],
     }[mode]
-    path = "/?size=500000" if mode == "-X" else "/"
+    path = {"-X": "/?size=500000", "-R": "/pdf/nfc.pdf"}.get(mode, "/")
     command = ["slowhttptest", mode, "-c", "300", "-r", "300", "-l", str(SECONDS), "-p", "2", *more]
     done = subprocess.run([*command, "-u", f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, timeout=60, check=False)
     return re.findall(r"service available: *\S*?(YES|NO)", re.sub(r"\x1b\[[0-9;]*m", "", done.stdout))
@@ -66,7 +67,7 @@ class SlowHttpTest(unittest.TestCase):
         # One target at a time: what is measured is its patience, not how many attackers a machine carries.
         with everything() as targets, concurrent.futures.ThreadPoolExecutor(2) as pool:
             for name, port in targets.items():
-                for mode in ["-H", "-B", "-X"]:
+                for mode in ["-H", "-B", "-R", "-X"]:
                     with self.subTest(target=name, mode=mode):
                         attacked = pool.submit(attack, mode, port)
                         longest = fresh(port, time.monotonic() + SECONDS)

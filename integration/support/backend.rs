@@ -129,6 +129,16 @@ impl Backend {
         self.state.look(|state| state.requests.clone())
     }
 
+    /// How many there are so far.
+    pub fn request_count(&self) -> usize {
+        self.state.look(|state| state.requests.len())
+    }
+
+    /// The requests behind the first `count`.
+    pub fn requests_after(&self, count: usize) -> Vec<Seen> {
+        self.state.look(|state| state.requests[count..].to_vec())
+    }
+
     /// Waits for the `nth` request, from 0.
     pub fn wait_for_request(&self, nth: usize) -> Seen {
         let came = self.state.wait(PATIENCE, |state| state.requests.get(nth).cloned());

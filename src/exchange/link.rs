@@ -149,13 +149,21 @@ impl Exchange {
 
     fn none_accepted(&mut self, group: &Group, now: &Now) {
         // The last one tried says it for all.
-        let (error, sentence, ending) = match self.account.connected {
-            None => (
+        let (status, error, sentence, ending) = match (self.account.connected, self.connect_failure) {
+            (None, How::TimedOut) => (
+                504,
+                "connection_timeout",
+                "No back end accepted the connection in time.",
+                Ending::new(Who::Backend, How::TimedOut, Phase::Connect),
+            ),
+            (None, _) => (
+                502,
                 "connection_refused",
                 "No back end accepted the connection.",
                 Ending::new(Who::Backend, How::Refused, Phase::Connect),
             ),
-            Some(_) => (
+            (Some(_), _) => (
+                502,
                 "connection_terminated",
                 "The back end closed the connection before it answered.",
                 Ending::new(Who::Backend, How::Closed, Phase::AnswerHead),
@@ -166,7 +174,7 @@ impl Exchange {
             group.name(),
             self.caller.address()
         );
-        self.answer_error(502, error, sentence, ending, now);
+        self.answer_error(status, error, sentence, ending, now);
     }
 
     /// True while the chosen back end has not answered the connect yet.
@@ -200,6 +208,7 @@ impl Exchange {
             }
             Link::Connecting { group, turn, backend, .. } => {
                 group.report_failure(&backend, how, Phase::Connect, now);
+                self.connect_failure = how;
                 self.account.connected = None;
                 self.account.retries += 1;
                 self.last_progress = now.instant;

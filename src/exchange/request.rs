@@ -173,7 +173,7 @@ impl Exchange {
             }
             Ok(None) if self.client_ended => {
                 let phase = if self.reader.is_idle() { Phase::Idle } else { Phase::RequestHead };
-                self.state = State::Over(Ending::new(Who::Client, How::Closed, phase));
+                self.cut(Ending::new(Who::Client, How::Closed, phase));
             }
             Ok(None) => {}
             Err(refusal) => self.refuse(refusal, How::Malformed, Phase::RequestHead, now),

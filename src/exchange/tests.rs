@@ -966,7 +966,10 @@ fn a_connect_has_a_deadline_and_then_the_next_is_tried() {
     assert_eq!(line.waits().text(), OK_SENT);
     let mut line = bench.line(GET, &[hangs(), hangs()]);
     line.run().waits().waits();
-    assert_eq!((line.statuses(), line.state()), (vec![502], bench.idle()));
+    assert_eq!((line.statuses(), line.state()), (vec![504], bench.idle()));
+    // The last one tried says it for all.
+    let mut line = bench.line(GET, &[hangs(), refuses()]);
+    assert_eq!(line.run().waits().statuses(), [502]);
 }
 
 #[test]
@@ -1042,6 +1045,17 @@ fn an_end_of_the_client_in_each_state() {
             assert_eq!(line.ending(), Ending::new(Who::Client, How::Closed, phase), "{input:?}");
             assert_eq!(line.state(), Standing::Closed);
         }
+    }
+}
+
+/// A PROXY header that nobody asked for, as the fuzzer cut it.
+#[test]
+fn nonsense_behind_empty_lines_is_refused_in_any_pieces() {
+    let bench = Bench::new(1);
+    let input = "\r\n\r\n\0\r\nQUIT\n!!\0%%";
+    for pieces in all_pieces(input.len()) {
+        let mut line = Line { pieces, ends: true, ..bench.line(input, &[]) };
+        assert_eq!(line.run().statuses(), [400], "in {pieces:?}");
     }
 }
 

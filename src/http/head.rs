@@ -306,9 +306,23 @@ fn keeps_alive(version: Version, fields: &Fields<'_>) -> bool {
         && (version == Version::Http11 || fields.lists("connection", "keep-alive"))
 }
 
-/// `uri-host [ ":" port ]` (RFC 9110 section 7.2) by its characters; the empty host is allowed.
+/// `uri-host [ ":" port ]` (RFC 9110 section 7.2), the host by its characters; it may be empty, and so may the port.
 fn is_host(host: &str) -> bool {
-    host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(&byte))
+    // The colons of an IPv6 address are within its brackets.
+    let (name, port, colons) = match host.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((literal, port)) => (literal, port, ":"),
+            None => return false,
+        },
+        None => {
+            let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
+            (name, port, "")
+        }
+    };
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&byte);
+    let is_port = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    name.bytes().all(|byte| is_allowed(byte) || colons.as_bytes().contains(&byte))
+        && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
 /// 505 for a version that is well formed and not ours, 400 for what is no version at all; `None`
@@ -391,6 +405,12 @@ mod tests {
             ("GET / HTTP/1.1\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a:80:80\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a:b\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: ::1\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: [::1]80\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: [a]:80:80\r\n\r\n", 400),
             ("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET images HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET /#x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
@@ -405,6 +425,16 @@ mod tests {
             ("\u{16}\u{3}\u{1}\u{2}\r\n\r\n", 400),
         ] {
             assert_eq!(request(text).map(|_| ()), Err(status), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_may_have_a_port_and_may_be_empty() {
+        for host in
+            ["", "a", "a:", "a:80", ":80", "127.0.0.1:80", "[::1]", "[::1]:80", "[v1.a:b]:", "xn--a.example"]
+        {
+            let text = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            assert_eq!(request(&text).unwrap().host(), host);
         }
     }
 

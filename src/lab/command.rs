@@ -9,16 +9,16 @@ use super::bounds::{
     BACKENDS, BACKENDS_MAX, CONCURRENCY, CONCURRENCY_MAX, QUICK_REQUESTS, QUICK_RUN_LIMIT, REPEATS,
     REPEATS_MAX, REQUESTS, REQUESTS_MAX, RUN_LIMIT,
 };
-use super::grid::{Grid, seed_of_the_moment};
+use super::findings::findings;
+use super::grid::{Grid, RUNS_FILE, seed_of_the_moment};
 use super::lang::Lang;
 use super::lessons::{Classroom, Lesson};
-use super::progress::say;
-use super::results::Settings;
+use super::results::{Results, Settings};
 use super::stand::Contender;
 use super::summary::summarize;
 use super::tools::Tool;
-use super::{lessons, report, tables};
-use crate::cli::{self, Failure};
+use super::{lessons, report, tables, text};
+use crate::cli::Failure;
 use crate::duration::Period;
 use crate::net::shutdown::Shutdown;
 use crate::net::signals;
@@ -26,7 +26,8 @@ use crate::net::signals;
 /// Repeats the course's experiment on this machine, and explains what it sees.
 #[derive(Debug, Parser)]
 #[command(name = "lab", version, about, long_about = None, after_help = "Examples:\n  lab --quick\n  \
-    lab --peer python --peer haproxy --backends 1,3 --concurrency 10\n  lab lesson backlog")]
+    lab --peer python --peer haproxy --backends 1,3 --concurrency 10\n  lab lesson backlog\n  \
+    lab report --markdown docs/lab-2026.md")]
 pub(super) struct Command {
     #[command(flatten)]
     common: Common,
@@ -43,6 +44,15 @@ enum Other {
         /// Which.
         #[arg(value_enum)]
         name: Lesson,
+    },
+    /// Makes the report again from saved runs, without measuring.
+    Report {
+        /// The saved runs [default: results.json, or of an unfinished grid runs.jsonl, in the report's folder].
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+        /// Also writes it as Markdown, its plots in the folder of the same name beside it.
+        #[arg(long, value_name = "FILE")]
+        markdown: Option<PathBuf>,
     },
 }
 
@@ -91,7 +101,7 @@ struct GridFlags {
     /// Another balancer in the same grid; repeatable.
     #[arg(long, value_enum, value_name = "NAME")]
     peer: Vec<Peer>,
-    /// A checkout of the course's own programs, in the same grid.
+    /// A checkout of the course's own programs, copies of which run on free ports in the same grid.
     #[arg(long, value_name = "DIR")]
     python: Option<PathBuf>,
     /// Who sends the requests.
@@ -135,6 +145,13 @@ impl Command {
     /// Does what was asked for.
     pub(super) fn run(self) -> Result<(), Failure> {
         let common = &self.common;
+        let lesson = match &self.other {
+            Some(Other::Report { from, markdown }) => {
+                return again(common, from.as_deref(), markdown.as_deref());
+            }
+            Some(Other::Lesson { name }) => Some(*name),
+            None => None,
+        };
         if cfg!(debug_assertions) && !common.allow_debug {
             return Err(Failure::Usage(
                 "this is a debug build, and its figures would mean nothing: cargo run --release --bin lab"
@@ -143,9 +160,9 @@ impl Command {
         }
         let listening = signals::listen(false).map_err(|error| Failure::Runtime(error.to_string()));
         let (stop, _hangups) = listening?;
-        match self.other {
+        match lesson {
             None => self.grid.run(common, &stop),
-            Some(Other::Lesson { name }) => {
+            Some(name) => {
                 let room = Classroom {
                     lang: common.lang,
                     quick: common.quick,
@@ -157,6 +174,22 @@ impl Command {
             }
         }
     }
+}
+
+/// Makes a report of saved runs.
+fn again(common: &Common, from: Option<&Path>, markdown: Option<&Path>) -> Result<(), Failure> {
+    let failed =
+        |path: &Path, error: std::io::Error| Failure::Runtime(format!("{}: {error}", path.display()));
+    let whole = common.out.join(report::RESULTS_FILE);
+    let unfinished = common.out.join(RUNS_FILE);
+    let from = from.unwrap_or(if unfinished.exists() { &unfinished } else { &whole });
+    let results = Results::read(from).map_err(|error| failed(from, error))?;
+    let page =
+        report::write(&common.out, &results, &[], common.lang).map_err(|error| failed(&common.out, error))?;
+    if let Some(file) = markdown {
+        report::write_markdown(file, &results, common.lang).map_err(|error| failed(file, error))?;
+    }
+    text::print(&shown(&results, &[], markdown.unwrap_or(&page), common.lang))
 }
 
 impl GridFlags {
@@ -186,13 +219,13 @@ impl GridFlags {
         }
         let remarks: Vec<String> = outcome.missing.iter().chain(&outcome.failures).cloned().collect();
         let page = report::write(&common.out, &outcome.results, &remarks, lang).map_err(unsaved)?;
-        cli::print(&shown(&outcome.results, &remarks, &page, lang))?;
+        text::print(&shown(&outcome.results, &remarks, &page, lang))?;
         if outcome.is_stopped {
             let text = lang.pick(
-                "Stopped. What was measured is saved; the same command goes on from here.",
-                "Dihentikan. Yang terukur sudah tersimpan; perintah yang sama melanjutkannya.",
+                "stopped; what was measured is saved, and the same command goes on from here",
+                "dihentikan; yang terukur sudah tersimpan, dan perintah yang sama melanjutkannya",
             );
-            say(text);
+            return Err(Failure::Runtime(text.to_owned()));
         }
         match outcome.failures.len() {
             0 => Ok(()),
@@ -236,16 +269,19 @@ impl GridFlags {
 }
 
 /// The tables, as they are printed.
-fn shown(results: &super::results::Results, remarks: &[String], page: &Path, lang: Lang) -> String {
+fn shown(results: &Results, remarks: &[String], page: &Path, lang: Lang) -> String {
     let mut text = String::new();
     if results.machine.debug_build {
         text += &(report::debug_build(lang) + "\n\n");
     }
     text += &(report::about(results, lang) + "\n");
     remarks.iter().for_each(|remark| text += &format!("{remark}\n"));
-    for table in tables::tables(&summarize(&results.runs), lang) {
+    let cells = summarize(&results.runs);
+    for table in tables::tables(&cells, lang) {
         text += &format!("\n{}", tables::draw(&table));
     }
+    text += &format!("\n{}\n", lang.pick("What it shows", "Yang ditunjukkannya"));
+    findings(results, &cells, lang).iter().for_each(|sentence| text += &format!("  * {sentence}\n"));
     text + &format!("\n{}: {}\n", lang.pick("Report", "Laporan"), page.display())
 }
 

@@ -52,7 +52,7 @@ impl Grid {
         let mut saved = Saved::open(&path, self.settings.clone(), Machine::this(), self.fresh)?;
         let order = self.order();
         let left: Vec<_> = order.into_iter().filter(|(_, cell, repeat)| !saved.has(cell, *repeat)).collect();
-        let mut progress = Progress::new(left.len());
+        let mut progress = Progress::new(left.len(), lang);
         if !saved.results.runs.is_empty() {
             let done = saved.results.runs.len();
             progress.note(&lang.pick(

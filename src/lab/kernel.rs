@@ -96,6 +96,26 @@ impl Processes {
     }
 }
 
+/// True if a thread of these processes runs or would run if it had a core: they are not done.
+pub(super) fn is_any_runnable(pids: &[u32]) -> bool {
+    pids.iter().flat_map(|pid| threads(*pid)).any(|status| {
+        let state = status.lines().find_map(|line| line.strip_prefix("State:"));
+        state.is_some_and(|state| state.trim_start().starts_with('R'))
+    })
+}
+
+/// Memory of all TCP sockets of the machine, in KiB: what is sent and not taken, and bookkeeping.
+pub(super) fn socket_memory_kib() -> u64 {
+    let text = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    socket_pages(&text) * (rustix::param::page_size() as u64 / 1024)
+}
+
+fn socket_pages(sockstat: &str) -> u64 {
+    let mut words = sockstat.lines().find_map(|line| line.strip_prefix("TCP:")).unwrap_or("").split(' ');
+    let pages = words.by_ref().find(|word| *word == "mem").and_then(|_| words.next());
+    pages.and_then(|pages| pages.parse().ok()).unwrap_or(0)
+}
+
 fn threads(pid: u32) -> Vec<String> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     entries.flatten().filter_map(|entry| fs::read_to_string(entry.path().join("status")).ok()).collect()
@@ -148,5 +168,9 @@ mod tests {
         let own = Processes::now(&[std::process::id()]);
         assert!(own.memory_kib > 0 && own.voluntary_switches + own.involuntary_switches > 0, "{own:?}");
         assert_eq!(Processes::now(&[]), Processes::default());
+        // The thread that looks is running.
+        assert!(is_any_runnable(&[std::process::id()]) && !is_any_runnable(&[]));
+        let sockstat = "sockets: used 9\nTCP: inuse 5 orphan 0 tw 3 alloc 7 mem 42\nUDP: inuse 1 mem 2\n";
+        assert_eq!((socket_pages(sockstat), socket_pages("")), (42, 0));
     }
 }

@@ -51,16 +51,17 @@ impl Machine {
     }
 
     /// Names and values, as every report shows them.
-    pub(super) fn rows(&self) -> Vec<(&'static str, &str)> {
+    pub(super) fn rows(&self) -> Vec<(&'static str, String)> {
         vec![
-            ("CPU", &self.cpu),
-            ("kernel", &self.kernel),
-            ("version", &self.version),
-            ("commit", &self.commit),
-            ("somaxconn", &self.somaxconn),
-            ("ulimit -n", &self.open_files),
-            ("load average", &self.load),
-            ("date", &self.date),
+            ("CPU", self.cpu.clone()),
+            ("cores", self.cores.to_string()),
+            ("kernel", self.kernel.clone()),
+            ("version", self.version.clone()),
+            ("commit", self.commit.clone()),
+            ("somaxconn", self.somaxconn.clone()),
+            ("ulimit -n", self.open_files.clone()),
+            ("load average", self.load.clone()),
+            ("date", self.date.clone()),
         ]
     }
 }

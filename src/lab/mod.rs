@@ -8,12 +8,15 @@
 //!                 |          |------> client, or tools (ab, wrk)
 //!                 |          '------> kernel (counters before and after)
 //!                 '-> results (saved after each run) ---> summary ---> warnings ---> tables, report
+//!                                                                  '-> comparison, findings ----^
 //!           ---> lessons (one cause each: a guess, a few small loads, one plot)
 //! ```
 
 mod bounds;
 mod client;
 mod command;
+mod comparison;
+mod findings;
 mod grid;
 mod kernel;
 mod lang;
@@ -28,6 +31,7 @@ pub mod role;
 pub mod stand;
 mod summary;
 mod tables;
+mod text;
 mod tools;
 mod trial;
 mod warnings;

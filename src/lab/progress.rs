@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::lang::Lang;
+
 /// How often the bar's time left is drawn anew while a run is under way.
 const REDRAW: Duration = Duration::from_millis(500);
 
@@ -19,12 +21,13 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Nothing done yet of `total`.
-    pub(super) fn new(total: usize) -> Progress {
+    pub(super) fn new(total: usize, lang: Lang) -> Progress {
         let bar = io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(total as u64);
-            let template = "{wide_bar} {pos} / {len}  {msg}  -{eta}";
-            // The template is a constant; one that is not understood would leave the default.
-            if let Ok(style) = ProgressStyle::with_template(template) {
+            let left = lang.pick("left", "lagi");
+            let template = format!("{{wide_bar}} {{pos}} / {{len}}  {{msg}}  {{eta}} {left}");
+            // The template is as good as a constant; one that is not understood would leave the default.
+            if let Ok(style) = ProgressStyle::with_template(&template) {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(REDRAW);

@@ -104,6 +104,25 @@ pub(super) struct Results {
     pub(super) runs: Vec<Run>,
 }
 
+impl Results {
+    /// Reads `results.json` or, if its name ends so, a file of runs (`.jsonl`).
+    ///
+    /// Errors: it cannot be read, or was written by another version.
+    pub(super) fn read(path: &Path) -> io::Result<Results> {
+        let other = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+        let results = if path.extension().is_some_and(|extension| extension == "jsonl") {
+            let found = read(path)?.ok_or_else(|| other("holds no runs".to_owned()))?;
+            found.0
+        } else {
+            serde_json::from_slice(&fs::read(path)?)?
+        };
+        match results.schema {
+            SCHEMA => Ok(results),
+            schema => Err(other(format!("schema {schema}, and this lab reads {SCHEMA}"))),
+        }
+    }
+}
+
 /// The first line of a file of runs.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 struct Opening {
@@ -298,6 +317,13 @@ pub(super) mod tests {
         let text = serde_json::to_string(&results).unwrap();
         assert_eq!(serde_json::from_str::<Results>(&text).unwrap(), results);
         assert!(text.contains("\"contender\":\"threaded\""), "a cell's fields stand in the run itself");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("results.json");
+        fs::write(&file, &text).unwrap();
+        assert_eq!(Results::read(&file).unwrap(), results);
+        fs::write(&file, text.replace("\"schema\":1", "\"schema\":7")).unwrap();
+        assert_eq!(Results::read(&file).unwrap_err().to_string(), "schema 7, and this lab reads 1");
+        assert!(Results::read(&folder.path().join("nothing.jsonl")).is_err());
     }
 
     #[test]

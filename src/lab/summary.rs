@@ -18,7 +18,9 @@ pub(super) struct Summary {
     pub(super) fastest: f64,
     /// Of all runs.
     pub(super) faults: Faults,
+    pub(super) answered: u64,
     pub(super) listen_overflows: u64,
+    pub(super) retransmits: u64,
     pub(super) unfinished: u64,
 }
 
@@ -48,6 +50,17 @@ pub(super) fn summarize(runs: &[Run]) -> Vec<Summary> {
     cells.into_values().map(|runs| put_together(&runs)).collect()
 }
 
+/// The middle of some numbers; `None` of none.
+pub(super) fn median(mut numbers: Vec<f64>) -> Option<f64> {
+    numbers.sort_by(f64::total_cmp);
+    let middle = numbers.len() / 2;
+    match numbers.len() {
+        0 => None,
+        count if count % 2 == 1 => Some(numbers[middle]),
+        _ => Some((numbers[middle - 1] + numbers[middle]) / 2.0),
+    }
+}
+
 /// `runs` has at least one.
 fn put_together(runs: &[&Run]) -> Summary {
     let mut by_rate = runs.to_vec();
@@ -60,6 +73,8 @@ fn put_together(runs: &[&Run]) -> Summary {
         slowest: by_rate[0].rate(),
         fastest: by_rate[by_rate.len() - 1].rate(),
         faults,
+        answered: runs.iter().map(|run| run.answered).sum(),
+        retransmits: runs.iter().map(|run| run.kernel.retransmits).sum(),
         listen_overflows: runs.iter().map(|run| run.kernel.listen_overflows).sum(),
         unfinished: runs.iter().map(|run| run.unfinished).sum(),
     }
@@ -69,6 +84,13 @@ fn put_together(runs: &[&Run]) -> Summary {
 mod tests {
     use super::super::results::tests::{cell, run};
     use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median(Vec::new()), None);
+    }
 
     #[test]
     fn the_middle_run_stands_for_its_cell() {

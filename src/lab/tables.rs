@@ -18,13 +18,25 @@ pub(super) struct Table {
     pub(super) notes: Vec<String>,
 }
 
-/// One table a contender, in the order of their names; `threaded` before `async`, as in the course.
+impl Table {
+    /// True if the first column is not of figures.
+    pub(super) fn begins_with_names(&self) -> bool {
+        self.rows.iter().any(|row| row.first().is_some_and(|cell| cell.parse::<f64>().is_err()))
+    }
+}
+
+/// One table a contender.
 pub(super) fn tables(cells: &[Summary], lang: Lang) -> Vec<Table> {
+    contenders(cells).into_iter().map(|name| table(name, cells, lang)).collect()
+}
+
+/// Everyone who was measured, in the order of all tables and plots: ours first, then by family, and
+/// within one `threaded` before `async`, as in the course.
+pub(super) fn contenders(cells: &[Summary]) -> Vec<&str> {
     let mut names: Vec<&str> = cells.iter().map(|cell| cell.middle.cell.contender.as_str()).collect();
-    names.dedup();
-    // Ours first, then by family; within one the model of the course's first table.
     names.sort_by_key(|name| (name.contains('-'), is_peer(name), name.contains("async"), *name));
-    names.into_iter().map(|name| table(name, cells, lang)).collect()
+    names.dedup();
+    names
 }
 
 /// Programs that have no 2021 figures to be held against: they are not of the course.
@@ -109,13 +121,17 @@ fn notes(cells: &[&Summary], all: &[Summary], lang: Lang) -> Vec<String> {
     for (cell, warnings) in &found {
         let of = &cell.middle.cell;
         let place = lang.pick(
-            format!("{} back ends, concurrency {}", of.backends, of.concurrency),
+            format!("{} back end{}, concurrency {}", of.backends, plural(of.backends), of.concurrency),
             format!("{} server, konkurensi {}", of.backends, of.concurrency),
         );
         let own = warnings.iter().filter(|warning| !common.iter().any(|is_kind| is_kind(warning)));
         notes.extend(own.map(|warning| format!("{place}: {}", warning.sentence(lang))));
     }
     notes
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 /// Cells that may say the same before one sentence says it for them.
@@ -142,18 +158,36 @@ const COMMON: [Kind; 3] = [
     ),
 ];
 
+/// Columns of a heading before its next word goes on the next line.
+const HEADING_COLUMNS: usize = 11;
+
 /// The table as text, for a terminal or a file.
 pub(super) fn draw(table: &Table) -> String {
     let mut drawn = comfy_table::Table::new();
     drawn.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
-    // A heading of several words is narrower as several lines.
-    drawn.set_header(table.header.iter().map(|heading| heading.replace(' ', "\n")));
+    drawn.set_header(table.header.iter().map(|heading| folded(heading)));
     drawn.add_rows(&table.rows);
     for column in drawn.column_iter_mut() {
         column.set_cell_alignment(comfy_table::CellAlignment::Right);
     }
     let notes: String = table.notes.iter().map(|note| format!("  * {note}\n")).collect();
     format!("{}\n{drawn}\n{notes}", table.title)
+}
+
+/// A heading of several words is narrower as several lines, which need not be shorter than a figure.
+fn folded(heading: &str) -> String {
+    let mut folded = String::new();
+    let mut used = 0;
+    for word in heading.split(' ') {
+        let length = word.chars().count();
+        let fits = used > 0 && used + 1 + length <= HEADING_COLUMNS;
+        if used > 0 {
+            folded.push(if fits { ' ' } else { '\n' });
+        }
+        folded.push_str(word);
+        used = if fits { used + 1 + length } else { length };
+    }
+    folded
 }
 
 #[cfg(test)]
@@ -182,6 +216,7 @@ mod tests {
         assert_eq!(tables[1].rows[0][9], "1000.0");
         assert_eq!(tables[2].rows[0][8..], ["-".to_owned(), "-".to_owned()], "not of the course");
         assert!(draw(&tables[0]).contains("378.12"));
+        assert_eq!(folded("ms per request across all"), "ms per\nrequest\nacross all");
     }
 
     trait MapNames {

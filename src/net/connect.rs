@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn both_ways_connect_without_delay_of_small_writes() {
-        let listener = bind(([127, 0, 0, 1], 0).into(), 8, false).unwrap();
+        let listener = bind(([127, 0, 0, 1], 0).into(), 8).unwrap();
         let address = listener.local_addr().unwrap();
         let blocking = connect(address, Duration::from_secs(10)).unwrap();
         assert!(blocking.nodelay().unwrap());
@@ -223,7 +223,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_full_accept_queue_times_out() {
-        let listener = bind(([127, 0, 0, 1], 0).into(), 0, false).unwrap();
+        let listener = bind(([127, 0, 0, 1], 0).into(), 0).unwrap();
         let address = listener.local_addr().unwrap();
         let _queued: Vec<_> = (0..4).map(|_| start(address)).collect();
         let error = connect(address, Duration::from_millis(50)).unwrap_err();

@@ -56,7 +56,8 @@ pub fn send_file(socket: impl AsFd, file: &File, offset: u64, length: u64) -> Mo
     })
 }
 
-fn moved(mut call: impl FnMut() -> rustix::io::Result<usize>) -> Moved {
+/// Calls again after a signal; `None` for what would have to wait.
+pub(crate) fn moved(mut call: impl FnMut() -> rustix::io::Result<usize>) -> Moved {
     loop {
         match call() {
             Ok(count) => return Ok(Some(count)),

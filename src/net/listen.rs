@@ -10,17 +10,20 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// each connection; elsewhere the acceptor sets it. A test holds this to what the system does.
 pub const ACCEPTED_INHERIT_NODELAY: bool = cfg!(target_os = "linux");
 
+/// True where an accepted socket has the listener's receive timeout, which spares whoever reads with
+/// calls that wait another one. A test holds this to what the system does.
+pub const ACCEPTED_INHERIT_TIMEOUT: bool = cfg!(target_os = "linux");
+
 /// Binds and listens. Port 0 takes a free one; ask the listener for it.
 ///
 /// `SO_REUSEADDR` on Unix, so that a restart need not wait for connections in `TIME_WAIT` (on
-/// Windows it would let two programs share a port). `reuse_port` is `SO_REUSEPORT`: several listeners, one a
-/// loop, share an address and the kernel spreads connections over them; ignored where there is none.
+/// Windows it would let two programs share a port).
 /// An IPv6 listener takes IPv6 only, as nginx does, so that `0.0.0.0` and `[::]` can both be given.
-pub fn bind(address: SocketAddr, backlog: u32, reuse_port: bool) -> Result<TcpListener, ListenError> {
-    try_bind(address, backlog, reuse_port).map_err(|cause| ListenError { address, cause })
+pub fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, ListenError> {
+    try_bind(address, backlog).map_err(|cause| ListenError { address, cause })
 }
 
-fn try_bind(address: SocketAddr, backlog: u32, reuse_port: bool) -> io::Result<TcpListener> {
+fn try_bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     // `Socket::new` sets close-on-exec.
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
@@ -28,15 +31,6 @@ fn try_bind(address: SocketAddr, backlog: u32, reuse_port: bool) -> io::Result<T
     }
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
-    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple", target_os = "freebsd"))]
-    socket.set_reuse_port(reuse_port)?;
-    #[cfg(not(any(
-        target_os = "linux",
-        target_os = "android",
-        target_vendor = "apple",
-        target_os = "freebsd"
-    )))]
-    let _ = reuse_port;
     socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
@@ -112,7 +106,7 @@ mod tests {
 
     #[test]
     fn accepted_sockets_do_not_delay_where_we_say_so() {
-        let listener = bind(any_port(), 8, false).unwrap();
+        let listener = bind(any_port(), 8).unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();
         if ACCEPTED_INHERIT_NODELAY {
@@ -121,26 +115,28 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_port_is_named() {
-        let first = bind(any_port(), 8, false).unwrap();
-        let address = first.local_addr().unwrap();
-        let line = bind(address, 8, false).unwrap_err().to_string();
-        assert!(line.starts_with(&format!("cannot listen on {address}: the port is in use; ")), "{line}");
+    fn accepted_sockets_have_the_timeout_of_their_listener_where_we_say_so() {
+        let listener = bind(any_port(), 8).unwrap();
+        let timeout = Some(std::time::Duration::from_millis(250));
+        socket2::SockRef::from(&listener).set_read_timeout(timeout).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        // The system rounds it to its own clock.
+        assert_eq!(accepted.read_timeout().unwrap().is_some(), ACCEPTED_INHERIT_TIMEOUT);
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
-    fn listeners_share_a_port_if_they_all_want_to() {
-        let first = bind(any_port(), 8, true).unwrap();
+    fn a_taken_port_is_named() {
+        let first = bind(any_port(), 8).unwrap();
         let address = first.local_addr().unwrap();
-        assert!(bind(address, 8, true).is_ok());
-        assert!(bind(address, 8, false).is_err());
+        let line = bind(address, 8).unwrap_err().to_string();
+        assert!(line.starts_with(&format!("cannot listen on {address}: the port is in use; ")), "{line}");
     }
 
     #[test]
     fn an_address_of_another_machine_is_named() {
         // TEST-NET-1 (RFC 5737) is nobody's.
-        let line = bind(([192, 0, 2, 1], 9001).into(), 8, false).unwrap_err().to_string();
+        let line = bind(([192, 0, 2, 1], 9001).into(), 8).unwrap_err().to_string();
         let expected = "cannot listen on 192.0.2.1:9001: it is not an address of this machine; \
                         try --listen 127.0.0.1:9001";
         assert_eq!(line, expected);

@@ -18,13 +18,15 @@
 //! | file | owns | twin in `threaded/` |
 //! |---|---|---|
 //! | `web` `gateway` `relay` | one connection of each service, phase by phase | the same names |
-//! | `reactor` | the loop: events, timers, accepting, the end | `pool`, `acceptor`, `lot` |
+//! | `reactor` | the loop: events, timers, the end | `pool`, `lot` |
+//! | `listeners` | who may come in during a turn, and when nobody may | `acceptor` |
 //! | `places` `owners` | which connection an event is for | none: its worker knows |
 //! | `bell` | how one is called that waits for a back end with room | the same name |
 //! | `socket` | a socket that remembers what it is ready for | `socket`, which waits instead |
 
 mod bell;
 mod gateway;
+mod listeners;
 mod owners;
 mod places;
 mod reactor;
@@ -42,13 +44,13 @@ use mio::Registry;
 use mio::event::Event;
 
 use crate::live::Live;
-use crate::net::listen;
 use crate::net::shutdown::Shutdown;
 use crate::now::Now;
 use crate::service::{Offer, Service};
 use crate::settings::Settings;
 use crate::status::OpenConnections;
 use bell::Bells;
+use listeners::{Listeners, Tills};
 use owners::Owners;
 use reactor::Reactor;
 use socket::Socket;
@@ -141,7 +143,7 @@ pub(crate) enum Turn {
 /// most a few megabytes. Then it is the others' turn.
 pub(crate) const CALLS_A_TURN: usize = 16;
 
-/// Starts the loops, each with listeners of its own on the same addresses, and waits for their end.
+/// Starts the loops, which all wait at the same listeners, and waits for their end.
 fn run<C: Connection>(
     shared: Option<Live<C::Shared>>,
     listeners: Vec<TcpListener>,
@@ -151,26 +153,24 @@ fn run<C: Connection>(
     // The service was looked at to choose this kind of connection.
     let Some(shared) = shared else { return Err(io::Error::other("the service is of another kind")) };
     let open = OpenConnections::new(settings.connections_max);
-    let siblings = (1..settings.loops).map(|_| siblings(&listeners, settings.backlog));
-    let siblings = siblings.collect::<io::Result<Vec<_>>>()?;
+    let pollers = (0..settings.loops).map(|_| reactor::poller()).collect::<io::Result<Vec<_>>>()?;
+    let tills = Arc::new(Tills::new(pollers.iter().map(|(_, bells)| Arc::clone(bells)).collect()));
     let mut loops = Vec::new();
-    for (number, listeners) in std::iter::once(listeners).chain(siblings).enumerate() {
-        let start = Reactor::<C>::starter(shared.clone(), listeners, open.clone(), settings, shutdown)?;
+    for (number, poller) in pollers.into_iter().enumerate() {
+        let wakes = Arc::clone(&poller.1);
+        shutdown.subscribe(move || wakes.wake());
+        let listeners = Listeners::new(&listeners, Arc::clone(&tills), number)?;
+        let start =
+            Reactor::<C>::starter(poller, shared.clone(), listeners, open.clone(), settings, shutdown);
         let thread = thread::Builder::new().name(format!("loop-{number}"));
         loops.push(thread.spawn(move || start().run())?);
     }
+    // From here on they are open for as long as a loop accepts.
+    drop(listeners);
     for thread in loops {
         if thread.join().is_err() {
             log::error!("a poll loop ended by a panic");
         }
     }
     Ok(())
-}
-
-/// Further listeners on the same addresses (`SO_REUSEPORT`): the kernel deals clients out among them.
-fn siblings(listeners: &[TcpListener], backlog: u32) -> io::Result<Vec<TcpListener>> {
-    let sibling = |listener: &TcpListener| {
-        listen::bind(listener.local_addr()?, backlog, true).map_err(io::Error::other)
-    };
-    listeners.iter().map(sibling).collect()
 }

@@ -5,22 +5,20 @@
 //! the loop sleeps in the poller.
 
 use std::io;
-use std::net::TcpListener;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
 
 use super::bell::Bells;
+use super::listeners::{LISTENERS_MAX, Listeners};
 use super::owners::{Owner, Owners};
 use super::places::Places;
 use super::socket::Socket;
 use super::{Around, Connection, Side, Turn};
 use crate::live::Live;
-use crate::net::accept::AcceptError;
 use crate::net::clock;
-use crate::net::listen::ACCEPTED_INHERIT_NODELAY;
 use crate::net::shutdown::Shutdown;
 use crate::net::timers::Timers;
 use crate::now::Now;
@@ -30,19 +28,11 @@ use crate::status::{OpenConnections, Place};
 /// Events taken in one turn; more of them wait for the next.
 const EVENTS_MAX: usize = 1024;
 
-/// Clients accepted from one listener in one turn.
-const ACCEPTS_MAX: usize = 64;
-
-/// How long accepting pauses at most when descriptors or places are used up: a connection of this
-/// loop that closes ends the pause earlier.
-const PAUSE: Duration = Duration::from_millis(100);
-
 /// How often what the loop keeps is looked over.
 const TIDY: Duration = Duration::from_secs(1);
 
 /// Tokens: the waker, then the listeners, then clients (even) and back ends (odd).
 const WAKE: Token = Token(0);
-const LISTENERS_MAX: usize = 63;
 const FIRST_SOCKET: usize = LISTENERS_MAX + 1;
 
 /// The token of a socket in this place of its table.
@@ -58,9 +48,8 @@ pub(crate) fn backend_place(token: Token) -> usize {
 /// One poll loop.
 pub(crate) struct Reactor<C: Connection> {
     poll: Poll,
-    /// Held for as long as the loop runs: a waker that is dropped takes its event back.
     bells: Arc<Bells>,
-    listeners: Vec<mio::net::TcpListener>,
+    listeners: Listeners,
     shared: Live<C::Shared>,
     local: C::Local,
     open: OpenConnections,
@@ -73,9 +62,6 @@ pub(crate) struct Reactor<C: Connection> {
     due: Vec<usize>,
     /// Those that had enough for one turn.
     again: Vec<usize>,
-    /// Accepting waits for a descriptor or a place, until then at the latest.
-    paused_until: Option<Instant>,
-    told_of_pause: bool,
 }
 
 struct Entry<C> {
@@ -84,36 +70,28 @@ struct Entry<C> {
     _place: Place,
 }
 
+/// A poller for a loop, and the bells that wake it, to be held for as long as the loop runs.
+pub(crate) fn poller() -> io::Result<(Poll, Arc<Bells>)> {
+    let poll = Poll::new()?;
+    let bells = Bells::new(Waker::new(poll.registry(), WAKE)?);
+    Ok((poll, bells))
+}
+
 impl<C: Connection> Reactor<C> {
     /// Prepares a loop; the function that comes back makes it, on the thread where it is to run.
-    ///
-    /// Errors: a poller that cannot be made, a listener that cannot be registered.
     pub(crate) fn starter(
+        (poll, bells): (Poll, Arc<Bells>),
         shared: Live<C::Shared>,
-        listeners: Vec<TcpListener>,
+        listeners: Listeners,
         open: OpenConnections,
         settings: &Settings,
         shutdown: &Shutdown,
-    ) -> io::Result<impl FnOnce() -> Reactor<C> + Send + use<C>> {
-        let poll = Poll::new()?;
-        let bells = Bells::new(Waker::new(poll.registry(), WAKE)?);
-        let wakes = Arc::clone(&bells);
-        shutdown.subscribe(move || wakes.wake());
-        if listeners.len() > LISTENERS_MAX {
-            return Err(io::Error::other(format!("a loop serves at most {LISTENERS_MAX} listeners")));
-        }
-        let mut registered = Vec::new();
-        for (number, listener) in listeners.into_iter().enumerate() {
-            listener.set_nonblocking(true)?;
-            let mut listener = mio::net::TcpListener::from_std(listener);
-            poll.registry().register(&mut listener, Token(1 + number), Interest::READABLE)?;
-            registered.push(listener);
-        }
+    ) -> impl FnOnce() -> Reactor<C> + Send + use<C> {
         let (shutdown, drain) = (shutdown.clone(), settings.timeouts.drain);
-        Ok(move || Reactor {
+        move || Reactor {
             poll,
             bells,
-            listeners: registered,
+            listeners,
             shared,
             local: C::Local::default(),
             open,
@@ -124,9 +102,7 @@ impl<C: Connection> Reactor<C> {
             timers: Timers::new(),
             due: Vec::new(),
             again: Vec::new(),
-            paused_until: None,
-            told_of_pause: false,
-        })
+        }
     }
 
     /// Turns until the end.
@@ -134,6 +110,7 @@ impl<C: Connection> Reactor<C> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut tidied = Instant::now();
         let mut drain_until = None;
+        self.listeners.attend(self.poll.registry(), &clock::now());
         loop {
             if let Err(error) = self.poll.poll(&mut events, Some(self.patience(drain_until)))
                 && error.kind() != io::ErrorKind::Interrupted
@@ -149,9 +126,8 @@ impl<C: Connection> Reactor<C> {
             while let Some(place) = self.timers.expired(now.instant) {
                 self.make_due(place);
             }
-            if self.paused_until.is_some_and(|until| until <= now.instant) {
-                self.paused_until = None;
-                (0..self.listeners.len()).for_each(|number| self.accept(number, &now));
+            if self.listeners.attend(self.poll.registry(), &now) {
+                self.listeners.all().for_each(|number| self.accept(number, 0, &now));
             }
             self.serve_due(&now);
             if now.instant - tidied >= TIDY {
@@ -171,7 +147,8 @@ impl<C: Connection> Reactor<C> {
         if !self.again.is_empty() {
             return Duration::ZERO;
         }
-        let next = [self.timers.next(), self.paused_until, drain_until].into_iter().flatten().min();
+        let next =
+            [self.timers.next(), self.listeners.paused_until(), drain_until].into_iter().flatten().min();
         next.map_or(TIDY, |at| at.saturating_duration_since(Instant::now()).min(TIDY))
     }
 
@@ -179,7 +156,7 @@ impl<C: Connection> Reactor<C> {
         for event in events {
             match event.token() {
                 WAKE => self.bells.take_rung().into_iter().for_each(|place| self.make_due(place)),
-                Token(number) if number < FIRST_SOCKET => self.accept(number - 1, now),
+                Token(number) if number < FIRST_SOCKET => self.accept(number - 1, events.iter().count(), now),
                 Token(number) => {
                     let (place, is_backend) = ((number - FIRST_SOCKET) / 2, (number - FIRST_SOCKET) % 2 == 1);
                     let (connection, side) = match (is_backend, self.owners.get(place)) {
@@ -204,47 +181,25 @@ impl<C: Connection> Reactor<C> {
         }
     }
 
-    /// Accepts a batch: until there is no more, or it is the others' turn.
-    fn accept(&mut self, number: usize, now: &Now) {
-        if self.paused_until.is_some() || self.listeners.is_empty() {
-            return;
-        }
-        for _ in 0..ACCEPTS_MAX {
+    /// Accepts a batch from one listener, in a turn with so many events.
+    fn accept(&mut self, number: usize, events: usize, now: &Now) {
+        for _ in 0..self.listeners.allowance(events) {
             // The place comes first: a client that has none waits in the kernel's backlog, not in ours.
             let Some(place) = self.open.take() else {
-                return self.pause(now, format_args!("all {} connections are open", self.open.most()));
+                let why = format_args!("all {} connections are open", self.open.most());
+                return self.listeners.pause(self.poll.registry(), now, why);
             };
-            match self.listeners[number].accept() {
-                Ok((client, peer)) => {
-                    self.told_of_pause = false;
-                    if !ACCEPTED_INHERIT_NODELAY {
-                        // Failing costs delay, not correctness.
-                        let _ = client.set_nodelay(true);
-                    }
-                    let client = Socket::new(client, token(Side::Client, self.connections.next()));
-                    let connection = Box::new(C::accept(&self.shared.get(), client, peer, now));
-                    let slot = self.connections.add(Entry { connection, is_due: false, _place: place });
-                    self.make_due(slot);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) => match AcceptError::of(&error) {
-                    AcceptError::Transient => {}
-                    AcceptError::OutOfDescriptors | AcceptError::Fatal => {
-                        drop(place);
-                        return self.pause(now, format_args!("{error}"));
-                    }
-                },
-            }
+            let Some((client, peer)) = self.listeners.accept(number, self.poll.registry(), now) else {
+                return;
+            };
+            let client = Socket::new(client, token(Side::Client, self.connections.next()));
+            let connection = Box::new(C::accept(&self.shared.get(), client, peer, now));
+            let slot = self.connections.add(Entry { connection, is_due: false, _place: place });
+            self.make_due(slot);
+            let (mine, all) = (self.connections.len(), self.open.count());
+            self.listeners.client_accepted(mine, all, self.poll.registry(), now);
         }
-        // There may be more, and no further event will tell.
-        self.paused_until = Some(now.instant);
-    }
-
-    fn pause(&mut self, now: &Now, why: std::fmt::Arguments<'_>) {
-        if !std::mem::replace(&mut self.told_of_pause, true) {
-            log::warn!("accepting pauses until a connection closes: {why}");
-        }
-        self.paused_until = Some(now.instant + PAUSE);
+        self.listeners.had_enough(now);
     }
 
     fn make_due(&mut self, place: usize) {
@@ -300,15 +255,12 @@ impl<C: Connection> Reactor<C> {
     fn close(&mut self, place: usize) {
         self.connections.remove(place);
         self.timers.clear(place);
-        if self.paused_until.is_some() {
-            self.paused_until = Some(Instant::now());
-        }
+        self.listeners.connection_closed(self.connections.len(), self.open.count());
     }
 
     /// No more clients; everybody else is told.
     fn begin_drain(&mut self) {
-        self.listeners.clear();
-        self.paused_until = None;
+        self.listeners.close(self.poll.registry());
         self.connections.all().for_each(|place| self.make_due(place));
     }
 

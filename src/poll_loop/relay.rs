@@ -136,7 +136,11 @@ impl RelayConnection {
 
     /// Reads from the client.
     fn read_client(&mut self, now: &Now) {
-        match self.client.receive(self.relay.client_space()) {
+        let moved = match self.relay.client_pipe() {
+            Some(pipe) => self.client.fill(pipe),
+            None => self.client.receive(self.relay.client_space()),
+        };
+        match moved {
             Ok(Some(count)) => self.relay.client_received(count, now),
             Ok(None) => self.relay.nothing_from_client(),
             Err(_) => self.relay.client_failed(),
@@ -170,7 +174,10 @@ impl RelayConnection {
     /// Sends what fits; while the connect is under way, success is how we learn that it is through.
     fn write_backend(&mut self, now: &Now) {
         let Some(backend) = &mut self.backend else { return };
-        let sent = backend.send([self.relay.backend_output(), &[]], false);
+        let sent = match self.relay.backend_output_pipe() {
+            Some(pipe) => backend.drain(pipe),
+            None => backend.send([self.relay.backend_output(), &[]], false),
+        };
         match sent {
             Ok(Some(count)) => {
                 self.relay.connected(now);
@@ -187,7 +194,11 @@ impl RelayConnection {
     /// Reads from the back end.
     fn read_backend(&mut self, now: &Now) {
         let Some(backend) = &mut self.backend else { return };
-        match backend.receive(self.relay.backend_space()) {
+        let moved = match self.relay.backend_pipe() {
+            Some(pipe) => backend.fill(pipe),
+            None => backend.receive(self.relay.backend_space()),
+        };
+        match moved {
             Ok(Some(count)) => self.relay.backend_received(count, now),
             Ok(None) => self.relay.nothing_from_backend(),
             Err(_) => self.relay.backend_failed(),
@@ -195,7 +206,11 @@ impl RelayConnection {
     }
 
     fn write_client(&mut self, now: &Now) {
-        match self.client.send([self.relay.client_output(), &[]], false) {
+        let sent = match self.relay.client_output_pipe() {
+            Some(pipe) => self.client.drain(pipe),
+            None => self.client.send([self.relay.client_output(), &[]], false),
+        };
+        match sent {
             Ok(Some(count)) => self.relay.client_sent(count, now),
             Ok(None) => {}
             Err(_) => self.relay.client_failed(),

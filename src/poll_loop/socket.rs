@@ -14,12 +14,23 @@ use mio::{Interest, Registry, Token};
 
 use crate::net::connect::{self, ConnectError};
 use crate::net::io::{self, Moved};
+use crate::pipe::Pipe;
 
 /// Bytes and, where there is such an event, the news of urgent data.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const READING: Interest = Interest::READABLE;
+
+/// What the poller has told of a connect that is under way.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Told {
+    Nothing,
+    /// It can be written to, and no error: it is through.
+    Through,
+    /// An error, or something that needs a closer look.
+    Unclear,
+}
 
 /// A nonblocking socket and its readiness.
 #[derive(Debug)]
@@ -41,8 +52,8 @@ pub(crate) struct Socket {
     connecting: bool,
     /// The peer has sent urgent data (`MSG_OOB`), at which a read stops short of what is behind it.
     urgent: bool,
-    /// An event has come since the last look: a connect may be through.
-    told: bool,
+    /// What an event has told of the connect since the last look.
+    told: Told,
 }
 
 impl Socket {
@@ -58,7 +69,7 @@ impl Socket {
             failed: false,
             connecting: false,
             urgent: false,
-            told: false,
+            told: Told::Nothing,
         }
     }
 
@@ -76,7 +87,10 @@ impl Socket {
         self.read_closed |= event.is_read_closed() || failed;
         self.failed |= failed;
         self.urgent |= event.is_priority();
-        self.told = true;
+        if self.connecting {
+            let is_through = event.is_writable() && !failed && !event.is_write_closed();
+            self.told = if is_through { Told::Through } else { Told::Unclear };
+        }
     }
 
     pub(crate) fn can_read(&self) -> bool {
@@ -143,6 +157,21 @@ impl Socket {
         moved
     }
 
+    /// Reads what is there into a pipe. How much that was says nothing of what is left: a pipe is full
+    /// sooner with small segments than with large ones.
+    pub(crate) fn fill(&mut self, pipe: &mut Pipe) -> Moved {
+        let moved = pipe.fill(&self.stream);
+        self.readable &= matches!(moved, Ok(Some(_)));
+        moved
+    }
+
+    /// Sends what fits from a pipe.
+    pub(crate) fn drain(&mut self, pipe: &mut Pipe) -> Moved {
+        let moved = pipe.drain(&self.stream);
+        self.writable &= matches!(moved, Ok(Some(_)));
+        moved
+    }
+
     /// Sends what fits of a file.
     pub(crate) fn send_file(&mut self, file: &File, offset: u64, length: u64) -> Moved {
         let moved = io::send_file(&self.stream, file, offset, length);
@@ -154,14 +183,13 @@ impl Socket {
 
     /// Whether a started connect is through; `Ok(false)` if it is not, or nothing was heard of it.
     pub(crate) fn is_connected(&mut self) -> Result<bool, ConnectError> {
-        match std::mem::take(&mut self.told) {
-            true => {
-                let through = connect::finish(&self.stream)?;
-                self.connecting &= !through;
-                Ok(through)
-            }
-            false => Ok(false),
-        }
+        let through = match std::mem::replace(&mut self.told, Told::Nothing) {
+            Told::Nothing => false,
+            Told::Through => true,
+            Told::Unclear => connect::finish(&self.stream)?,
+        };
+        self.connecting &= !through;
+        Ok(through)
     }
 
     /// The address of ours that the peer has connected to.

@@ -12,6 +12,7 @@ use super::{Connection, Turn, lot::Parker};
 use crate::live::Live;
 use crate::net::accept::AcceptError;
 use crate::net::clock;
+use crate::net::listen::{ACCEPTED_INHERIT_NODELAY, ACCEPTED_INHERIT_TIMEOUT};
 use crate::net::shutdown::Shutdown;
 use crate::status::OpenConnections;
 
@@ -27,6 +28,11 @@ pub(crate) fn start<C: Connection>(
     open: &OpenConnections,
     shutdown: &Shutdown,
 ) -> io::Result<JoinHandle<()>> {
+    // For the sockets that it accepts: a worker's read then has its time limit without another call.
+    // The acceptor itself looks up as often, and finds nothing to do.
+    if ACCEPTED_INHERIT_TIMEOUT {
+        socket2::SockRef::from(&listener).set_read_timeout(Some(TICK))?;
+    }
     let wakes = listener.try_clone()?;
     // A listener that is shut down lets its accept return, and refuses whoever comes.
     shutdown.subscribe(move || _ = socket2::SockRef::from(&wakes).shutdown(std::net::Shutdown::Both));
@@ -88,7 +94,7 @@ impl<C: Connection> Acceptor<C> {
     }
 
     fn enqueue(&self, accepted: Accepted) {
-        if !crate::net::listen::ACCEPTED_INHERIT_NODELAY {
+        if !ACCEPTED_INHERIT_NODELAY {
             // Failing costs delay, not correctness.
             let _ = accepted.client.set_nodelay(true);
         }

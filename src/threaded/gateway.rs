@@ -103,7 +103,7 @@ impl Connection for GatewayConnection {
         let caller = proxies.caller(peer, || client.local_addr());
         let gateway = Arc::clone(gateway);
         let exchange = Exchange::new(role, caller, gateway, *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
-        let client = Socket::new(client);
+        let client = Socket::accepted(client);
         let exchanging = Exchanging {
             client,
             backend: None,

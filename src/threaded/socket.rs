@@ -9,6 +9,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::pool::TICK;
 use crate::net::io::{self, Moved};
+use crate::net::listen::ACCEPTED_INHERIT_TIMEOUT;
+use crate::pipe::Pipe;
 use crate::wants::Wants;
 
 /// A blocking socket and the receive timeout that is set on it.
@@ -19,22 +21,32 @@ pub(crate) struct Socket {
     timeout: Option<Duration>,
     /// `SO_SNDTIMEO` is set.
     sends_are_limited: bool,
+    /// It no longer blocks: then `poll(2)` waits.
+    unblocked: bool,
 }
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream) -> Socket {
-        Socket { stream, timeout: None, sends_are_limited: false }
+        Socket { stream, timeout: None, sends_are_limited: false, unblocked: false }
+    }
+
+    /// A socket that came out of a listener, with the timeout it was given there.
+    pub(crate) fn accepted(stream: TcpStream) -> Socket {
+        Socket { timeout: ACCEPTED_INHERIT_TIMEOUT.then_some(TICK), ..Socket::new(stream) }
     }
 
     /// Reads; waits for the first byte at most `patience`, and not at all if that is zero.
     pub(crate) fn receive(&mut self, into: &mut [u8], patience: Duration) -> Moved {
-        // What a client asks for is mostly there when its connection comes out of the queue: the
-        // first look does without a timeout.
-        if patience.is_zero() || self.timeout.is_none() {
+        // What is asked for is often there already: the first look does without a timeout.
+        if patience.is_zero() || self.timeout.is_none() || self.unblocked {
             let moved = io::receive(&self.stream, &mut *into);
             if patience.is_zero() || !matches!(moved, Ok(None)) {
                 return moved;
             }
+        }
+        if self.unblocked {
+            self.wait_for_bytes(patience);
+            return io::receive(&self.stream, into);
         }
         // A shorter timeout than allowed does as well: the caller looks at its deadline and comes again.
         let fits = self.timeout.is_some_and(|set| set <= patience && set >= patience / 2);
@@ -50,6 +62,38 @@ impl Socket {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Reads into a pipe; waits for the first byte at most `patience`.
+    pub(crate) fn fill(&mut self, pipe: &mut Pipe, patience: Duration) -> Moved {
+        self.unblock()?;
+        let moved = pipe.fill(&self.stream);
+        if patience.is_zero() || !matches!(moved, Ok(None)) {
+            return moved;
+        }
+        self.wait_for_bytes(patience);
+        pipe.fill(&self.stream)
+    }
+
+    /// Sends what fits from a pipe.
+    pub(crate) fn drain(&mut self, pipe: &mut Pipe) -> Moved {
+        self.unblock()?;
+        pipe.drain(&self.stream)
+    }
+
+    /// `splice(2)` has no way to be told not to wait for a socket, so from its first pipe on a socket
+    /// does not block at all.
+    fn unblock(&mut self) -> std::io::Result<()> {
+        if !std::mem::replace(&mut self.unblocked, true) {
+            self.stream.set_nonblocking(true)?;
+        }
+        Ok(())
+    }
+
+    fn wait_for_bytes(&self, patience: Duration) {
+        let timeout = Timespec::try_from(patience).ok();
+        // A signal ends the wait early: the caller looks at its deadline and comes again.
+        let _ = rustix::event::poll(&mut [PollFd::new(&self.stream, PollFlags::IN)], timeout.as_ref());
     }
 
     /// Sends what fits of a file, waiting a tick at most: `sendfile` has no way to be told not to.

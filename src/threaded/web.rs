@@ -56,7 +56,7 @@ impl Connection for WebConnection {
         let Shared { role, site, timeouts, proxies } = shared;
         let caller = proxies.caller(peer, || client.local_addr());
         let web = Web::new(role, caller, Arc::clone(site), *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
-        WebConnection { web, client: Socket::new(client), client_full: false }
+        WebConnection { web, client: Socket::accepted(client), client_full: false }
     }
 
     fn serve(&mut self, patience: &Patience<'_>) -> Turn {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::{Close, State, Web};
+use crate::account::Account;
 use crate::ending::{Ending, How, Phase, Who};
 use crate::http::{Refusal, Version};
 use crate::linger::Linger;
@@ -182,6 +183,7 @@ impl Web {
             None if self.output.is_empty() || !self.input.is_empty() => {
                 self.log_exchange(Some(status), Ending::new(Who::Us, How::Finished, Phase::AnswerBody), now);
                 self.reader.next_request(now);
+                self.account = Account::open(now.instant, now);
                 self.state = State::Head;
                 true
             }

@@ -59,8 +59,7 @@ impl Web {
                 true
             }
             Ok(None) if self.client_ended && self.output.is_empty() => {
-                let phase = if self.reader.is_idle() { Phase::Idle } else { Phase::RequestHead };
-                self.state = State::Over(Ending::new(Who::Client, How::Closed, phase));
+                self.cut(Who::Client, How::Closed);
                 false
             }
             Ok(None) if self.draining && self.reader.is_idle() && self.output.is_empty() => {

@@ -33,6 +33,14 @@ struct Point {
     overflows: u64,
 }
 
+/// What to read next.
+pub(super) const CODE: &[&str] = &[
+    "src/net/listen.rs",
+    "src/threaded/acceptor.rs",
+    "src/defaults.rs (BACKLOG)",
+    "integration/python/lb_thread.py",
+];
+
 pub(super) fn question(lang: Lang) -> Question {
     Question {
         text: lang.pick(
@@ -96,12 +104,7 @@ fn findings(points: &[Point], lang: Lang) -> Findings {
         chart: chart(points, title, lang),
         right: 1,
         explanation: explanation(points, lang),
-        code: &[
-            "src/net/listen.rs",
-            "src/threaded/acceptor.rs",
-            "src/defaults.rs (BACKLOG)",
-            "integration/python/lb_thread.py",
-        ],
+        code: CODE,
     }
 }
 

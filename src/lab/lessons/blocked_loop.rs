@@ -29,6 +29,9 @@ const QUICK_LIMIT: Duration = Duration::from_millis(2000);
 /// How long the blocking loop waits for a request that does not come.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What to read next.
+pub(super) const CODE: &[&str] = &["src/poll_loop/reactor.rs", "src/net/timers.rs", "src/threaded/pool.rs"];
+
 pub(super) fn question(lang: Lang) -> Question {
     Question {
         text: lang.pick(
@@ -183,7 +186,7 @@ fn findings(lines: &[Line], lang: Lang) -> Findings {
         },
         right,
         explanation,
-        code: &["src/poll_loop/reactor.rs", "src/net/timers.rs", "src/threaded/pool.rs"],
+        code: CODE,
     }
 }
 

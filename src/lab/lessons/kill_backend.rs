@@ -25,6 +25,9 @@ const QUICK_LIMIT: Duration = Duration::from_secs(6);
 /// Times that the new process waits, from which on it has done more than start.
 const WORKING_SWITCHES: u64 = 200;
 
+/// What to read next.
+pub(super) const CODE: &[&str] = &["src/balance.rs", "src/relay.rs", "src/defaults.rs (PASSIVE_FAILURES)"];
+
 pub(super) fn question(lang: Lang) -> Question {
     Question {
         text: lang.pick(
@@ -155,7 +158,7 @@ fn findings(seen: &Seen, lang: Lang) -> Findings {
         chart: chart(timeline, title, lang),
         right,
         explanation,
-        code: &["src/balance.rs", "src/relay.rs", "src/defaults.rs (PASSIVE_FAILURES)"],
+        code: CODE,
     }
 }
 

@@ -13,6 +13,8 @@ mod slow_reader;
 use std::fs;
 use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -22,12 +24,16 @@ use super::client::{self, Plan, Tally};
 use super::kernel::Kernel;
 use super::lang::Lang;
 use super::machine::Machine;
+use super::progress::say;
 use super::report;
-use super::report::html::Page;
+use super::report::html::html;
+use super::report::page::{Block, Page};
+use super::report::plots::Plot;
 use super::report::svg::{self, Chart};
 use super::stand::{Contender, Stand, StandError, StandOptions};
 use super::tables::{self, Table};
-use crate::cli::{self, Failure};
+use super::text;
+use crate::cli::Failure;
 use crate::net::shutdown::Shutdown;
 
 /// What can be learnt.
@@ -89,16 +95,24 @@ pub(super) fn teach(lesson: Lesson, room: &Classroom<'_>) -> Result<(), Failure>
         Lesson::KillBackend => (kill_backend::question(room.lang), kill_backend::run),
         Lesson::OneByte => (one_byte::question(room.lang), one_byte::run),
     };
-    cli::print(&format!("{}\n\n", question.text))?;
+    text::print(&format!("{}\n\n", question.text))?;
     let guess = ask(&question, room)?;
+    go_on(room)?;
+    say(room.lang.pick("Measuring: less than half a minute.", "Mengukur: kurang dari setengah menit."));
     let findings = run(room)?;
-    if room.stop.is_draining() {
-        return Err(Failure::Runtime(room.lang.pick("stopped", "dihentikan").to_owned()));
-    }
+    go_on(room)?;
     let text = told(&question, guess, &findings, room.lang);
     let file = write(lesson, &question, &findings, room)
         .map_err(|error| Failure::Runtime(format!("{}: {error}", room.out.display())))?;
-    cli::print(&format!("{text}\n{}: {}\n", room.lang.pick("Plot", "Grafik"), room.out.join(file).display()))
+    text::print(&format!("{text}\n{}: {}\n", room.lang.pick("Plot", "Grafik"), room.out.join(file).display()))
+}
+
+/// An error once Ctrl-C was pressed: what was measured after it means nothing.
+fn go_on(room: &Classroom<'_>) -> Result<(), Failure> {
+    match room.stop.is_draining() {
+        true => Err(Failure::Runtime(room.lang.pick("stopped", "dihentikan").to_owned())),
+        false => Ok(()),
+    }
 }
 
 /// The number of the guessed choice; `None` if nobody is there to guess, or does not want to.
@@ -107,14 +121,28 @@ fn ask(question: &Question, room: &Classroom<'_>) -> Result<Option<usize>, Failu
         return Ok(None);
     }
     for (letter, choice) in ["a", "b", "c"].into_iter().zip(&question.choices) {
-        cli::print(&format!("  {letter}) {choice}\n"))?;
+        text::print(&format!("  {letter}) {choice}\n"))?;
     }
-    cli::print(room.lang.pick("Your guess (a, b, c): ", "Tebakan Anda (a, b, c): "))?;
-    let mut line = String::new();
-    // A terminal that cannot be read is one at which nobody guesses.
-    let _ = io::stdin().lock().read_line(&mut line);
-    cli::print("\n")?;
+    text::print(room.lang.pick("Your guess (a, b, c): ", "Tebakan Anda (a, b, c): "))?;
+    let line = typed(room.stop);
+    text::print("\n")?;
     Ok(["a", "b", "c"].into_iter().position(|letter| line.trim().eq_ignore_ascii_case(letter)))
+}
+
+/// What is typed, or nothing if Ctrl-C comes before it: a read from a terminal goes on after a signal,
+/// so it is left to a thread that nobody waits for.
+fn typed(stop: &Shutdown) -> String {
+    let (typist, typed) = mpsc::channel();
+    let stopper = typist.clone();
+    stop.subscribe(move || _ = stopper.send(String::new()));
+    thread::spawn(move || {
+        let mut line = String::new();
+        // A terminal that cannot be read is one at which nobody guesses.
+        let _ = io::stdin().lock().read_line(&mut line);
+        typist.send(line)
+    });
+    // Both senders gone without a word would be no guess either.
+    typed.recv().unwrap_or_default()
 }
 
 fn told(question: &Question, guess: Option<usize>, findings: &Findings, lang: Lang) -> String {
@@ -147,21 +175,21 @@ fn write(
 ) -> io::Result<String> {
     let name = lesson.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     fs::create_dir_all(room.out)?;
-    let drawing = svg::draw(&findings.chart);
-    fs::write(room.out.join(format!("lesson-{name}.svg")), &drawing)?;
+    let plot = Plot { file: format!("lesson-{name}.svg"), chart: findings.chart.clone() };
+    fs::write(room.out.join(&plot.file), svg::draw(&plot.chart))?;
     let machine = Machine::this();
     let mut page = Page::new(&findings.table.title, room.lang);
     if machine.debug_build {
         page.paragraph(&report::debug_build(room.lang));
     }
     page.paragraph(&question.text);
-    page.svg(&drawing);
+    page.blocks.push(Block::Plot(plot));
     page.table(&findings.table);
     findings.explanation.iter().for_each(|paragraph| page.paragraph(paragraph));
     page.paragraph(&format!("{}: {}", room.lang.pick("Read", "Bacalah"), findings.code.join(", ")));
-    page.machine(&machine);
+    page.blocks.push(Block::Machine(machine));
     let file = format!("lesson-{name}.html");
-    fs::write(room.out.join(&file), page.finish())?;
+    fs::write(room.out.join(&file), html(&page))?;
     Ok(file)
 }
 
@@ -216,4 +244,28 @@ fn milliseconds(microseconds: u64) -> String {
 /// Texts that are to be owned.
 fn texts<const N: usize>(texts: [&str; N]) -> [String; N] {
     texts.map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The code of a lesson: files that exist, and names that are in them.
+    #[test]
+    fn the_code_to_read_is_there() {
+        let lessons = [
+            backlog::CODE,
+            pool::CODE,
+            blocked_loop::CODE,
+            slow_reader::CODE,
+            kill_backend::CODE,
+            one_byte::CODE,
+        ];
+        for entry in lessons.concat() {
+            let (file, name) = entry.split_once(" (").unwrap_or((entry, ")"));
+            let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file))
+                .unwrap_or_else(|error| panic!("{file}: {error}"));
+            assert!(text.contains(name.trim_end_matches(')')), "{entry}");
+        }
+    }
 }

@@ -22,6 +22,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// For an answer after the last byte.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// What to read next.
+pub(super) const CODE: &[&str] =
+    &["src/http/head.rs", "src/http/request_reader.rs", "integration/python/server_thread_http.py"];
+
 pub(super) fn question(lang: Lang) -> Question {
     Question {
         text: lang.pick(
@@ -156,7 +160,7 @@ fn findings(replies: &[Reply], missing: Vec<String>, lang: Lang) -> Findings {
         },
         right: if early.is_some() { 1 } else { 2 * usize::from(silent) },
         explanation,
-        code: &["src/http/head.rs", "src/http/request_reader.rs", "integration/python/server_thread_http.py"],
+        code: CODE,
     }
 }
 

@@ -32,6 +32,9 @@ const WAYS: [(&str, Contender, &[&str]); 3] = [
     ("loop", Contender::Async, &["--mode", "http", "--loops", "1"]),
 ];
 
+/// What to read next.
+pub(super) const CODE: &[&str] = &["src/threaded/pool.rs", "src/threaded/lot.rs", "src/poll_loop/reactor.rs"];
+
 pub(super) fn question(lang: Lang) -> Question {
     Question {
         text: lang.pick(
@@ -121,7 +124,7 @@ fn findings(rates: &[Vec<f64>], lang: Lang) -> Findings {
         },
         right,
         explanation,
-        code: &["src/threaded/pool.rs", "src/threaded/lot.rs", "src/poll_loop/reactor.rs"],
+        code: CODE,
     }
 }
 

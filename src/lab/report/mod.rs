@@ -4,65 +4,128 @@
 
 mod csv;
 pub(super) mod html;
-mod plots;
+mod markdown;
+pub(super) mod page;
+pub(super) mod plots;
 pub(super) mod svg;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::comparison::{costs, side_by_side};
+use super::findings::findings;
 use super::lang::Lang;
 use super::results::Results;
 use super::summary::summarize;
-use super::tables::{Table, tables};
-use html::Page;
+use super::tables::tables;
+use page::{Block, Page};
 use plots::plots;
 
 /// The report's page, in its folder.
 pub(super) const PAGE_FILE: &str = "report.html";
+/// Everything, for programs, in its folder.
+pub(super) const RESULTS_FILE: &str = "results.json";
 
 /// Writes all files of the report into `folder`, and tells which is the page.
 pub(super) fn write(folder: &Path, results: &Results, remarks: &[String], lang: Lang) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
-    let cells = summarize(&results.runs);
-    let plots = plots(&cells, lang);
-    for plot in &plots {
-        fs::write(folder.join(&plot.file), svg::draw(&plot.chart))?;
-    }
+    let page = page(results, remarks, lang);
+    write_plots(folder, &page)?;
     let mut json = serde_json::to_vec_pretty(results)?;
     json.push(b'\n');
-    fs::write(folder.join("results.json"), json)?;
+    fs::write(folder.join(RESULTS_FILE), json)?;
     fs::write(folder.join("results.csv"), csv::write(&results.runs))?;
-    let page = folder.join(PAGE_FILE);
-    let drawn: Vec<String> = plots.iter().map(|plot| svg::draw(&plot.chart)).collect();
-    fs::write(&page, write_page(results, &tables(&cells, lang), &drawn, remarks, lang))?;
-    Ok(page)
+    let file = folder.join(PAGE_FILE);
+    fs::write(&file, html::html(&page))?;
+    Ok(file)
 }
 
-fn write_page(
-    results: &Results,
-    tables: &[Table],
-    plots: &[String],
-    remarks: &[String],
-    lang: Lang,
-) -> String {
+/// Writes the same page as Markdown, its plots into the folder beside it that has its name.
+pub(super) fn write_markdown(file: &Path, results: &Results, lang: Lang) -> io::Result<()> {
+    let no_name = || io::Error::new(io::ErrorKind::InvalidInput, "a file is wanted, as docs/lab-2026.md");
+    let name = file.file_stem().and_then(|name| name.to_str()).ok_or_else(no_name)?;
+    let folder = file.with_file_name(name);
+    if folder == file {
+        return Err(no_name());
+    }
+    fs::create_dir_all(&folder)?;
+    let page = page(results, &[], lang);
+    write_plots(&folder, &page)?;
+    fs::write(file, markdown::markdown(&page, name))
+}
+
+fn write_plots(folder: &Path, page: &Page) -> io::Result<()> {
+    page.plots().try_for_each(|plot| fs::write(folder.join(&plot.file), svg::draw(&plot.chart)))
+}
+
+fn page(results: &Results, remarks: &[String], lang: Lang) -> Page {
+    let cells = summarize(&results.runs);
     let mut page = Page::new(lang.pick("Load balancers, measured", "Load balancer, terukur"), lang);
     if results.machine.debug_build {
         page.paragraph(&debug_build(lang));
     }
     page.paragraph(&about(results, lang));
+    page.blocks.push(Block::Command(command(results)));
     remarks.iter().for_each(|remark| page.paragraph(remark));
-    for table in tables {
+    page.heading(lang.pick("What it shows", "Yang ditunjukkannya"));
+    page.blocks.push(Block::List(findings(results, &cells, lang)));
+    let (rates, times): (Vec<_>, Vec<_>) =
+        plots(&cells, lang).into_iter().partition(|plot| plot.file.starts_with("rate"));
+    for (table, plot) in side_by_side(&cells, lang).iter().zip(rates) {
+        page.heading(&table.title);
+        page.table(table);
+        page.blocks.push(Block::Plot(plot));
+    }
+    let costs = costs(&cells, lang);
+    page.heading(&costs.title);
+    page.table(&costs);
+    page.paragraph(how_costs_are_counted(lang));
+    page.heading(lang.pick("Response times", "Waktu jawab"));
+    page.blocks.extend(times.into_iter().map(Block::Plot));
+    for table in &tables(&cells, lang) {
         page.heading(&table.title);
         page.table(table);
     }
-    page.heading(lang.pick("Plots", "Grafik"));
-    plots.iter().for_each(|plot| page.svg(plot));
     page.heading(lang.pick("How to read this", "Cara membacanya"));
     how_to_read(lang).iter().for_each(|text| page.paragraph(text));
     page.heading(lang.pick("The machine", "Mesinnya"));
-    page.machine(&results.machine);
-    page.finish()
+    page.blocks.push(Block::Machine(results.machine.clone()));
+    page
+}
+
+/// The command that measures the same again.
+fn command(results: &Results) -> String {
+    let settings = &results.settings;
+    let list = |of: fn(&super::results::Cell) -> usize| {
+        let numbers: std::collections::BTreeSet<usize> =
+            results.runs.iter().map(|run| of(&run.cell)).collect();
+        numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
+    };
+    let has = |name: &str| results.runs.iter().any(|run| run.cell.contender.starts_with(name));
+    let mut command = "cargo run --release --bin lab --".to_owned();
+    for peer in ["python", "haproxy", "nginx", "apache"].into_iter().filter(|peer| has(peer)) {
+        command += &format!(" --peer {peer}");
+    }
+    if has("course") {
+        command += " --python DIR";
+    }
+    command += &format!(
+        " --requests {} --repeat {} --limit {}s --backends {} --concurrency {} --path {}",
+        settings.requests,
+        settings.repeats,
+        settings.limit_seconds,
+        list(|cell| cell.backends),
+        list(|cell| cell.concurrency),
+        settings.path
+    );
+    if settings.keep_alive {
+        command += " --keep-alive";
+    }
+    if settings.client != "own" {
+        command += &format!(" --client {}", settings.client);
+    }
+    command + &format!(" --seed {}", settings.seed)
 }
 
 /// What marks figures that compare with nothing.
@@ -92,6 +155,19 @@ pub(super) fn about(results: &Results, lang: Lang) -> String {
             settings.requests, settings.path, settings.client, settings.repeats, settings.seed,
             settings.limit_seconds, results.machine.date
         ),
+    )
+}
+
+fn how_costs_are_counted(lang: Lang) -> &'static str {
+    lang.pick(
+        "The median over all numbers of HTTP servers; listen overflows and retransmits are summed over all runs. CPU time is \
+         that of the balancer's and of the web servers' own processes, the kernel's work for them included; a switch is a thread \
+         that leaves its core, because it waits or must; memory is the balancer's share (PSS) at the end of a run. Connect and \
+         first byte are counted from the begin of a request.",
+        "Median atas semua jumlah server HTTP; luapan listen dan kirim ulang dijumlahkan dari semua putaran. Waktu CPU adalah milik \
+         proses load balancer dan server web sendiri, termasuk kerja kernel untuknya; pergantian adalah thread yang meninggalkan \
+         intinya, karena menunggu atau harus; memori adalah bagian load balancer (PSS) di akhir putaran. Koneksi dan bita pertama \
+         dihitung dari awal permintaan.",
     )
 }
 
@@ -141,12 +217,20 @@ mod tests {
             let page = write(folder.path(), &results, &["nginx: not installed".to_owned()], lang).unwrap();
             let html = fs::read_to_string(page).unwrap();
             assert_eq!(html.matches("<svg").count(), 2);
+            assert!(html.contains("$ cargo run --release --bin lab -- --requests 10000 --repeat 3"));
             assert!(html.contains(&debug_build(lang)) && html.contains("nginx: not installed"));
             assert!(html.contains("378.12") && html.contains("525.19"));
         }
         for file in ["results.csv", "results.json", "rate-2.svg", "p99-2.svg"] {
             assert!(folder.path().join(file).exists(), "{file}");
         }
+        write_markdown(&folder.path().join("lab-2026.md"), &results, Lang::En).unwrap();
+        let markdown = fs::read_to_string(folder.path().join("lab-2026.md")).unwrap();
+        for plot in ["rate-2.svg", "p99-2.svg"] {
+            assert!(markdown.contains(&format!("](lab-2026/{plot})")), "{markdown}");
+            assert!(folder.path().join("lab-2026").join(plot).exists(), "{plot}");
+        }
+        assert!(write_markdown(&folder.path().join("lab-2026"), &results, Lang::En).is_err());
         let json = fs::read_to_string(folder.path().join("results.json")).unwrap();
         assert_eq!(serde_json::from_str::<Results>(&json).unwrap(), results);
     }

@@ -1,22 +1,22 @@
 //! The plots of a grid: throughput and p99 over back ends, one chart a concurrency.
 
-use std::collections::BTreeSet;
-
 use super::svg::{Chart, Series};
+use crate::lab::comparison::{backends, concurrencies, find};
 use crate::lab::lang::Lang;
 use crate::lab::published;
 use crate::lab::summary::Summary;
+use crate::lab::tables::contenders;
 
 /// A chart and the name of its file.
 #[derive(Debug)]
-pub(super) struct Plot {
-    pub(super) file: String,
-    pub(super) chart: Chart,
+pub(in crate::lab) struct Plot {
+    pub(in crate::lab) file: String,
+    pub(in crate::lab) chart: Chart,
 }
 
 /// All plots, throughput first.
 pub(super) fn plots(cells: &[Summary], lang: Lang) -> Vec<Plot> {
-    let concurrencies: BTreeSet<usize> = cells.iter().map(|cell| cell.middle.cell.concurrency).collect();
+    let concurrencies = concurrencies(cells);
     let rates = concurrencies.iter().map(|concurrency| rates(cells, *concurrency, lang));
     let times = concurrencies.iter().map(|concurrency| times(cells, *concurrency, lang));
     rates.chain(times).collect()
@@ -28,12 +28,15 @@ fn rates(cells: &[Summary], concurrency: usize, lang: Lang) -> Plot {
         format!("Permintaan per detik, konkurensi {concurrency}"),
     );
     let mut chart = chart(cells, concurrency, lang, Summary::rate);
-    for (is_async, name) in [(false, "2021 threaded"), (true, "2021 async")] {
+    for (is_async, model) in [(false, "threaded"), (true, "async")] {
         let numbers = backends(cells);
         let values: Vec<Option<f64>> =
             numbers.iter().map(|count| published::rate(is_async, *count, concurrency)).collect();
         if values.iter().any(Option::is_some) {
-            chart.series.push(Series { is_dashed: true, ..Series::new(name, values) });
+            // In the colour of ours: the two are to be held against each other.
+            let like = chart.series.iter().position(|series| series.name == model);
+            let name = format!("2021 {model}");
+            chart.series.push(Series { is_dashed: true, like, ..Series::new(name, values) });
         }
     }
     let y_label = lang.pick("requests/s", "permintaan/dtk").to_owned();
@@ -49,27 +52,16 @@ fn times(cells: &[Summary], concurrency: usize, lang: Lang) -> Plot {
     Plot { file: format!("p99-{concurrency}.svg"), chart: Chart { title, y_label: "ms".to_owned(), ..chart } }
 }
 
-fn backends(cells: &[Summary]) -> BTreeSet<usize> {
-    cells.iter().map(|cell| cell.middle.cell.backends).collect()
-}
-
 fn chart(cells: &[Summary], concurrency: usize, lang: Lang, value: impl Fn(&Summary) -> f64) -> Chart {
-    let contenders: BTreeSet<&str> = cells.iter().map(|cell| cell.middle.cell.contender.as_str()).collect();
     let numbers = backends(cells);
-    let line = |contender: &&str| {
-        let at = |count: &usize| {
-            let found = cells.iter().find(|cell| {
-                let of = &cell.middle.cell;
-                of.contender == **contender && of.backends == *count && of.concurrency == concurrency
-            });
-            found.map(&value)
-        };
-        Series::new(*contender, numbers.iter().map(at).collect())
+    let line = |contender: &str| {
+        let at = |count: &usize| find(cells, contender, *count, concurrency).map(&value);
+        Series::new(contender, numbers.iter().map(at).collect())
     };
     Chart {
         x_label: lang.pick("HTTP servers", "server HTTP").to_owned(),
         x: numbers.iter().map(usize::to_string).collect(),
-        series: contenders.iter().map(line).collect(),
+        series: contenders(cells).into_iter().map(line).collect(),
         is_logarithmic: true,
         ..Chart::default()
     }
@@ -94,7 +86,7 @@ mod tests {
         let first = &plots[0].chart;
         assert_eq!(first.x, ["1", "2"]);
         let names: Vec<&str> = first.series.iter().map(|series| series.name.as_str()).collect();
-        assert_eq!(names, ["async", "threaded", "2021 threaded", "2021 async"]);
+        assert_eq!(names, ["threaded", "async", "2021 threaded", "2021 async"]);
         assert_eq!(plots[1].chart.series.len(), 2, "2021 has no concurrency 7");
     }
 }

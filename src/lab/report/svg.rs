@@ -18,21 +18,24 @@ const LEGEND_LINE: f64 = 20.0;
 /// Entries of the legend in one line.
 const LEGEND_COLUMNS: usize = 3;
 /// Colours defined in [`STYLE`]; more series begin again.
-const COLOURS: usize = 8;
+const COLOURS: usize = 10;
+/// Half the width of a marker.
+const MARKER: f64 = 3.5;
 /// Labels under the x axis before only every second, third and so on is written.
 const LABELS_MAX: usize = 16;
 
-/// Tells lines apart by colour and, for the colour blind and for print, by marker number in the legend.
+/// Tells lines apart by colour and, for the colour blind and for print, by the shape of their markers.
 const STYLE: &str = "<style>\
 .chart{font:13px system-ui,sans-serif;--ink:#1b1b1b;--grid:#d8d8d8;--bar:#e3a0a0;\
---c0:#0b62c4;--c1:#c4410b;--c2:#1a7f37;--c3:#8250df;--c4:#9a6700;--c5:#bf3989;--c6:#57606a;--c7:#087f8c}\
+--c0:#0b62c4;--c1:#c4410b;--c2:#1a7f37;--c3:#8250df;--c4:#9a6700;--c5:#bf3989;--c6:#57606a;--c7:#087f8c;--c8:#5c7a00;--c9:#a5483f}\
 @media (prefers-color-scheme:dark){.chart{--ink:#e8e8e8;--grid:#444;--bar:#7a3b3b;\
---c0:#6cb0ff;--c1:#ff9e6b;--c2:#5fd38a;--c3:#c8a6ff;--c4:#e3b341;--c5:#ff8ac8;--c6:#aab4be;--c7:#56d4dd}}\
+--c0:#6cb0ff;--c1:#ff9e6b;--c2:#5fd38a;--c3:#c8a6ff;--c4:#e3b341;--c5:#ff8ac8;--c6:#aab4be;--c7:#56d4dd;--c8:#b5d334;--c9:#f2a19a}}\
 .chart text{fill:var(--ink)}.chart .grid{stroke:var(--grid)}.chart .axis{stroke:var(--ink)}\
 .chart .bar{fill:var(--bar)}.chart .line{fill:none;stroke-width:2}.chart .dashed{stroke-dasharray:5 4}\
 .s0{stroke:var(--c0);fill:var(--c0)}.s1{stroke:var(--c1);fill:var(--c1)}.s2{stroke:var(--c2);fill:var(--c2)}\
 .s3{stroke:var(--c3);fill:var(--c3)}.s4{stroke:var(--c4);fill:var(--c4)}.s5{stroke:var(--c5);fill:var(--c5)}\
-.s6{stroke:var(--c6);fill:var(--c6)}.s7{stroke:var(--c7);fill:var(--c7)}</style>";
+.s6{stroke:var(--c6);fill:var(--c6)}.s7{stroke:var(--c7);fill:var(--c7)}\
+.s8{stroke:var(--c8);fill:var(--c8)}.s9{stroke:var(--c9);fill:var(--c9)}</style>";
 
 /// A chart over named places on the x axis.
 #[derive(Clone, Debug, Default)]
@@ -54,12 +57,19 @@ pub(in crate::lab) struct Series {
     pub(in crate::lab) name: String,
     pub(in crate::lab) values: Vec<Option<f64>>,
     pub(in crate::lab) is_dashed: bool,
+    /// The number of the line whose colour and marker it has; its own if `None`.
+    pub(in crate::lab) like: Option<usize>,
 }
 
 impl Series {
     /// A whole line.
     pub(in crate::lab) fn new(name: impl Into<String>, values: Vec<Option<f64>>) -> Series {
-        Series { name: name.into(), values, is_dashed: false }
+        Series { name: name.into(), values, ..Series::default() }
+    }
+
+    /// Its colour and marker, if it is the line with this number.
+    fn look(&self, number: usize) -> usize {
+        self.like.unwrap_or(number) % COLOURS
     }
 }
 
@@ -89,6 +99,7 @@ impl Scale {
         let value = match self.is_logarithmic {
             true if value > 0.0 => value.log10(),
             true => return None,
+            false if !value.is_finite() => return None,
             false => value,
         };
         let share = (value - self.low) / (self.high - self.low);
@@ -129,7 +140,7 @@ pub(in crate::lab) fn draw(chart: &Chart) -> String {
     let scale = Scale::of(chart.series.iter().flat_map(|series| &series.values), chart.is_logarithmic);
     draw_axes(&mut svg, chart, &scale);
     for (number, series) in chart.series.iter().enumerate() {
-        draw_line(&mut svg, chart, &scale, series, number % COLOURS);
+        draw_line(&mut svg, chart, &scale, series, series.look(number));
     }
     draw_legend(&mut svg, chart);
     svg.push_str("</svg>\n");
@@ -193,9 +204,22 @@ fn draw_line(svg: &mut String, chart: &Chart, scale: &Scale, series: &Series, co
     // On a long timeline the markers would be a smear.
     if points.len() <= 2 * LABELS_MAX {
         for (x, y) in points.iter().flatten() {
-            put!(svg, "<circle class=\"s{colour}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>");
+            draw_marker(svg, colour, *x, *y);
         }
     }
+}
+
+/// A shape of its own for each of five lines: with ten colours no two lines share both.
+fn draw_marker(svg: &mut String, colour: usize, x: f64, y: f64) {
+    let (m, double) = (MARKER, 2.0 * MARKER);
+    let outline = match colour % 5 {
+        0 => format!("m{m} 0a{m} {m} 0 1 1 -{double} 0a{m} {m} 0 1 1 {double} 0"),
+        1 => format!("m-{m} -{m}h{double}v{double}h-{double}z"),
+        2 => format!("m0 -{m}l{m} {double}h-{double}z"),
+        3 => format!("m0 -{m}l{m} {m}l-{m} {m}l-{m} -{m}z"),
+        _ => format!("m0 {m}l{m} -{double}h-{double}z"),
+    };
+    put!(svg, "<path class=\"s{colour}\" d=\"M{x:.1} {y:.1}{outline}\"/>");
 }
 
 fn draw_bars(svg: &mut String, chart: &Chart, bars: &Series) {
@@ -218,7 +242,7 @@ fn draw_bars(svg: &mut String, chart: &Chart, bars: &Series) {
 }
 
 fn draw_legend(svg: &mut String, chart: &Chart) {
-    let lines = chart.series.iter().enumerate().map(|(number, series)| (Some(number % COLOURS), series));
+    let lines = chart.series.iter().enumerate().map(|(number, series)| (Some(series.look(number)), series));
     let bars = chart.bars.iter().map(|bars| (None, bars));
     for (place, (colour, series)) in lines.chain(bars).enumerate() {
         let column_width = (WIDTH - LEFT) / LEGEND_COLUMNS as f64;
@@ -232,6 +256,7 @@ fn draw_legend(svg: &mut String, chart: &Chart) {
                     "<line class=\"s{colour} line{dashed}\" x1=\"{x}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\"/>",
                     x + 22.0
                 );
+                draw_marker(svg, colour, x + 11.0, y);
             }
             None => {
                 put!(svg, "<rect class=\"bar\" x=\"{x}\" y=\"{}\" width=\"22\" height=\"10\"/>", y - 5.0);
@@ -279,6 +304,7 @@ mod tests {
             assert!(svg.contains("a &lt; b") && !svg.contains("a < b"));
             assert_eq!(svg.matches("<rect").count(), 2, "one bar and its legend");
             assert_eq!(svg.matches(" points=").count(), 1, "a line needs two neighbours");
+            assert_eq!(svg.matches("<path").count(), 4 + 2, "a marker a value, and in the legend");
             assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
         }
     }

@@ -1,10 +1,11 @@
-//! A checkout of the course's own programs: fixed names, fixed ports, nothing to be told on a command line.
+//! A checkout of the course's own programs: fixed names, and ports that are written in the sources.
 //!
-//! Contract: nothing in the checkout is changed, and what cannot run there is refused before it starts.
+//! Contract: nothing in the checkout is changed. What runs are copies of its programs with other
+//! ports in the place of 9001 to 9005, 666 and 44444: free ones, so nobody needs to be root and
+//! nothing else on the machine is in the way. Whatever they import, they import from the checkout.
 
 use std::fs;
-use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -14,6 +15,8 @@ use super::StandError;
 const BEFORE_BACKENDS: u16 = 9000;
 /// More back ends than this the course never had.
 const BACKENDS_MAX: usize = 5;
+/// Where `lbthread.py` listens, and where `lb.py` does.
+const BALANCER_PORTS: [u16; 2] = [666, 44444];
 
 /// One of the two sets of programs in a checkout.
 #[derive(Clone, Debug)]
@@ -46,43 +49,100 @@ impl Course {
         if self.is_async { "lb.py" } else { "lbthread.py" }
     }
 
-    /// Where the balancer listens.
-    pub(super) fn balancer_address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, if self.is_async { 44444 } else { 666 }).into()
-    }
-
     /// The program of the back end with this number, from 1.
     pub(super) fn backend_name(&self, number: usize) -> String {
         let prefix = if self.is_async { "async_server" } else { "server_thread_" };
         format!("{prefix}{}", usize::from(BEFORE_BACKENDS) + number) + ".py"
     }
 
-    /// Where the back end with this number listens, from 1.
-    pub(super) fn backend_address(&self, number: usize) -> SocketAddr {
-        // At most BACKENDS_MAX, which `open` made sure of.
-        (Ipv4Addr::LOCALHOST, BEFORE_BACKENDS + number as u16).into()
+    /// The source of that program.
+    pub(super) fn backend_source(&self, number: usize) -> Result<CourseSource, StandError> {
+        self.source(&self.backend_name(number), backend_port(number))
     }
 
-    /// The balancer's source with the first `backends` back ends and no others.
-    pub(super) fn balancer_source(&self, backends: usize) -> Result<String, StandError> {
-        let path = self.folder.join(self.balancer_name());
-        let source = fs::read_to_string(&path)
+    /// The balancer's source, with these back ends and no others.
+    pub(super) fn balancer_source(&self, backends: &[SocketAddr]) -> Result<CourseSource, StandError> {
+        let name = self.balancer_name();
+        let mut source = self.source(name, BALANCER_PORTS[usize::from(self.is_async)])?;
+        let wanted = backends.len();
+        let (text, left) = with_first_backends(&source.text, wanted);
+        if left != wanted {
+            let path = self.folder.join(name);
+            return Err(failed(format!("{} names {left} of {wanted} back ends", path.display())));
+        }
+        let ports = (1..).map(backend_port).zip(backends.iter().map(SocketAddr::port));
+        source.text = with_ports(&text, &ports.collect::<Vec<_>>());
+        Ok(source)
+    }
+
+    fn source(&self, name: &str, port: u16) -> Result<CourseSource, StandError> {
+        let path = self.folder.join(name);
+        let text = fs::read_to_string(&path)
             .map_err(|error| failed(format!("{} cannot be read: {error}", path.display())))?;
-        let (source, left) = with_first_backends(&source, backends);
-        match left == backends {
-            true => Ok(source),
-            false => Err(failed(format!("{} names {left} of {backends} back ends", path.display()))),
+        let is_named = numbers(&text).any(|(_, number)| number == port.to_string());
+        match is_named {
+            true => Ok(CourseSource { text, port }),
+            false => Err(failed(format!("{} names no port {port}", path.display()))),
         }
     }
 
-    /// A command that runs `script`, which is in the checkout or stands in for one that is.
+    /// A command that runs `script`, the copy of a program in the checkout.
     pub(super) fn command(&self, python: &Path, script: &Path) -> Command {
         let mut command = Command::new(python);
         command.arg(script).current_dir(&self.folder);
-        // A stand-in imports what lies beside the original.
+        // A copy imports what lies beside the original.
         command.env("PYTHONPATH", &self.folder).env("PYTHONDONTWRITEBYTECODE", "1");
         command
     }
+}
+
+/// One program as text, which listens at `port`.
+#[derive(Clone, Debug)]
+pub(super) struct CourseSource {
+    text: String,
+    port: u16,
+}
+
+impl CourseSource {
+    /// The same program, listening at another port.
+    pub(super) fn listening_at(&self, port: u16) -> String {
+        with_ports(&self.text, &[(self.port, port)])
+    }
+}
+
+/// The port of the back end with this number, from 1 to [`BACKENDS_MAX`].
+fn backend_port(number: usize) -> u16 {
+    BEFORE_BACKENDS + number as u16
+}
+
+/// The source with each of the first ports replaced by the second, where it is a number by itself.
+/// All in one pass: a new port may be one of the old ones.
+fn with_ports(source: &str, ports: &[(u16, u16)]) -> String {
+    let mut text = String::with_capacity(source.len());
+    let mut done = 0;
+    for (place, number) in numbers(source) {
+        let port = ports.iter().find(|(old, _)| old.to_string() == number);
+        if let Some((_, new)) = port {
+            text += &source[done..place];
+            text += &new.to_string();
+            done = place + number.len();
+        }
+    }
+    text + &source[done..]
+}
+
+/// The numbers of a source and where they stand; not the digits of a name such as `async_server9001`.
+fn numbers(source: &str) -> impl Iterator<Item = (usize, &str)> {
+    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut rest = 0;
+    let words = std::iter::from_fn(move || {
+        let start = rest + source[rest..].find(is_word)?;
+        let end =
+            source[start..].find(|letter| !is_word(letter)).map_or(source.len(), |length| start + length);
+        rest = end;
+        Some((start, &source[start..end]))
+    });
+    words.filter(|(_, word)| word.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Comments out the back ends behind the first `wanted`, as the course did by hand between two
@@ -113,33 +173,17 @@ fn backend_number(line: &str) -> Option<usize> {
 }
 
 /// Refuses if the Python has no `asyncore`, without which the course's async programs do not start.
-pub(super) fn check_asyncore(python: &Path) -> Result<(), StandError> {
+pub(super) fn check_asyncore(python: &Path, checkout: &Path) -> Result<(), StandError> {
     let mut command = Command::new(python);
-    command.args(["-W", "ignore", "-c", "import asyncore"]);
+    command.args(["-W", "ignore", "-c", "import asyncore"]).env("PYTHONPATH", checkout);
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => Err(StandError::Missing(format!(
-            "{} has no asyncore, which Python 3.12 removed: the course's async programs need Python 3.11 or older",
+            "{} has no asyncore, which Python 3.12 removed: the course's async programs need Python 3.11 or older, or pyasyncore",
             python.display()
         ))),
         Err(error) => Err(failed(format!("{} cannot be started: {error}", python.display()))),
-    }
-}
-
-/// Refuses if the port of a program that listens nowhere else cannot be had.
-pub(super) fn check_port(address: SocketAddr) -> Result<(), StandError> {
-    let port = address.port();
-    // On all addresses, as the course's programs do.
-    match TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(failed(match error.kind() {
-            ErrorKind::AddrInUse => format!("port {port} is taken, and the course's program knows no other"),
-            ErrorKind::PermissionDenied => {
-                format!("port {port} needs privileges, and the course's program knows no other: run as root")
-            }
-            _ => format!("port {port} cannot be had: {error}"),
-        })),
     }
 }
 
@@ -189,22 +233,37 @@ mod tests {
     }
 
     #[test]
-    fn a_balancer_that_names_fewer_back_ends_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("lb.py"), SOURCE).unwrap();
-        for number in 1..=3 {
-            fs::write(folder.path().join(format!("async_server900{number}.py")), "").unwrap();
-        }
-        let course = Course::open(folder.path(), true, 3).unwrap();
-        assert!(course.balancer_source(2).is_ok());
-        let error = course.balancer_source(3).unwrap_err().to_string();
-        assert!(error.ends_with("lb.py names 2 of 3 back ends"), "{error}");
+    fn ports_are_replaced_where_they_are_numbers_by_themselves() {
+        let source =
+            "import async_server9001 # 9001\nself.bind(('0.0.0.0',9001))\nx = 90011 + 9001.5 + p9001\n";
+        let changed = with_ports(source, &[(9001, 9002), (9002, 1)]);
+        let expected =
+            "import async_server9001 # 9002\nself.bind(('0.0.0.0',9002))\nx = 90011 + 9002.5 + p9001\n";
+        assert_eq!(changed, expected);
+        assert_eq!(with_ports("666", &[(666, 44444)]), "44444");
+        assert_eq!(with_ports("", &[(666, 44444)]), "");
     }
 
     #[test]
-    fn a_taken_port_is_refused() {
-        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
-        let error = check_port(listener.local_addr().unwrap()).unwrap_err().to_string();
-        assert!(error.contains("is taken"), "{error}");
+    fn a_balancer_that_names_fewer_back_ends_or_another_port_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("lb.py"), format!("{SOURCE}portnumber=44444\n")).unwrap();
+        for number in 1..=3 {
+            fs::write(folder.path().join(format!("async_server900{number}.py")), "9001").unwrap();
+        }
+        let course = Course::open(folder.path(), true, 3).unwrap();
+        let backends = [61001, 61002, 61004].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let source = course.balancer_source(&backends[..2]).unwrap().listening_at(62000);
+        assert!(
+            source.contains("('127.0.0.1', 61001)") && source.contains("('127.0.0.1',61002)"),
+            "{source}"
+        );
+        assert!(source.contains("# self.servers.append(('127.0.0.1', 9004))"), "{source}");
+        assert!(source.ends_with("portnumber=62000\n"), "{source}");
+        let error = course.balancer_source(&backends).err().unwrap().to_string();
+        assert!(error.ends_with("lb.py names 2 of 3 back ends"), "{error}");
+        assert!(course.backend_source(1).is_ok());
+        let error = course.backend_source(2).err().unwrap().to_string();
+        assert!(error.ends_with("async_server9002.py names no port 9002"), "{error}");
     }
 }

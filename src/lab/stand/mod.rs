@@ -177,9 +177,9 @@ impl Stand {
         let recipe = recipes.balancer(&backend_addresses)?;
         let (balancer, address) = match recipe.listen {
             Listen::Given => start_on_a_free_port(&recipe, &folder)?,
-            Listen::Told | Listen::Fixed(_) => {
+            Listen::Told => {
                 let balancer = launch(&recipe, &folder)?;
-                let address = reach(&recipe, &balancer)?;
+                let address = balancer.wait_until_it_listens()?;
                 (balancer, address)
             }
         };
@@ -219,10 +219,13 @@ impl Stand {
     pub fn restart_backend(&mut self, index: usize) -> Result<(), StandError> {
         let backend = &mut self.backends[index];
         if backend.process.is_none() {
-            let recipe = &backend.recipe;
-            let command = recipe.command_at(self.backend_addresses[index]).map_err(StandError::folder)?;
+            let (recipe, address) = (&backend.recipe, self.backend_addresses[index]);
+            let command = recipe.command_at(address).map_err(StandError::folder)?;
             let process = Process::start(&recipe.name, command, &self.folder)?;
-            reach(recipe, &process)?;
+            match recipe.listen {
+                Listen::Told => drop(process.wait_until_it_listens()?),
+                Listen::Given => process.wait("answer", || answers(address))?,
+            }
             backend.process = Some(process);
         }
         Ok(())
@@ -238,37 +241,33 @@ impl Drop for Stand {
     }
 }
 
-/// Starts all before it waits for any: they get ready side by side.
+/// Starts all that can be started before it waits for any: they get ready side by side.
 fn start_backends(
     recipes: Vec<Recipe>,
     folder: &Folder,
 ) -> Result<(Vec<BackEnd>, Vec<SocketAddr>), StandError> {
-    let mut backends = Vec::new();
+    let mut started = Vec::new();
     for recipe in recipes {
-        let process = launch(&recipe, folder)?;
-        backends.push((recipe, process));
+        let (process, address) = match recipe.listen {
+            Listen::Told => (launch(&recipe, folder)?, None),
+            Listen::Given => {
+                let (process, address) = start_on_a_free_port(&recipe, folder)?;
+                (process, Some(address))
+            }
+        };
+        started.push((recipe, process, address));
     }
-    let addresses =
-        backends.iter().map(|(recipe, process)| reach(recipe, process)).collect::<Result<Vec<_>, _>>()?;
-    let backends =
-        backends.into_iter().map(|(recipe, process)| BackEnd { recipe, process: Some(process) }).collect();
+    let (mut backends, mut addresses) = (Vec::new(), Vec::new());
+    for (recipe, process, address) in started {
+        addresses.push(address.map_or_else(|| process.wait_until_it_listens(), Ok)?);
+        backends.push(BackEnd { recipe, process: Some(process) });
+    }
     Ok((backends, addresses))
 }
 
 fn launch(recipe: &Recipe, folder: &Folder) -> Result<Process, StandError> {
-    if let Listen::Fixed(address) = recipe.listen {
-        course::check_port(address)?;
-    }
     let command = recipe.command().map_err(StandError::folder)?;
     Process::start(&recipe.name, command, folder)
-}
-
-/// Waits until the program can be reached, and says where.
-fn reach(recipe: &Recipe, process: &Process) -> Result<SocketAddr, StandError> {
-    match recipe.listen {
-        Listen::Fixed(address) => process.wait("answer", || answers(address)).map(|()| address),
-        Listen::Told | Listen::Given => process.wait_until_it_listens(),
-    }
 }
 
 /// Starts a program that must be told its port and cannot be told to take any.

@@ -23,9 +23,14 @@ const PYTHON_SOURCES: [(&str, &str); 7] = [
 /// Makes the command that runs our role of this name; its flags come behind.
 pub(super) type RoleCommand = Arc<dyn Fn(&str) -> Command + Send + Sync>;
 
+/// Makes of a command one that ends with the lab.
+pub(super) type Guard = Arc<dyn Fn(Command) -> Command + Send + Sync>;
+
 /// How each program is started.
 pub struct Programs {
     pub(super) role: RoleCommand,
+    /// For programs that are not ours and cannot be told.
+    pub(super) guard: Guard,
     /// The Python interpreter: a name to be looked for, or a path.
     pub python: PathBuf,
     /// HAProxy, likewise.
@@ -37,28 +42,49 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Our roles out of the running executable, by its hidden subcommand: `lab role lb-async -- ...`.
+    /// Our roles out of the running executable, by its hidden subcommand: `lab role LAB lb-async -- ...`.
     ///
     /// Errors: the system does not tell which file is running.
     pub fn of_this_executable() -> io::Result<Programs> {
         let executable = env::current_exe()?;
-        Ok(Programs::with_roles(move |role| {
+        let this = executable.clone();
+        let programs = Programs::with_roles(move |role| {
             let mut command = Command::new(&executable);
-            command.args(["role", role, "--"]);
+            command.args(["role", &std::process::id().to_string(), role, "--"]);
             command
-        }))
+        });
+        Ok(Programs { guard: Arc::new(move |command| run_by(&this, &command)), ..programs })
     }
 
     /// Our roles by the command that `role` makes of a name.
     pub fn with_roles(role: impl Fn(&str) -> Command + Send + Sync + 'static) -> Programs {
         Programs {
             role: Arc::new(role),
+            guard: Arc::new(|command| command),
             python: "python3".into(),
             haproxy: "haproxy".into(),
             nginx: "nginx".into(),
             apache: "apache2".into(),
         }
     }
+}
+
+/// The same command by way of `lab role run`, which sets what a child must set itself.
+fn run_by(executable: &Path, command: &Command) -> Command {
+    let mut by = Command::new(executable);
+    by.args(["role", &std::process::id().to_string(), "run", "--"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => by.env(name, value),
+            None => by.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        by.current_dir(folder);
+    }
+    by
 }
 
 /// Finds `program`, or says which Debian package has it.

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use super::course::{self, Course};
+use super::course::{self, Course, CourseSource};
 use super::folder::Folder;
-use super::programs::{self, Programs, RoleCommand};
+use super::programs::{self, Guard, Programs, RoleCommand};
 use super::{Contender, StandError, StandOptions, peers};
+use crate::defaults;
 
 /// Port 0: a free one.
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -27,8 +28,6 @@ pub(super) enum Listen {
     Told,
     /// We: it is given a port that was free a moment ago, and says nothing when it has it.
     Given,
-    /// Its source.
-    Fixed(SocketAddr),
 }
 
 impl Recipe {
@@ -73,7 +72,9 @@ impl Recipes<'_> {
                 Err(StandError::Failed("the course's programs have their backlog in the source".to_owned()))
             }
             Contender::CourseThreaded(_) => programs::find_python(programs).map(drop),
-            Contender::CourseAsync(_) => course::check_asyncore(&programs::find_python(programs)?),
+            Contender::CourseAsync(checkout) => {
+                course::check_asyncore(&programs::find_python(programs)?, checkout)
+            }
             Contender::Haproxy => programs::find(&programs.haproxy, "haproxy").map(drop),
             Contender::Nginx => nginx_module(&programs::find(&programs.nginx, "nginx-light")?).map(drop),
             Contender::Apache if !Path::new(peers::APACHE_MODULES).is_dir() => Err(StandError::Missing(
@@ -92,22 +93,33 @@ impl Recipes<'_> {
         let extra = self.options.backend_extra.clone();
         let backlog = self.backlog_flag();
         let name = format!("backend-{number}");
+        let flags = || Ok([self.root_flag()?, backlog, extra.clone()].concat());
         Ok(match self.contender {
-            Contender::PythonThreaded => {
-                self.python(name, "server_thread_http.py", [backlog, extra].concat())?
-            }
-            Contender::PythonAsync => self.python(name, "server_async_http.py", [backlog, extra].concat())?,
+            Contender::PythonThreaded => self.python(name, "server_thread_http.py", flags()?)?,
+            Contender::PythonAsync => self.python(name, "server_async_http.py", flags()?)?,
             Contender::CourseThreaded(_) | Contender::CourseAsync(_) => {
                 let course = self.course()?;
-                let script = PathBuf::from(course.backend_name(number));
-                self.course_program(name, course.backend_address(number), script, course, extra)?
+                let (file, source) = (course.backend_name(number), course.backend_source(number)?);
+                self.course_program(name, file, source, extra)?
             }
             // The peers are measured as balancers, over the same back ends as our poll loop.
-            Contender::Threaded => {
-                self.role(name, "web-server", ["--model", "threaded"], [backlog, extra].concat())
-            }
-            _ => self.role(name, "web-server", ["--model", "async"], [backlog, extra].concat()),
+            Contender::Threaded => self.role(name, "web-server", ["--model", "threaded"], flags()?),
+            _ => self.role(name, "web-server", ["--model", "async"], flags()?),
         })
+    }
+
+    /// All back ends serve the same site: that of the project, or an empty one where the lab is run
+    /// elsewhere. The page that is asked for by default is in neither.
+    fn root_flag(&self) -> Result<Vec<String>, StandError> {
+        let site = match std::fs::canonicalize(defaults::ROOT) {
+            Ok(site) if site.is_dir() => site,
+            _ => {
+                let empty = self.folder.path().join("site");
+                std::fs::create_dir_all(&empty).map_err(StandError::folder)?;
+                empty
+            }
+        };
+        Ok(vec!["--root".to_owned(), site.display().to_string()])
     }
 
     /// The balancer over `backends`.
@@ -126,10 +138,8 @@ impl Recipes<'_> {
             }
             Contender::CourseThreaded(_) | Contender::CourseAsync(_) => {
                 let course = self.course()?;
-                let source = course.balancer_source(backends.len())?;
-                let script =
-                    self.folder.write(course.balancer_name(), &source).map_err(StandError::folder)?;
-                self.course_program(name, course.balancer_address(), script, course, extra)?
+                let source = course.balancer_source(backends)?;
+                self.course_program(name, course.balancer_name().to_owned(), source, extra)?
             }
             Contender::Haproxy | Contender::Nginx | Contender::Apache => self.peer(name, backends, extra)?,
         })
@@ -158,26 +168,30 @@ impl Recipes<'_> {
     ) -> Result<Recipe, StandError> {
         let python = programs::find_python(self.programs)?;
         let folder = self.folder.path().to_owned();
+        let guard = Guard::clone(&self.programs.guard);
         Ok(Recipe::new(name, Listen::Told, move |listen| {
             let mut command = programs::python(&python, source, &folder);
             command.arg(listen.port().to_string()).args(&arguments);
-            Ok(command)
+            Ok(guard(command))
         }))
     }
 
     fn course_program(
         &self,
         name: String,
-        address: SocketAddr,
-        script: PathBuf,
-        course: Course,
+        file: String,
+        source: CourseSource,
         arguments: Vec<String>,
     ) -> Result<Recipe, StandError> {
         let python = programs::find_python(self.programs)?;
-        Ok(Recipe::new(name, Listen::Fixed(address), move |_| {
+        let (course, folder) = (self.course()?, self.folder.path().to_owned());
+        let guard = Guard::clone(&self.programs.guard);
+        Ok(Recipe::new(name, Listen::Given, move |listen| {
+            let script = folder.join(&file);
+            std::fs::write(&script, source.listening_at(listen.port()))?;
             let mut command = course.command(&python, &script);
             command.args(&arguments);
-            Ok(command)
+            Ok(guard(command))
         }))
     }
 
@@ -195,6 +209,7 @@ impl Recipes<'_> {
         };
         let folder = self.folder.path().to_owned();
         let (backends, backlog) = (backends.to_vec(), self.options.backlog);
+        let guard = Guard::clone(&programs.guard);
         Ok(Recipe::new(name, Listen::Given, move |listen| {
             let is_root = rustix::process::geteuid().is_root();
             let site = peers::Site { folder: &folder, listen, backlog, backends: &backends, is_root };
@@ -208,7 +223,7 @@ impl Recipes<'_> {
             std::fs::write(&path, configuration)?;
             let mut command = Command::new(&program);
             command.args(foreground).arg(path).args(&extra).current_dir(&folder);
-            Ok(command)
+            Ok(guard(command))
         }))
     }
 

@@ -91,8 +91,10 @@ fn roles_get_their_flags() {
     let (balancer, backend) = (ask(stand.address()).unwrap(), ask(*first).unwrap());
     let flags = format!("--backend {first} --backend {second} --backlog 7 --workers 3");
     assert!(balancer.ends_with(&format!("lb-threaded --listen 127.0.0.1:0 {flags}")), "{balancer}");
-    let flags = "--model threaded --listen 127.0.0.1:0 --backlog 7 --no-park";
-    assert!(backend.ends_with(&format!("web-server {flags}")), "{backend}");
+    let site = std::fs::canonicalize("public").unwrap();
+    let flags = format!("--root {} --backlog 7 --no-park", site.display());
+    let expected = format!("web-server --model threaded --listen 127.0.0.1:0 {flags}");
+    assert!(backend.ends_with(&expected), "{backend}");
     expect_nothing_left(stand);
 }
 
@@ -178,10 +180,8 @@ fn peers_balance_and_leave_nothing_running() {
         };
         for _ in 0..4 {
             let answer = ask(stand.address()).unwrap();
-            assert!(
-                answer.contains("web-server --model async --listen 127.0.0.1:0"),
-                "{contender}: {answer}"
-            );
+            let expected = "web-server --model async --listen 127.0.0.1:0";
+            assert!(answer.contains(expected), "{contender}: {answer}");
         }
         expect_nothing_left(stand);
     }

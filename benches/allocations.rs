@@ -1,0 +1,155 @@
+//! Allocations a request, once a connection is warm: `cargo bench --bench allocations`.
+//!
+//! The claim is none, and the exit status holds it. The three machines of the core are driven without
+//! a socket, as a driver would do it: what came is put in, what is to be sent is taken out, request
+//! after request on one kept connection, or connection after connection where the name says so.
+//! `allocation-counter` counts what this thread asks of the allocator.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use giliran::balance::Group;
+use giliran::exchange::{Exchange, Gateway};
+use giliran::forward::Rules;
+use giliran::now::Now;
+use giliran::relay::Relay;
+use giliran::route::Routes;
+use giliran::settings::Timeouts;
+use giliran::site::{Role, Site};
+use giliran::web::{Output, Web};
+
+/// Requests before the count begins: buffers, caches and lists have grown to what they need by then.
+const WARM_UP: u32 = 100;
+/// Requests that are counted.
+const COUNTED: u32 = 1000;
+
+const PAGE: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n";
+const PICTURE: &[u8] = b"GET /images/pokijan.jpg HTTP/1.1\r\nHost: a\r\nAccept: image/*\r\n\r\n";
+const DOCUMENT: &[u8] = b"GET /pdf/nfc.pdf HTTP/1.1\r\nHost: a\r\nRange: bytes=1000-\r\n\r\n";
+const FORM: &[u8] = b"POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nsatu!";
+const MISSING: &[u8] = b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n";
+const ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nsatu";
+const CHUNKED_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsatu\r\n0\r\n\r\n";
+
+fn main() -> ExitCode {
+    let now = Now { instant: Instant::now(), wall: UNIX_EPOCH + Duration::from_secs(1_626_183_073) };
+    let site =
+        Site::open(Role::Generic, Path::new("public")).expect("the project's folder is the current one");
+    let site = Arc::new(site);
+    let group =
+        Arc::new(Group::new("bench", (9001..=9005).map(|port| ([127, 0, 0, 1], port).into()).collect()));
+    let gateway = Gateway { routes: Routes::new(Arc::clone(&group)), rules: Rules::default() };
+    let gateway = Arc::new(gateway);
+    println!("| machine | one request | allocations | bytes |\n|---|---|---|---|");
+
+    let mut all_are_free = true;
+    let mut count = |machine: &str, what: &str, request: &mut dyn FnMut()| {
+        for _ in 0..WARM_UP {
+            request();
+        }
+        let counted = allocation_counter::measure(|| (0..COUNTED).for_each(|_| request()));
+        let each = |total: u64| total as f64 / f64::from(COUNTED);
+        println!("| {machine} | {what} | {} | {} |", each(counted.count_total), each(counted.bytes_total));
+        all_are_free &= counted.count_total == 0;
+    };
+    for (what, request) in
+        [("a fixed page", PAGE), ("a file in memory", PICTURE), ("a form", FORM), ("404", MISSING)]
+    {
+        let mut web = web(&site, &now);
+        count("`Web`", what, &mut || answer(&mut web, request, &now));
+    }
+    let mut web_with_file = web(&site, &now);
+    count("`Web`", "a part of a file on the disk", &mut || answer(&mut web_with_file, DOCUMENT, &now));
+    count("`Web`", "a connection of its own", &mut || answer(&mut web(&site, &now), PAGE, &now));
+    for (what, request, said) in [
+        ("kept on both sides", PAGE, ANSWER),
+        ("a form", FORM, ANSWER),
+        ("a chunked answer", PAGE, CHUNKED_ANSWER),
+    ] {
+        let mut exchange = exchange(&gateway, &now);
+        count("`Exchange`", what, &mut || forward(&mut exchange, request, said, &now));
+    }
+    let fresh = &mut || forward(&mut exchange(&gateway, &now), PAGE, ANSWER, &now);
+    count("`Exchange`", "a connection of its own", fresh);
+    let mut joined = join(&group, &now);
+    count("`Relay`", "on a joined connection", &mut || relay(&mut joined, &now));
+    count("`Relay`", "a connection of its own", &mut || relay(&mut join(&group, &now), &now));
+
+    if all_are_free { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn client() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 22530))
+}
+
+/// A connection that is never told that it has had enough requests.
+fn web(site: &Arc<Site>, now: &Now) -> Web {
+    Web::new("bench", client(), Arc::clone(site), Timeouts::default(), u32::MAX, now.instant, now)
+}
+
+fn exchange(gateway: &Arc<Gateway>, now: &Now) -> Exchange {
+    Exchange::new("bench", client(), Arc::clone(gateway), Timeouts::default(), u32::MAX, now.instant, now)
+}
+
+fn join(group: &Arc<Group>, now: &Now) -> Relay {
+    let mut relay = Relay::new("bench", client(), Arc::clone(group), Timeouts::default(), now.instant, now);
+    relay.choose_backend(now, || Waker::noop().clone()).expect("all back ends are up");
+    relay.connected(now);
+    relay
+}
+
+/// Copies `bytes` to where a read would have put them.
+fn read_into(space: &mut [u8], bytes: &[u8]) -> usize {
+    space[..bytes.len()].copy_from_slice(bytes);
+    bytes.len()
+}
+
+/// Request in, answer out.
+fn answer(web: &mut Web, request: &[u8], now: &Now) {
+    let count = read_into(web.client_space(), request);
+    web.client_received(count, now);
+    assert!(web.wants().write_client, "an answer to {}", request.escape_ascii());
+    while web.wants().write_client {
+        let count = match web.client_output() {
+            Output::Bytes { first, second, .. } => first.len() + second.len(),
+            Output::File { length, .. } => length as usize,
+        };
+        web.client_sent(count, now);
+    }
+}
+
+/// Request in, request to the back end, its answer in, answer out.
+fn forward(exchange: &mut Exchange, request: &[u8], said: &[u8], now: &Now) {
+    let count = read_into(exchange.client_space(), request);
+    exchange.client_received(count, now);
+    exchange.choose_backend(now, || Waker::noop().clone()).expect("all back ends are up");
+    exchange.connected(true, now);
+    while exchange.wants().write_backend {
+        let count = exchange.backend_output().iter().map(|bytes| bytes.len()).sum();
+        exchange.backend_sent(count, now);
+    }
+    let count = read_into(exchange.backend_space(), said);
+    exchange.backend_received(count, now);
+    while exchange.wants().write_client {
+        let count = exchange.client_output().iter().map(|bytes| bytes.len()).sum();
+        exchange.client_sent(count, now);
+    }
+    assert!(exchange.release_backend(now).keep, "the back end's connection may be kept");
+    let wants = exchange.wants();
+    assert!(wants.read_client && !wants.write_client, "the next request is awaited");
+}
+
+/// Bytes there, bytes back.
+fn relay(relay: &mut Relay, now: &Now) {
+    let count = read_into(relay.client_space(), PAGE);
+    relay.client_received(count, now);
+    relay.backend_sent(relay.backend_output().len(), now);
+    let count = read_into(relay.backend_space(), ANSWER);
+    relay.backend_received(count, now);
+    relay.client_sent(relay.client_output().len(), now);
+}

@@ -1,0 +1,61 @@
+//! Bodies followed to their end: by length, and by chunks that come whole or in pieces.
+//!
+//! Nothing is copied here, so a body by length costs the same however long it is; of a chunked one
+//! every byte of framing is looked at and none of the content.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use giliran::http::body::{BodyReader, Part};
+use giliran::http::framing::Framing;
+
+/// As long as the course's PDF file.
+const BODY_BYTES: usize = 550_558;
+/// What one read brings at most, in a buffer of ordinary size.
+const READ_BYTES: usize = 16 * 1024;
+
+pub(crate) fn bench(criterion: &mut Criterion) {
+    let plain = vec![b'x'; BODY_BYTES];
+    let mut group = criterion.benchmark_group("framing");
+    group.throughput(Throughput::Bytes(BODY_BYTES as u64));
+    group.bench_function("length/reads-16k", |bencher| {
+        bencher.iter(|| follow(Framing::Length(BODY_BYTES as u64), black_box(&plain), READ_BYTES));
+    });
+    // nginx and HAProxy send chunks of a buffer each, programs that print line by line short ones.
+    for chunk in [8192, 64] {
+        let body = chunked(&plain, chunk);
+        for (pieces, piece) in [("whole", body.len()), ("reads-16k", READ_BYTES), ("reads-100", 100)] {
+            group.bench_function(BenchmarkId::new(format!("chunks-{chunk}"), pieces), |bencher| {
+                bencher.iter(|| follow(Framing::Chunked, black_box(&body), piece));
+            });
+        }
+    }
+    group.finish();
+}
+
+/// `content` in chunks of this size, the last one shorter.
+fn chunked(content: &[u8], size: usize) -> Vec<u8> {
+    let mut body = Vec::new();
+    for chunk in content.chunks(size) {
+        body.extend(format!("{:x}\r\n", chunk.len()).bytes());
+        body.extend(chunk);
+        body.extend(b"\r\n");
+    }
+    body.extend(b"0\r\n\r\n");
+    body
+}
+
+/// Follows a body that comes in pieces of this size, and gives the bytes of its content.
+fn follow(framing: Framing, body: &[u8], piece: usize) -> usize {
+    let mut reader = BodyReader::new(framing);
+    let mut content = 0;
+    for mut piece in body.chunks(piece) {
+        while let Some(part) = reader.next(piece).expect("a sound body") {
+            let (Part::Content(count) | Part::Framing(count) | Part::Trailer(count)) = part;
+            content += if matches!(part, Part::Content(_)) { count } else { 0 };
+            piece = &piece[count..];
+        }
+    }
+    assert!(reader.is_done() && content == BODY_BYTES);
+    content
+}

@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""What an idle connection costs in memory: ours, HAProxy's and nginx's.
+
+    python3 benches/memory.py [--connections 10000] [--json FILE] [--markdown FILE|-]
+
+Each program is warmed up, then gets that many clients; each asks once, is answered, and stays. What
+its processes have grown by (PSS of all of them), divided by the clients. What the kernel holds for
+the sockets is the same for all and not in it. As many clients as the limit on open files allows: a
+balancer of bytes has two sockets for each. About two minutes.
+"""
+
+import argparse
+import contextlib
+import json
+import pathlib
+import select
+import socket
+import time
+
+from compare import document, stand
+
+# What each of ours is measured against, by what it does for a connection.
+KINDS = {
+    "static files": (["web-threaded", "web-async"], ["nginx-static"]),
+    "requests": (["proxy-threaded", "proxy-async", "lb-threaded-http", "lb-async-http"], ["haproxy-http", "nginx-http"]),
+    "bytes": (["lb-threaded-tcp", "lb-async-tcp"], ["haproxy-tcp", "nginx-stream"]),
+}
+REQUEST = b"GET /index.html HTTP/1.1\r\nHost: bench\r\n\r\n"
+ANSWER_END = b"percobaan"
+# Descriptors for listeners, logs, back ends of the HTTP modes and the like.
+SPARE_FILES = 1000
+# Clients from one address: the kernel has some 28,000 ports for each, and those of the last run rest a minute.
+CLIENTS_PER_ADDRESS = 5000
+# Every worker has had one by then, and few are there at once: places for many are what is measured.
+WARM_UP_ROUNDS, WARM_UP_CLIENTS = 20, 10
+# Neither side may end a connection by itself while the others are still being opened.
+PATIENCE = "--keep-alive=10m"
+# Linux has it since 4.2, Python's socket module since 3.12.
+IP_BIND_ADDRESS_NO_PORT = 24
+
+
+def main():
+    options = arguments()
+    if options.saved:
+        results = json.loads(options.saved.read_text())
+    else:
+        results = run(options)
+    print(report(results))
+    if options.markdown:
+        document.show(options.markdown, "memory", report(results))
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--connections", type=int, default=10_000)
+    parser.add_argument("--only", metavar="TARGET,..", help="these programs only")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="saves the figures")
+    parser.add_argument("--from", dest="saved", type=pathlib.Path, metavar="FILE", help="shows saved figures")
+    parser.add_argument("--markdown", metavar="FILE", help="puts the table in its marked place of a document")
+    return parser.parse_args()
+
+
+def run(options):
+    with stand.Stand() as place:
+        count = min(options.connections, (place.files - SPARE_FILES) // 2)
+        results = {"machine": stand.machine(), "connections": count, "growth": {}}
+        ports = place.start_backends("nginx")
+        for target in stand.wanted([name for kind in KINDS.values() for name in sum(kind, [])], options.only):
+            ours = target.startswith(("web-", "proxy-", "lb-"))
+            program = place.start_target(target, ports, more=[PATIENCE] if ours else [], CONNECTIONS=count + 100)
+            results["growth"][target] = grown(program, count)
+            place.stop(program)
+            if options.json:
+                options.json.write_text(json.dumps(results, indent=1) + "\n")
+    return results
+
+
+def grown(program, count):
+    """Memory before and with so many idle clients."""
+    for _ in range(WARM_UP_ROUNDS):
+        with held(program, WARM_UP_CLIENTS):
+            pass
+    time.sleep(1)
+    before = program.pss_bytes()
+    with held(program, count) as clients:
+        time.sleep(1)
+        after = program.pss_bytes()
+        alive = count - ended(clients)
+        stand.progress(f"{program.name}: {(after - before) / count:.0f} bytes a connection")
+    return {"before": before, "after": after, "alive": alive, "each": (after - before) / count}
+
+
+@contextlib.contextmanager
+def held(program, count):
+    """So many clients, each of which has asked once and been answered."""
+    clients = []
+    try:
+        for number in range(count):
+            client = socket.socket()
+            clients.append(client)
+            client.settimeout(10)
+            client.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            client.bind((f"127.0.0.{2 + number // CLIENTS_PER_ADDRESS}", 0))
+            client.connect((stand.HOST, program.port))
+            client.sendall(REQUEST)
+            answer = b""
+            while not answer.endswith(ANSWER_END):
+                piece = client.recv(4096)
+                if not piece:
+                    raise ConnectionError(f"{program.name} closed client {number} after {answer!r}")
+                answer += piece
+        yield clients
+    finally:
+        for client in clients:
+            client.close()
+
+
+def ended(clients):
+    """How many of them have been closed by the other side."""
+    poll = select.poll()
+    for client in clients:
+        poll.register(client, select.POLLIN)
+    return len(poll.poll(0))
+
+
+def report(results):
+    rows = [["", "a connection", "before all, MB", "to the better one of", "", "bar", ""],
+            ["---", "--:", "--:", "---", "--:", "--:", "---"]]
+    growth = results["growth"]
+    for kind, (ours, peers) in KINDS.items():
+        peers = [peer for peer in peers if peer in growth]
+        best = min((growth[peer]["each"] for peer in peers), default=None)
+        for target in [*ours, *peers]:
+            if target not in growth:
+                continue
+            each, lost = growth[target]["each"], results["connections"] - growth[target]["alive"]
+            row = [f"`{target}`", f"{each:,.0f} bytes" + (f" ({lost} were closed)" if lost else "")]
+            row.append(f"{growth[target]['before'] / 1e6:.1f}")
+            if target in ours and best:
+                ratio = each / best
+                verdict = "met" if round(ratio, 2) <= 1 and not lost else "**missed**"
+                row += [", ".join(peers), f"{ratio:.2f}", "1.0", verdict]
+            rows.append(row + [""] * (7 - len(row)))
+    return "\n\n".join([f"{results['connections']:,} idle connections, each of which has asked once.",
+                        document.table(rows), stand.machine_sentence(results["machine"])])
+
+
+if __name__ == "__main__":
+    main()
