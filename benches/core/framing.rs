@@ -5,7 +5,7 @@
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput};
+use criterion::{BenchmarkId, Criterion};
 use giliran::http::body::{BodyReader, Part};
 use giliran::http::framing::Framing;
 
@@ -17,7 +17,6 @@ const READ_BYTES: usize = 16 * 1024;
 pub(crate) fn bench(criterion: &mut Criterion) {
     let plain = vec![b'x'; BODY_BYTES];
     let mut group = criterion.benchmark_group("framing");
-    group.throughput(Throughput::Bytes(BODY_BYTES as u64));
     group.bench_function("length/reads-16k", |bencher| {
         bencher.iter(|| follow(Framing::Length(BODY_BYTES as u64), black_box(&plain), READ_BYTES));
     });
