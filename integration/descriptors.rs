@@ -2,7 +2,7 @@
 //! over by itself.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::backend::Backend;
 use crate::support::client::{Client, get, request};
@@ -21,13 +21,26 @@ both![
 
 /// Leaves a role so many descriptors more than it has now.
 fn leave(role: &Role, count: u64) {
-    let id = role.process().id();
-    let open: BTreeSet<u64> = std::fs::read_dir(format!("/proc/{id}/fd"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap())
-        .collect();
-    let mut free = (0..).filter(|number| !open.contains(number));
-    limit_descriptors_of(id, free.nth(usize::try_from(count).unwrap()).unwrap());
+    let free =
+        |open: &BTreeSet<u64>| (0..).filter(|number| !open.contains(number)).nth(count as usize).unwrap();
+    let open = settled(|| role.process().descriptors());
+    limit_descriptors_of(role.process().id(), free(&open));
+}
+
+/// What `look` gives once it has given the same for a while: a process that has just begun, or has
+/// just lost a client, is about to close what it seems to have.
+fn settled<T: PartialEq>(look: impl Fn() -> T) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let (mut seen, mut since) = (look(), Instant::now());
+    while since.elapsed() < Duration::from_millis(50) {
+        assert!(Instant::now() < deadline, "it never settles");
+        let now = look();
+        if now != seen {
+            (seen, since) = (now, Instant::now());
+        }
+        std::thread::yield_now();
+    }
+    seen
 }
 
 /// Takes all that a role has left: clients that come one by one, until it lets no more in.
@@ -40,8 +53,9 @@ fn crowd(role: &Role) -> Vec<Client> {
         // Until it is answered, or will not be.
         while client.wire().is_silent_for(Duration::from_millis(20)) && role.logged("accepting pauses") == 0 {
         }
-        if role.logged("no descriptor or local port is left") > 0 {
+        if role.logged("accepting pauses") == 0 && client.wire().exact(1).is_err() {
             // It was let in with the last one, and closed for want of another: so that nobody is any more.
+            role.wait_for_log("no descriptor or local port is left");
             leave(role, 0);
         }
         inside.push(client);

@@ -1,6 +1,7 @@
 //! A child process that cannot outlive its test: its lines are collected, its end is awaited with a
 //! deadline, and whatever is left of it is killed and reaped.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -98,6 +99,12 @@ impl Process {
             behind_name.split_whitespace().nth(field - 3).and_then(|ticks| ticks.parse().ok()).unwrap()
         };
         (ticks(14) + ticks(15)) / 100.0 // Linux shows 100 ticks a second on every platform
+    }
+
+    /// The numbers of the descriptors it has open.
+    pub fn descriptors(&self) -> BTreeSet<u64> {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect()
     }
 
     /// How often its threads have been switched: for one that waits, how often it was woken.
