@@ -3,12 +3,16 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// True where an accepted socket has the listener's `TCP_NODELAY`, which spares a system call for
 /// each connection; elsewhere the acceptor sets it. A test holds this to what the system does.
 pub const ACCEPTED_INHERIT_NODELAY: bool = cfg!(target_os = "linux");
+
+/// Longest wait of a read of an accepted socket, if that is one that waits.
+pub const ACCEPTED_READ_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// True where an accepted socket has the listener's receive timeout, which spares whoever reads with
 /// calls that wait another one. A test holds this to what the system does.
@@ -32,6 +36,12 @@ fn try_bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?;
+    // What is to be inherited is set before the first client can come: one may, as soon as we listen,
+    // and one whose reads wait for ever would never meet a deadline. Who waits for clients with calls
+    // that wait looks up as often, and finds nothing to do.
+    if ACCEPTED_INHERIT_TIMEOUT {
+        socket.set_read_timeout(Some(ACCEPTED_READ_TIMEOUT))?;
+    }
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())
@@ -117,8 +127,6 @@ mod tests {
     #[test]
     fn accepted_sockets_have_the_timeout_of_their_listener_where_we_say_so() {
         let listener = bind(any_port(), 8).unwrap();
-        let timeout = Some(std::time::Duration::from_millis(250));
-        socket2::SockRef::from(&listener).set_read_timeout(timeout).unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();
         // The system rounds it to its own clock.

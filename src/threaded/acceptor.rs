@@ -12,7 +12,7 @@ use super::{Connection, Turn, lot::Parker};
 use crate::live::Live;
 use crate::net::accept::AcceptError;
 use crate::net::clock;
-use crate::net::listen::{ACCEPTED_INHERIT_NODELAY, ACCEPTED_INHERIT_TIMEOUT};
+use crate::net::listen::ACCEPTED_INHERIT_NODELAY;
 use crate::net::shutdown::Shutdown;
 use crate::status::OpenConnections;
 
@@ -28,11 +28,6 @@ pub(crate) fn start<C: Connection>(
     open: &OpenConnections,
     shutdown: &Shutdown,
 ) -> io::Result<JoinHandle<()>> {
-    // For the sockets that it accepts: a worker's read then has its time limit without another call.
-    // The acceptor itself looks up as often, and finds nothing to do.
-    if ACCEPTED_INHERIT_TIMEOUT {
-        socket2::SockRef::from(&listener).set_read_timeout(Some(TICK))?;
-    }
     let wakes = listener.try_clone()?;
     // A listener that is shut down lets its accept return, and refuses whoever comes.
     shutdown.subscribe(move || _ = socket2::SockRef::from(&wakes).shutdown(std::net::Shutdown::Both));

@@ -21,6 +21,7 @@ use super::queue::Queue;
 use super::{Connection, Turn};
 use crate::live::Live;
 use crate::net::clock;
+use crate::net::listen::ACCEPTED_READ_TIMEOUT;
 use crate::net::shutdown::Shutdown;
 use crate::now::Now;
 use crate::settings::Settings;
@@ -28,7 +29,7 @@ use crate::status::Place;
 
 /// Longest single wait of a worker: how soon it sees a drain, and how long a quiet connection may
 /// have a worker to itself.
-pub(crate) const TICK: Duration = Duration::from_millis(250);
+pub(crate) const TICK: Duration = ACCEPTED_READ_TIMEOUT;
 
 /// A client that was accepted, and its place among the open ones.
 #[derive(Debug)]
