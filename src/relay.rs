@@ -2,7 +2,7 @@
 //!
 //! Contract: each byte read from one side is sent to the other, in order and once; the end of one
 //! side's sending is passed on when its last byte is out, and the other direction goes on. A
-//! direction whose reader is slow fills its buffer of [`BUFFER_BYTES`](crate::defaults::BUFFER_BYTES)
+//! direction whose reader is slow fills its buffer of [`BUFFER_BYTES`]
 //! and then is not read from: the kernel slows the sender down. A direction whose last read filled the
 //! buffer carries a long stream, and goes through a [`Pipe`] while it lasts.
 //!
