@@ -78,8 +78,9 @@ pub const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(30);
 /// the client gets to read the answer instead of a reset (nginx `lingering_timeout`: 5 s).
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Bytes thrown away while lingering before the connection is closed all the same.
-pub const LINGER_BYTES_MAX: u64 = 1024 * 1024;
+/// Bytes thrown away while lingering before the connection is closed all the same: more than a photo
+/// that was too large and is on its way has, whose sender would otherwise get a reset and no 413.
+pub const LINGER_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// For connections in flight to finish after SIGTERM or Ctrl-C: Docker kills after 10 s.
 pub const DRAIN: Duration = Duration::from_secs(8);
