@@ -47,6 +47,12 @@ impl OpenConnections {
         Some(Place { shared: Arc::clone(&self.shared) })
     }
 
+    /// A place for one who may or may not come: `None` if fewer than half are free.
+    pub fn take_spare(&self) -> Option<Place> {
+        let is_roomy = self.count() < self.shared.most / 2;
+        if is_roomy { self.take() } else { None }
+    }
+
     /// How many are open.
     pub fn count(&self) -> usize {
         self.shared.counts().open

@@ -1,11 +1,11 @@
-//! From a listener to the queue: one thread a listener that does nothing else.
+//! From a listener to the queue: one thread a listener, for as long as no idle worker is at the door.
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::door::Door;
 use super::pool::{Accepted, Crowd, Parked, Patience, Pool, TICK, Work};
 use super::queue::Queue;
 use super::{Connection, Turn, lot::Parker};
@@ -23,15 +23,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Starts the thread of one listener. It ends with the drain.
 pub(crate) fn start<C: Connection>(
     number: usize,
-    listener: TcpListener,
+    door: Arc<Door>,
     pool: &Pool<C>,
     open: &OpenConnections,
     shutdown: &Shutdown,
 ) -> io::Result<JoinHandle<()>> {
-    let wakes = listener.try_clone()?;
-    // A listener that is shut down lets its accept return, and refuses whoever comes.
-    shutdown.subscribe(move || _ = socket2::SockRef::from(&wakes).shutdown(std::net::Shutdown::Both));
+    let closes = Arc::clone(&door);
+    shutdown.subscribe(move || closes.close());
     let acceptor = Acceptor {
+        door,
         queue: Arc::clone(&pool.queue),
         parker: pool.parker.clone(),
         shared: pool.shared.clone(),
@@ -39,10 +39,11 @@ pub(crate) fn start<C: Connection>(
         open: open.clone(),
         shutdown: shutdown.clone(),
     };
-    thread::Builder::new().name(format!("acceptor-{number}")).spawn(move || acceptor.run(&listener))
+    thread::Builder::new().name(format!("acceptor-{number}")).spawn(move || acceptor.run())
 }
 
 struct Acceptor<C: Connection> {
+    door: Arc<Door>,
     queue: Arc<Queue<Work<C>>>,
     parker: Parker<C>,
     shared: Live<C::Shared>,
@@ -52,9 +53,9 @@ struct Acceptor<C: Connection> {
 }
 
 impl<C: Connection> Acceptor<C> {
-    fn run(&self, listener: &TcpListener) {
+    fn run(&self) {
         let mut told = false;
-        while !self.shutdown.is_draining() {
+        while self.door.wait_until_unattended() {
             // The place comes first: a client that has none waits in the kernel's backlog, not in ours.
             let Some(place) = self.open.take() else {
                 if !std::mem::replace(&mut told, true) {
@@ -63,7 +64,7 @@ impl<C: Connection> Acceptor<C> {
                 self.open.wait_for_close(PAUSE);
                 continue;
             };
-            match listener.accept() {
+            match self.door.accept() {
                 Ok((client, peer)) => {
                     told = false;
                     self.enqueue(Accepted { client, peer, at: clock::now().instant, place });

@@ -1,9 +1,9 @@
 //! The threaded driver: a fixed pool of workers, and calls that wait.
 //!
 //! ```text
-//!   acceptor-0 --bounded queue--> worker-00 .. worker-63 --waits long--> lot (one poller thread)
-//!       ^                              ^                                   |
-//!    accept(2)                         +---- readable, or its time is up --+
+//!   accept(2) ---- idle at the door ------> worker-00 .. worker-63 --waits long--> lot (one poller thread)
+//!       |                                      ^      ^                             |
+//!   acceptor-0 --all busy--> bounded queue ----+      +-- readable, or its time up --+
 //! ```
 //!
 //! A worker takes one connection and serves it with calls that wait: it reads the request, connects,
@@ -15,6 +15,7 @@
 //! |---|---|---|
 //! | `web` `gateway` `relay` | one connection of each service, phase by phase | the same names |
 //! | `pool` `queue` | the workers, what waits for them, and who may wait | `reactor` |
+//! | `door` | who waits at a listener: idle workers or the acceptor | `listeners` |
 //! | `acceptor` | from the listener to the queue | `reactor` (`accept`) |
 //! | `lot` | connections that wait without a worker | `reactor` |
 //! | `bell` | how one is called that waits for a back end with room | the same name |
@@ -22,6 +23,7 @@
 
 mod acceptor;
 mod bell;
+mod door;
 mod gateway;
 mod lot;
 mod pool;
@@ -44,6 +46,7 @@ use crate::service::{Offer, Service};
 use crate::settings::Settings;
 use crate::status::OpenConnections;
 use crate::wants::Wants;
+use door::Door;
 use pool::{Patience, Pool};
 
 /// Serves the listeners until `shutdown`; see [`crate::service::serve`].
@@ -133,11 +136,14 @@ fn run<C: Connection>(
     // The service was looked at to choose this kind of connection.
     let Some(shared) = shared else { return Err(io::Error::other("the service is of another kind")) };
     let open = OpenConnections::new(settings.connections_max);
-    let pool = Pool::<C>::start(shared, settings, shutdown)?;
-    let acceptors = listeners
+    let count = listeners.len();
+    let door = |listener| Arc::new(Door::new(listener, settings.workers, count));
+    let doors: Vec<_> = listeners.into_iter().map(door).collect();
+    let pool = Pool::<C>::start(shared, &doors, &open, settings, shutdown)?;
+    let acceptors = doors
         .into_iter()
         .enumerate()
-        .map(|(number, listener)| acceptor::start(number, listener, &pool, &open, shutdown))
+        .map(|(number, door)| acceptor::start(number, door, &pool, &open, shutdown))
         .collect::<io::Result<Vec<_>>>()?;
     shutdown.wait();
     let until = clock::now().instant + settings.timeouts.drain;

@@ -1,4 +1,4 @@
-//! The queue and its workers: a fixed number of threads that take connections in turn.
+//! The workers: a fixed number of threads that take connections in turn, from the queue or at a door.
 //!
 //! Contract: at most `queue` connections wait and at most `workers` are served; a panic costs the
 //! connection it happened to, and is logged. The threads are `threadpool`'s; its own queue has no
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use threadpool::ThreadPool;
 
 use super::bell::Bells;
+use super::door::Door;
 use super::lot::{Lot, Parker};
 use super::queue::Queue;
 use super::{Connection, Turn};
@@ -25,7 +26,7 @@ use crate::net::listen::ACCEPTED_READ_TIMEOUT;
 use crate::net::shutdown::Shutdown;
 use crate::now::Now;
 use crate::settings::Settings;
-use crate::status::Place;
+use crate::status::{OpenConnections, Place};
 
 /// Longest single wait of a worker: how soon it sees a drain, and how long a quiet connection may
 /// have a worker to itself.
@@ -139,6 +140,8 @@ impl<C: Connection> Pool<C> {
     /// Starts the workers and the lot.
     pub(crate) fn start(
         shared: Live<C::Shared>,
+        doors: &[Arc<Door>],
+        open: &OpenConnections,
         settings: &Settings,
         shutdown: &Shutdown,
     ) -> io::Result<Pool<C>> {
@@ -158,11 +161,18 @@ impl<C: Connection> Pool<C> {
         let threads =
             threadpool::Builder::new().num_threads(settings.workers).thread_name("worker".to_owned()).build();
         for number in 0..settings.workers {
-            let worker = Worker { shared: shared.clone(), crowd: Arc::clone(&crowd), parker: parker.clone() };
-            let queue = Arc::clone(&queue);
+            let worker = Worker {
+                // Each has a door of its own: it cannot wait at two.
+                door: doors.get(number % doors.len().max(1)).map(Arc::clone),
+                open: open.clone(),
+                queue: Arc::clone(&queue),
+                shared: shared.clone(),
+                crowd: Arc::clone(&crowd),
+                parker: parker.clone(),
+            };
             threads.execute(move || {
                 name_thread(number);
-                worker.run(&queue);
+                worker.run();
             });
         }
         Ok(Pool { queue, parker, shared, lot, threads, crowd })
@@ -200,20 +210,38 @@ fn name_thread(number: usize) {
 }
 
 struct Worker<C: Connection> {
+    door: Option<Arc<Door>>,
+    open: OpenConnections,
+    queue: Arc<Queue<Work<C>>>,
     shared: Live<C::Shared>,
     crowd: Arc<Crowd>,
     parker: Parker<C>,
 }
 
 impl<C: Connection> Worker<C> {
-    fn run(&self, queue: &Queue<Work<C>>) {
-        while let Some(work) = queue.pop() {
+    fn run(&self) {
+        while let Some(work) = self.next() {
             self.crowd.busy.fetch_add(1, Ordering::Relaxed);
             if panic::catch_unwind(AssertUnwindSafe(|| self.serve(work))).is_err() {
                 log::error!("a connection was lost to a panic of its worker");
             }
             self.crowd.busy.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+
+    /// What is in the queue comes first, then who is at the door; then whichever returns to the queue.
+    fn next(&self) -> Option<Work<C>> {
+        match self.queue.take() {
+            Ok(work) => Some(work),
+            Err(idle) => self.accept(idle).map(Work::Fresh).or_else(|| self.queue.pop()),
+        }
+    }
+
+    /// Waits at the door a moment, if it may.
+    fn accept(&self, idle: usize) -> Option<Accepted> {
+        let place = self.open.take_spare()?;
+        let (client, peer) = self.door.as_ref()?.accept_as_worker(idle)?;
+        Some(Accepted { client, peer, at: clock::now().instant, place })
     }
 
     fn serve(&self, work: Work<C>) {

@@ -56,6 +56,12 @@ impl<T> Queue<T> {
         self.add(state, entry)
     }
 
+    /// Takes the oldest entry if there is one; otherwise the number of workers that wait for the next.
+    pub(crate) fn take(&self) -> Result<T, usize> {
+        let mut state = self.state();
+        state.entries.pop_front().ok_or(state.idle)
+    }
+
     /// Takes the oldest entry, waiting for one; `None` once the queue is closed and empty.
     pub(crate) fn pop(&self) -> Option<T> {
         let mut state = self.state();
