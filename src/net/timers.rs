@@ -4,53 +4,50 @@
 //! here: the entry fires early, the owner asks the connection when its deadline really is and sets
 //! that. So a busy connection costs the queue one entry every now and then, not one a read.
 
-use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
-/// Which key is to be looked at when. A key is what the owner knows a connection by.
-#[derive(Debug)]
-pub struct Timers<Key> {
-    queue: BTreeSet<(Instant, Key)>,
-    moments: HashMap<Key, Instant>,
+/// Which connection is to be looked at when. A key is its place in the owner's table: small, and used
+/// again when the connection is gone.
+#[derive(Debug, Default)]
+pub struct Timers {
+    queue: BTreeSet<(Instant, usize)>,
+    /// The entry of each key, by key.
+    moments: Vec<Option<Instant>>,
 }
 
-impl<Key: Copy + Hash + Ord> Default for Timers<Key> {
-    fn default() -> Timers<Key> {
-        Timers::new()
-    }
-}
-
-impl<Key: Copy + Hash + Ord> Timers<Key> {
+impl Timers {
     /// No timers.
-    pub fn new() -> Timers<Key> {
-        Timers { queue: BTreeSet::new(), moments: HashMap::new() }
+    pub fn new() -> Timers {
+        Timers::default()
     }
 
     /// Looks at `key` at the latest at `at`. If it is to be looked at before that already, that stays:
     /// when it fires the owner sets the real deadline.
-    pub fn set(&mut self, key: Key, at: Instant) {
-        match self.moments.get(&key) {
-            Some(moment) if *moment <= at => return,
-            Some(moment) => {
-                self.queue.remove(&(*moment, key));
-            }
-            None => {}
+    pub fn set(&mut self, key: usize, at: Instant) {
+        if key >= self.moments.len() {
+            self.moments.resize(key + 1, None);
         }
-        self.moments.insert(key, at);
-        self.queue.insert((at, key));
+        match self.moments[key].replace(at) {
+            Some(moment) if moment <= at => self.moments[key] = Some(moment),
+            Some(moment) => {
+                self.queue.remove(&(moment, key));
+                self.queue.insert((at, key));
+            }
+            None => _ = self.queue.insert((at, key)),
+        }
     }
 
     /// Forgets `key`: its connection is closed.
-    pub fn clear(&mut self, key: Key) {
-        if let Some(moment) = self.moments.remove(&key) {
+    pub fn clear(&mut self, key: usize) {
+        if let Some(moment) = self.moments.get_mut(key).and_then(Option::take) {
             self.queue.remove(&(moment, key));
         }
     }
 
     /// Takes out one key whose moment has come; call until `None`. The owner may set it again
     /// meanwhile, to a moment after `now`.
-    pub fn expired(&mut self, now: Instant) -> Option<Key> {
+    pub fn expired(&mut self, now: Instant) -> Option<usize> {
         let (moment, key) = *self.queue.first()?;
         if moment > now {
             return None;
@@ -79,9 +76,10 @@ impl<Key: Copy + Hash + Ord> Timers<Key> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::HashMap;
     use std::time::Duration;
 
-    fn all_expired(timers: &mut Timers<usize>, now: Instant) -> Vec<usize> {
+    fn all_expired(timers: &mut Timers, now: Instant) -> Vec<usize> {
         std::iter::from_fn(|| timers.expired(now)).collect()
     }
 
@@ -137,7 +135,7 @@ mod tests {
                 due.sort_unstable();
                 prop_assert_eq!(all_expired(&mut timers, base + Duration::from_secs(second)), due);
             }
-            prop_assert!(timers.moments.is_empty());
+            prop_assert!(timers.is_empty() && timers.moments.iter().all(Option::is_none));
         }
     }
 }

@@ -57,7 +57,7 @@ pub(crate) struct Reactor<C: Connection> {
     drain: Duration,
     connections: Places<Entry<C>>,
     owners: Owners,
-    timers: Timers<usize>,
+    timers: Timers,
     /// Connections to be served in this turn, each once.
     due: Vec<usize>,
     /// Those that had enough for one turn.

@@ -134,7 +134,7 @@ struct Keeper<C: Connection> {
     received: Receiver<Order<C>>,
     places: Vec<Option<Parked<C>>>,
     free: Vec<usize>,
-    timers: Timers<usize>,
+    timers: Timers,
     /// The places of those who wait for a bell.
     bells: HashMap<u64, usize>,
     /// Those whose wait is over and for which the queue had no room yet.
