@@ -203,8 +203,8 @@ pub const TRIAL_BYTES_MAX: u64 = 1 << 30;
 /// Longest `?delay=` a test answer may ask for.
 pub const TRIAL_DELAY_MAX: Duration = Duration::from_secs(60);
 
-/// Lines the log holds while its file or terminal is slow; more are counted and dropped.
-pub const LOG_LINES_MAX: usize = 8192;
+/// Bytes of lines the log holds while its file or terminal is slow, some 8,000 lines; more are counted and dropped.
+pub const LOG_BYTES_MAX: usize = 1024 * 1024;
 
 /// Bytes of a PROXY header as a line of text, with its end: what the specification calls the worst case.
 pub const PROXY_LINE_BYTES_MAX: usize = 107;
@@ -227,9 +227,6 @@ pub const LOG_LEVEL: &str = "info";
 /// How long the log's writer lets lines gather after a write: a busy log costs a hundred writes a
 /// second and not one a line, and nobody reads faster.
 pub const LOG_PAUSE: Duration = Duration::from_millis(10);
-
-/// Bytes the log's writer gathers into one write.
-pub const LOG_BATCH_BYTES: usize = 64 * 1024;
 
 /// How long the end of the program waits for the log's last lines: a stuck terminal must not hold it.
 pub const LOG_FLUSH_MAX: Duration = Duration::from_secs(2);

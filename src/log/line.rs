@@ -91,11 +91,14 @@ fn plain(out: &mut String, event: &Event<'_>) -> fmt::Result {
         }
         Event::Closed(closing) => {
             out.write_str("closed")?;
-            fields(closing, &mut |key, field| match field {
-                Field::Bare(value) | Field::Text(value) if plain_word(&value.to_string()) => {
-                    write!(out, " {key}={value}")
+            fields(closing, &mut |key, field| {
+                out.push(' ');
+                out.push_str(key);
+                out.push('=');
+                match field {
+                    Field::Bare(value) => write!(out, "{value}"),
+                    Field::Text(value) => plain_or_quoted(out, value),
                 }
-                Field::Bare(value) | Field::Text(value) => write!(out, " {key}={}", Quoted(value)),
             })
         }
         Event::Own(words) => out.write_str(words),
@@ -190,11 +193,21 @@ impl fmt::Display for Tuple {
     }
 }
 
+/// Writes a value of a `key=value` line, in quotes if it needs them: it is looked at where it stands.
+fn plain_or_quoted(out: &mut String, value: &dyn fmt::Display) -> fmt::Result {
+    let start = out.len();
+    write!(out, "{value}")?;
+    if !is_plain_word(&out[start..]) {
+        out.truncate(start);
+        write!(out, "{}", Quoted(value))?;
+    }
+    Ok(())
+}
+
 /// True if a value needs no quotes in a `key=value` line.
-fn plain_word(value: &str) -> bool {
-    !value.is_empty()
-        && value.chars().all(|letter| !letter.is_whitespace() && !letter.is_control())
-        && !value.contains(['"', '\\', '='])
+fn is_plain_word(value: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'=');
+    !value.is_empty() && value.bytes().all(is_plain)
 }
 
 /// The pairs of `info!(key = value; "...")`, after the text.

@@ -1,7 +1,7 @@
 //! The log: what is told, in which form, and how it gets out.
 //!
 //! Contract: telling never blocks and never fails. A line is formatted on the calling thread, handed
-//! to one writer thread over a bounded channel, and dropped and counted if that is full; a level
+//! to one writer thread, and dropped and counted if too much waits for it; a level
 //! that is switched off costs one comparison.
 //!
 //! Connections are told through [`connection_from`], [`forwarded_to`] and [`closed`], everything
@@ -105,7 +105,7 @@ pub fn start(level: LevelFilter, format: Format, file: Option<PathBuf>) -> io::R
         return Ok(Guard);
     }
     clock::look_up_zone();
-    let writer = Writer::start(Target::open(file)?, format, defaults::LOG_LINES_MAX)?;
+    let writer = Writer::start(Target::open(file)?, format, defaults::LOG_BYTES_MAX)?;
     let logger = OUTLET.get_or_init(|| Logger { format, writer });
     log::set_logger(logger).map_err(|error| io::Error::other(error.to_string()))?;
     log::set_max_level(level);

@@ -1,29 +1,51 @@
 //! The log's writer: one thread that owns the file.
 //!
 //! Contract: [`Writer::send`] returns at once. Lines come out in the order they were sent; those
-//! that found the channel full are counted, and a line says how many they were. An error of the
+//! that found no room are counted, and a line says how many they were. An error of the
 //! file is told once on standard error and never ends the thread.
+//!
+//! Lines are gathered where they are sent, in one text behind a lock that is held for a copy and
+//! nothing else: a channel would carry each in memory of its own, made by one thread and freed by another.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select, unbounded};
+use crossbeam_channel::{Sender, bounded};
 
 use super::line::{self, Event};
 use super::{Format, clock};
-use crate::defaults::{LOG_BATCH_BYTES, LOG_FLUSH_MAX, LOG_PAUSE};
+use crate::defaults::{LOG_FLUSH_MAX, LOG_PAUSE};
 
 /// The callers' end.
 #[derive(Debug)]
 pub(super) struct Writer {
-    lines: Sender<Box<str>>,
-    /// Unbounded, but its messages are rare and answered, so it stays near empty.
-    orders: Sender<Order>,
-    dropped: Arc<AtomicU64>,
+    shared: Arc<Shared>,
+}
+
+/// What lies between callers and thread.
+#[derive(Debug)]
+struct Shared {
+    bytes_max: usize,
+    waiting: Mutex<Waiting>,
+    /// There is something to do, and the thread sleeps.
+    work: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Lines for the next write.
+    lines: String,
+    count: u64,
+    /// Rare, and answered: there are as many as threads that wait for an answer.
+    orders: Vec<Order>,
+    /// Since the start.
+    dropped: u64,
+    /// The thread sleeps until it is woken: while it is at work, or pauses, nobody need wake it.
+    is_asleep: bool,
+    closed: bool,
 }
 
 #[derive(Debug)]
@@ -35,15 +57,11 @@ enum Order {
 }
 
 impl Writer {
-    /// Starts the thread; at most `lines_max` lines wait for it.
-    pub(super) fn start(target: Target, format: Format, lines_max: usize) -> io::Result<Writer> {
-        let (lines, waiting) = bounded(lines_max);
-        let (orders, ordered) = unbounded();
-        let dropped = Arc::new(AtomicU64::new(0));
+    /// Starts the thread; at most `bytes_max` bytes wait for it.
+    pub(super) fn start(target: Target, format: Format, bytes_max: usize) -> io::Result<Writer> {
+        let shared = Arc::new(Shared { bytes_max, waiting: Mutex::default(), work: Condvar::new() });
         let desk = Desk {
-            lines: waiting,
-            orders: ordered,
-            dropped: Arc::clone(&dropped),
+            shared: Arc::clone(&shared),
             told_dropped: 0,
             target,
             format,
@@ -52,13 +70,21 @@ impl Writer {
             lost: 0,
         };
         thread::Builder::new().name("log-writer".into()).spawn(move || desk.run())?;
-        Ok(Writer { lines, orders, dropped })
+        Ok(Writer { shared })
     }
 
     /// Hands over one line, newline included, or drops and counts it.
     pub(super) fn send(&self, line: &str) {
-        if self.lines.try_send(line.into()).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        let mut waiting = self.shared.waiting();
+        if waiting.lines.len() + line.len() > self.shared.bytes_max {
+            waiting.dropped += 1;
+            return;
+        }
+        waiting.lines.push_str(line);
+        waiting.count += 1;
+        if std::mem::take(&mut waiting.is_asleep) {
+            drop(waiting);
+            self.shared.work.notify_one();
         }
     }
 
@@ -74,15 +100,29 @@ impl Writer {
 
     fn order(&self, order: fn(Sender<()>) -> Order) {
         let (done, answer) = bounded(1);
-        if self.orders.send(order(done)).is_ok() {
-            // Too late or gone: a stuck terminal must not hold up the end of the program.
-            let _ = answer.recv_timeout(LOG_FLUSH_MAX);
-        }
+        self.shared.waiting().orders.push(order(done));
+        self.shared.work.notify_one();
+        // Too late or gone: a stuck terminal must not hold up the end of the program.
+        let _ = answer.recv_timeout(LOG_FLUSH_MAX);
     }
 
     /// Lines dropped so far.
     pub(super) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        self.shared.waiting().dropped
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.waiting().closed = true;
+        self.shared.work.notify_one();
+    }
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing in here panics half way: what a panic elsewhere leaves behind is whole.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -118,14 +158,12 @@ impl Target {
 
 /// The thread's end.
 struct Desk {
-    lines: Receiver<Box<str>>,
-    orders: Receiver<Order>,
-    dropped: Arc<AtomicU64>,
-    /// How many of `dropped` a line has told of.
+    shared: Arc<Shared>,
+    /// How many of those dropped a line has told of.
     told_dropped: u64,
     target: Target,
     format: Format,
-    /// Lines gathered for one write.
+    /// Lines of one write.
     batch: String,
     batch_lines: u64,
     /// Lines that could not be written since the last that could; zero while all is well.
@@ -136,29 +174,39 @@ impl Desk {
     fn run(mut self) {
         loop {
             clock::look_up_zone();
-            select! {
-                recv(self.lines) -> line => match line {
-                    Ok(line) => self.gather(&line),
-                    Err(_) => return,
-                },
-                recv(self.orders) -> order => match order {
-                    Ok(order) => { self.obey(order); continue }
-                    Err(_) => return,
-                },
-            }
-            self.write_waiting();
-            // Lines gather meanwhile, so that a busy log is few large writes and few wake-ups; an
-            // order cuts the pause short.
-            match self.orders.recv_timeout(LOG_PAUSE) {
-                Ok(order) => self.obey(order),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.write_waiting(),
-            }
+            let Some(orders) = self.take_waiting() else { return };
+            self.write_batch();
+            orders.into_iter().for_each(|order| self.obey(order));
+            self.pause();
         }
     }
 
+    /// Waits for lines or orders and takes them; `None` once there will be no more.
+    fn take_waiting(&mut self) -> Option<Vec<Order>> {
+        let shared = Arc::clone(&self.shared);
+        let mut waiting = shared.waiting();
+        while waiting.lines.is_empty() && waiting.orders.is_empty() {
+            if waiting.closed {
+                return None;
+            }
+            waiting.is_asleep = true;
+            waiting = shared.work.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        waiting.is_asleep = false;
+        // The batch is empty: it changes places with the lines, and they with its memory.
+        std::mem::swap(&mut waiting.lines, &mut self.batch);
+        self.batch_lines = std::mem::take(&mut waiting.count);
+        let (dropped, orders) = (waiting.dropped, std::mem::take(&mut waiting.orders));
+        drop(waiting);
+        if dropped > self.told_dropped {
+            let count = dropped - self.told_dropped;
+            self.told_dropped = dropped;
+            self.say(&format!("{count} log lines were dropped: the log's file is slower than the traffic"));
+        }
+        Some(orders)
+    }
+
     fn obey(&mut self, order: Order) {
-        self.write_waiting();
         let done = match order {
             Order::Flush(done) => done,
             Order::Reopen(done) => {
@@ -170,27 +218,10 @@ impl Desk {
         let _ = done.send(());
     }
 
-    /// Writes what waits now, and not what comes while it writes: a flush must end under load.
-    fn write_waiting(&mut self) {
-        for _ in 0..self.lines.len() {
-            let Ok(line) = self.lines.try_recv() else { break };
-            self.gather(&line);
-        }
-        let dropped = self.dropped.load(Ordering::Relaxed);
-        if dropped > self.told_dropped {
-            let count = dropped - self.told_dropped;
-            self.told_dropped = dropped;
-            self.say(&format!("{count} log lines were dropped: the log's file is slower than the traffic"));
-        }
-        self.write_batch();
-    }
-
-    fn gather(&mut self, line: &str) {
-        self.batch.push_str(line);
-        self.batch_lines += 1;
-        if self.batch.len() >= LOG_BATCH_BYTES {
-            self.write_batch();
-        }
+    /// Lets lines gather, so that a busy log is few large writes and few wake-ups; an order cuts it short.
+    fn pause(&self) {
+        let may_pause = |waiting: &mut Waiting| waiting.orders.is_empty() && !waiting.closed;
+        drop(self.shared.work.wait_timeout_while(self.shared.waiting(), LOG_PAUSE, may_pause));
     }
 
     /// Adds a line of the log's own.
@@ -243,7 +274,7 @@ fn complain(words: &str) {
 mod tests {
     use super::*;
     use std::fs;
-    use std::sync::Mutex;
+    use crossbeam_channel::{Receiver, unbounded};
 
     pub(in crate::log) trait Sink: Write + Send + std::fmt::Debug {}
 
@@ -268,11 +299,11 @@ mod tests {
         }
     }
 
-    fn scripted(lines_max: usize) -> (Writer, Sender<io::Result<()>>, Arc<Mutex<String>>) {
+    fn scripted(bytes_max: usize) -> (Writer, Sender<io::Result<()>>, Arc<Mutex<String>>) {
         let (tickets, waiting) = unbounded();
         let written = Arc::new(Mutex::new(String::new()));
         let sink = Scripted { written: Arc::clone(&written), tickets: waiting };
-        let writer = Writer::start(Target::Other(Box::new(sink)), Format::Seed, lines_max).unwrap();
+        let writer = Writer::start(Target::Other(Box::new(sink)), Format::Seed, bytes_max).unwrap();
         (writer, tickets, written)
     }
 
@@ -281,7 +312,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         fs::write(&path, "old\n").unwrap();
-        let writer = Writer::start(Target::open(Some(path.clone())).unwrap(), Format::Text, 4096).unwrap();
+        let writer = Writer::start(Target::open(Some(path.clone())).unwrap(), Format::Text, 64 * 1024).unwrap();
         let mut wanted = String::from("old\n");
         for number in 0..1000 {
             let line = format!("line {number}\n");
@@ -296,7 +327,7 @@ mod tests {
     fn a_moved_file_is_opened_anew() {
         let folder = tempfile::tempdir().unwrap();
         let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
-        let writer = Writer::start(Target::open(Some(path.clone())).unwrap(), Format::Text, 16).unwrap();
+        let writer = Writer::start(Target::open(Some(path.clone())).unwrap(), Format::Text, 4096).unwrap();
         writer.send("one\n");
         writer.flush();
         fs::rename(&path, &moved).unwrap();
@@ -308,14 +339,14 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_find_the_channel_full_are_dropped_counted_and_told_of() {
-        let (writer, tickets, written) = scripted(2);
+    fn lines_that_find_no_room_are_dropped_counted_and_told_of() {
+        let (writer, tickets, written) = scripted(6);
         for number in 0..100 {
             writer.send(&format!("{number}\n"));
         }
-        // The writer may take one line, or one and then two more, before its first write waits.
+        // Three lines fit, and as many wait in the thread's first write.
         let dropped = writer.dropped();
-        assert!(dropped >= 100 - 5, "{dropped}");
+        assert!(dropped >= 100 - 6, "{dropped}");
         for _ in 0..10 {
             tickets.send(Ok(())).unwrap();
         }
@@ -338,7 +369,7 @@ mod tests {
 
     #[test]
     fn an_error_of_the_file_costs_its_lines_and_not_the_thread() {
-        let (writer, tickets, written) = scripted(16);
+        let (writer, tickets, written) = scripted(64);
         tickets.send(Err(io::Error::from(io::ErrorKind::StorageFull))).unwrap();
         writer.send("lost\n");
         writer.flush();
