@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::http::head::FieldSpace;
 use crate::now::Now;
 
 /// The moment at which each test begins; its wall clock stands at the course's own date.
@@ -14,6 +15,11 @@ pub(crate) fn start() -> Now {
 /// The client of each test.
 pub(crate) fn client() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 22530))
+}
+
+/// Room for a head that a test wants to keep.
+pub(crate) fn leaked_space<'b>() -> &'b mut FieldSpace<'b> {
+    Box::leak(Box::default())
 }
 
 /// How a stream of bytes comes in pieces.

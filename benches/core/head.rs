@@ -10,7 +10,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use giliran::defaults::HEAD_FIELDS_MAX;
 use giliran::http::framing;
-use giliran::http::head::{HeadScan, RequestHead, Scan};
+use giliran::http::head::{FieldSpace, HeadScan, RequestHead, Scan};
 
 /// What `curl http://127.0.0.1:9001/` sends.
 const CURL: &str = "GET / HTTP/1.1\r\nHost: 127.0.0.1:9001\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n";
@@ -46,7 +46,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
             bencher.iter(|| HeadScan::default().look(black_box(bytes)));
         });
         group.bench_function(BenchmarkId::new("parse", name), |bencher| {
-            bencher.iter(|| RequestHead::parse(black_box(bytes)).is_ok());
+            bencher.iter(|| RequestHead::parse(black_box(bytes), &mut FieldSpace::new()).is_ok());
         });
         group.bench_function(BenchmarkId::new("connection", name), |bencher| {
             bencher.iter(|| read(black_box(bytes)));
@@ -74,7 +74,8 @@ fn parse_with_httparse(bytes: &[u8]) -> usize {
 /// From bytes to what is known of a request before anything is done for it.
 fn read(bytes: &[u8]) -> (framing::Framing, bool) {
     let Ok(Scan::Whole(length)) = HeadScan::default().look(bytes) else { panic!("a whole head") };
-    let Ok(Some(head)) = RequestHead::parse(&bytes[..length]) else { panic!("a good head") };
+    let mut space = FieldSpace::new();
+    let Ok(Some(head)) = RequestHead::parse(&bytes[..length], &mut space) else { panic!("a good head") };
     let framing = framing::of_request(&head).expect("a plain framing");
     (framing, head.keeps_alive())
 }

@@ -5,7 +5,7 @@
 use giliran::buffer::Buffer;
 use giliran::forward::Rules;
 use giliran::http::framing;
-use giliran::http::head::{HeadScan, RequestHead, Scan};
+use giliran::http::head::{FieldSpace, HeadScan, RequestHead, Scan};
 use giliran_fuzz::client;
 use libfuzzer_sys::fuzz_target;
 
@@ -21,7 +21,8 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(httparse::Status::Complete(end)) = httparse::Request::new(&mut fields).parse(bytes) {
         assert_eq!(end, length, "the scan and the grammar disagree on the end");
     }
-    let Ok(Some(head)) = RequestHead::parse(&bytes[..length]) else { return };
+    let mut space = FieldSpace::new();
+    let Ok(Some(head)) = RequestHead::parse(&bytes[..length], &mut space) else { return };
     let Ok(framing) = framing::of_request(&head) else { return };
     if head.fields.iter().count() > 90 {
         return; // with those that we add there may be more than the next one takes
@@ -31,7 +32,8 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(out.is_empty());
         return;
     }
-    let forwarded = RequestHead::parse(out.bytes()).expect("well formed").expect("whole");
+    let mut space = FieldSpace::new();
+    let forwarded = RequestHead::parse(out.bytes(), &mut space).expect("well formed").expect("whole");
     assert_eq!(framing::of_request(&forwarded).expect("plain"), framing);
     assert_eq!((forwarded.method_name, forwarded.fields.all("host").count()), (head.method_name, 1));
     assert!(forwarded.host().eq_ignore_ascii_case(head.host()));

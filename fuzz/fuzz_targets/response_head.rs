@@ -3,13 +3,14 @@
 
 use giliran::buffer::Buffer;
 use giliran::forward::Rules;
-use giliran::http::head::{HeadScan, ResponseHead, Scan};
+use giliran::http::head::{FieldSpace, HeadScan, ResponseHead, Scan};
 use giliran::http::{Method, Version, framing};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(Scan::Whole(length)) = HeadScan::default().look(bytes) else { return };
-    let Ok(Some(head)) = ResponseHead::parse(&bytes[..length]) else { return };
+    let mut space = FieldSpace::new();
+    let Ok(Some(head)) = ResponseHead::parse(&bytes[..length], &mut space) else { return };
     if head.fields.iter().count() > 95 {
         return; // with those that we add there may be more than the next one takes
     }
@@ -20,7 +21,8 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(out.is_empty());
             continue;
         }
-        let passed = ResponseHead::parse(out.bytes()).expect("well formed").expect("whole");
+        let mut space = FieldSpace::new();
+        let passed = ResponseHead::parse(out.bytes(), &mut space).expect("well formed").expect("whole");
         assert_eq!(passed.status, head.status);
         assert_eq!(framing::of_response(&passed, method).expect("plain"), framing);
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use giliran::buffer::Buffer;
-use giliran::http::head::RequestHead;
+use giliran::http::head::{FieldSpace, RequestHead};
 use giliran::site::{Content, Role, Site};
 use giliran_fuzz::now;
 use libfuzzer_sys::fuzz_target;
@@ -17,7 +17,8 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
 });
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(Some(head)) = RequestHead::parse(bytes) else { return };
+    let mut space = FieldSpace::new();
+    let Ok(Some(head)) = RequestHead::parse(bytes, &mut space) else { return };
     let answer = SITE.answer(&head, &now());
     assert!((200..=599).contains(&answer.status));
     if let Content::File { file, offset, length } = &answer.body {

@@ -12,7 +12,7 @@ use giliran::exchange::{Exchange, Gateway};
 use giliran::forward::Rules;
 use giliran::http::body::{BodyReader, Part};
 use giliran::http::framing;
-use giliran::http::head::{HeadScan, RequestHead, Scan};
+use giliran::http::head::{FieldSpace, HeadScan, RequestHead, Scan};
 use giliran::route::Routes;
 use giliran::settings::Timeouts;
 use giliran::site::Site;
@@ -182,7 +182,8 @@ pub fn assert_one_request(bytes: &[u8]) {
         Ok(_) => return,
         Err(refusal) => panic!("a head that we would refuse was forwarded: {refusal}"),
     };
-    let head = match RequestHead::parse(&bytes[..length]) {
+    let mut space = FieldSpace::new();
+    let head = match RequestHead::parse(&bytes[..length], &mut space) {
         Ok(Some(head)) => head,
         other => panic!("a head that we would refuse was forwarded: {other:?}"),
     };

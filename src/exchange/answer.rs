@@ -9,7 +9,7 @@ use crate::forward;
 use crate::http::Version;
 use crate::http::body::{BodyReader, Part};
 use crate::http::framing::{self, Framing};
-use crate::http::head::{HeadScan, ResponseHead, Scan};
+use crate::http::head::{FieldSpace, HeadScan, ResponseHead, Scan};
 use crate::now::Now;
 
 /// The answer being passed on.
@@ -185,12 +185,13 @@ impl Exchange {
         let bytes = self.backend_input.bytes();
         let length = match scan.look(bytes) {
             Ok(Scan::Whole(length)) => length,
-            Ok(Scan::Try) => return ResponseHead::parse(bytes).map(|_| false),
+            Ok(Scan::Try) => return ResponseHead::parse(bytes, &mut FieldSpace::new()).map(|_| false),
             Ok(Scan::Partial) => return Ok(false),
             Err(_) => return Err("the head is longer than 16 KiB"),
         };
         *scan = HeadScan::default();
-        let head = ResponseHead::parse(&bytes[..length])?.ok_or("the head is not complete")?;
+        let mut space = FieldSpace::new();
+        let head = ResponseHead::parse(&bytes[..length], &mut space)?.ok_or("the head is not complete")?;
         if head.status == 101 {
             return self.switch_protocols(length);
         }
@@ -242,7 +243,8 @@ impl Exchange {
             return Err("101 without an Upgrade in the request");
         }
         let bytes = &self.backend_input.bytes()[..length];
-        let head = ResponseHead::parse(bytes)?.ok_or("the head is not complete")?;
+        let mut space = FieldSpace::new();
+        let head = ResponseHead::parse(bytes, &mut space)?.ok_or("the head is not complete")?;
         self.gateway.rules.response(&head, Framing::None, None, Version::Http11, &mut self.client_output)?;
         self.backend_input.consume(length);
         self.report_success();

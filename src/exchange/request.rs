@@ -6,7 +6,7 @@ use crate::ending::{Ending, How, Phase, Who};
 use crate::forward::{self, MaxForwards};
 use crate::http::body::{BodyReader, Part};
 use crate::http::framing::{self, Framing};
-use crate::http::head::RequestHead;
+use crate::http::head::{FieldSpace, RequestHead};
 use crate::http::{Method, Refusal, Version};
 use crate::now::Now;
 
@@ -186,7 +186,9 @@ impl Exchange {
         self.last_progress = now.instant;
         self.watches = false;
         let bytes = &self.client_input.bytes()[..length];
-        let head = RequestHead::parse(bytes)?.ok_or(Refusal::bad("The request head is not complete."))?;
+        let mut space = FieldSpace::new();
+        let head = RequestHead::parse(bytes, &mut space)?
+            .ok_or(Refusal::bad("The request head is not complete."))?;
         self.request_line.set(&head);
         self.request.method = head.method;
         self.request.version = head.version;

@@ -389,6 +389,7 @@ mod tests {
     use super::*;
     use crate::buffer::Buffer;
     use crate::http::framing;
+    use crate::testing::leaked_space;
     use proptest::prelude::*;
     use std::time::{Instant, SystemTime};
 
@@ -397,11 +398,11 @@ mod tests {
     }
 
     fn request_head(text: &str) -> RequestHead<'_> {
-        RequestHead::parse(text.as_bytes()).expect("a good head").expect("a whole head")
+        RequestHead::parse(text.as_bytes(), leaked_space()).expect("a good head").expect("a whole head")
     }
 
     fn response_head(text: &str) -> ResponseHead<'_> {
-        ResponseHead::parse(text.as_bytes()).expect("a good head").expect("a whole head")
+        ResponseHead::parse(text.as_bytes(), leaked_space()).expect("a good head").expect("a whole head")
     }
 
     fn try_forwarded(rules: &Rules, text: &str) -> Result<String, Refusal> {

@@ -115,10 +115,11 @@ fn length(fields: &Fields<'_>) -> Lengths {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::leaked_space;
 
     fn request(version: &str, fields: &str) -> Result<Framing, u16> {
         let text = format!("POST / HTTP/{version}\r\nHost: a\r\n{fields}\r\n");
-        let head = RequestHead::parse(text.as_bytes()).unwrap().unwrap();
+        let head = RequestHead::parse(text.as_bytes(), leaked_space()).unwrap().unwrap();
         of_request(&head).map_err(|refusal| refusal.status)
     }
 
@@ -157,7 +158,8 @@ mod tests {
     fn responses() {
         let framing = |method, status: u16, version: &str, fields: &str| {
             let text = format!("HTTP/{version} {status} X\r\n{fields}\r\n");
-            of_response(&ResponseHead::parse(text.as_bytes()).unwrap().unwrap(), method).map_err(|_| ())
+            of_response(&ResponseHead::parse(text.as_bytes(), leaked_space()).unwrap().unwrap(), method)
+                .map_err(|_| ())
         };
         let get = Method::Get;
         assert_eq!(framing(get, 200, "1.1", "Content-Length: 5\r\n"), Ok(Framing::Length(5)));

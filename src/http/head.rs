@@ -1,8 +1,10 @@
 //! Heads: a request line or status line and its fields, read from bytes that arrive in any pieces.
 //!
 //! Contract: [`HeadScan`] says when a head is whole, in time linear in its bytes however slowly
-//! they come; [`RequestHead::parse`] and [`ResponseHead::parse`] borrow from the buffer and allocate
-//! nothing. The grammar is httparse's; the rules about what may be in a head are here.
+//! they come; [`RequestHead::parse`] and [`ResponseHead::parse`] borrow from the buffer and from the
+//! [`FieldSpace`] they are lent, and allocate nothing. The grammar is httparse's; the rules about what may be in a head are here.
+
+use std::mem::MaybeUninit;
 
 use super::{Method, Refusal, Version, list};
 use crate::defaults::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, REQUEST_LINE_BYTES_MAX};
@@ -83,25 +85,34 @@ pub struct Field<'b> {
     pub value: &'b [u8],
 }
 
+/// Room for the fields of one head, lent by whoever reads it. Some kilobytes, most of which are never
+/// written: a head that carried them would cost more to hand on than to read.
+#[derive(Debug)]
+pub struct FieldSpace<'b>([MaybeUninit<httparse::Header<'b>>; HEAD_FIELDS_MAX]);
+
+impl<'b> FieldSpace<'b> {
+    /// Room for as many fields as a head may have.
+    pub const fn new() -> FieldSpace<'b> {
+        FieldSpace([const { MaybeUninit::uninit() }; HEAD_FIELDS_MAX])
+    }
+}
+
+impl Default for FieldSpace<'_> {
+    fn default() -> Self {
+        FieldSpace::new()
+    }
+}
+
 /// The fields of a head, in order.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'b> {
-    list: [Field<'b>; HEAD_FIELDS_MAX],
-    count: usize,
+    list: &'b [httparse::Header<'b>],
 }
 
 impl<'b> Fields<'b> {
-    fn new(parsed: &[httparse::Header<'b>]) -> Fields<'b> {
-        let mut list = [Field { name: "", value: b"" }; HEAD_FIELDS_MAX];
-        for (field, header) in list.iter_mut().zip(parsed) {
-            *field = Field { name: header.name, value: super::trim(header.value) };
-        }
-        Fields { list, count: parsed.len() }
-    }
-
     /// All of them, as they came.
     pub fn iter(&self) -> impl Iterator<Item = Field<'b>> {
-        self.list[..self.count].iter().copied()
+        self.list.iter().map(|header| Field { name: header.name, value: super::trim(header.value) })
     }
 
     /// The values of each field line of this name.
@@ -147,10 +158,9 @@ impl<'b> RequestHead<'b> {
     ///
     /// Errors: 400 for syntax, a missing or doubled `Host` and a target that contradicts it; 431 for
     /// too many fields; 505 for another version.
-    pub fn parse(bytes: &'b [u8]) -> Result<Option<RequestHead<'b>>, Refusal> {
-        let mut headers = [httparse::EMPTY_HEADER; HEAD_FIELDS_MAX];
-        let mut request = httparse::Request::new(&mut headers);
-        match request.parse(bytes) {
+    pub fn parse(bytes: &'b [u8], space: &'b mut FieldSpace<'b>) -> Result<Option<RequestHead<'b>>, Refusal> {
+        let mut request = httparse::Request::new(&mut []);
+        match request.parse_with_uninit_headers(bytes, &mut space.0) {
             Ok(httparse::Status::Complete(_)) => {}
             Ok(httparse::Status::Partial) => return Ok(None),
             Err(httparse::Error::TooManyHeaders) => {
@@ -169,7 +179,7 @@ impl<'b> RequestHead<'b> {
             method_name,
             target,
             version: if version == 0 { Version::Http10 } else { Version::Http11 },
-            fields: Fields::new(request.headers),
+            fields: Fields { list: request.headers },
         };
         head.check_target()?;
         head.check_host()?;
@@ -272,10 +282,12 @@ pub struct ResponseHead<'b> {
 
 impl<'b> ResponseHead<'b> {
     /// Reads a head: `Ok(None)` if it is not whole yet, `Err` with the fault if it is no HTTP/1 answer.
-    pub fn parse(bytes: &'b [u8]) -> Result<Option<ResponseHead<'b>>, &'static str> {
-        let mut headers = [httparse::EMPTY_HEADER; HEAD_FIELDS_MAX];
-        let mut response = httparse::Response::new(&mut headers);
-        match response.parse(bytes) {
+    pub fn parse(
+        bytes: &'b [u8],
+        space: &'b mut FieldSpace<'b>,
+    ) -> Result<Option<ResponseHead<'b>>, &'static str> {
+        let (config, mut response) = (httparse::ParserConfig::default(), httparse::Response::new(&mut []));
+        match config.parse_response_with_uninit_headers(&mut response, bytes, &mut space.0) {
             Ok(httparse::Status::Complete(_)) => {}
             Ok(httparse::Status::Partial) => return Ok(None),
             Err(httparse::Error::TooManyHeaders) => return Err("more than 100 fields in the answer"),
@@ -291,7 +303,7 @@ impl<'b> ResponseHead<'b> {
             version: if version == 0 { Version::Http10 } else { Version::Http11 },
             status,
             reason: response.reason.unwrap_or(""),
-            fields: Fields::new(response.headers),
+            fields: Fields { list: response.headers },
         }))
     }
 
@@ -343,10 +355,11 @@ fn refuse_version(bytes: &[u8]) -> Option<Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::leaked_space;
     use proptest::prelude::*;
 
     fn request(text: &str) -> Result<RequestHead<'_>, u16> {
-        match RequestHead::parse(text.as_bytes()) {
+        match RequestHead::parse(text.as_bytes(), leaked_space()) {
             Ok(Some(head)) => Ok(head),
             Ok(None) => panic!("not whole: {text:?}"),
             Err(refusal) => Err(refusal.status),
@@ -378,7 +391,7 @@ mod tests {
         let mut scan = HeadScan::default();
         let text = b"\r\n\r\nGET / HTTP/1.0\r\n\r\n";
         assert_eq!(scan.look(text), Ok(Scan::Whole(text.len())));
-        assert!(RequestHead::parse(text).unwrap().is_some());
+        assert!(RequestHead::parse(text, leaked_space()).unwrap().is_some());
     }
 
     #[test]
@@ -467,11 +480,13 @@ mod tests {
     #[test]
     fn a_response_is_read() {
         let head =
-            ResponseHead::parse(b"HTTP/1.0 200 OK\r\nContent-type: text/plain\r\n\r\nhi").unwrap().unwrap();
+            ResponseHead::parse(b"HTTP/1.0 200 OK\r\nContent-type: text/plain\r\n\r\nhi", leaked_space())
+                .unwrap()
+                .unwrap();
         assert_eq!((head.status, head.reason, head.keeps_alive()), (200, "OK", false));
-        assert!(ResponseHead::parse(b"HTTP/1.1 200").unwrap().is_none());
-        assert!(ResponseHead::parse(b"hello\r\n\r\n").is_err());
-        assert!(ResponseHead::parse(b"HTTP/1.1 600 No\r\n\r\n").is_err());
+        assert!(ResponseHead::parse(b"HTTP/1.1 200", leaked_space()).unwrap().is_none());
+        assert!(ResponseHead::parse(b"hello\r\n\r\n", leaked_space()).is_err());
+        assert!(ResponseHead::parse(b"HTTP/1.1 600 No\r\n\r\n", leaked_space()).is_err());
     }
 
     proptest! {

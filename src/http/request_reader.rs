@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use super::Refusal;
-use super::head::{HeadScan, RequestHead, Scan};
+use super::head::{FieldSpace, HeadScan, RequestHead, Scan};
 use crate::now::Now;
 use crate::settings::Timeouts;
 
@@ -49,7 +49,7 @@ impl RequestReader {
         let scan = match scan {
             Ok(scan) => scan,
             // What was nonsense before the limit is called that, however many bytes came at once.
-            Err(limit) => return Err(RequestHead::parse(self.scan.seen(bytes)).err().unwrap_or(limit)),
+            Err(limit) => return Err(fault_of(self.scan.seen(bytes)).err().unwrap_or(limit)),
         };
         match scan {
             Scan::Whole(length) => {
@@ -57,9 +57,9 @@ impl RequestReader {
                 Ok(Some(length))
             }
             // Nonsense, a TLS hello for one, is refused now and not when the deadline comes.
-            Scan::Try => RequestHead::parse(bytes).map(|_| None),
+            Scan::Try => fault_of(bytes),
             // The last word on it: nonsense is answered even where its end is missing.
-            Scan::Partial if ended => RequestHead::parse(bytes).map(|_| None),
+            Scan::Partial if ended => fault_of(bytes),
             Scan::Partial => Ok(None),
         }
     }
@@ -93,6 +93,11 @@ impl RequestReader {
     }
 }
 
+/// The fault of a head that is not whole yet, if it has one already.
+fn fault_of(bytes: &[u8]) -> Result<Option<usize>, Refusal> {
+    RequestHead::parse(bytes, &mut FieldSpace::new()).map(|_| None)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,7 +111,7 @@ mod tests {
             match reader.look(&bytes, false, &now) {
                 Ok(None) => {}
                 Ok(Some(length)) => {
-                    return RequestHead::parse(&bytes[..length])
+                    return RequestHead::parse(&bytes[..length], &mut FieldSpace::new())
                         .map(|_| Some(length))
                         .map_err(|it| it.status);
                 }

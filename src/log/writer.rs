@@ -273,8 +273,8 @@ fn complain(words: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
     use crossbeam_channel::{Receiver, unbounded};
+    use std::fs;
 
     pub(in crate::log) trait Sink: Write + Send + std::fmt::Debug {}
 
@@ -312,7 +312,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         fs::write(&path, "old\n").unwrap();
-        let writer = Writer::start(Target::open(Some(path.clone())).unwrap(), Format::Text, 64 * 1024).unwrap();
+        let writer =
+            Writer::start(Target::open(Some(path.clone())).unwrap(), Format::Text, 64 * 1024).unwrap();
         let mut wanted = String::from("old\n");
         for number in 0..1000 {
             let line = format!("line {number}\n");

@@ -10,6 +10,7 @@ use super::*;
 use crate::buffer::Buffer;
 use crate::defaults::{CACHE_CHECK, CACHED_FILE_BYTES_MAX, CACHED_FILES_MAX};
 use crate::http::Version;
+use crate::testing::leaked_space;
 
 /// A site in a folder of its own, and a clock that is moved by hand. The clock starts an hour from
 /// now, so that the files just written count as settled.
@@ -51,7 +52,7 @@ impl Bench {
 
     fn ask(&self, request_line: &str, fields: &str) -> Answer {
         let text = format!("{request_line} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
-        let head = RequestHead::parse(text.as_bytes()).unwrap().unwrap();
+        let head = RequestHead::parse(text.as_bytes(), leaked_space()).unwrap().unwrap();
         self.site.answer(&head, &self.now)
     }
 

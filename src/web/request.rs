@@ -7,7 +7,7 @@ use crate::defaults::SITE_BODY_BYTES_MAX;
 use crate::ending::{Ending, How, Phase, Who};
 use crate::http::body::{BodyReader, Part};
 use crate::http::framing::{self, Framing};
-use crate::http::head::RequestHead;
+use crate::http::head::{FieldSpace, RequestHead};
 use crate::http::response::HEAD_ROOM;
 use crate::http::{Method, Refusal};
 use crate::now::Now;
@@ -77,7 +77,8 @@ impl Web {
     /// Decides on the answer to the head that is the first `length` bytes of the input.
     fn take_head(&mut self, length: usize, now: &Now) {
         self.account = Account { bytes_in: self.account.bytes_in, ..Account::open(self.reader.began(), now) };
-        let head = match RequestHead::parse(&self.input.bytes()[..length]) {
+        let mut space = FieldSpace::new();
+        let head = match RequestHead::parse(&self.input.bytes()[..length], &mut space) {
             Ok(Some(head)) => head,
             Ok(None) => return self.refuse(INCOMPLETE, How::Malformed, Phase::RequestHead, now),
             Err(refusal) => return self.refuse(refusal, How::Malformed, Phase::RequestHead, now),
