@@ -333,12 +333,13 @@ impl Exchanging {
     }
 }
 
-/// The newest kept connection to `backend` that is as it was left; the others are closed. The poller
-/// would tell of what has come, but perhaps only after this turn.
+/// The newest kept connection to `backend` that is as it was left; the others are closed. Of one that
+/// was read to its last byte the poller tells whatever came since, a turn late at most: that is as much
+/// as a look would know a moment from now, and who may be given a kept connection may ask again.
 fn take_kept(around: &mut Around<'_, GatewayConnection>, backend: SocketAddr) -> Option<Socket> {
     loop {
         let socket = around.local.take(backend, &around.now)?;
-        if io::is_quiet(&socket) {
+        if !socket.can_read() || io::is_quiet(&socket) {
             return Some(socket);
         }
         around.owners.remove(reactor::backend_place(socket.token()));
