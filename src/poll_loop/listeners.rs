@@ -86,6 +86,14 @@ impl Tills {
         }
     }
 
+    /// Wakes the others that are open: it is their turn.
+    fn call_others(&self, number: usize) {
+        let others = self.loops.iter().enumerate().filter(|(other, _)| *other != number);
+        others
+            .filter(|(_, till)| till.is_open.load(Ordering::Relaxed))
+            .for_each(|(_, till)| till.bells.wake());
+    }
+
     fn is_open(&self, number: usize) -> bool {
         self.loops[number].is_open.load(Ordering::Relaxed)
     }
@@ -145,10 +153,12 @@ impl Listeners {
         }
     }
 
-    /// Waits at the listeners or does not, as this turn's time and the other loops want it. True if
-    /// there may be clients of whom no event tells.
-    pub(crate) fn attend(&mut self, registry: &Registry, now: &Now) -> bool {
-        let pause_is_over = self.paused.is_some_and(|pause| pause.until <= now.instant);
+    /// Waits at the listeners or does not, as this turn's time and the other loops want it, of whose
+    /// `all` connections this one has `mine`. True if there may be clients of whom no event tells.
+    pub(crate) fn attend(&mut self, mine: usize, all: usize, registry: &Registry, now: &Now) -> bool {
+        let pause_is_over = self.paused.is_some_and(|pause| {
+            pause.until <= now.instant || (pause.for_others && self.tills.surplus(mine, all) == 0)
+        });
         if pause_is_over {
             self.paused = None;
         }
@@ -210,6 +220,8 @@ impl Listeners {
         self.tills.open(all);
         if self.paused.is_none() && self.tills.surplus(mine, all) > SURPLUS_MAX {
             self.begin_pause(registry, now, true);
+            // They may have left the clients to this one, and would not look for a while.
+            self.tills.call_others(self.number);
         }
     }
 
@@ -332,5 +344,31 @@ mod tests {
         assert_eq!((tills.surplus(10, 10), tills.surplus(15, 15)), (0, 0), "it is alone");
         assert_eq!((tills.surplus(16, 16), tills.surplus(18, 20), tills.surplus(2, 20)), (8, 8, 0));
         assert!(tills.surplus(19, 20) > SURPLUS_MAX);
+    }
+
+    #[test]
+    fn a_loop_that_leaves_calls_those_that_left_before() {
+        let (mut polls, tills) = tills(2);
+        let tills = Arc::new(tills);
+        let listener = crate::net::listen::bind(([127, 0, 0, 1], 0).into(), 8).unwrap();
+        let now = crate::testing::start();
+        let mut loops: Vec<_> = (0..2)
+            .map(|number| {
+                Listeners::new(std::slice::from_ref(&listener), Arc::clone(&tills), number).unwrap()
+            })
+            .collect();
+        // The first takes a crowd alone until it has too many: the second is open now, the first pauses.
+        loops[0].attend(0, 0, polls[0].registry(), &now);
+        (1..=26).for_each(|mine| loops[0].client_accepted(mine, mine, polls[0].registry(), &now));
+        assert!(!loops[0].registered && tills.is_open(1));
+        // Then it is the second that has too many, while the first still pauses.
+        loops[1].attend(0, 26, polls[1].registry(), &now);
+        (1..=44).for_each(|mine| loops[1].client_accepted(mine, 26 + mine, polls[1].registry(), &now));
+        assert!(!loops[1].registered && !loops[0].registered);
+        let mut events = mio::Events::with_capacity(8);
+        polls[0].poll(&mut events, Some(std::time::Duration::from_secs(20))).unwrap();
+        assert!(events.iter().any(|event| event.token() == Token(0)), "it was not called");
+        assert!(loops[0].attend(26, 70, polls[0].registry(), &now), "clients may wait already");
+        assert!(loops[0].registered);
     }
 }

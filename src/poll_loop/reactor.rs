@@ -110,7 +110,7 @@ impl<C: Connection> Reactor<C> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut tidied = Instant::now();
         let mut drain_until = None;
-        self.listeners.attend(self.poll.registry(), &clock::now());
+        self.attend(&clock::now());
         loop {
             if let Err(error) = self.poll.poll(&mut events, Some(self.patience(drain_until)))
                 && error.kind() != io::ErrorKind::Interrupted
@@ -126,7 +126,7 @@ impl<C: Connection> Reactor<C> {
             while let Some(place) = self.timers.expired(now.instant) {
                 self.make_due(place);
             }
-            if self.listeners.attend(self.poll.registry(), &now) {
+            if self.attend(&now) {
                 self.listeners.all().for_each(|number| self.accept(number, 0, &now));
             }
             self.serve_due(&now);
@@ -140,6 +140,11 @@ impl<C: Connection> Reactor<C> {
                 return;
             }
         }
+    }
+
+    fn attend(&mut self, now: &Now) -> bool {
+        let (mine, all) = (self.connections.len(), self.open.count());
+        self.listeners.attend(mine, all, self.poll.registry(), now)
     }
 
     /// How long the poller may wait.
