@@ -99,10 +99,11 @@ impl<'p> Patience<'p> {
 
     /// How long the next wait may be; zero: look, and if there is nothing, park.
     ///
-    /// While one worker in eight is free, waiting here is cheapest. When they are not, a worker is
-    /// worth more than parking costs: two threads are woken to take the connection there and back.
+    /// While more than one worker in eight is free, waiting here is cheapest. When they are not, for
+    /// so many may be at a door and deaf, a worker is worth more than parking costs: two threads are
+    /// woken to take the connection there and back.
     pub(crate) fn next_wait(&self, deadline: Option<Instant>, now: &Now) -> Duration {
-        let crowded = 8 * self.crowd.busy.load(Ordering::Relaxed) > 7 * self.crowd.workers;
+        let crowded = 8 * self.crowd.busy.load(Ordering::Relaxed) >= 7 * self.crowd.workers;
         if self.never || (self.crowd.parks && (crowded || self.waited.get())) {
             return Duration::ZERO;
         }
