@@ -40,7 +40,7 @@ pub struct Relay {
     role: &'static str,
     caller: Caller,
     group: Arc<Group>,
-    timeouts: Timeouts,
+    timeouts: Arc<Timeouts>,
     state: State,
     /// From the client to the back end.
     up: Flow,
@@ -161,10 +161,11 @@ impl Relay {
         role: &'static str,
         caller: impl Into<Caller>,
         group: Arc<Group>,
-        timeouts: Timeouts,
+        timeouts: impl Into<Arc<Timeouts>>,
         accepted: Instant,
         now: &Now,
     ) -> Relay {
+        let timeouts = timeouts.into();
         let caller = caller.into();
         let state = match caller.enter() {
             Ok(()) => State::Entering { until: accepted + timeouts.header },
@@ -208,7 +209,7 @@ impl Relay {
         role: &'static str,
         client: SocketAddr,
         (group, backend): (Arc<Group>, Option<Chosen>),
-        timeouts: Timeouts,
+        timeouts: impl Into<Arc<Timeouts>>,
         [from_client, from_backend]: [Buffer; 2],
         now: &Now,
     ) -> Relay {
@@ -216,7 +217,7 @@ impl Relay {
             role,
             caller: client.into(),
             group,
-            timeouts,
+            timeouts: timeouts.into(),
             state: State::Joined { backend },
             up: Flow::of(from_client),
             down: Flow::of(from_backend),

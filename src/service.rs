@@ -58,7 +58,7 @@ pub struct Offer {
     /// What is served.
     pub service: Service,
     /// How patiently.
-    pub timeouts: Timeouts,
+    pub timeouts: Arc<Timeouts>,
     /// Who is believed about clients, and who is told of them.
     pub proxies: Arc<Policy>,
     /// What keeps the service's back ends known.
@@ -96,7 +96,7 @@ impl Offer {
         Ok(Offer {
             role,
             service,
-            timeouts: settings.timeouts,
+            timeouts: Arc::new(settings.timeouts),
             proxies: Arc::new(settings.proxies.clone()),
             upkeep: Arc::new(upkeep),
         })

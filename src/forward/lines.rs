@@ -3,24 +3,22 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use crate::buffer::Buffer;
-
 /// A head being written straight into a buffer's space, which counts only once it is whole.
 pub(super) struct Lines<'o> {
-    out: &'o mut Buffer,
-    /// Bytes written into `out.space()` and not yet made part of `out`.
+    space: &'o mut [u8],
     written: usize,
     full: bool,
 }
 
 impl<'o> Lines<'o> {
-    pub(super) fn new(out: &'o mut Buffer) -> Lines<'o> {
-        Lines { out, written: 0, full: false }
+    /// A head in this space; whoever lends it makes what [`finish`](Lines::finish) tells part of the buffer.
+    pub(super) fn new(space: &'o mut [u8]) -> Lines<'o> {
+        Lines { space, written: 0, full: false }
     }
 
     pub(super) fn put(&mut self, bytes: &[u8]) {
         let end = self.written + bytes.len();
-        match self.out.space().get_mut(self.written..end) {
+        match self.space.get_mut(self.written..end) {
             Some(space) => {
                 space.copy_from_slice(bytes);
                 self.written = end;
@@ -61,11 +59,10 @@ impl<'o> Lines<'o> {
         self.full |= write!(self, "{address}").is_err();
     }
 
-    /// Ends the head; `false`, and nothing is written, if it did not fit.
-    pub(super) fn finish(mut self) -> bool {
+    /// Ends the head: the bytes that it has, or `None` if it did not fit.
+    pub(super) fn finish(mut self) -> Option<usize> {
         self.put(b"\r\n");
-        self.out.filled(if self.full { 0 } else { self.written });
-        !self.full
+        if self.full { None } else { Some(self.written) }
     }
 }
 

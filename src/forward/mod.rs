@@ -59,7 +59,7 @@ impl Rules {
         // A client on the other side of an IPv6 socket is still the IPv4 address that it has.
         let peer = client.ip().to_canonical();
         let from = Peer { address: peer, trusted: self.trusts(peer) };
-        let mut lines = Lines::new(out);
+        let mut lines = Lines::new(out.space());
         request_line(head, &mut lines);
         let mut passed = Passed::default();
         for field in head.fields.iter() {
@@ -70,12 +70,10 @@ impl Rules {
         hop_fields(head, framing, &mut lines);
         from.fields(head, &passed, &mut lines);
         via(head.version, &mut lines);
-        match lines.finish() {
-            true => Ok(()),
-            false => {
-                Err(Refusal::new(431, "The request head does not fit into 16 KiB once it is forwarded."))
-            }
-        }
+        let length = lines.finish();
+        out.filled(length.unwrap_or(0));
+        let too_long = Refusal::new(431, "The request head does not fit into 16 KiB once it is forwarded.");
+        length.map(|_| ()).ok_or(too_long)
     }
 
     /// Writes the head of an answer as its client gets it, always as HTTP/1.1.
@@ -98,7 +96,7 @@ impl Rules {
         if head.status == 101 && protocol.is_none() {
             return Err("an answer 101 without one Upgrade field");
         }
-        let mut lines = Lines::new(out);
+        let mut lines = Lines::new(out.space());
         lines.put(b"HTTP/1.1 ");
         lines.number(u64::from(head.status));
         lines.put(b" ");
@@ -123,10 +121,9 @@ impl Rules {
             (_, _, None) => {}
         }
         via(head.version, &mut lines);
-        match lines.finish() {
-            true => Ok(()),
-            false => Err("the answer's head does not fit into 16 KiB once it is forwarded"),
-        }
+        let length = lines.finish();
+        out.filled(length.unwrap_or(0));
+        length.map(|_| ()).ok_or("the answer's head does not fit into 16 KiB once it is forwarded")
     }
 
     fn trusts(&self, peer: IpAddr) -> bool {

@@ -26,7 +26,7 @@ use crate::settings::Timeouts;
 pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) gateway: Arc<Gateway>,
-    pub(crate) timeouts: Timeouts,
+    pub(crate) timeouts: Arc<Timeouts>,
     pub(crate) proxies: Arc<Policy>,
     /// A kept connection draws back ends for as long as it lives: they are kept known for it.
     pub(crate) upkeep: Arc<Upkeep>,
@@ -39,7 +39,7 @@ impl Shared {
         Some(Shared {
             role: offer.role,
             gateway: Arc::clone(gateway),
-            timeouts: offer.timeouts,
+            timeouts: Arc::clone(&offer.timeouts),
             proxies: Arc::clone(&offer.proxies),
             upkeep: Arc::clone(&offer.upkeep),
         })
@@ -80,7 +80,7 @@ impl Connection for GatewayConnection {
         let Shared { role, gateway, timeouts, proxies, upkeep } = shared;
         let caller = proxies.caller(peer, || client.local_addr());
         let (gateway, accepted) = (Arc::clone(gateway), now.instant);
-        let exchange = Exchange::new(role, caller, gateway, *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
+        let exchange = Exchange::new(role, caller, gateway, Arc::clone(timeouts), KEEP_ALIVE_REQUESTS, accepted, now);
         let stage = Stage::Exchanging(Exchanging { client, backend: None, exchange });
         GatewayConnection { stage, _upkeep: Arc::clone(upkeep) }
     }

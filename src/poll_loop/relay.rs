@@ -22,7 +22,7 @@ use crate::settings::Timeouts;
 pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) group: Arc<Group>,
-    pub(crate) timeouts: Timeouts,
+    pub(crate) timeouts: Arc<Timeouts>,
     pub(crate) proxies: Arc<Policy>,
 }
 
@@ -33,7 +33,7 @@ impl Shared {
         Some(Shared {
             role: offer.role,
             group: Arc::clone(group),
-            timeouts: offer.timeouts,
+            timeouts: Arc::clone(&offer.timeouts),
             proxies: Arc::clone(&offer.proxies),
         })
     }
@@ -55,7 +55,7 @@ impl Connection for RelayConnection {
     fn accept(shared: &Shared, client: Socket, peer: SocketAddr, now: &Now) -> Self {
         let Shared { role, group, timeouts, proxies } = shared;
         let caller = proxies.caller(peer, || client.local_addr());
-        let relay = Relay::new(role, caller, Arc::clone(group), *timeouts, now.instant, now);
+        let relay = Relay::new(role, caller, Arc::clone(group), Arc::clone(timeouts), now.instant, now);
         RelayConnection { client, backend: None, relay }
     }
 

@@ -20,7 +20,7 @@ use crate::web::{Output, Web};
 pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) site: Arc<crate::site::Site>,
-    pub(crate) timeouts: Timeouts,
+    pub(crate) timeouts: Arc<Timeouts>,
     pub(crate) proxies: Arc<Policy>,
 }
 
@@ -31,7 +31,7 @@ impl Shared {
         Some(Shared {
             role: offer.role,
             site: Arc::clone(site),
-            timeouts: offer.timeouts,
+            timeouts: Arc::clone(&offer.timeouts),
             proxies: Arc::clone(&offer.proxies),
         })
     }
@@ -52,7 +52,7 @@ impl Connection for WebConnection {
         let Shared { role, site, timeouts, proxies } = shared;
         let caller = proxies.caller(peer, || client.local_addr());
         let accepted = now.instant;
-        let web = Web::new(role, caller, Arc::clone(site), *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
+        let web = Web::new(role, caller, Arc::clone(site), Arc::clone(timeouts), KEEP_ALIVE_REQUESTS, accepted, now);
         WebConnection { web, client }
     }
 

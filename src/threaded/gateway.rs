@@ -25,7 +25,7 @@ use crate::wants::Wants;
 pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) gateway: Arc<Gateway>,
-    pub(crate) timeouts: Timeouts,
+    pub(crate) timeouts: Arc<Timeouts>,
     pub(crate) proxies: Arc<Policy>,
     /// A kept connection draws back ends for as long as it lives: they are kept known for it.
     pub(crate) _upkeep: Arc<Upkeep>,
@@ -40,7 +40,7 @@ impl Shared {
         Some(Shared {
             role: offer.role,
             gateway: Arc::clone(gateway),
-            timeouts: offer.timeouts,
+            timeouts: Arc::clone(&offer.timeouts),
             proxies: Arc::clone(&offer.proxies),
             _upkeep: Arc::clone(&offer.upkeep),
             kept: Arc::clone(kept),
@@ -102,7 +102,7 @@ impl Connection for GatewayConnection {
         let Shared { role, gateway, timeouts, proxies, .. } = shared;
         let caller = proxies.caller(peer, || client.local_addr());
         let gateway = Arc::clone(gateway);
-        let exchange = Exchange::new(role, caller, gateway, *timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
+        let exchange = Exchange::new(role, caller, gateway, Arc::clone(timeouts), KEEP_ALIVE_REQUESTS, accepted, now);
         let client = Socket::accepted(client);
         let exchanging = Exchanging {
             client,

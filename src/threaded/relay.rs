@@ -25,7 +25,7 @@ use crate::wants::Wants;
 pub(crate) struct Shared {
     pub(crate) role: &'static str,
     pub(crate) group: Arc<Group>,
-    pub(crate) timeouts: Timeouts,
+    pub(crate) timeouts: Arc<Timeouts>,
     pub(crate) proxies: Arc<Policy>,
 }
 
@@ -36,7 +36,7 @@ impl Shared {
         Some(Shared {
             role: offer.role,
             group: Arc::clone(group),
-            timeouts: offer.timeouts,
+            timeouts: Arc::clone(&offer.timeouts),
             proxies: Arc::clone(&offer.proxies),
         })
     }
@@ -74,7 +74,7 @@ impl Connection for RelayConnection {
             backend_full: false,
             looked_for_end: false,
             bell: None,
-            relay: Relay::new(role, caller, Arc::clone(group), *timeouts, accepted, now),
+            relay: Relay::new(role, caller, Arc::clone(group), Arc::clone(timeouts), accepted, now),
         }
     }
 
