@@ -9,7 +9,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::Waker;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -85,21 +85,24 @@ fn count(machine: &str, what: &str, mut request: impl FnMut()) -> u64 {
     counted.count_total
 }
 
+/// All connections of a role share theirs.
+static TIMEOUTS: LazyLock<Arc<Timeouts>> = LazyLock::new(Arc::default);
+
 fn client() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 22530))
 }
 
 /// A connection that is never told that it has had enough requests.
 fn web(site: &Arc<Site>, now: &Now) -> Web {
-    Web::new("bench", client(), Arc::clone(site), Timeouts::default(), u32::MAX, now.instant, now)
+    Web::new("bench", client(), Arc::clone(site), Arc::clone(&TIMEOUTS), u32::MAX, now.instant, now)
 }
 
 fn exchange(gateway: &Arc<Gateway>, now: &Now) -> Exchange {
-    Exchange::new("bench", client(), Arc::clone(gateway), Timeouts::default(), u32::MAX, now.instant, now)
+    Exchange::new("bench", client(), Arc::clone(gateway), Arc::clone(&TIMEOUTS), u32::MAX, now.instant, now)
 }
 
 fn join(group: &Arc<Group>, now: &Now) -> Relay {
-    let mut relay = Relay::new("bench", client(), Arc::clone(group), Timeouts::default(), now.instant, now);
+    let mut relay = Relay::new("bench", client(), Arc::clone(group), Arc::clone(&TIMEOUTS), now.instant, now);
     relay.choose_backend(now, || Waker::noop().clone()).expect("all back ends are up");
     relay.connected(now);
     relay

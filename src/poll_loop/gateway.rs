@@ -79,8 +79,8 @@ impl Connection for GatewayConnection {
     fn accept(shared: &Shared, client: Socket, peer: SocketAddr, now: &Now) -> Self {
         let Shared { role, gateway, timeouts, proxies, upkeep } = shared;
         let caller = proxies.caller(peer, || client.local_addr());
-        let (gateway, accepted) = (Arc::clone(gateway), now.instant);
-        let exchange = Exchange::new(role, caller, gateway, Arc::clone(timeouts), KEEP_ALIVE_REQUESTS, accepted, now);
+        let (gateway, timeouts, accepted) = (Arc::clone(gateway), Arc::clone(timeouts), now.instant);
+        let exchange = Exchange::new(role, caller, gateway, timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
         let stage = Stage::Exchanging(Exchanging { client, backend: None, exchange });
         GatewayConnection { stage, _upkeep: Arc::clone(upkeep) }
     }

@@ -51,8 +51,8 @@ impl Connection for WebConnection {
     fn accept(shared: &Shared, client: Socket, peer: SocketAddr, now: &Now) -> Self {
         let Shared { role, site, timeouts, proxies } = shared;
         let caller = proxies.caller(peer, || client.local_addr());
-        let accepted = now.instant;
-        let web = Web::new(role, caller, Arc::clone(site), Arc::clone(timeouts), KEEP_ALIVE_REQUESTS, accepted, now);
+        let (site, timeouts, accepted) = (Arc::clone(site), Arc::clone(timeouts), now.instant);
+        let web = Web::new(role, caller, site, timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
         WebConnection { web, client }
     }
 

@@ -101,8 +101,8 @@ impl Connection for GatewayConnection {
     fn accept(shared: &Shared, client: TcpStream, peer: SocketAddr, accepted: Instant, now: &Now) -> Self {
         let Shared { role, gateway, timeouts, proxies, .. } = shared;
         let caller = proxies.caller(peer, || client.local_addr());
-        let gateway = Arc::clone(gateway);
-        let exchange = Exchange::new(role, caller, gateway, Arc::clone(timeouts), KEEP_ALIVE_REQUESTS, accepted, now);
+        let (gateway, timeouts) = (Arc::clone(gateway), Arc::clone(timeouts));
+        let exchange = Exchange::new(role, caller, gateway, timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
         let client = Socket::accepted(client);
         let exchanging = Exchanging {
             client,

@@ -55,7 +55,8 @@ impl Connection for WebConnection {
     fn accept(shared: &Shared, client: TcpStream, peer: SocketAddr, accepted: Instant, now: &Now) -> Self {
         let Shared { role, site, timeouts, proxies } = shared;
         let caller = proxies.caller(peer, || client.local_addr());
-        let web = Web::new(role, caller, Arc::clone(site), Arc::clone(timeouts), KEEP_ALIVE_REQUESTS, accepted, now);
+        let (site, timeouts) = (Arc::clone(site), Arc::clone(timeouts));
+        let web = Web::new(role, caller, site, timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
         WebConnection { web, client: Socket::accepted(client), client_full: false }
     }
 
