@@ -123,4 +123,12 @@ mod tests {
         assert_eq!(waiting.join().unwrap(), 0);
         assert!(open.take().is_some());
     }
+
+    #[test]
+    fn who_may_not_come_takes_no_place_that_others_may_need() {
+        let open = OpenConnections::new(4);
+        let places: Vec<_> = std::iter::from_fn(|| open.take_spare()).collect();
+        assert_eq!((places.len(), open.count()), (2, 2));
+        assert!(open.take().is_some());
+    }
 }
