@@ -6,14 +6,27 @@
 //! from and returns to short lists of spares of the running thread: a warm thread reads and writes
 //! without allocating.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 
-use crate::defaults::{BUFFER_BYTES, BULK_BUFFER_BYTES, SPARE_BUFFERS_MAX, SPARE_BULK_BUFFERS_MAX};
+use crate::defaults::{
+    BUFFER_BYTES, BULK_BUFFER_BYTES, SPARE_BUFFERS_MAX, SPARE_BULK_BUFFERS_MAX, WORKER_SPARE_BUFFERS_MAX,
+    WORKER_SPARE_BULK_BUFFERS_MAX,
+};
 
 thread_local! {
     /// Of ordinary size, and of bulk size.
     static SPARES: RefCell<[Vec<Box<[u8]>>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+    /// How many of each this thread keeps.
+    static SPARES_MAX: Cell<[usize; 2]> = const { Cell::new([SPARE_BUFFERS_MAX, SPARE_BULK_BUFFERS_MAX]) };
+}
+
+/// From now on this thread, which serves one connection at a time, keeps as many spares as one needs.
+///
+/// A connection that is parked takes what it holds to another worker. With long lists some would hoard
+/// what others make anew, until all lists are full.
+pub fn keep_few_spares() {
+    SPARES_MAX.set([WORKER_SPARE_BUFFERS_MAX, WORKER_SPARE_BULK_BUFFERS_MAX]);
 }
 
 /// Bytes received and not yet used, or made and not yet sent, in order.
@@ -175,11 +188,11 @@ fn spare(bulk: bool) -> Box<[u8]> {
 }
 
 fn keep_spare(storage: Box<[u8]>) {
-    let bulk = storage.len() == BULK_BUFFER_BYTES;
-    let most = if bulk { SPARE_BULK_BUFFERS_MAX } else { SPARE_BUFFERS_MAX };
+    let size = usize::from(storage.len() == BULK_BUFFER_BYTES);
+    let most = SPARES_MAX.get()[size];
     // The lists are gone while their thread ends; then the storage is simply freed.
     let _ = SPARES.try_with(|spares| {
-        let spares = &mut spares.borrow_mut()[usize::from(bulk)];
+        let spares = &mut spares.borrow_mut()[size];
         if spares.len() < most {
             spares.push(storage);
         }
@@ -201,6 +214,21 @@ mod tests {
         assert_eq!(buffer.bytes(), b"c");
         buffer.consume(1);
         assert!(buffer.storage.is_none());
+    }
+
+    #[test]
+    fn a_worker_keeps_few_spares_and_a_loop_many() {
+        let kept = |begin: fn()| {
+            let thread = std::thread::spawn(move || {
+                begin();
+                let mut buffers: Vec<_> = (0..10).map(|_| Buffer::new()).collect();
+                assert!(buffers.iter_mut().all(|buffer| buffer.push(b"x")));
+                drop(buffers);
+                SPARES.with_borrow(|spares| spares[0].len())
+            });
+            thread.join().unwrap()
+        };
+        assert_eq!((kept(keep_few_spares), kept(|| {})), (WORKER_SPARE_BUFFERS_MAX, 10));
     }
 
     #[test]

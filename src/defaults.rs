@@ -221,6 +221,13 @@ pub const DESCRIPTORS_SPARE: usize = 128;
 /// Descriptors of one client connection: its own, and that to the back end or of the file.
 pub const DESCRIPTORS_PER_CONNECTION: usize = 2;
 
+/// Empty buffers a worker keeps: it serves one connection at a time, which has one for input and one
+/// for output on each side.
+pub const WORKER_SPARE_BUFFERS_MAX: usize = 4;
+
+/// Empty large buffers a worker keeps: one for each direction.
+pub const WORKER_SPARE_BULK_BUFFERS_MAX: usize = 2;
+
 /// How much the log tells: connections and their ends, no inner workings.
 pub const LOG_LEVEL: &str = "info";
 

@@ -20,6 +20,7 @@ use super::door::Door;
 use super::lot::{Lot, Parker};
 use super::queue::Queue;
 use super::{Connection, Turn};
+use crate::buffer;
 use crate::live::Live;
 use crate::net::clock;
 use crate::net::listen::ACCEPTED_READ_TIMEOUT;
@@ -173,6 +174,7 @@ impl<C: Connection> Pool<C> {
             };
             threads.execute(move || {
                 name_thread(number);
+                buffer::keep_few_spares();
                 worker.run();
             });
         }
