@@ -47,7 +47,7 @@ impl OpenConnections {
         Some(Place { shared: Arc::clone(&self.shared) })
     }
 
-    /// A place for one who may or may not come: `None` if fewer than half are free.
+    /// A place for one who may or may not come: `None` once half are taken.
     pub fn take_spare(&self) -> Option<Place> {
         let is_roomy = self.count() < self.shared.most / 2;
         if is_roomy { self.take() } else { None }

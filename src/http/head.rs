@@ -2,7 +2,8 @@
 //!
 //! Contract: [`HeadScan`] says when a head is whole, in time linear in its bytes however slowly
 //! they come; [`RequestHead::parse`] and [`ResponseHead::parse`] borrow from the buffer and from the
-//! [`FieldSpace`] they are lent, and allocate nothing. The grammar is httparse's; the rules about what may be in a head are here.
+//! [`FieldSpace`] they are lent, and allocate nothing. The grammar is httparse's; the rules about what
+//! may be in a head are here.
 
 use std::mem::MaybeUninit;
 

@@ -12,7 +12,6 @@ use super::{Connection, Turn, lot::Parker};
 use crate::live::Live;
 use crate::net::accept::AcceptError;
 use crate::net::clock;
-use crate::net::listen::ACCEPTED_INHERIT_NODELAY;
 use crate::net::shutdown::Shutdown;
 use crate::status::OpenConnections;
 
@@ -90,10 +89,6 @@ impl<C: Connection> Acceptor<C> {
     }
 
     fn enqueue(&self, accepted: Accepted) {
-        if !ACCEPTED_INHERIT_NODELAY {
-            // Failing costs delay, not correctness.
-            let _ = accepted.client.set_nodelay(true);
-        }
         match self.queue.push(Work::Fresh(accepted)) {
             Ok(()) => {}
             Err(Work::Fresh(accepted)) if C::REFUSES_WHEN_FULL => self.refuse(accepted),

@@ -1,9 +1,9 @@
 //! The threaded driver: a fixed pool of workers, and calls that wait.
 //!
 //! ```text
-//!   accept(2) ---- idle at the door ------> worker-00 .. worker-63 --waits long--> lot (one poller thread)
-//!       |                                      ^      ^                             |
-//!   acceptor-0 --all busy--> bounded queue ----+      +-- readable, or its time up --+
+//!   door --a worker is idle------> worker-00 .. worker-63 --waits long--> lot (one poller thread)
+//!     |                                  ^                                   |
+//!     +--none is--> acceptor-0 --> bounded queue <--readable, or time is up--+
 //! ```
 //!
 //! A worker takes one connection and serves it with calls that wait: it reads the request, connects,

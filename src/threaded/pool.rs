@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use threadpool::ThreadPool;
 
 use super::bell::Bells;
-use super::door::Door;
+use super::door::{Door, WORKERS_A_PLACE};
 use super::lot::{Lot, Parker};
 use super::queue::Queue;
 use super::{Connection, Turn};
@@ -104,7 +104,8 @@ impl<'p> Patience<'p> {
     /// so many may be at a door and deaf, a worker is worth more than parking costs: two threads are
     /// woken to take the connection there and back.
     pub(crate) fn next_wait(&self, deadline: Option<Instant>, now: &Now) -> Duration {
-        let crowded = 8 * self.crowd.busy.load(Ordering::Relaxed) >= 7 * self.crowd.workers;
+        let free = self.crowd.workers.saturating_sub(self.crowd.busy.load(Ordering::Relaxed));
+        let crowded = WORKERS_A_PLACE * free <= self.crowd.workers;
         if self.never || (self.crowd.parks && (crowded || self.waited.get())) {
             return Duration::ZERO;
         }
