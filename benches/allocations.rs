@@ -14,14 +14,14 @@ use std::task::Waker;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use giliran::balance::Group;
-use giliran::exchange::{Exchange, Gateway};
-use giliran::forward::Rules;
-use giliran::now::Now;
-use giliran::relay::Relay;
-use giliran::route::Routes;
-use giliran::settings::Timeouts;
+use giliran::balance::routes::Routes;
+use giliran::protocol::exchange::{Exchange, Gateway};
+use giliran::protocol::forward::Rules;
+use giliran::protocol::now::Now;
+use giliran::protocol::relay::Relay;
+use giliran::protocol::timeouts::Timeouts;
+use giliran::protocol::web::{Output, Web};
 use giliran::site::{Role, Site};
-use giliran::web::{Output, Web};
 
 /// Requests before the count begins: buffers, caches and lists have grown to what they need by then.
 const WARM_UP: u32 = 100;

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use giliran::cli::{self, Loops, Role};
-use giliran::roles;
-use giliran::settings::Model;
+use giliran::app::cli::{self, Loops, Role};
+use giliran::app::roles;
+use giliran::app::settings::Model;
 
 fn main() -> ExitCode {
     cli::run(&Role::LB_ASYNC, roles::balancer::<Loops>(Model::Async), roles::serve)

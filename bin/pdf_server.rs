@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use giliran::cli::{self, Role};
-use giliran::{roles, site};
+use giliran::app::cli::{self, Role};
+use giliran::app::roles;
+use giliran::site;
 
 fn main() -> ExitCode {
     cli::run(&Role::PDF_SERVER, roles::server(site::Role::Pdf), roles::serve)

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use giliran::cli::{self, Role};
-use giliran::roles;
+use giliran::app::cli::{self, Role};
+use giliran::app::roles;
 
 fn main() -> ExitCode {
     cli::run(&Role::REVERSE_PROXY, roles::proxy, roles::serve)

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use giliran::cli::{self, Role};
-use giliran::suite;
+use giliran::app::cli::{self, Role};
+use giliran::app::suite;
 
 fn main() -> ExitCode {
     cli::run(&Role::SUITE, suite::prepare, suite::serve)

@@ -30,43 +30,12 @@
 //! | [`relay::Relay`] | joined byte for byte to a back end | `threaded/relay.rs` | `poll_loop/relay.rs` |
 #![forbid(unsafe_code)]
 
-pub mod account;
+pub mod app;
 pub mod balance;
-pub mod buffer;
-pub mod checks;
-pub mod cli;
-pub mod config;
-pub mod defaults;
-pub mod duration;
-pub mod ending;
-pub mod endpoint;
-pub mod exchange;
-pub mod forward;
-pub mod health;
-pub mod http;
-pub mod kept;
 pub mod lab;
-pub mod linger;
-pub mod live;
-pub mod log;
-pub mod lookups;
 pub mod net;
-pub mod network;
-pub mod now;
-pub mod pipe;
+pub mod observe;
 pub mod poll_loop;
-pub mod proxy_protocol;
-pub mod relay;
-pub mod request_line;
-pub mod roles;
-pub mod route;
-pub mod service;
-pub mod settings;
+pub mod protocol;
 pub mod site;
-pub mod status;
-pub mod suite;
-#[cfg(test)]
-mod testing;
 pub mod threaded;
-pub mod wants;
-pub mod web;

@@ -6,8 +6,8 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion};
-use giliran::http::body::{BodyReader, Part};
-use giliran::http::framing::Framing;
+use giliran::protocol::http::body::{BodyReader, Part};
+use giliran::protocol::http::framing::Framing;
 
 /// As long as the course's PDF file.
 const BODY_BYTES: usize = 550_558;

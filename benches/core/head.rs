@@ -8,9 +8,9 @@ use std::fmt::Write;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use giliran::defaults::HEAD_FIELDS_MAX;
-use giliran::http::framing;
-use giliran::http::head::{FieldSpace, HeadScan, RequestHead, Scan};
+use giliran::protocol::http::framing;
+use giliran::protocol::http::head::{FieldSpace, HeadScan, RequestHead, Scan};
+use giliran::protocol::limits::HEAD_FIELDS_MAX;
 
 /// What `curl http://127.0.0.1:9001/` sends.
 const CURL: &str = "GET / HTTP/1.1\r\nHost: 127.0.0.1:9001\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n";

@@ -4,9 +4,9 @@ use std::hint::black_box;
 use std::time::{Instant, UNIX_EPOCH};
 
 use criterion::Criterion;
-use giliran::buffer::Buffer;
-use giliran::http::response::ResponseWriter;
-use giliran::now::Now;
+use giliran::protocol::buffer::Buffer;
+use giliran::protocol::http::response::ResponseWriter;
+use giliran::protocol::now::Now;
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     let now = Now { instant: Instant::now(), wall: UNIX_EPOCH };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion};
 use giliran::balance::Group;
-use giliran::route::Routes;
+use giliran::balance::routes::Routes;
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("route");

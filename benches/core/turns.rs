@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use giliran::balance::Group;
-use giliran::now::Now;
+use giliran::protocol::now::Now;
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };

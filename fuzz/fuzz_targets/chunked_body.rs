@@ -2,8 +2,8 @@
 //! agrees on both wherever the strict one accepts.
 #![no_main]
 
-use giliran::http::body::{BodyFault, BodyReader, Part};
-use giliran::http::framing::Framing;
+use giliran::protocol::http::body::{BodyFault, BodyReader, Part};
+use giliran::protocol::http::framing::Framing;
 use giliran_fuzz::Pieces;
 use libfuzzer_sys::fuzz_target;
 

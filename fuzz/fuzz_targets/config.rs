@@ -3,8 +3,8 @@
 #![no_main]
 
 use clap::Command;
-use giliran::cli::{Proxy, Role};
-use giliran::config;
+use giliran::app::cli::{Proxy, Role};
+use giliran::app::config;
 use libfuzzer_sys::fuzz_target;
 
 fn read(command: &Command, text: &str) -> Result<String, String> {

@@ -1,7 +1,7 @@
 //! Dates: what is read can be written, and is then read as the same.
 #![no_main]
 
-use giliran::http::date;
+use giliran::protocol::http::date;
 use libfuzzer_sys::fuzz_target;
 
 /// The last second of the year 9999.

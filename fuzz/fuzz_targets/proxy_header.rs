@@ -4,10 +4,10 @@
 
 use std::net::SocketAddr;
 
-use giliran::buffer::Buffer;
-use giliran::defaults::{BUFFER_BYTES, PROXY_HEADER_BYTES_MAX};
-use giliran::ending::Ending;
-use giliran::proxy_protocol::{Caller, Policy, Version};
+use giliran::protocol::buffer::Buffer;
+use giliran::protocol::limits::{BUFFER_BYTES, PROXY_HEADER_BYTES_MAX};
+use giliran::protocol::outcome::Ending;
+use giliran::protocol::proxy_header::{Caller, Policy, Version};
 use giliran_fuzz::Pieces;
 use libfuzzer_sys::fuzz_target;
 

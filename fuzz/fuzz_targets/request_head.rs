@@ -2,10 +2,10 @@
 //! forwarded means to the next reader what it meant to us.
 #![no_main]
 
-use giliran::buffer::Buffer;
-use giliran::forward::Rules;
-use giliran::http::framing;
-use giliran::http::head::{FieldSpace, HeadScan, RequestHead, Scan};
+use giliran::protocol::buffer::Buffer;
+use giliran::protocol::forward::Rules;
+use giliran::protocol::http::framing;
+use giliran::protocol::http::head::{FieldSpace, HeadScan, RequestHead, Scan};
 use giliran_fuzz::client;
 use libfuzzer_sys::fuzz_target;
 

@@ -1,10 +1,10 @@
 //! Response heads: as for requests, towards the client.
 #![no_main]
 
-use giliran::buffer::Buffer;
-use giliran::forward::Rules;
-use giliran::http::head::{FieldSpace, HeadScan, ResponseHead, Scan};
-use giliran::http::{Method, Version, framing};
+use giliran::protocol::buffer::Buffer;
+use giliran::protocol::forward::Rules;
+use giliran::protocol::http::head::{FieldSpace, HeadScan, ResponseHead, Scan};
+use giliran::protocol::http::{Method, Version, framing};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -4,7 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use giliran::balance::Group;
-use giliran::route::Routes;
+use giliran::balance::routes::Routes;
 use libfuzzer_sys::fuzz_target;
 
 static ROUTES: LazyLock<Routes> = LazyLock::new(|| {

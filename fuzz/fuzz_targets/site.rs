@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use giliran::buffer::Buffer;
-use giliran::http::head::{FieldSpace, RequestHead};
+use giliran::protocol::buffer::Buffer;
+use giliran::protocol::http::head::{FieldSpace, RequestHead};
 use giliran::site::{Content, Role, Site};
 use giliran_fuzz::now;
 use libfuzzer_sys::fuzz_target;

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use giliran::balance::Group;
-use giliran::defaults::{KEEP_ALIVE_REQUESTS, PASSIVE_OUT, PASSIVE_WINDOW};
-use giliran::exchange::{Exchange, Gateway};
-use giliran::forward::Rules;
-use giliran::http::body::{BodyReader, Part};
-use giliran::http::framing;
-use giliran::http::head::{FieldSpace, HeadScan, RequestHead, Scan};
-use giliran::route::Routes;
-use giliran::settings::Timeouts;
+use giliran::protocol::limits::KEEP_ALIVE_REQUESTS;
+use giliran::balance::limits::{PASSIVE_OUT, PASSIVE_WINDOW};
+use giliran::protocol::exchange::{Exchange, Gateway};
+use giliran::protocol::forward::Rules;
+use giliran::protocol::http::body::{BodyReader, Part};
+use giliran::protocol::http::framing;
+use giliran::protocol::http::head::{FieldSpace, HeadScan, RequestHead, Scan};
+use giliran::balance::routes::Routes;
+use giliran::protocol::timeouts::Timeouts;
 use giliran::site::Site;
-use giliran::web::{Output, Web};
+use giliran::protocol::web::{Output, Web};
 
 use crate::{Pieces, client, now};
 

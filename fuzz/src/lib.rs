@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use giliran::now::Now;
+use giliran::protocol::now::Now;
 
 /// The moment at which every run takes place: an answer must not depend on when it was made.
 pub fn now() -> Now {

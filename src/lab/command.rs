@@ -18,8 +18,8 @@ use super::stand::Contender;
 use super::summary::summarize;
 use super::tools::Tool;
 use super::{lessons, report, tables, text};
-use crate::cli::Failure;
-use crate::duration::Period;
+use crate::app::cli::Failure;
+use crate::app::duration::Period;
 use crate::net::shutdown::Shutdown;
 use crate::net::signals;
 

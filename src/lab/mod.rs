@@ -41,7 +41,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::Failure;
+use crate::app::cli::Failure;
 
 /// The whole of the binary: reads the arguments and does what they ask for. Status 0 is fine, 1 a
 /// failure at run time, 2 bad usage; a failure is one line on standard error.

@@ -10,9 +10,10 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use super::progress::say;
-use crate::cli::{self, Loops, Pool, Role};
-use crate::settings::Model;
-use crate::{roles, site};
+use crate::app::cli::{self, Loops, Pool, Role};
+use crate::app::roles;
+use crate::app::settings::Model;
+use crate::site;
 
 /// Runs the role of this name; 2 if there is none.
 pub fn main(lab: &str, name: &str, flags: impl Iterator<Item = OsString>) -> ExitCode {

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use crate::cli::{self, Failure};
+use crate::app::cli::{self, Failure};
 
 /// Columns that are comfortable to read; on a wider terminal lines end here.
 const COLUMNS_MAX: usize = 100;

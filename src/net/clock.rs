@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use crate::now::Now;
+use crate::protocol::now::Now;
 
 /// One reading of both clocks: once a turn of a loop, or after each call that may have waited.
 pub fn now() -> Now {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::ending::How;
+use crate::protocol::outcome::How;
 
 /// Why there is no connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,6 +1,13 @@
 //! The limit on open descriptors: raised as far as it is needed and allowed, once, at start.
 
-use crate::defaults::{DESCRIPTORS_PER_CONNECTION, DESCRIPTORS_SPARE};
+/// Addresses of one name that are used.
+pub const ADDRESSES_PER_NAME_MAX: usize = 1024;
+
+/// Descriptors left for listeners, logs, files and kept connections when connections are counted.
+pub const DESCRIPTORS_SPARE: usize = 128;
+
+/// Descriptors of one client connection: its own, and that to the back end or of the file.
+pub const DESCRIPTORS_PER_CONNECTION: usize = 2;
 
 /// How many of `wanted` connections fit into the process's descriptors, at least one.
 ///

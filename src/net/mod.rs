@@ -3,11 +3,17 @@
 //! Everything here is called by the drivers and the binaries and never by the core.
 
 pub mod accept;
+pub mod checker;
 pub mod clock;
 pub mod connect;
+pub mod dns;
+pub mod endpoint;
 pub mod io;
 pub mod limits;
 pub mod listen;
+pub mod permits;
+pub mod pipe;
+pub mod reloadable;
 pub mod shutdown;
 pub mod signals;
 pub mod timers;

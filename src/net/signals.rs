@@ -44,7 +44,7 @@ pub fn listen(has_file: bool) -> io::Result<(Shutdown, Hangups)> {
             match signal {
                 // Full: one waits already. Closed: nothing is served yet, or any more.
                 SIGHUP if has_file => _ = hang_up.try_send(()),
-                SIGUSR1 => crate::log::reopen(),
+                SIGUSR1 => crate::observe::log::reopen(),
                 _ => end(&ours, signal_hook::low_level::signal_name(signal).unwrap_or("a signal")),
             }
         }

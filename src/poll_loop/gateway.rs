@@ -10,16 +10,16 @@ use super::owners::{Owner, Owners};
 use super::relay::RelayConnection;
 use super::socket::Socket;
 use super::{Around, CALLS_A_TURN, Connection, Side, Turn, reactor};
-use crate::defaults::KEEP_ALIVE_REQUESTS;
-use crate::ending::How;
-use crate::exchange::{Exchange, Gateway};
-use crate::kept::Kept;
+use crate::app::service::{Offer, Service, Upkeep};
+use crate::balance::idle_pool::Kept;
 use crate::net::connect::{self, ConnectError};
 use crate::net::{clock, io};
-use crate::now::Now;
-use crate::proxy_protocol::Policy;
-use crate::service::{Offer, Service, Upkeep};
-use crate::settings::Timeouts;
+use crate::protocol::exchange::{Exchange, Gateway};
+use crate::protocol::limits::KEEP_ALIVE_REQUESTS;
+use crate::protocol::now::Now;
+use crate::protocol::outcome::How;
+use crate::protocol::proxy_header::Policy;
+use crate::protocol::timeouts::Timeouts;
 
 /// What the connections of a gateway share.
 #[derive(Clone, Debug)]

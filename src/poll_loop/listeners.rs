@@ -20,7 +20,7 @@ use mio::{Registry, Token};
 use super::bell::Bells;
 use crate::net::accept::AcceptError;
 use crate::net::listen::ACCEPTED_INHERIT_NODELAY;
-use crate::now::Now;
+use crate::protocol::now::Now;
 
 /// Clients accepted from one listener in one turn.
 const ACCEPTS_MAX: usize = 64;
@@ -351,7 +351,7 @@ mod tests {
         let (mut polls, tills) = tills(2);
         let tills = Arc::new(tills);
         let listener = crate::net::listen::bind(([127, 0, 0, 1], 0).into(), 8).unwrap();
-        let now = crate::testing::start();
+        let now = crate::protocol::testing::start();
         let mut loops: Vec<_> = (0..2)
             .map(|number| {
                 Listeners::new(std::slice::from_ref(&listener), Arc::clone(&tills), number).unwrap()

@@ -43,19 +43,19 @@ use std::time::Instant;
 use mio::Registry;
 use mio::event::Event;
 
-use crate::live::Live;
+use crate::app::service::{Offer, Service};
+use crate::app::settings::Settings;
+use crate::net::permits::OpenConnections;
+use crate::net::reloadable::Live;
 use crate::net::shutdown::Shutdown;
-use crate::now::Now;
-use crate::service::{Offer, Service};
-use crate::settings::Settings;
-use crate::status::OpenConnections;
+use crate::protocol::now::Now;
 use bell::Bells;
 use listeners::{Listeners, Tills};
 use owners::Owners;
 use reactor::Reactor;
 use socket::Socket;
 
-/// Serves the listeners until `shutdown`; see [`crate::service::serve`].
+/// Serves the listeners until `shutdown`; see [`crate::app::service::serve`].
 pub fn serve(
     listeners: Vec<TcpListener>,
     offers: &Live<Offer>,

@@ -17,13 +17,13 @@ use super::owners::{Owner, Owners};
 use super::places::Places;
 use super::socket::Socket;
 use super::{Around, Connection, Side, Turn};
-use crate::live::Live;
+use crate::app::settings::Settings;
 use crate::net::clock;
+use crate::net::permits::{OpenConnections, Place};
+use crate::net::reloadable::Live;
 use crate::net::shutdown::Shutdown;
 use crate::net::timers::Timers;
-use crate::now::Now;
-use crate::settings::Settings;
-use crate::status::{OpenConnections, Place};
+use crate::protocol::now::Now;
 
 /// Events taken in one turn; more of them wait for the next.
 const EVENTS_MAX: usize = 1024;

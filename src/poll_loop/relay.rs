@@ -9,13 +9,13 @@ use mio::event::Event;
 use super::owners::Owner;
 use super::socket::Socket;
 use super::{Around, CALLS_A_TURN, Connection, Side, Turn, reactor};
+use crate::app::service::{Offer, Service};
 use crate::balance::Group;
 use crate::net::connect::{self, ConnectError};
-use crate::now::Now;
-use crate::proxy_protocol::Policy;
-use crate::relay::Relay;
-use crate::service::{Offer, Service};
-use crate::settings::Timeouts;
+use crate::protocol::now::Now;
+use crate::protocol::proxy_header::Policy;
+use crate::protocol::relay::Relay;
+use crate::protocol::timeouts::Timeouts;
 
 /// What the connections of a relay share.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use mio::{Interest, Registry, Token};
 
 use crate::net::connect::{self, ConnectError};
 use crate::net::io::{self, Moved};
-use crate::pipe::Pipe;
+use crate::net::pipe::Pipe;
 
 /// Bytes and, where there is such an event, the news of urgent data.
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -8,12 +8,12 @@ use mio::event::Event;
 
 use super::socket::Socket;
 use super::{Around, CALLS_A_TURN, Connection, Side, Turn};
-use crate::defaults::KEEP_ALIVE_REQUESTS;
-use crate::now::Now;
-use crate::proxy_protocol::Policy;
-use crate::service::{Offer, Service};
-use crate::settings::Timeouts;
-use crate::web::{Output, Web};
+use crate::app::service::{Offer, Service};
+use crate::protocol::limits::KEEP_ALIVE_REQUESTS;
+use crate::protocol::now::Now;
+use crate::protocol::proxy_header::Policy;
+use crate::protocol::timeouts::Timeouts;
+use crate::protocol::web::{Output, Web};
 
 /// What the connections of a web server share.
 #[derive(Clone, Debug)]

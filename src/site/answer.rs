@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use super::cache::CachedFile;
 use super::{mirror, trial};
-use crate::buffer::Buffer;
-use crate::http::response::ResponseWriter;
-use crate::http::{Refusal, Version};
-use crate::now::Now;
+use crate::protocol::buffer::Buffer;
+use crate::protocol::http::response::ResponseWriter;
+use crate::protocol::http::{Refusal, Version};
+use crate::protocol::now::Now;
 
 /// The methods a site answers, for `Allow`.
 const ALLOW: &str = "GET, HEAD, POST";

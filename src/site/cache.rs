@@ -18,9 +18,9 @@ use std::time::Instant;
 
 use super::conditional::Validators;
 use super::files::Stamp;
-use crate::defaults::{CACHE_CHECK, CACHED_FILE_BYTES_MAX, CACHED_FILES_MAX, OPEN_FILES_MAX};
-use crate::http::date::{self, DATE_BYTES};
-use crate::now::Now;
+use crate::protocol::http::date::{self, DATE_BYTES};
+use crate::protocol::now::Now;
+use crate::site::limits::{CACHE_CHECK, CACHED_FILE_BYTES_MAX, CACHED_FILES_MAX, OPEN_FILES_MAX};
 
 /// One state of one file: its content or the way to it, and all that an answer says about it.
 #[derive(Debug)]

@@ -6,9 +6,9 @@
 
 use std::ops::Range;
 
-use crate::http::head::{Fields, RequestHead};
-use crate::http::{Method, date, decimal, trim};
-use crate::now::Now;
+use crate::protocol::http::head::{Fields, RequestHead};
+use crate::protocol::http::{Method, date, decimal, trim};
+use crate::protocol::now::Now;
 
 /// What is known of a file: its validators and its size.
 #[derive(Clone, Copy, Debug)]
@@ -157,7 +157,7 @@ fn positions(range: &[u8]) -> Option<(Option<u64>, Option<u64>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::leaked_space;
+    use crate::protocol::testing::leaked_space;
     use std::time::{Duration, Instant, SystemTime};
 
     const ETAG: &str = "\"5f-64\"";

@@ -20,7 +20,7 @@ use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::pages::NOTHING_HERE;
-use crate::http::Refusal;
+use crate::protocol::http::Refusal;
 
 const FILE_FLAGS: OFlags =
     OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC).union(OFlags::NOCTTY);

@@ -12,9 +12,9 @@ use chrono::{DateTime, Local};
 
 use super::answer::{Answer, Content, Length};
 use super::mime;
-use crate::buffer::Buffer;
-use crate::http::response::reason;
-use crate::now::Now;
+use crate::protocol::buffer::Buffer;
+use crate::protocol::http::response::reason;
+use crate::protocol::now::Now;
 
 /// What the Python's main loop appended to each answer.
 pub(super) const STRAY: &[u8] = b"\r\n\r\n";
@@ -67,7 +67,7 @@ fn put_head(answer: &Answer, out: &mut Buffer, now: &Now) -> std::io::Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::Refusal;
+    use crate::protocol::http::Refusal;
     use crate::site::pages;
     use chrono::TimeZone;
     use std::time::Instant;

@@ -4,7 +4,7 @@
 
 use super::Role;
 use super::answer::Answer;
-use crate::http::Refusal;
+use crate::protocol::http::Refusal;
 
 /// Bytes of [`HOME`]: also what a test answer has when it is not told a size.
 pub(super) const HOME_BYTES: u64 = HOME.len() as u64;

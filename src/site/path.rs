@@ -7,7 +7,7 @@
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 
 use super::pages::NOTHING_HERE;
-use crate::http::Refusal;
+use crate::protocol::http::Refusal;
 
 /// What a folder's address shows.
 const INDEX: &[u8] = b"index.html";

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
-use crate::buffer::Buffer;
-use crate::defaults::{CACHE_CHECK, CACHED_FILE_BYTES_MAX, CACHED_FILES_MAX};
-use crate::http::Version;
-use crate::testing::leaked_space;
+use crate::protocol::buffer::Buffer;
+use crate::protocol::http::Version;
+use crate::protocol::testing::leaked_space;
+use crate::site::limits::{CACHE_CHECK, CACHED_FILE_BYTES_MAX, CACHED_FILES_MAX};
 
 /// A site in a folder of its own, and a clock that is moved by hand. The clock starts an hour from
 /// now, so that the files just written count as settled.

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::answer::{Answer, Content, Length};
 use super::pages::{HOME, HOME_BYTES};
-use crate::buffer::Buffer;
-use crate::defaults::{TRIAL_BYTES_MAX, TRIAL_DELAY_MAX};
-use crate::http::{Version, decimal};
+use crate::protocol::buffer::Buffer;
+use crate::protocol::http::{Version, decimal};
+use crate::site::limits::{TRIAL_BYTES_MAX, TRIAL_DELAY_MAX};
 
 /// What the query asks for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -315,8 +315,8 @@ mod tests {
 
     #[test]
     fn chunks_are_framed_and_end_once() {
-        use crate::http::body::{BodyReader, Part};
-        use crate::http::framing::Framing;
+        use crate::protocol::http::body::{BodyReader, Part};
+        use crate::protocol::http::framing::Framing;
         let expected: Vec<u8> = format!("{HOME}\n").bytes().cycle().take(40_000).collect();
         for size in [0, 1, 31, 8192, 40_000] {
             let asked = asked(&format!("size={size}&chunked=1")).unwrap();

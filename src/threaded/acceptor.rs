@@ -9,11 +9,11 @@ use super::door::Door;
 use super::pool::{Accepted, Crowd, Parked, Patience, Pool, TICK, Work};
 use super::queue::Queue;
 use super::{Connection, Turn, lot::Parker};
-use crate::live::Live;
 use crate::net::accept::AcceptError;
 use crate::net::clock;
+use crate::net::permits::OpenConnections;
+use crate::net::reloadable::Live;
 use crate::net::shutdown::Shutdown;
-use crate::status::OpenConnections;
 
 /// How long accepting pauses at most when descriptors or places are used up: closing a connection
 /// ends the pause earlier.

@@ -19,10 +19,10 @@ use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use super::Connection;
 use super::pool::{Parked, Work};
 use super::queue::Queue;
-use crate::live::Live;
 use crate::net::clock;
+use crate::net::reloadable::Live;
 use crate::net::timers::Timers;
-use crate::wants::Wants;
+use crate::protocol::interest::Wants;
 
 /// Events looked at in one turn; more of them wait for the next.
 const EVENTS_MAX: usize = 1024;

@@ -38,18 +38,18 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::live::Live;
+use crate::app::service::{Offer, Service};
+use crate::app::settings::Settings;
 use crate::net::clock;
+use crate::net::permits::OpenConnections;
+use crate::net::reloadable::Live;
 use crate::net::shutdown::Shutdown;
-use crate::now::Now;
-use crate::service::{Offer, Service};
-use crate::settings::Settings;
-use crate::status::OpenConnections;
-use crate::wants::Wants;
+use crate::protocol::interest::Wants;
+use crate::protocol::now::Now;
 use door::Door;
 use pool::{Patience, Pool};
 
-/// Serves the listeners until `shutdown`; see [`crate::service::serve`].
+/// Serves the listeners until `shutdown`; see [`crate::app::service::serve`].
 pub fn serve(
     listeners: Vec<TcpListener>,
     offers: &Live<Offer>,

@@ -20,14 +20,14 @@ use super::door::{Door, WORKERS_A_PLACE};
 use super::lot::{Lot, Parker};
 use super::queue::Queue;
 use super::{Connection, Turn};
-use crate::buffer;
-use crate::live::Live;
+use crate::app::settings::Settings;
 use crate::net::clock;
 use crate::net::listen::ACCEPTED_READ_TIMEOUT;
+use crate::net::permits::{OpenConnections, Place};
+use crate::net::reloadable::Live;
 use crate::net::shutdown::Shutdown;
-use crate::now::Now;
-use crate::settings::Settings;
-use crate::status::{OpenConnections, Place};
+use crate::protocol::buffer;
+use crate::protocol::now::Now;
 
 /// Longest single wait of a worker: how soon it sees a drain, and how long a quiet connection may
 /// have a worker to itself.

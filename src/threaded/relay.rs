@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use super::pool::Patience;
 use super::socket::{self, Socket};
 use super::{Connection, Turn};
+use crate::app::service::{Offer, Service};
 use crate::balance::Group;
 use crate::net::{clock, connect, io};
-use crate::now::Now;
-use crate::proxy_protocol::Policy;
-use crate::relay::Relay;
-use crate::service::{Offer, Service};
-use crate::settings::Timeouts;
-use crate::wants::Wants;
+use crate::protocol::interest::Wants;
+use crate::protocol::now::Now;
+use crate::protocol::proxy_header::Policy;
+use crate::protocol::relay::Relay;
+use crate::protocol::timeouts::Timeouts;
 
 /// What the connections of a relay share.
 #[derive(Clone, Debug)]

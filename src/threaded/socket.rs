@@ -10,8 +10,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use super::pool::TICK;
 use crate::net::io::{self, Moved};
 use crate::net::listen::ACCEPTED_INHERIT_TIMEOUT;
-use crate::pipe::Pipe;
-use crate::wants::Wants;
+use crate::net::pipe::Pipe;
+use crate::protocol::interest::Wants;
 
 /// A blocking socket and the receive timeout that is set on it.
 #[derive(Debug)]

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use super::pool::Patience;
 use super::socket::{self, Socket};
 use super::{Connection, Turn};
-use crate::defaults::KEEP_ALIVE_REQUESTS;
+use crate::app::service::{Offer, Service};
 use crate::net::{clock, io};
-use crate::now::Now;
-use crate::proxy_protocol::Policy;
-use crate::service::{Offer, Service};
-use crate::settings::Timeouts;
-use crate::wants::Wants;
-use crate::web::{Output, Web};
+use crate::protocol::interest::Wants;
+use crate::protocol::limits::KEEP_ALIVE_REQUESTS;
+use crate::protocol::now::Now;
+use crate::protocol::proxy_header::Policy;
+use crate::protocol::timeouts::Timeouts;
+use crate::protocol::web::{Output, Web};
 
 /// What the connections of a web server share.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use proptest::prelude::*;
 
 use super::*;
-use crate::defaults::{PASSIVE_FAILURES, PASSIVE_OUT, RETRIES};
+use crate::balance::limits::{PASSIVE_FAILURES, PASSIVE_OUT, RETRIES};
 
 fn start() -> Now {
     Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH }

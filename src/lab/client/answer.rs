@@ -6,8 +6,8 @@
 //! this file needs no chunks and shares no framing code with what it measures.
 
 use super::tally::Fault;
-use crate::http::decimal;
 use crate::lab::bounds::{ANSWER_FIELDS_MAX, ANSWER_HEAD_BYTES_MAX};
+use crate::protocol::http::decimal;
 
 /// One answer, as far as it has come.
 #[derive(Debug, Default)]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::request;
-use crate::http::decimal;
 use crate::lab::bounds::{ANSWER_FIELDS_MAX, BODY_BYTES_MAX};
+use crate::protocol::http::decimal;
 
 /// How long a back end may be silent before there is no reference.
 const PATIENCE: Duration = Duration::from_secs(10);

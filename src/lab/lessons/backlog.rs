@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::{Classroom, Findings, Question, measure, milliseconds, plan, rate, texts};
-use crate::cli::Failure;
+use crate::app::cli::Failure;
 use crate::lab::client::Percentiles;
 use crate::lab::lang::Lang;
 use crate::lab::report::svg::{Chart, Series};

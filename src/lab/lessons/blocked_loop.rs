@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Classroom, Findings, Question, measure, milliseconds, stand, texts};
-use crate::cli::Failure;
+use crate::app::cli::Failure;
 use crate::lab::client::{self, Plan};
 use crate::lab::lang::Lang;
 use crate::lab::report::svg::{Chart, Series};

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Classroom, Findings, Question, measure, plan, stand, texts};
-use crate::cli::Failure;
+use crate::app::cli::Failure;
 use crate::lab::bounds::TIMELINE_STEP;
 use crate::lab::client::{Faults, Step};
 use crate::lab::kernel::Processes;

@@ -33,7 +33,7 @@ use super::report::svg::{self, Chart};
 use super::stand::{Contender, Stand, StandError, StandOptions};
 use super::tables::{self, Table};
 use super::text;
-use crate::cli::Failure;
+use crate::app::cli::Failure;
 use crate::net::shutdown::Shutdown;
 
 /// What can be learnt.

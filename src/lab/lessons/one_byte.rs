@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Classroom, Findings, Question, texts};
-use crate::cli::Failure;
+use crate::app::cli::Failure;
 use crate::lab::lang::Lang;
 use crate::lab::report::svg::{Chart, Series};
 use crate::lab::stand::{Contender, Stand, StandError, StandOptions};

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::{Classroom, Findings, Question, measure, plan, rate, stand, texts};
-use crate::cli::Failure;
+use crate::app::cli::Failure;
 use crate::lab::lang::Lang;
 use crate::lab::report::svg::{Chart, Series};
 use crate::lab::stand::Contender;

@@ -9,14 +9,14 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Classroom, Findings, Question, stand, texts};
-use crate::cli::Failure;
-use crate::defaults::{BUFFER_BYTES, BULK_BUFFER_BYTES};
+use crate::app::cli::Failure;
 use crate::lab::kernel::{Processes, is_any_runnable, socket_memory_kib};
 use crate::lab::lang::Lang;
 use crate::lab::report::svg::{Chart, Series};
 use crate::lab::stand::{Contender, Stand};
 use crate::lab::tables::Table;
-use crate::pipe::{PIPE_BYTES, PIPES_MAX};
+use crate::net::pipe::{PIPE_BYTES, PIPES_MAX};
+use crate::protocol::limits::{BUFFER_BYTES, BULK_BUFFER_BYTES};
 
 const MEBIBYTES: usize = 64;
 /// Clients that ask and do not read.

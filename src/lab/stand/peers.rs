@@ -9,8 +9,6 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::defaults;
-
 /// Seconds that a back end may take to be connected to.
 const CONNECT_SECONDS: u32 = 5;
 /// Seconds in which neither side may be silent.
@@ -33,7 +31,7 @@ pub(super) struct Site<'a> {
 
 impl Site<'_> {
     fn backlog(&self) -> u32 {
-        self.backlog.unwrap_or(defaults::BACKLOG)
+        self.backlog.unwrap_or(crate::app::defaults::BACKLOG)
     }
 
     /// One line a back end.

@@ -9,7 +9,6 @@ use super::course::{self, Course, CourseSource};
 use super::folder::Folder;
 use super::programs::{self, Guard, Programs, RoleCommand};
 use super::{Contender, StandError, StandOptions, peers};
-use crate::defaults;
 
 /// Port 0: a free one.
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -111,7 +110,7 @@ impl Recipes<'_> {
     /// All back ends serve the same site: that of the project, or an empty one where the lab is run
     /// elsewhere. The page that is asked for by default is in neither.
     fn root_flag(&self) -> Result<Vec<String>, StandError> {
-        let site = match std::fs::canonicalize(defaults::ROOT) {
+        let site = match std::fs::canonicalize(crate::app::defaults::ROOT) {
             Ok(site) if site.is_dir() => site,
             _ => {
                 let empty = self.folder.path().join("site");

@@ -1,0 +1,246 @@
+//! What each role takes: a choice of the groups of flags.
+//!
+//! Contract: a role has only flags that concern it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::flags::{
+    BackEndTimes, BackEnds, ClientTimes, Configuration, Effect, Front, Health, Listening, Load, Logging,
+    Loops, Pool, Routing,
+};
+use super::values::{count, port_base};
+use crate::app::duration::Period;
+use crate::app::settings::{Model, Settings};
+
+/// The arguments of the four static servers.
+#[derive(Args, Clone, Debug)]
+pub struct Server {
+    /// Where it listens.
+    #[command(flatten)]
+    pub listening: Listening,
+    /// Which driver serves.
+    #[command(flatten)]
+    pub driver: Driver,
+    /// What it serves.
+    #[command(flatten)]
+    pub site: SiteFlags,
+    /// Proxies in front.
+    #[command(flatten)]
+    pub front: Front,
+    /// Deadlines.
+    #[command(flatten)]
+    pub times: ClientTimes,
+    /// The log; read by [`run`](super::run).
+    #[command(flatten)]
+    pub logging: Logging,
+    /// The file; read by [`run`](super::run).
+    #[command(flatten)]
+    pub configuration: Configuration,
+}
+
+impl Server {
+    /// The settings these arguments come to.
+    pub fn settings(&self) -> Settings {
+        settings(&[&self.listening, &self.driver, &self.front, &self.times])
+    }
+}
+
+/// The arguments of `reverse-proxy`.
+#[derive(Args, Clone, Debug)]
+pub struct Proxy {
+    /// Where it listens.
+    #[command(flatten)]
+    pub listening: Listening,
+    /// Which driver serves.
+    #[command(flatten)]
+    pub driver: Driver,
+    /// Where requests go.
+    #[command(flatten)]
+    pub routing: Routing,
+    /// Proxies in front.
+    #[command(flatten)]
+    pub front: Front,
+    /// Deadlines of clients.
+    #[command(flatten)]
+    pub times: ClientTimes,
+    /// Deadlines of back ends.
+    #[command(flatten)]
+    pub back_end_times: BackEndTimes,
+    /// How much a back end gets at a time.
+    #[command(flatten)]
+    pub load: Load,
+    /// Checks and look-ups of back ends.
+    #[command(flatten)]
+    pub health: Health,
+    /// The log; read by [`run`](super::run).
+    #[command(flatten)]
+    pub logging: Logging,
+    /// The file; read by [`run`](super::run).
+    #[command(flatten)]
+    pub configuration: Configuration,
+}
+
+impl Proxy {
+    /// The settings these arguments come to.
+    pub fn settings(&self) -> Settings {
+        settings(&[
+            &self.listening,
+            &self.driver,
+            &self.front,
+            &self.times,
+            &self.back_end_times,
+            &self.health,
+        ])
+    }
+}
+
+/// The arguments of a balancer, which has the flags of its own model only.
+#[derive(Args, Clone, Debug)]
+pub struct Balancer<T: Args + Effect> {
+    /// Where it listens.
+    #[command(flatten)]
+    pub listening: Listening,
+    /// Its model's flags: [`Pool`] or [`Loops`].
+    #[command(flatten)]
+    pub concurrency: T,
+    /// Where connections or requests go.
+    #[command(flatten)]
+    pub back_ends: BackEnds,
+    /// Proxies in front.
+    #[command(flatten)]
+    pub front: Front,
+    /// Deadlines of clients.
+    #[command(flatten)]
+    pub times: ClientTimes,
+    /// Deadlines of back ends.
+    #[command(flatten)]
+    pub back_end_times: BackEndTimes,
+    /// How much a back end gets at a time.
+    #[command(flatten)]
+    pub load: Load,
+    /// Checks and look-ups of back ends.
+    #[command(flatten)]
+    pub health: Health,
+    /// The log; read by [`run`](super::run).
+    #[command(flatten)]
+    pub logging: Logging,
+    /// The file; read by [`run`](super::run).
+    #[command(flatten)]
+    pub configuration: Configuration,
+}
+
+/// The arguments of `lb-threaded`.
+pub type ThreadedBalancer = Balancer<Pool>;
+
+/// The arguments of `lb-async`.
+pub type AsyncBalancer = Balancer<Loops>;
+
+impl<T: Args + Effect> Balancer<T> {
+    /// The settings these arguments come to.
+    pub fn settings(&self) -> Settings {
+        settings(&[
+            &self.listening,
+            &self.concurrency,
+            &self.back_ends,
+            &self.front,
+            &self.times,
+            &self.back_end_times,
+            &self.health,
+        ])
+    }
+}
+
+/// The arguments of `suite`.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Suite")]
+pub struct Suite {
+    /// First of the ports, 0 takes free ones [default: the course's ports]
+    #[arg(long, value_name = "N", value_parser = port_base)]
+    pub port_base: Option<u16>,
+    /// Which driver serves the sites and the reverse proxy
+    #[arg(long, value_enum, default_value_t = Model::Threaded)]
+    pub model: Model,
+    /// Threads of each pool
+    #[arg(long, value_name = "N", default_value_t = crate::app::defaults::SUITE_WORKERS,
+          value_parser = count(1, crate::app::defaults::WORKERS_MAX))]
+    pub workers: usize,
+    /// Let a connection that waits for its client keep its worker (shows starvation)
+    #[arg(long)]
+    pub no_park: bool,
+    /// How many web servers are started behind the balancers
+    #[arg(long, value_name = "N", default_value_t = crate::app::defaults::WEB_SERVERS.len(),
+          value_parser = count(1, crate::app::defaults::WEB_SERVERS.len()))]
+    pub backends: usize,
+    /// Folder of the site
+    #[arg(long, value_name = "DIR", default_value = crate::app::defaults::ROOT)]
+    pub root: PathBuf,
+    /// For what is in flight after Ctrl-C or SIGTERM
+    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::DRAIN))]
+    pub drain: Period,
+    /// The log; read by [`run`](super::run).
+    #[command(flatten)]
+    pub logging: Logging,
+    /// The file; read by [`run`](super::run).
+    #[command(flatten)]
+    pub configuration: Configuration,
+}
+
+impl Suite {
+    /// The settings these arguments come to; all roles share them.
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings {
+            workers: self.workers,
+            park: !self.no_park,
+            // One loop a role: ten roles share the machine, and the course's balancer had one.
+            loops: 1,
+            connections_max: crate::app::defaults::SUITE_CONNECTIONS_MAX,
+            ..Settings::default()
+        };
+        settings.timeouts.drain = self.drain.0;
+        settings
+    }
+}
+
+/// The choice of a driver, and the flags of both.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Model")]
+pub struct Driver {
+    /// How connections take turns: a pool of threads, or poll loops
+    #[arg(long, value_enum, default_value_t = Model::Threaded)]
+    pub model: Model,
+    /// The threaded model's flags.
+    #[command(flatten)]
+    pub pool: Pool,
+    /// The asynchronous model's flags.
+    #[command(flatten)]
+    pub loops: Loops,
+}
+
+impl Effect for Driver {
+    fn apply(&self, settings: &mut Settings) {
+        self.pool.apply(settings);
+        self.loops.apply(settings);
+    }
+}
+
+/// What a static server serves, and how it looks on the wire.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Site")]
+pub struct SiteFlags {
+    /// Folder of the site
+    #[arg(long, value_name = "DIR", default_value = crate::app::defaults::ROOT)]
+    pub root: PathBuf,
+    /// Answer byte for byte as the course's Python did
+    #[arg(long)]
+    pub mirror: bool,
+}
+
+fn settings(groups: &[&dyn Effect]) -> Settings {
+    let mut settings = Settings::default();
+    for group in groups {
+        group.apply(&mut settings);
+    }
+    settings
+}

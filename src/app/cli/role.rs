@@ -1,0 +1,100 @@
+//! The roles: the name, the words and the address that a preset consists of.
+//!
+//! Contract: everything in which one binary's command line differs from its sister's is here.
+
+use std::net::SocketAddr;
+
+use clap::{Args, Command};
+
+/// A role, as its `--help` presents it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Role {
+    /// The name of its binary, in messages and in the log.
+    pub name: &'static str,
+    about: &'static str,
+    example: &'static str,
+    /// Where it listens by default; the suite has no address of its own.
+    pub listen: Option<SocketAddr>,
+}
+
+impl Role {
+    /// The course's Default Server.
+    pub const DEFAULT_SERVER: Role = Role {
+        name: "default-server",
+        about: "Static web server: fixed pages, and the files of a folder",
+        example: "default-server --root public --listen 127.0.0.1:8080 --model async",
+        listen: Some(crate::app::defaults::DEFAULT_SERVER),
+    };
+
+    /// The course's Image Web Server.
+    pub const IMAGE_SERVER: Role = Role {
+        name: "image-server",
+        about: "Static web server for /images/ and the files below it",
+        example: "image-server --root public --keep-alive 5s",
+        listen: Some(crate::app::defaults::IMAGE_SERVER),
+    };
+
+    /// The course's PDF Web Server.
+    pub const PDF_SERVER: Role = Role {
+        name: "pdf-server",
+        about: "Static web server for /pdf/ and the files below it",
+        example: "pdf-server --root public --workers 8 --queue 32",
+        listen: Some(crate::app::defaults::PDF_SERVER),
+    };
+
+    /// The course's Web Server, of which there are five.
+    pub const WEB_SERVER: Role = Role {
+        name: "web-server",
+        about: "A back end for the balancers: the default site, and test answers such as /?size=20000&delay=50ms",
+        example: "web-server --listen 127.0.0.1:9002",
+        listen: Some(crate::app::defaults::WEB_SERVERS[0]),
+    };
+
+    /// The course's Reverse Proxy.
+    pub const REVERSE_PROXY: Role = Role {
+        name: "reverse-proxy",
+        about: "Sends each request to a back end by its path",
+        example: "reverse-proxy --route /images/=127.0.0.1:8889 --default 127.0.0.1:8888,127.0.0.1:8887",
+        listen: Some(crate::app::defaults::REVERSE_PROXY),
+    };
+
+    /// The course's threaded balancer.
+    pub const LB_THREADED: Role = Role {
+        name: "lb-threaded",
+        about: "Round-robin load balancer: a fixed pool of threads, blocking calls",
+        example: "lb-threaded --listen 127.0.0.1:6660 --backend 127.0.0.1:9001 --backend 127.0.0.1:9002",
+        listen: Some(crate::app::defaults::LB_THREADED),
+    };
+
+    /// The course's asynchronous balancer.
+    pub const LB_ASYNC: Role = Role {
+        name: "lb-async",
+        about: "Round-robin load balancer: poll loops over nonblocking sockets",
+        example: "lb-async --backends 3 --mode http --loops 2",
+        listen: Some(crate::app::defaults::LB_ASYNC),
+    };
+
+    /// All of them in one process.
+    pub const SUITE: Role = Role {
+        name: "suite",
+        about: "Starts every role in one process and prints a map of them",
+        example: "suite --port-base 20000 --model async",
+        listen: None,
+    };
+
+    /// The role's command: flags, defaults and help.
+    pub fn command<A: Args>(&self) -> Command {
+        // The words come last: clap takes those of `A`, which are for readers of the code.
+        let command = A::augment_args(Command::new(self.name))
+            .version(env!("CARGO_PKG_VERSION"))
+            .about(self.about)
+            .long_about(None)
+            .after_help(format!("Example:\n  {}", self.example));
+        let Some(address) = self.listen.map(|address| address.to_string()) else { return command };
+        // Not `mut_arg`, which would move the flag behind all others.
+        command.mut_args(move |arg| match arg.get_long() {
+            Some("listen") => arg.default_value(address.clone()),
+            _ => arg,
+        })
+    }
+}

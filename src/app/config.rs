@@ -1,0 +1,442 @@
+//! The configuration file: TOML whose keys are the long flags.
+//!
+//! Contract: there is no second definition of the settings. Each `key = value` becomes the argument
+//! `--key=value` and clap judges it; what the command line gives, or excludes, wins over the file; an
+//! error names file, line and key. What [`show`] prints can be read back and means the same.
+
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use toml::de::{DeTable, DeValue};
+
+use crate::app::cli::explain;
+use crate::app::defaults::CONFIG_BYTES_MAX;
+use crate::observe::log::Quoted;
+
+/// Flags that are no settings: a file can neither name another file nor ask for help.
+const NO_KEYS: [&str; 4] = ["config", "check", "help", "version"];
+
+/// How alike two words are, from 0 to 1, before one is suggested for the other.
+const LIKENESS_MIN: f64 = 0.75;
+
+/// Reads the file at `path` and parses it together with `argv`, which alone came to `given`.
+///
+/// Errors are one line for the user.
+pub fn merge(
+    command: &Command,
+    given: &ArgMatches,
+    path: &Path,
+    argv: Vec<OsString>,
+) -> Result<ArgMatches, String> {
+    let text = read(path)
+        .map_err(|error| format!("cannot read the configuration file {}: {error}", path.display()))?;
+    merge_text(command, given, &path.display().to_string(), &text, argv)
+}
+
+/// The effective settings as a file: every key with its value, those that are not set left out.
+pub fn show(command: &Command, matches: &ArgMatches) -> String {
+    let mut shown = String::new();
+    let mut heading = None;
+    for arg in command.get_arguments() {
+        let (Some(key), Some(value)) = (key(arg), toml_value(arg, matches)) else { continue };
+        if arg.get_help_heading() != heading {
+            heading = arg.get_help_heading();
+            let gap = if shown.is_empty() { "" } else { "\n" };
+            shown.push_str(&heading.map(|heading| format!("{gap}# {heading}\n")).unwrap_or_default());
+        }
+        // Writing to a `String` does not fail.
+        let _ = writeln!(shown, "{key} = {value}");
+    }
+    shown
+}
+
+/// The keys in which two sets of effective settings differ, as [`show`] shows them: in their order.
+pub fn changed(old: &str, new: &str) -> Vec<String> {
+    let only_in = |one: &str, other: &str| -> Vec<String> {
+        let lines = one.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        // One key a line: a text with line ends in it is shown with escapes.
+        let differ = lines.filter(|line| !other.lines().any(|same| same == *line));
+        differ.filter_map(|line| Some(line.split_once(" = ")?.0.to_owned())).collect()
+    };
+    let mut keys = only_in(new, old);
+    // Those that are not set any more.
+    let gone = only_in(old, new).into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>();
+    keys.extend(gone);
+    keys
+}
+
+/// One key of the file, as arguments.
+struct Entry {
+    id: String,
+    line: usize,
+    arguments: Vec<OsString>,
+}
+
+/// The same for a text that is here already; `file` is the name it goes by in errors.
+pub fn merge_text(
+    command: &Command,
+    given: &ArgMatches,
+    file: &str,
+    text: &str,
+    argv: Vec<OsString>,
+) -> Result<ArgMatches, String> {
+    let entries = entries(command, file, text)?;
+    let parse = |arguments: Vec<OsString>| command.clone().try_get_matches_from(arguments);
+    let program = argv.first().cloned().unwrap_or_else(|| command.get_name().into());
+    for Entry { id, line, arguments } in &entries {
+        // Each key by itself first, so that an error can be given its line.
+        let alone = std::iter::once(program.clone()).chain(arguments.iter().cloned()).collect();
+        if let Err(error) = parse(alone) {
+            let words = explain(&error);
+            let words = words.strip_prefix("--").map_or(words.clone(), str::to_owned);
+            debug_assert!(words.contains(id.replace('_', "-").as_str()), "{words}");
+            return Err(format!("{file}, line {line}: {words}"));
+        }
+    }
+    let kept = entries.iter().filter(|entry| !overridden(command, given, &entry.id));
+    let arguments = kept.flat_map(|entry| entry.arguments.iter().cloned());
+    let all = std::iter::once(program.clone()).chain(arguments).chain(argv.into_iter().skip(1));
+    // Each part was right by itself: two keys of the file do not go together.
+    parse(all.collect()).map_err(|error| {
+        let culprit = match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::String(flag)) => flag.split(' ').next().unwrap_or_default(),
+            _ => "",
+        };
+        let entry =
+            entries.iter().find(|entry| culprit.trim_start_matches('-') == entry.id.replace('_', "-"));
+        let line = entry.map(|entry| format!(", line {}", entry.line)).unwrap_or_default();
+        format!("{file}{line}: {}", explain(&error))
+    })
+}
+
+/// True if the command line gives this flag, or one that excludes it.
+fn overridden(command: &Command, given: &ArgMatches, id: &str) -> bool {
+    let is_given = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
+    let excludes = |one: &Arg, other: &Arg| {
+        command.get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == other.get_id())
+    };
+    let Some(arg) = command.get_arguments().find(|arg| arg.get_id() == id) else { return false };
+    is_given(id)
+        || command
+            .get_arguments()
+            .filter(|other| is_given(other.get_id().as_str()))
+            .any(|other| excludes(arg, other) || excludes(other, arg))
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > CONFIG_BYTES_MAX {
+        return Err(io::Error::other(format!("it is larger than {CONFIG_BYTES_MAX} bytes")));
+    }
+    Ok(text)
+}
+
+fn entries(command: &Command, file: &str, text: &str) -> Result<Vec<Entry>, String> {
+    let at = |span: Range<usize>| format!("{file}, line {}", line_of(text, span.start));
+    let table = DeTable::parse(text).map_err(|error| {
+        let place = error.span().map_or_else(|| file.to_owned(), &at);
+        format!("{place}: {}", error.message().lines().next().unwrap_or("this is no TOML"))
+    })?;
+    let mut entries = Vec::new();
+    for (name, value) in table.get_ref() {
+        let known = command.get_arguments().find(|arg| key(arg) == Some(name.get_ref().as_ref()));
+        let Some(arg) = known else {
+            return Err(format!("{}: {}", at(name.span()), unknown(command, name.get_ref())));
+        };
+        let arguments = arguments(arg, name.get_ref(), value.get_ref())
+            .map_err(|words| format!("{}: {}: {words}", at(name.span()), name.get_ref()))?;
+        let line = line_of(text, name.span().start);
+        entries.push(Entry { id: arg.get_id().to_string(), line, arguments });
+    }
+    // A table comes in the order of its keys; errors and values shall come in that of the file.
+    entries.sort_by_key(|entry| entry.line);
+    Ok(entries)
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}
+
+fn unknown(command: &Command, name: &str) -> String {
+    let likeness = |key: &str| strsim::jaro_winkler(key, name);
+    let keys = command.get_arguments().filter_map(key);
+    match keys.max_by(|one, other| likeness(one).total_cmp(&likeness(other))) {
+        Some(nearest) if likeness(nearest) >= LIKENESS_MIN => {
+            format!("{} is no key of {}; did you mean {nearest}?", Quoted(name), command.get_name())
+        }
+        _ => format!("{} is no key of {}; --help lists them", Quoted(name), command.get_name()),
+    }
+}
+
+/// The key of a flag, if it has one.
+fn key(arg: &Arg) -> Option<&str> {
+    arg.get_long().filter(|long| !NO_KEYS.contains(long))
+}
+
+fn is_switch(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::SetTrue)
+}
+
+fn is_repeatable(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Append)
+}
+
+/// `--key=value`, once for each value.
+fn arguments(arg: &Arg, key: &str, value: &DeValue<'_>) -> Result<Vec<OsString>, String> {
+    if is_switch(arg) {
+        return match value.as_bool() {
+            Some(true) => Ok(vec![format!("--{key}").into()]),
+            Some(false) => Ok(Vec::new()),
+            None => Err("write true or false".to_owned()),
+        };
+    }
+    let argument = |value| scalar(value).map(|value| OsString::from(format!("--{key}={value}")));
+    match value {
+        // Without a value its default would count, which is not what an empty list says.
+        DeValue::Array(values) if values.is_empty() => {
+            Err("an empty list; leave the key out for its default".to_owned())
+        }
+        DeValue::Array(values) if is_repeatable(arg) => {
+            values.iter().map(|value| argument(value.get_ref())).collect()
+        }
+        DeValue::Array(_) => Err("takes one value, not a list".to_owned()),
+        value => Ok(vec![argument(value)?]),
+    }
+}
+
+fn scalar(value: &DeValue<'_>) -> Result<String, String> {
+    match value {
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) => Ok(number.to_string()),
+            Err(_) => Err(format!("{number} is too large")),
+        },
+        DeValue::Float(number) => Ok(number.to_string()),
+        other => Err(format!("takes a text or a number, not a {}", other.type_str())),
+    }
+}
+
+fn toml_value(arg: &Arg, matches: &ArgMatches) -> Option<String> {
+    let id = arg.get_id().as_str();
+    if is_switch(arg) {
+        return Some(matches.get_flag(id).to_string());
+    }
+    // The words that clap parsed, defaults included. TOML is Unicode: a path that is not cannot be
+    // written in a file at all.
+    let values: Vec<String> =
+        matches.get_raw(id)?.map(|value| toml_scalar(&value.to_string_lossy())).collect();
+    match values.as_slice() {
+        [] => None,
+        [value] if !is_repeatable(arg) => Some(value.clone()),
+        values => Some(format!("[{}]", values.join(", "))),
+    }
+}
+
+/// A number if the text is what TOML would print for it, else a string.
+fn toml_scalar(text: &str) -> String {
+    match text.parse::<i64>() {
+        Ok(number) if number.to_string() == text => text.to_owned(),
+        _ => Quoted(text).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::cli::{Proxy, Role, Server, ThreadedBalancer};
+    use clap::Args;
+
+    /// What `role` makes of this file and these flags, as `show` prints it.
+    fn effective<A: Args>(role: Role, file: &str, flags: &[&str]) -> Result<String, String> {
+        let mut command = role.command::<A>();
+        let argv: Vec<OsString> = [role.name].iter().chain(flags).map(OsString::from).collect();
+        let given = command.try_get_matches_from_mut(&argv).map_err(|error| explain(&error))?;
+        let matches = merge_text(&command, &given, "role.toml", file, argv)?;
+        Ok(show(&command, &matches))
+    }
+
+    fn server(file: &str, flags: &[&str]) -> Result<String, String> {
+        effective::<Server>(Role::IMAGE_SERVER, file, flags)
+    }
+
+    fn balancer(file: &str, flags: &[&str]) -> Result<String, String> {
+        effective::<ThreadedBalancer>(Role::LB_THREADED, file, flags)
+    }
+
+    fn proxy(file: &str, flags: &[&str]) -> Result<String, String> {
+        effective::<Proxy>(Role::REVERSE_PROXY, file, flags)
+    }
+
+    #[track_caller]
+    fn has(shown: &str, line: &str) {
+        assert!(shown.lines().any(|shown| shown == line), "no {line:?} in:\n{shown}");
+    }
+
+    #[track_caller]
+    fn has_not(shown: &str, key: &str) {
+        assert!(!shown.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key} in:\n{shown}");
+    }
+
+    #[test]
+    fn defaults_are_shown_too() {
+        let shown = server("", &[]).unwrap();
+        for line in [
+            "listen = [\"127.0.0.1:8889\"]",
+            "workers = 64",
+            "keep-alive = \"15s\"",
+            "mirror = false",
+            "model = \"threaded\"",
+            "log = \"info\"",
+            "root = \"public\"",
+        ] {
+            has(&shown, line);
+        }
+        assert!(shown.starts_with("# Listening\nlisten = "), "in the order of the flags:\n{shown}");
+        for key in ["config", "check", "help", "version", "log-file"] {
+            has_not(&shown, key);
+        }
+    }
+
+    #[test]
+    fn what_is_shown_reads_back_the_same() {
+        let flags = [
+            "--listen",
+            "[::1]:0",
+            "--listen",
+            "localhost:1",
+            "--mirror",
+            "--root",
+            "a \"b\"\\\n",
+            "--drain=90s",
+        ];
+        let shown = server("", &flags).unwrap();
+        assert_eq!(server(&shown, &[]).unwrap(), shown);
+        for flags in [&[][..], &["--backends=2", "--mode=http"], &["--backend=a:1", "--backend=b:2"]] {
+            let shown = balancer("", flags).unwrap();
+            assert_eq!(balancer(&shown, &[]).unwrap(), shown);
+        }
+        for flags in [
+            &[][..],
+            &["--default=a:1,b:2"],
+            &["--route=/x/=a:1,b:2", "--route=/y=c:3", "--trust=10.0.0.0/8", "--trust=::1"],
+        ] {
+            let shown = proxy("", flags).unwrap();
+            assert_eq!(proxy(&shown, &[]).unwrap(), shown);
+        }
+    }
+
+    #[test]
+    fn what_has_changed_is_named() {
+        let old = balancer("backends = 2\nkeep-alive = \"4s\"", &[]).unwrap();
+        let new = balancer("backend = \"a:1\"\nworkers = 3\nkeep-alive = \"4s\"", &[]).unwrap();
+        assert_eq!(changed(&old, &new), ["workers", "backend", "backends"]);
+        assert_eq!(changed(&old, &old), [""; 0]);
+    }
+
+    #[test]
+    fn every_kind_of_value_is_taken() {
+        let file = "workers = 0x10\nqueue = \"7\"\nmirror = true\nno-park = false\nlisten = \"localhost:1\"\n\
+                    log = 'off' # nothing\ndrain = \"\"\"2s\"\"\"\n";
+        let shown = server(file, &[]).unwrap();
+        for line in [
+            "workers = 16",
+            "queue = 7",
+            "mirror = true",
+            "no-park = false",
+            "listen = [\"localhost:1\"]",
+            "log = \"off\"",
+            "drain = \"2s\"",
+        ] {
+            has(&shown, line);
+        }
+    }
+
+    #[test]
+    fn the_command_line_wins() {
+        let file = "workers = 3\nlisten = [\"a:1\", \"b:2\"]\nqueue = 5\n";
+        let shown = server(file, &["--workers=4", "--listen=c:3"]).unwrap();
+        has(&shown, "workers = 4");
+        has(&shown, "listen = [\"c:3\"]");
+        has(&shown, "queue = 5");
+    }
+
+    #[test]
+    fn what_the_command_line_excludes_is_dropped_too() {
+        let shown = balancer("backends = 2", &["--backend=a:1"]).unwrap();
+        has(&shown, "backend = [\"a:1\"]");
+        has_not(&shown, "backends");
+        let shown = balancer("backend = [\"a:1\"]", &["--backends=2"]).unwrap();
+        has(&shown, "backends = 2");
+        has_not(&shown, "backend");
+    }
+
+    #[test]
+    fn a_default_group_alone_takes_everything() {
+        has_not(&proxy("default = [\"a:1\", \"b:2\"]", &[]).unwrap(), "route");
+        let shown = proxy("route = \"/x/=a:1\"", &[]).unwrap();
+        has(&shown, "route = [\"/x/=a:1\"]");
+        has(&shown, "default = [\"127.0.0.1:8888\"]");
+    }
+
+    #[test]
+    fn errors_name_file_line_and_key() {
+        for (file, words) in [
+            (
+                "\n\nkeep-alife = \"5s\"",
+                "role.toml, line 3: \"keep-alife\" is no key of image-server; did you mean keep-alive?",
+            ),
+            (
+                "keep_alive = \"5s\"",
+                "role.toml, line 1: \"keep_alive\" is no key of image-server; did you mean keep-alive?",
+            ),
+            ("xyzzy = 1", "role.toml, line 1: \"xyzzy\" is no key of image-server; --help lists them"),
+            ("check = true", "role.toml, line 1: \"check\" is no key of image-server"),
+            ("backend = \"a:1\"", "role.toml, line 1: \"backend\" is no key of image-server"),
+            ("[workers]\nn = 1", "role.toml, line 1: workers: takes a text or a number, not a table"),
+            ("queue = 1\nworkers = 0", "role.toml, line 2: workers: 0 is out of range: 1 to 4096"),
+            ("workers = -1", "role.toml, line 1: workers: \"-1\" is not a whole number"),
+            ("workers = [1]", "role.toml, line 1: workers: takes one value, not a list"),
+            ("mirror = 1", "role.toml, line 1: mirror: write true or false"),
+            ("listen = []", "role.toml, line 1: listen: an empty list"),
+            (
+                "listen = [\"a:1\",\n true]",
+                "role.toml, line 1: listen: takes a text or a number, not a boolean",
+            ),
+            ("drain = 4", "role.toml, line 1: drain: 4 has no unit: write 4s or 4ms"),
+            ("model = \"fast\"", "role.toml, line 1: model: \"fast\" is not one of threaded, async"),
+            ("root = \"a\"\nroot = \"b\"", "role.toml, line 2: duplicate key"),
+            ("root = ", "role.toml, line 1: "),
+        ] {
+            let error = server(file, &[]).unwrap_err();
+            assert!(error.starts_with(words), "{file:?}: {error}");
+            assert!(!error.contains('\n'), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn two_keys_that_exclude_each_other_are_named() {
+        let error = balancer("backends = 2\nbackend = [\"a:1\"]", &[]).unwrap_err();
+        assert!(error.starts_with("role.toml, line "), "{error}");
+        assert!(
+            error.contains("--backend and --backends exclude")
+                || error.contains("--backends and --backend exclude"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let mut command = Role::SUITE.command::<crate::app::cli::Suite>();
+        let given = command.try_get_matches_from_mut(["suite"]).unwrap();
+        let error = merge(&command, &given, Path::new("not-there.toml"), Vec::new()).unwrap_err();
+        assert!(error.starts_with("cannot read the configuration file not-there.toml: "), "{error}");
+    }
+}

@@ -1,0 +1,9 @@
+//! From words to a running role.
+pub mod cli;
+pub mod config;
+pub mod defaults;
+pub mod duration;
+pub mod roles;
+pub mod service;
+pub mod settings;
+pub mod suite;

@@ -1,0 +1,201 @@
+//! Presets put to work: from a role's arguments to a service behind bound listeners.
+//!
+//! Contract: [`server`], [`proxy`] and [`balancer`] look at everything that can be wrong without
+//! binding anything, which is also what `--check` does; [`serve`] binds, says so, and runs to the end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::app::cli::{self, Balancer, Effect, Failure, Mode, Proxy, Reload, Role, Server};
+use crate::app::service::{self, Offer, Service};
+use crate::app::settings::{Model, Settings};
+use crate::balance::routes::Routes;
+use crate::net::dns::Names;
+use crate::net::endpoint::Endpoint;
+use crate::net::limits::connections_that_fit;
+use crate::net::listen::bind;
+use crate::net::reloadable::Live;
+use crate::net::signals;
+use crate::protocol::exchange::Gateway;
+use crate::protocol::forward::Rules;
+use crate::site::{self, Site};
+
+/// A role that is ready to be bound.
+#[derive(Debug)]
+pub struct Plan {
+    name: &'static str,
+    model: Model,
+    service: Service,
+    settings: Settings,
+    addresses: Vec<SocketAddr>,
+    /// Where the service's groups come from: looked up again while it runs.
+    names: Vec<Names>,
+}
+
+/// Plans a static server over the site of `kind`.
+pub fn server(kind: site::Role) -> impl Fn(&Role, &Server) -> Result<Plan, Failure> {
+    move |role, args| {
+        args.front.check()?;
+        let site = Site::open(kind, &args.site.root)
+            .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.site.root.display())))?;
+        let site = if args.site.mirror { site.with_mirror() } else { site };
+        Ok(Plan {
+            name: role.name,
+            model: args.driver.model,
+            service: Service::Web(Arc::new(site)),
+            settings: args.settings(),
+            addresses: resolve("--listen", &args.listening.listen)?,
+            names: Vec::new(),
+        })
+    }
+}
+
+/// Plans the reverse proxy.
+pub fn proxy(role: &Role, args: &Proxy) -> Result<Plan, Failure> {
+    args.front.check()?;
+    let routing = &args.routing;
+    let most = args.load.max_per_backend;
+    let mut names = vec![look_up("--default", "default", &routing.default, most)?];
+    let mut routes = Routes::new(Arc::clone(names[0].group()));
+    for route in &routing.route {
+        let of_route = look_up("--route", &route.prefix, &route.backends, most)?;
+        routes
+            .add(&route.prefix, Arc::clone(of_route.group()))
+            .map_err(|error| Failure::Usage(format!("--route {route}: {error}")))?;
+        names.push(of_route);
+    }
+    Ok(Plan {
+        name: role.name,
+        model: args.driver.model,
+        service: Service::Gateway(Arc::new(Gateway {
+            routes,
+            rules: Rules { trust: args.front.trust.clone() },
+        })),
+        settings: args.settings(),
+        addresses: resolve("--listen", &args.listening.listen)?,
+        names,
+    })
+}
+
+/// Plans a balancer, which is its model.
+pub fn balancer<T: clap::Args + Effect>(
+    model: Model,
+) -> impl Fn(&Role, &Balancer<T>) -> Result<Plan, Failure> {
+    move |role, args| {
+        args.front.check()?;
+        let back_ends = &args.back_ends;
+        let endpoints = match back_ends.backends {
+            Some(count) => {
+                crate::app::defaults::WEB_SERVERS[..count].iter().copied().map(Endpoint::from).collect()
+            }
+            None => back_ends.backend.clone(),
+        };
+        let names = look_up("--backend", "back ends", &endpoints, args.load.max_per_backend)?;
+        let group = Arc::clone(names.group());
+        let service = match back_ends.mode {
+            Mode::Tcp => Service::Relay(group),
+            Mode::Http => {
+                let rules = Rules { trust: args.front.trust.clone() };
+                Service::Gateway(Arc::new(Gateway { routes: Routes::new(group), rules }))
+            }
+        };
+        Ok(Plan {
+            name: role.name,
+            model,
+            service,
+            settings: args.settings(),
+            addresses: resolve("--listen", &args.listening.listen)?,
+            names: vec![names],
+        })
+    }
+}
+
+/// What a reload cannot change: it is built into sockets, threads and the log.
+const FIXED: [&str; 12] = [
+    "listen",
+    "backlog",
+    "connections-max",
+    "model",
+    "workers",
+    "queue",
+    "no-park",
+    "loops",
+    "mode",
+    "drain",
+    "log-format",
+    "log-file",
+];
+
+/// Binds, prints one line a listener, and serves until a signal ends it.
+pub fn serve(plan: Plan, reload: Option<Reload<Plan>>) -> Result<(), Failure> {
+    let Plan { name, model, service, mut settings, addresses, names } = plan;
+    let runtime = |error: std::io::Error| Failure::Runtime(error.to_string());
+    // Before anything is bound: a signal that comes from now on is a drain and not a sudden death.
+    let (shutdown, hangups) = signals::listen(reload.is_some()).map_err(runtime)?;
+    let mut listeners = Vec::new();
+    let mut said = String::new();
+    for address in addresses {
+        let listener =
+            bind(address, settings.backlog).map_err(|error| Failure::Runtime(error.to_string()))?;
+        let address = listener.local_addr().map_err(runtime)?;
+        said.push_str(&format!("listening on {address}\n"));
+        listeners.push(listener);
+    }
+    settings.connections_max = connections_max(settings.connections_max, 1);
+    // Held to the end of the drain: what is still in flight may need a back end that works.
+    let offers = Live::new(Offer::start(name, service, &settings, names).map_err(runtime)?);
+    if let Some(reload) = reload {
+        let offers = offers.clone();
+        let apply = move |plan: Plan| {
+            let offer = Offer::start(plan.name, plan.service, &plan.settings, plan.names);
+            offer.map(|offer| offers.set(offer)).map_err(runtime)
+        };
+        reload.start(hangups, |key| !FIXED.contains(&key), apply).map_err(runtime)?;
+    }
+    cli::print(&said)?;
+    service::serve(model, listeners, &offers, &settings, &shutdown).map_err(runtime)
+}
+
+/// How many of `wanted` connections each of `roles` may have; says so if the system allows fewer.
+pub(crate) fn connections_max(wanted: usize, roles: usize) -> usize {
+    let fit = (connections_that_fit(wanted.saturating_mul(roles)) / roles).max(1);
+    if fit < wanted {
+        log::warn!(
+            "{fit} open connections instead of {wanted}: the limit on open files (ulimit -n) allows no more"
+        );
+    }
+    fit
+}
+
+/// A group of all addresses of all endpoints that a flag named, each with at most so much to do at a time.
+fn look_up(flag: &str, group: &str, endpoints: &[Endpoint], most: usize) -> Result<Names, Failure> {
+    Names::look_up_first(group, endpoints, most)
+        .map_err(|(endpoint, error)| Failure::Runtime(format!("{flag} {endpoint}: {error}")))
+}
+
+/// All addresses of all endpoints to listen on.
+fn resolve(flag: &str, endpoints: &[Endpoint]) -> Result<Vec<SocketAddr>, Failure> {
+    let mut addresses = Vec::new();
+    for endpoint in endpoints {
+        let found =
+            endpoint.resolve().map_err(|error| Failure::Runtime(format!("{flag} {endpoint}: {error}")))?;
+        addresses.extend(found);
+    }
+    Ok(addresses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_not_found_is_named_with_its_flag() {
+        let endpoints = ["name.invalid:80".parse().unwrap()];
+        for failure in [
+            resolve("--backend", &endpoints).unwrap_err(),
+            look_up("--backend", "back ends", &endpoints, 0).unwrap_err(),
+        ] {
+            assert!(failure.to_string().starts_with("--backend name.invalid:80: "), "{failure}");
+        }
+    }
+}

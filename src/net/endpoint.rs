@@ -1,0 +1,133 @@
+//! Addresses as people write them: `127.0.0.1:8888`, `[::1]:80`, `localhost:9001`.
+//!
+//! Contract: parsing never asks the network, so that a command line is judged at once; names are
+//! looked up by [`Endpoint::resolve`], at start or on a thread of its own, and never on a poll loop.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+
+use crate::net::limits::ADDRESSES_PER_NAME_MAX;
+
+/// A host and a port; the host may be a name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Endpoint {
+    /// A name or an address; IPv6 without its brackets.
+    pub host: String,
+    /// The port; 0 only makes sense to listen on, and takes a free one.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// Reads an address to connect to, which has no port 0.
+    pub fn parse_target(text: &str) -> Result<Endpoint, String> {
+        let endpoint = text.parse::<Endpoint>()?;
+        if endpoint.port == 0 {
+            return Err(format!("{text}: nothing can be reached on port 0"));
+        }
+        Ok(endpoint)
+    }
+
+    /// True if the host is a name, which may lead elsewhere tomorrow, and not an address.
+    pub fn is_name(&self) -> bool {
+        self.host.parse::<IpAddr>().is_err()
+    }
+
+    /// All addresses of the host, in the resolver's order and each once; never empty.
+    pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for address in (self.host.as_str(), self.port).to_socket_addrs()?.take(ADDRESSES_PER_NAME_MAX) {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        if addresses.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+        }
+        Ok(addresses)
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Endpoint {
+        Endpoint { host: address.ip().to_string(), port: address.port() }
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Endpoint, String> {
+        let wanted = "write HOST:PORT, such as 127.0.0.1:8888 or [::1]:8888";
+        let Some((host, port)) = text.rsplit_once(':') else {
+            return Err(format!("{text:?} is not an address: {wanted}"));
+        };
+        // Digits by hand: `parse` alone would take "+80".
+        if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(format!("{text:?} has no port: {wanted}"));
+        }
+        let port = port.parse::<u16>().map_err(|_| format!("{text}: the largest port is 65535"))?;
+        let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            Some(address) if address.parse::<Ipv6Addr>().is_ok() => address,
+            None if is_name(host) => host,
+            _ => return Err(format!("{text:?} is not an address: {wanted}")),
+        };
+        Ok(Endpoint { host: host.to_owned(), port })
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Letters, digits, `-`, `_` and `.`: host names and IPv4 addresses; so a bare IPv6 address, a URL
+/// or a list is told apart at once, and not as a name that cannot be found.
+fn is_name(host: &str) -> bool {
+    !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_print_as_they_were_written() {
+        for text in ["127.0.0.1:8888", "[::1]:80", "localhost:0", "a-b.example:65535"] {
+            assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
+        }
+        let address = "[2001:db8::1]:8080".parse::<SocketAddr>().unwrap();
+        assert_eq!(Endpoint::from(address).resolve().unwrap(), [address]);
+    }
+
+    #[test]
+    fn what_is_no_address_says_what_one_looks_like() {
+        for (text, part) in [
+            ("8888", "write HOST:PORT"),
+            ("localhost", "write HOST:PORT"),
+            (":8888", "is not an address"),
+            ("::1:80", "is not an address"),
+            ("[localhost]:80", "is not an address"),
+            ("http://localhost:80", "is not an address"),
+            ("a,b:80", "is not an address"),
+            ("localhost:", "has no port"),
+            ("localhost:+80", "has no port"),
+            ("localhost:65536", "the largest port is 65535"),
+        ] {
+            let error = text.parse::<Endpoint>().unwrap_err();
+            assert!(error.contains(part), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_target_has_a_port() {
+        assert!(Endpoint::parse_target("localhost:0").unwrap_err().contains("port 0"));
+        assert!(Endpoint::parse_target("localhost:1").is_ok());
+    }
+}

@@ -1,0 +1,82 @@
+//! Panics, told by the log like everything else: one line, in its form, at its place.
+
+use std::any::Any;
+use std::panic::{self, PanicHookInfo};
+use std::thread;
+
+use log::Level;
+
+/// From now on a panic is a line of the log. With errors switched off it goes to standard error as
+/// before: a fault of ours is not to be silenced by a level.
+pub(super) fn tell_panics() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| match log::log_enabled!(Level::Error) {
+        true => tell(panic),
+        false => before(panic),
+    }));
+}
+
+fn tell(panic: &PanicHookInfo<'_>) {
+    let thread = thread::current();
+    let thread = thread.name().unwrap_or("a thread without a name");
+    let words = words(panic.payload());
+    match panic.location() {
+        Some(place) => log::error!("{thread} panicked at {place}: {words}"),
+        None => log::error!("{thread} panicked: {words}"),
+    }
+}
+
+/// What the panic says: of `panic!` it is one of these two types.
+fn words(payload: &dyn Any) -> &str {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("it gave no words")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Output};
+    use std::thread;
+
+    use crate::observe::log::{Format, start};
+
+    /// Runs the test below in a process of its own: the hook and the log are the whole process's.
+    fn panic_in_a_process(level: &str) -> (String, Output) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "--ignored", "--nocapture", "log::panics::tests::panics"]);
+        let output = command.env("TEST_LOG", &path).env("TEST_LEVEL", level).output().unwrap();
+        (std::fs::read_to_string(path).unwrap(), output)
+    }
+
+    #[test]
+    #[ignore = "the next ones start it in a process of its own"]
+    fn panics() {
+        let path = std::env::var_os("TEST_LOG").unwrap();
+        let level = std::env::var("TEST_LEVEL").unwrap().parse().unwrap();
+        let _log = start(level, Format::Text, Some(path.into())).unwrap();
+        let thread = thread::Builder::new().name("worker".to_owned());
+        assert!(thread.spawn(|| panic!("two\nlines of {}", 2)).unwrap().join().is_err());
+    }
+
+    #[test]
+    fn a_panic_is_one_line_of_the_log() {
+        let (log, output) = panic_in_a_process("info");
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(log.lines().count(), 1, "{log}");
+        let line = log.lines().next().unwrap();
+        assert!(line.contains("ERROR worker panicked at src/log/panics.rs:"), "{line}");
+        assert!(line.ends_with(": two\\nlines of 2"), "{line}");
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{output:?}");
+    }
+
+    #[test]
+    fn a_panic_is_not_silenced_by_a_level() {
+        let (log, output) = panic_in_a_process("off");
+        assert_eq!(log, "");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("two\nlines of 2"), "{output:?}");
+    }
+}

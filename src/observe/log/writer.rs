@@ -1,0 +1,387 @@
+//! The log's writer: one thread that owns the file.
+//!
+//! Contract: [`Writer::send`] returns at once. Lines come out in the order they were sent; those
+//! that found no room are counted, and a line says how many they were. An error of the
+//! file is told once on standard error and never ends the thread.
+//!
+//! Lines are gathered where they are sent, in one text behind a lock that is held for a copy and
+//! nothing else: a channel would carry each in memory of its own, made by one thread and freed by another.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crossbeam_channel::{Sender, bounded};
+
+use super::line::{self, Event};
+use super::{Format, clock};
+use crate::observe::log::{LOG_FLUSH_MAX, LOG_PAUSE};
+
+/// The callers' end.
+#[derive(Debug)]
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+}
+
+/// What lies between callers and thread.
+#[derive(Debug)]
+struct Shared {
+    bytes_max: usize,
+    waiting: Mutex<Waiting>,
+    /// There is something to do, and the thread sleeps.
+    work: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Lines for the next write.
+    lines: String,
+    count: u64,
+    /// Rare, and answered: there are as many as threads that wait for an answer.
+    orders: Vec<Order>,
+    /// Since the start.
+    dropped: u64,
+    /// The thread sleeps until it is woken: while it is at work, or pauses, nobody need wake it.
+    is_asleep: bool,
+    closed: bool,
+}
+
+#[derive(Debug)]
+enum Order {
+    /// Write all that was sent so far, then answer.
+    Flush(Sender<()>),
+    /// Open the file anew, then answer.
+    Reopen(Sender<()>),
+}
+
+impl Writer {
+    /// Starts the thread; at most `bytes_max` bytes wait for it.
+    pub(super) fn start(target: Target, format: Format, bytes_max: usize) -> io::Result<Writer> {
+        let shared = Arc::new(Shared { bytes_max, waiting: Mutex::default(), work: Condvar::new() });
+        let desk = Desk {
+            shared: Arc::clone(&shared),
+            told_dropped: 0,
+            target,
+            format,
+            batch: String::new(),
+            batch_lines: 0,
+            lost: 0,
+        };
+        thread::Builder::new().name("log-writer".into()).spawn(move || desk.run())?;
+        Ok(Writer { shared })
+    }
+
+    /// Hands over one line, newline included, or drops and counts it.
+    pub(super) fn send(&self, line: &str) {
+        let mut waiting = self.shared.waiting();
+        if waiting.lines.len() + line.len() > self.shared.bytes_max {
+            waiting.dropped += 1;
+            return;
+        }
+        waiting.lines.push_str(line);
+        waiting.count += 1;
+        if std::mem::take(&mut waiting.is_asleep) {
+            drop(waiting);
+            self.shared.work.notify_one();
+        }
+    }
+
+    /// Waits for the lines sent so far, up to [`LOG_FLUSH_MAX`].
+    pub(super) fn flush(&self) {
+        self.order(Order::Flush);
+    }
+
+    /// Has the file opened anew: lines sent after this returned are in the new one.
+    pub(super) fn reopen(&self) {
+        self.order(Order::Reopen);
+    }
+
+    fn order(&self, order: fn(Sender<()>) -> Order) {
+        let (done, answer) = bounded(1);
+        self.shared.waiting().orders.push(order(done));
+        self.shared.work.notify_one();
+        // Too late or gone: a stuck terminal must not hold up the end of the program.
+        let _ = answer.recv_timeout(LOG_FLUSH_MAX);
+    }
+
+    /// Lines dropped so far.
+    pub(super) fn dropped(&self) -> u64 {
+        self.shared.waiting().dropped
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.waiting().closed = true;
+        self.shared.work.notify_one();
+    }
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing in here panics half way: what a panic elsewhere leaves behind is whole.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the lines go.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// Standard error.
+    Stderr,
+    /// The end of a file, and its path for [`reopen`](super::reopen).
+    File(File, PathBuf),
+    /// A pipe or memory, for tests.
+    #[cfg(test)]
+    Other(Box<dyn tests::Sink>),
+}
+
+impl Target {
+    /// Standard error, or the file at `path`, which is made if it is not there.
+    pub(super) fn open(path: Option<PathBuf>) -> io::Result<Target> {
+        let Some(path) = path else { return Ok(Target::Stderr) };
+        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        Ok(Target::File(file, path))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Target::Stderr => io::stderr().write_all(bytes),
+            Target::File(file, _) => file.write_all(bytes),
+            #[cfg(test)]
+            Target::Other(sink) => sink.write_all(bytes),
+        }
+    }
+}
+
+/// The thread's end.
+struct Desk {
+    shared: Arc<Shared>,
+    /// How many of those dropped a line has told of.
+    told_dropped: u64,
+    target: Target,
+    format: Format,
+    /// Lines of one write.
+    batch: String,
+    batch_lines: u64,
+    /// Lines that could not be written since the last that could; zero while all is well.
+    lost: u64,
+}
+
+impl Desk {
+    fn run(mut self) {
+        loop {
+            clock::look_up_zone();
+            let Some(orders) = self.take_waiting() else { return };
+            self.write_batch();
+            orders.into_iter().for_each(|order| self.obey(order));
+            self.pause();
+        }
+    }
+
+    /// Waits for lines or orders and takes them; `None` once there will be no more.
+    fn take_waiting(&mut self) -> Option<Vec<Order>> {
+        let shared = Arc::clone(&self.shared);
+        let mut waiting = shared.waiting();
+        while waiting.lines.is_empty() && waiting.orders.is_empty() {
+            if waiting.closed {
+                return None;
+            }
+            waiting.is_asleep = true;
+            waiting = shared.work.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        waiting.is_asleep = false;
+        // The batch is empty: it changes places with the lines, and they with its memory.
+        std::mem::swap(&mut waiting.lines, &mut self.batch);
+        self.batch_lines = std::mem::take(&mut waiting.count);
+        let (dropped, orders) = (waiting.dropped, std::mem::take(&mut waiting.orders));
+        drop(waiting);
+        if dropped > self.told_dropped {
+            let count = dropped - self.told_dropped;
+            self.told_dropped = dropped;
+            self.say(&format!("{count} log lines were dropped: the log's file is slower than the traffic"));
+        }
+        Some(orders)
+    }
+
+    fn obey(&mut self, order: Order) {
+        let done = match order {
+            Order::Flush(done) => done,
+            Order::Reopen(done) => {
+                self.reopen();
+                done
+            }
+        };
+        // Whoever gave up waiting has dropped the other end.
+        let _ = done.send(());
+    }
+
+    /// Lets lines gather, so that a busy log is few large writes and few wake-ups; an order cuts it short.
+    fn pause(&self) {
+        let may_pause = |waiting: &mut Waiting| waiting.orders.is_empty() && !waiting.closed;
+        drop(self.shared.work.wait_timeout_while(self.shared.waiting(), LOG_PAUSE, may_pause));
+    }
+
+    /// Adds a line of the log's own.
+    fn say(&mut self, words: &str) {
+        line::write(&mut self.batch, self.format, clock::now(), &Event::Own(words));
+    }
+
+    fn write_batch(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        match self.target.write(self.batch.as_bytes()) {
+            Ok(()) if self.lost > 0 => {
+                let lost = std::mem::take(&mut self.lost);
+                self.batch.clear();
+                self.say(&format!("{lost} log lines before this could not be written"));
+                // Should this fail, the next batch will fail too, and tell of it.
+                let _ = self.target.write(self.batch.as_bytes());
+            }
+            Ok(()) => {}
+            Err(error) => {
+                if self.lost == 0 {
+                    complain(&format!("the log cannot be written: {error}"));
+                }
+                self.lost += self.batch_lines.max(1);
+            }
+        }
+        self.batch.clear();
+        self.batch_lines = 0;
+    }
+
+    fn reopen(&mut self) {
+        if let Target::File(_, path) = &self.target {
+            match Target::open(Some(path.clone())) {
+                Ok(target) => self.target = target,
+                // The old file is still open: lines go there rather than nowhere.
+                Err(error) => complain(&format!("{}: cannot open the log again: {error}", path.display())),
+            }
+        }
+    }
+}
+
+/// For what cannot go into the log: straight to standard error.
+fn complain(words: &str) {
+    // If that is closed too, nobody is left to tell.
+    let _ = writeln!(io::stderr(), "log: {words}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam_channel::{Receiver, unbounded};
+    use std::fs;
+
+    pub(in crate::observe::log) trait Sink: Write + Send + std::fmt::Debug {}
+
+    /// Keeps what is written; fails while told to; each write waits for a ticket.
+    #[derive(Clone, Debug)]
+    struct Scripted {
+        written: Arc<Mutex<String>>,
+        tickets: Receiver<io::Result<()>>,
+    }
+
+    impl Sink for Scripted {}
+
+    impl Write for Scripted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.tickets.recv().unwrap()?;
+            self.written.lock().unwrap().push_str(std::str::from_utf8(bytes).unwrap());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn scripted(bytes_max: usize) -> (Writer, Sender<io::Result<()>>, Arc<Mutex<String>>) {
+        let (tickets, waiting) = unbounded();
+        let written = Arc::new(Mutex::new(String::new()));
+        let sink = Scripted { written: Arc::clone(&written), tickets: waiting };
+        let writer = Writer::start(Target::Other(Box::new(sink)), Format::Seed, bytes_max).unwrap();
+        (writer, tickets, written)
+    }
+
+    #[test]
+    fn lines_come_out_in_order_and_flush_waits_for_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        fs::write(&path, "old\n").unwrap();
+        let writer =
+            Writer::start(Target::open(Some(path.clone())).unwrap(), Format::Text, 64 * 1024).unwrap();
+        let mut wanted = String::from("old\n");
+        for number in 0..1000 {
+            let line = format!("line {number}\n");
+            writer.send(&line);
+            wanted.push_str(&line);
+        }
+        writer.flush();
+        assert_eq!(fs::read_to_string(&path).unwrap(), wanted);
+    }
+
+    #[test]
+    fn a_moved_file_is_opened_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
+        let writer = Writer::start(Target::open(Some(path.clone())).unwrap(), Format::Text, 4096).unwrap();
+        writer.send("one\n");
+        writer.flush();
+        fs::rename(&path, &moved).unwrap();
+        writer.reopen();
+        writer.send("two\n");
+        writer.flush();
+        assert_eq!(fs::read_to_string(&moved).unwrap(), "one\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+    }
+
+    #[test]
+    fn lines_that_find_no_room_are_dropped_counted_and_told_of() {
+        let (writer, tickets, written) = scripted(6);
+        for number in 0..100 {
+            writer.send(&format!("{number}\n"));
+        }
+        // Three lines fit, and as many wait in the thread's first write.
+        let dropped = writer.dropped();
+        assert!(dropped >= 100 - 6, "{dropped}");
+        for _ in 0..10 {
+            tickets.send(Ok(())).unwrap();
+        }
+        writer.flush();
+        let text = written.lock().unwrap().clone();
+        assert!(text.starts_with("0\n"), "{text}");
+        let told: u64 = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("WARNING:root:"))
+            .map(|line| {
+                let (count, rest) = line.split_once(' ').unwrap();
+                assert_eq!(rest, "log lines were dropped: the log's file is slower than the traffic");
+                count.parse::<u64>().unwrap()
+            })
+            .sum();
+        assert_eq!(told, writer.dropped(), "{text}");
+        let kept = text.lines().filter(|line| !line.starts_with("WARNING")).count();
+        assert_eq!(u64::try_from(kept).unwrap() + told, 100, "every line is either there or counted");
+    }
+
+    #[test]
+    fn an_error_of_the_file_costs_its_lines_and_not_the_thread() {
+        let (writer, tickets, written) = scripted(64);
+        tickets.send(Err(io::Error::from(io::ErrorKind::StorageFull))).unwrap();
+        writer.send("lost\n");
+        writer.flush();
+        for _ in 0..3 {
+            tickets.send(Ok(())).unwrap();
+        }
+        writer.send("kept\n");
+        writer.flush();
+        assert_eq!(
+            *written.lock().unwrap(),
+            "kept\nWARNING:root:1 log lines before this could not be written\n"
+        );
+    }
+}

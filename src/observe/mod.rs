@@ -1,0 +1,2 @@
+//! What is told while the program runs.
+pub mod log;

@@ -1,0 +1,290 @@
+//! A bounded byte buffer that holds memory only while it holds bytes.
+//!
+//! Contract: capacity is [`BUFFER_BYTES`], or [`BULK_BUFFER_BYTES`] after a read has filled all the
+//! room there was: more was waiting, and a long body moves with a quarter of the calls. An empty
+//! buffer owns no storage, so ten thousand idle connections cost no buffer memory. Storage comes
+//! from and returns to short lists of spares of the running thread: a warm thread reads and writes
+//! without allocating.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+
+use crate::protocol::limits::{
+    BUFFER_BYTES, BULK_BUFFER_BYTES, SPARE_BUFFERS_MAX, SPARE_BULK_BUFFERS_MAX, WORKER_SPARE_BUFFERS_MAX,
+    WORKER_SPARE_BULK_BUFFERS_MAX,
+};
+
+thread_local! {
+    /// Of ordinary size, and of bulk size.
+    static SPARES: RefCell<[Vec<Box<[u8]>>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+    /// How many of each this thread keeps.
+    static SPARES_MAX: Cell<[usize; 2]> = const { Cell::new([SPARE_BUFFERS_MAX, SPARE_BULK_BUFFERS_MAX]) };
+}
+
+/// From now on this thread, which serves one connection at a time, keeps as many spares as one needs.
+///
+/// A connection that is parked takes what it holds to another worker. With long lists some would hoard
+/// what others make anew, until all lists are full.
+pub fn keep_few_spares() {
+    SPARES_MAX.set([WORKER_SPARE_BUFFERS_MAX, WORKER_SPARE_BULK_BUFFERS_MAX]);
+}
+
+/// Bytes received and not yet used, or made and not yet sent, in order.
+#[derive(Debug, Default)]
+pub struct Buffer {
+    storage: Option<Box<[u8]>>,
+    start: usize,
+    end: usize,
+    /// The last read filled all the room: the next storage is a large one.
+    bulk: bool,
+}
+
+impl Buffer {
+    /// An empty buffer, which owns no memory.
+    pub const fn new() -> Buffer {
+        Buffer { storage: None, start: 0, end: 0, bulk: false }
+    }
+
+    /// The bytes held.
+    pub fn bytes(&self) -> &[u8] {
+        self.storage.as_deref().map_or(&[], |storage| &storage[self.start..self.end])
+    }
+
+    /// How many bytes are held.
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// True if no byte is held.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// How many more bytes fit.
+    pub fn room(&self) -> usize {
+        self.capacity() - self.len()
+    }
+
+    fn capacity(&self) -> usize {
+        self.storage.as_ref().map_or(capacity(self.bulk), |storage| storage.len())
+    }
+
+    /// Where the next bytes go: all of [`room`](Buffer::room), as one slice. Follow it with [`filled`](Buffer::filled).
+    pub fn space(&mut self) -> &mut [u8] {
+        let (start, end, bulk) = (self.start, self.end, self.bulk);
+        let storage = self.storage.get_or_insert_with(|| spare(bulk));
+        if start > 0 {
+            storage.copy_within(start..end, 0);
+            self.start = 0;
+            self.end = end - start;
+        }
+        &mut storage[self.end..]
+    }
+
+    /// The first `count` bytes of [`space`](Buffer::space) now hold data.
+    pub fn filled(&mut self, count: usize) {
+        self.end += count;
+        debug_assert!(self.end <= self.capacity());
+        self.bulk = count > 0 && self.end == self.capacity();
+        self.release_if_empty();
+    }
+
+    /// Drops the first `count` bytes; the last one gives the storage back.
+    pub fn consume(&mut self, count: usize) {
+        self.start += count;
+        debug_assert!(self.start <= self.end);
+        self.release_if_empty();
+    }
+
+    /// Takes `count` bytes out of the middle, from byte `at` on.
+    pub fn remove(&mut self, at: usize, count: usize) {
+        let from = self.start + at;
+        debug_assert!(from + count <= self.end);
+        if let Some(storage) = &mut self.storage {
+            storage.copy_within(from + count..self.end, from);
+            self.end -= count;
+        }
+        self.release_if_empty();
+    }
+
+    /// Appends all of `bytes`, or nothing and `false` if they do not fit.
+    #[must_use]
+    pub fn push(&mut self, bytes: &[u8]) -> bool {
+        if bytes.len() > self.room() {
+            return false;
+        }
+        if !bytes.is_empty() {
+            self.space()[..bytes.len()].copy_from_slice(bytes);
+            self.filled(bytes.len());
+        }
+        true
+    }
+
+    /// Puts all of `bytes` in front of what is held, or nothing and `false` if they do not fit.
+    #[must_use]
+    pub fn push_front(&mut self, bytes: &[u8]) -> bool {
+        let held = self.len();
+        if !self.push(bytes) {
+            return false;
+        }
+        let (start, end) = (self.start, self.end);
+        if let Some(storage) = &mut self.storage {
+            storage[start..end].rotate_left(held);
+        }
+        true
+    }
+
+    /// Drops everything from `len` on: undoes a half-written head.
+    pub fn truncate(&mut self, len: usize) {
+        self.end = self.end.min(self.start + len);
+        self.release_if_empty();
+    }
+
+    /// Drops all bytes and gives the storage back.
+    pub fn clear(&mut self) {
+        self.truncate(0);
+    }
+
+    fn release_if_empty(&mut self) {
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+            if let Some(storage) = self.storage.take() {
+                keep_spare(storage);
+            }
+        }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let Some(storage) = self.storage.take() {
+            keep_spare(storage);
+        }
+    }
+}
+
+/// `write!` into a buffer; an error of kind `WriteZero` means that it is full.
+impl io::Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(self.room());
+        let fits = self.push(&bytes[..count]);
+        debug_assert!(fits, "count was cut to the room");
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn capacity(bulk: bool) -> usize {
+    if bulk { BULK_BUFFER_BYTES } else { BUFFER_BYTES }
+}
+
+fn spare(bulk: bool) -> Box<[u8]> {
+    let spare = SPARES.try_with(|spares| spares.borrow_mut()[usize::from(bulk)].pop()).ok().flatten();
+    spare.unwrap_or_else(|| vec![0; capacity(bulk)].into_boxed_slice())
+}
+
+fn keep_spare(storage: Box<[u8]>) {
+    let size = usize::from(storage.len() == BULK_BUFFER_BYTES);
+    let most = SPARES_MAX.get()[size];
+    // The lists are gone while their thread ends; then the storage is simply freed.
+    let _ = SPARES.try_with(|spares| {
+        let spares = &mut spares.borrow_mut()[size];
+        if spares.len() < most {
+            spares.push(storage);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn holds_memory_only_while_it_holds_bytes() {
+        let mut buffer = Buffer::new();
+        assert!(buffer.storage.is_none());
+        assert!(buffer.push(b"abc"));
+        assert!(buffer.storage.is_some());
+        buffer.consume(2);
+        assert_eq!(buffer.bytes(), b"c");
+        buffer.consume(1);
+        assert!(buffer.storage.is_none());
+    }
+
+    #[test]
+    fn a_worker_keeps_few_spares_and_a_loop_many() {
+        let kept = |begin: fn()| {
+            let thread = std::thread::spawn(move || {
+                begin();
+                let mut buffers: Vec<_> = (0..10).map(|_| Buffer::new()).collect();
+                assert!(buffers.iter_mut().all(|buffer| buffer.push(b"x")));
+                drop(buffers);
+                SPARES.with_borrow(|spares| spares[0].len())
+            });
+            thread.join().unwrap()
+        };
+        assert_eq!((kept(keep_few_spares), kept(|| {})), (WORKER_SPARE_BUFFERS_MAX, 10));
+    }
+
+    #[test]
+    fn what_is_put_in_front_comes_first() {
+        let mut buffer = Buffer::new();
+        assert!(buffer.push_front(b"") && buffer.push_front(b"cd"));
+        assert!(buffer.push(b"xef"));
+        buffer.consume(0);
+        assert!(buffer.push_front(b"ab"));
+        assert_eq!(buffer.bytes(), b"abcdxef");
+        buffer.consume(5);
+        assert!(buffer.push_front(b"d") && !buffer.push_front(&[0; BUFFER_BYTES]));
+        assert_eq!(buffer.bytes(), b"def");
+    }
+
+    #[test]
+    fn what_is_taken_out_of_the_middle_leaves_the_rest_in_order() {
+        let mut buffer = Buffer::new();
+        assert!(buffer.push(b"xabcdef"));
+        buffer.consume(1);
+        buffer.remove(1, 3);
+        assert_eq!(buffer.bytes(), b"aef");
+        buffer.remove(1, 2);
+        assert_eq!(buffer.bytes(), b"a");
+        buffer.remove(0, 1);
+        assert!(buffer.storage.is_none());
+    }
+
+    #[test]
+    fn space_is_all_the_room_even_after_a_part_was_used() {
+        let mut buffer = Buffer::new();
+        assert!(buffer.push(&[7; BUFFER_BYTES]));
+        assert!(!buffer.push(b"x"));
+        buffer.consume(100);
+        assert_eq!(buffer.space().len(), 100);
+        assert_eq!(buffer.room(), 100);
+        assert!(buffer.push(&[8; 100]));
+        assert_eq!(buffer.bytes()[BUFFER_BYTES - 100..], [8; 100]);
+    }
+
+    #[test]
+    fn a_read_that_fills_it_makes_the_next_one_larger_and_only_that() {
+        let mut buffer = Buffer::new();
+        let room = buffer.space().len();
+        buffer.filled(room);
+        buffer.consume(room);
+        assert_eq!(buffer.space().len(), BULK_BUFFER_BYTES);
+        buffer.filled(100);
+        buffer.consume(100);
+        assert_eq!(buffer.space().len(), BUFFER_BYTES);
+    }
+
+    #[test]
+    fn a_full_buffer_is_an_error_of_write() {
+        let mut buffer = Buffer::new();
+        assert!(buffer.push(&[0; BUFFER_BYTES - 2]));
+        assert_eq!(buffer.write_all(b"abc").unwrap_err().kind(), io::ErrorKind::WriteZero);
+    }
+}

@@ -1,0 +1,311 @@
+//! The answer side of an exchange: from the back end's bytes to the client's.
+
+use std::net::SocketAddr;
+
+use super::{Exchange, Link, State};
+use crate::protocol::forward;
+use crate::protocol::http::Version;
+use crate::protocol::http::body::{BodyReader, Part};
+use crate::protocol::http::framing::{self, Framing};
+use crate::protocol::http::head::{FieldSpace, HeadScan, ResponseHead, Scan};
+use crate::protocol::limits::INTERIM_ANSWERS_MAX;
+use crate::protocol::now::Now;
+use crate::protocol::outcome::{Ending, How, Phase, Who};
+
+/// The answer being passed on.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// No final head yet, but `interim` ones; `scan` has looked at what is there of the next.
+    Awaited { scan: HeadScan, interim: u32 },
+    /// `ready` bytes at the start of the back end's input belong to the body and may be sent.
+    Body {
+        status: u16,
+        backend: Option<SocketAddr>,
+        reader: BodyReader,
+        ready: usize,
+        /// The client knows no chunks: their framing is left out.
+        unchunk: bool,
+        /// Its trailers may be passed on.
+        trailers_pass: bool,
+        /// The back end's connection can carry another request after this answer.
+        backend_keeps: bool,
+    },
+    /// All of it was read, or made by ourselves; once the client's output is empty it is out.
+    Out { status: u16, backend: Option<SocketAddr>, ending: Ending },
+}
+
+impl Default for Answer {
+    fn default() -> Answer {
+        Answer::Awaited { scan: HeadScan::default(), interim: 0 }
+    }
+}
+
+impl Answer {
+    /// More bytes of the body must come from the back end.
+    pub(super) fn is_body_awaited(&self) -> bool {
+        matches!(self, Answer::Body { reader, .. } if !reader.is_done())
+    }
+
+    /// Bytes of the body that may be sent.
+    pub(super) fn ready(&self) -> usize {
+        if let Answer::Body { ready, .. } = self { *ready } else { 0 }
+    }
+
+    /// The client may have seen a part of it.
+    pub(super) fn has_begun(&self) -> bool {
+        !matches!(self, Answer::Awaited { .. })
+    }
+
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Answer::Awaited { .. } => None,
+            Answer::Body { status, .. } | Answer::Out { status, .. } => Some(*status),
+        }
+    }
+
+    pub(super) fn backend(&self) -> Option<SocketAddr> {
+        match self {
+            Answer::Awaited { .. } => None,
+            Answer::Body { backend, .. } | Answer::Out { backend, .. } => *backend,
+        }
+    }
+}
+
+impl Exchange {
+    /// Where bytes from the back end go.
+    pub fn backend_space(&mut self) -> &mut [u8] {
+        self.backend_input.space()
+    }
+
+    /// There was nothing to read after all: gives the memory for it back.
+    pub fn nothing_from_backend(&mut self) {
+        self.backend_input.filled(0);
+    }
+
+    /// `count` bytes came from the back end; 0 means that it has closed.
+    pub fn backend_received(&mut self, count: usize, now: &Now) {
+        if self.answer.has_begun() {
+            self.last_progress = now.instant;
+        }
+        self.backend_input.filled(count);
+        if count > 0 {
+            self.account.first_byte.get_or_insert(now.instant);
+            return self.pass_on(now);
+        }
+        match &mut self.answer {
+            Answer::Awaited { .. } => self.backend_failed(How::Closed, now),
+            Answer::Body { reader, backend_keeps, .. } => {
+                *backend_keeps = false;
+                match reader.close() {
+                    Ok(()) => self.pass_on(now),
+                    Err(_) => self.cut(Ending::new(Who::Backend, How::Closed, Phase::AnswerBody)),
+                }
+            }
+            Answer::Out { .. } => {}
+        }
+    }
+
+    /// A call on the back end's socket failed, or it closed before it answered.
+    ///
+    /// Another try is made only where doing it twice does no harm: nothing of the request was sent, or
+    /// its method is safe and no byte of an answer has come (RFC 9110 section 9.2.2; nginx
+    /// `proxy_next_upstream error`). So a back end that dies under load fails no such request. What
+    /// was sent is repeated once and not `RETRIES` times: a request that two back ends die of is
+    /// itself to blame, and must neither reach all of them nor take them out.
+    pub fn backend_failed(&mut self, how: How, now: &Now) {
+        if self.answer.has_begun() {
+            return self.cut(Ending::new(Who::Backend, how, Phase::AnswerBody));
+        }
+        let silent = self.backend_input.is_empty();
+        let may_be_repeated = silent && self.request.may_be_repeated();
+        let kept_was_dead = matches!(self.link, Link::Up { reused: true, .. });
+        if kept_was_dead && may_be_repeated {
+            return self.try_again(now);
+        }
+        let was_repeated = self.request.was_repeated;
+        let is_unsent = silent && self.request.is_unsent();
+        if is_unsent || !was_repeated {
+            self.report_failure(how, Phase::AnswerHead, now);
+        }
+        if is_unsent || (may_be_repeated && !was_repeated) {
+            self.request.was_repeated |= !is_unsent;
+            return self.try_next(now);
+        }
+        let sentence = "The back end closed the connection before it answered.";
+        let ending = Ending::new(Who::Backend, how, Phase::AnswerHead);
+        self.answer_error(502, "connection_terminated", sentence, ending, now);
+    }
+
+    /// Bytes for the client: heads, and the body as far as it is here.
+    pub fn client_output(&self) -> [&[u8]; 2] {
+        [self.client_output.bytes(), &self.backend_input.bytes()[..self.answer.ready()]]
+    }
+
+    /// The client has taken the first `count` bytes.
+    pub fn client_sent(&mut self, count: usize, now: &Now) {
+        self.last_progress = now.instant;
+        // An interim head is out: the next one has its time from here.
+        self.awaiting_since = now.instant;
+        let of_head = count.min(self.client_output.len());
+        self.client_output.consume(of_head);
+        let of_body = count - of_head;
+        if let Answer::Body { ready, .. } = &mut self.answer
+            && of_body > 0
+        {
+            *ready -= of_body;
+            self.backend_input.consume(of_body);
+            self.account.bytes_out += of_body as u64;
+        }
+        self.pass_on(now);
+    }
+
+    /// Goes as far with the answer as the bytes at hand allow.
+    fn pass_on(&mut self, now: &Now) {
+        while self.has_room_for_answer_head() && matches!(self.state, State::Exchanging) {
+            match self.take_answer_head(now) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(fault) => return self.answer_is_nonsense(fault, now),
+            }
+        }
+        self.pass_body_on(now);
+        self.end_if_out(now);
+    }
+
+    /// A head is due, and the interim one before it, if any, is out: so heads never pile up, and
+    /// there is nothing half sent in front of an answer that we make ourselves. Until then nothing
+    /// is read from the back end: the end of its stream must not overtake a head that is here.
+    pub(super) fn has_room_for_answer_head(&self) -> bool {
+        !self.answer.has_begun() && self.client_output.is_empty()
+    }
+
+    /// Takes one head off the back end's input; `Ok(false)` if it is not whole yet.
+    fn take_answer_head(&mut self, now: &Now) -> Result<bool, &'static str> {
+        let Answer::Awaited { scan, interim } = &mut self.answer else { return Ok(false) };
+        let bytes = self.backend_input.bytes();
+        let length = match scan.look(bytes) {
+            Ok(Scan::Whole(length)) => length,
+            Ok(Scan::Try) => return ResponseHead::parse(bytes, &mut FieldSpace::new()).map(|_| false),
+            Ok(Scan::Partial) => return Ok(false),
+            Err(_) => return Err("the head is longer than 16 KiB"),
+        };
+        *scan = HeadScan::default();
+        let mut space = FieldSpace::new();
+        let head = ResponseHead::parse(&bytes[..length], &mut space)?.ok_or("the head is not complete")?;
+        if head.status == 101 {
+            return self.switch_protocols(length);
+        }
+        let framing = framing::of_response(&head, self.request.method)?;
+        let rules = &self.gateway.rules;
+        if head.status < 200 {
+            *interim += 1;
+            self.awaiting_since = now.instant;
+            if *interim > INTERIM_ANSWERS_MAX {
+                return Err("more than 100 interim answers");
+            }
+            // Interim answers say nothing to a client of HTTP/1.0 (RFC 9110 section 15.2).
+            if self.request.version == Version::Http11 {
+                rules.response(&head, framing, None, self.request.version, &mut self.client_output)?;
+            }
+            self.backend_input.consume(length);
+            return Ok(true);
+        }
+        let old_client = self.request.version == Version::Http10;
+        let ends_by_close = framing == Framing::UntilClose || (framing == Framing::Chunked && old_client);
+        // Before the whole request is here nobody knows whether the rest of it will come.
+        self.request.keep &= self.request.is_complete() && !ends_by_close && !self.draining;
+        let connection = self.request.connection_field(self.request.keep);
+        let (status, backend) = (head.status, self.backend_address());
+        let backend_keeps = head.keeps_alive();
+        let before = self.client_output.len();
+        rules.response(&head, framing, connection, self.request.version, &mut self.client_output)?;
+        self.account.bytes_out += (self.client_output.len() - before) as u64;
+        self.answer = Answer::Body {
+            status,
+            backend,
+            reader: BodyReader::new(framing),
+            ready: 0,
+            unchunk: framing == Framing::Chunked && old_client,
+            trailers_pass: framing == Framing::Chunked && !old_client && forward::trailers_pass(&head.fields),
+            backend_keeps,
+        };
+        self.backend_input.consume(length);
+        self.last_progress = now.instant;
+        self.backend_output.clear();
+        self.request.forget_head();
+        self.report_success();
+        Ok(true)
+    }
+
+    /// `101`: from here on the bytes mean nothing to us.
+    fn switch_protocols(&mut self, length: usize) -> Result<bool, &'static str> {
+        if !self.request.upgrade {
+            return Err("101 without an Upgrade in the request");
+        }
+        let bytes = &self.backend_input.bytes()[..length];
+        let mut space = FieldSpace::new();
+        let head = ResponseHead::parse(bytes, &mut space)?.ok_or("the head is not complete")?;
+        self.gateway.rules.response(&head, Framing::None, None, Version::Http11, &mut self.client_output)?;
+        self.backend_input.consume(length);
+        self.report_success();
+        self.state = State::Tunnel;
+        Ok(false)
+    }
+
+    fn answer_is_nonsense(&mut self, fault: &'static str, now: &Now) {
+        ::log::warn!("{} answered nonsense: {fault}", self.backend_name());
+        self.report_failure(How::Malformed, Phase::AnswerHead, now);
+        let ending = Ending::new(Who::Backend, How::Malformed, Phase::AnswerHead);
+        let sentence = "The back end's answer breaks the rules of HTTP.";
+        self.answer_error(502, "http_protocol_error", sentence, ending, now);
+    }
+
+    /// Follows the body as far as its bytes are here, and lets go of the back end at its end.
+    fn pass_body_on(&mut self, now: &Now) {
+        let Answer::Body { status, backend, reader, ready, unchunk, trailers_pass, backend_keeps } =
+            &mut self.answer
+        else {
+            return;
+        };
+        loop {
+            // Without its framing a body is sent piece by piece: the next begins where this one is out.
+            if *unchunk && *ready > 0 {
+                break;
+            }
+            let bytes = &self.backend_input.bytes()[*ready..];
+            match reader.next(bytes) {
+                Ok(Some(Part::Framing(count))) if *unchunk => self.backend_input.consume(count),
+                Ok(Some(Part::Content(count) | Part::Framing(count))) => *ready += count,
+                Ok(Some(Part::Trailer(count))) => {
+                    match *trailers_pass && forward::trailer_passes(&bytes[..count]) {
+                        true => *ready += count,
+                        false => self.backend_input.remove(*ready, count),
+                    }
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    ::log::warn!("{} broke its own chunked framing", self.backend_name());
+                    self.report_failure(How::Malformed, Phase::AnswerBody, now);
+                    return self.cut(Ending::new(Who::Backend, How::Malformed, Phase::AnswerBody));
+                }
+            }
+        }
+        if !reader.is_done() {
+            return;
+        }
+        let (status, backend, ready) = (*status, *backend, *ready);
+        // Bytes beyond the answer belong to no request: such a connection is not used again.
+        let clean = self.backend_input.len() == ready;
+        // One that began with a PROXY header is this client's alone.
+        let keep = *backend_keeps && clean && self.request.is_sent() && !self.caller.is_introduced();
+        if let Link::Up { .. } = self.link {
+            self.let_go(keep);
+        }
+        self.give_request_up();
+        if ready == 0 {
+            let ending = Ending::new(Who::Us, How::Finished, Phase::AnswerBody);
+            self.answer = Answer::Out { status, backend, ending };
+            self.backend_input.clear();
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! How long an exchange waits, for whom, and what becomes of it then.
+
+use std::time::Instant;
+
+use super::{Exchange, Link, State};
+use crate::protocol::http::Refusal;
+use crate::protocol::limits::CLIENT_WATCH_AFTER;
+use crate::protocol::now::Now;
+use crate::protocol::outcome::{Ending, How, Phase, Who};
+
+impl Exchange {
+    /// When [`expired`](Exchange::expired) is to be called if nothing happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Head => Some(self.reader.deadline(&self.timeouts)),
+            State::Exchanging => Some(match &self.link {
+                Link::Connecting { until, .. } | Link::Queued { until, .. } => *until,
+                _ if self.awaits_answer() && !self.watches => self.answer_due().min(self.watch_due()),
+                _ if self.awaits_answer() => self.answer_due(),
+                _ => self.last_progress + self.timeouts.stall,
+            }),
+            State::Tunnel => Some(self.last_progress + self.timeouts.stall),
+            State::Linger(linger, _) => Some(linger.deadline()),
+            State::Over(_) => None,
+        }
+    }
+
+    pub(super) fn answer_due(&self) -> Instant {
+        self.awaiting_since + self.timeouts.backend
+    }
+
+    fn watch_due(&self) -> Instant {
+        self.awaiting_since + CLIENT_WATCH_AFTER
+    }
+
+    /// The whole request is out, and the next head of the answer has not come to its end.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.has_room_for_answer_head() && self.request.is_complete() && !self.has_backend_output()
+    }
+
+    /// The deadline has come.
+    pub fn expired(&mut self, now: &Now) {
+        match self.deadline() {
+            Some(deadline) if deadline <= now.instant => {}
+            _ => return,
+        }
+        match self.state {
+            State::Head if self.reader.is_idle() => {
+                self.state = State::Over(Ending::new(Who::Client, How::TimedOut, Phase::Idle));
+            }
+            State::Head => {
+                let refusal = Refusal::new(408, "The request head took too long.");
+                self.refuse(refusal, How::TimedOut, Phase::RequestHead, now);
+            }
+            State::Exchanging => self.exchange_expired(now),
+            State::Tunnel => {
+                self.state = State::Over(Ending::new(Who::Client, How::TimedOut, Phase::AnswerHead))
+            }
+            State::Linger(_, ending) | State::Over(ending) => self.state = State::Over(ending),
+        }
+    }
+
+    fn exchange_expired(&mut self, now: &Now) {
+        match self.link {
+            Link::Connecting { .. } => return self.connect_failed(How::TimedOut, now),
+            Link::Queued { .. } => return self.queue_expired(now),
+            _ if self.awaits_answer() && now.instant < self.answer_due() => {
+                self.watches = true;
+                return;
+            }
+            _ => {}
+        }
+        // Interim answers that the client does not take hold the final one up.
+        let client_is_slow = self.wants().write_client;
+        if self.answer.has_begun() || client_is_slow {
+            let who = if client_is_slow { Who::Client } else { Who::Backend };
+            return self.cut(Ending::new(who, How::TimedOut, Phase::AnswerBody));
+        }
+        if self.request.wants_bytes() && !self.has_backend_output() {
+            let refusal = Refusal::new(408, "The request body took too long.");
+            return self.refuse(refusal, How::TimedOut, Phase::RequestBody, now);
+        }
+        self.report_failure(How::TimedOut, Phase::AnswerHead, now);
+        let ending = Ending::new(Who::Backend, How::TimedOut, Phase::AnswerHead);
+        self.answer_error(504, "http_response_timeout", "The back end took too long to answer.", ending, now);
+    }
+}

@@ -1,0 +1,308 @@
+//! The request side of an exchange: from the client's bytes to the back end's.
+
+use super::{Exchange, Link, State, connection_field};
+use crate::protocol::forward::{self, MaxForwards};
+use crate::protocol::http::body::{BodyReader, Part};
+use crate::protocol::http::framing::{self, Framing};
+use crate::protocol::http::head::{FieldSpace, RequestHead};
+use crate::protocol::http::{Method, Refusal, Version};
+use crate::protocol::now::Now;
+use crate::protocol::outcome::{Ending, How, Phase, Who};
+use crate::protocol::timing::Account;
+
+/// The request being forwarded.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    pub(super) version: Version,
+    /// The client wants its connection kept, and may have it kept.
+    pub(super) keep: bool,
+    /// The client did not say `close`: it may send its next request at any time.
+    pub(super) client_keeps: bool,
+    /// It asked for another protocol, so that `101` may be answered.
+    pub(super) upgrade: bool,
+    body: Body,
+    /// Its trailers may be passed on.
+    trailers_pass: bool,
+    /// How much of the rewritten head has been sent.
+    head_sent: usize,
+    head_length: usize,
+    /// A byte of the body has been sent: it is gone from our buffers, so the request cannot be sent again.
+    body_sent: bool,
+    /// It has been sent to a second back end, after the first one died on it.
+    pub(super) was_repeated: bool,
+}
+
+#[derive(Debug)]
+enum Body {
+    /// `ready` bytes at the start of the client's input belong to the body and may be sent.
+    Reading { reader: BodyReader, ready: usize },
+    /// All of it came, and the end of it was dropped: no back end takes it.
+    Dropped,
+    /// No more of it is read: refused, or answered before it was all there.
+    Abandoned,
+}
+
+impl Default for Request {
+    fn default() -> Request {
+        Request {
+            method: Method::Other,
+            version: Version::Http11,
+            keep: false,
+            client_keeps: false,
+            upgrade: false,
+            body: Body::Reading { reader: BodyReader::new(Framing::None), ready: 0 },
+            trailers_pass: false,
+            head_sent: 0,
+            head_length: 0,
+            body_sent: false,
+            was_repeated: false,
+        }
+    }
+}
+
+impl Request {
+    /// More of the body must come from the client.
+    pub(super) fn wants_bytes(&self) -> bool {
+        matches!(&self.body, Body::Reading { reader, .. } if !reader.is_done())
+    }
+
+    /// The client has sent all of it.
+    pub(super) fn is_complete(&self) -> bool {
+        match &self.body {
+            Body::Reading { reader, .. } => reader.is_done(),
+            Body::Dropped => true,
+            Body::Abandoned => false,
+        }
+    }
+
+    /// The back end has got all of it: only then can its connection carry another request.
+    pub(super) fn is_sent(&self) -> bool {
+        self.head_is_sent() && self.has_no_more_body()
+    }
+
+    fn has_no_more_body(&self) -> bool {
+        matches!(&self.body, Body::Reading { reader, ready: 0 } if reader.is_done())
+    }
+
+    /// Bytes of the body that may be sent.
+    pub(super) fn ready(&self) -> usize {
+        match self.body {
+            Body::Reading { ready, .. } => ready,
+            Body::Dropped | Body::Abandoned => 0,
+        }
+    }
+
+    pub(super) fn head_is_sent(&self) -> bool {
+        self.head_sent == self.head_length
+    }
+
+    /// Nothing of it has left this program.
+    pub(super) fn is_unsent(&self) -> bool {
+        self.head_sent == 0 && !self.body_sent
+    }
+
+    /// Sending it twice does no harm (RFC 9110 section 9.2.2), and we still have all of it.
+    pub(super) fn may_be_repeated(&self) -> bool {
+        self.method.is_safe() && self.has_no_more_body() && !self.body_sent
+    }
+
+    /// Back to the first byte, for another try.
+    pub(super) fn rewind(&mut self) {
+        self.head_sent = 0;
+    }
+
+    /// The answer has begun: there will be no other try, and the head's bytes are forgotten.
+    pub(super) fn forget_head(&mut self) {
+        self.head_sent = 0;
+        self.head_length = 0;
+    }
+
+    /// What the client still sends of it is not looked at.
+    pub(super) fn abandon(&mut self) {
+        self.body = Body::Abandoned;
+    }
+
+    pub(super) fn connection_field(&self, keep: bool) -> Option<&'static str> {
+        connection_field(self.version, keep)
+    }
+}
+
+impl Exchange {
+    /// Where bytes from the client go.
+    pub fn client_space(&mut self) -> &mut [u8] {
+        self.client_input.space()
+    }
+
+    /// There was nothing to read after all: gives the memory for it back.
+    pub fn nothing_from_client(&mut self) {
+        self.client_input.filled(0);
+    }
+
+    /// `count` bytes came from the client; 0 means that it has ended its sending.
+    pub fn client_received(&mut self, count: usize, now: &Now) {
+        self.last_progress = now.instant;
+        self.client_input.filled(count);
+        if let State::Linger(linger, ending) = &mut self.state {
+            self.client_input.clear();
+            if linger.is_over(count) {
+                self.state = State::Over(*ending);
+            }
+            return;
+        }
+        self.account.bytes_in += count as u64;
+        self.client_ended |= count == 0;
+        match self.state {
+            State::Head => match self.caller.hear(&mut self.client_input, self.client_ended) {
+                Ok(true) => self.read_head(now),
+                Ok(false) => {}
+                Err(ending) => self.state = State::Over(ending),
+            },
+            State::Exchanging => self.read_body(now),
+            State::Tunnel | State::Linger(..) | State::Over(_) => {}
+        }
+    }
+
+    /// Takes the next head if it is whole.
+    pub(super) fn read_head(&mut self, now: &Now) {
+        match self.reader.look(self.client_input.bytes(), self.client_ended, now) {
+            Ok(Some(length)) => {
+                if let Err(refusal) = self.take_head(length, now) {
+                    self.refuse(refusal, How::Malformed, Phase::RequestHead, now);
+                }
+            }
+            Ok(None) if self.client_ended => {
+                let phase = if self.reader.is_idle() { Phase::Idle } else { Phase::RequestHead };
+                self.cut(Ending::new(Who::Client, How::Closed, phase));
+            }
+            Ok(None) => {}
+            Err(refusal) => self.refuse(refusal, How::Malformed, Phase::RequestHead, now),
+        }
+    }
+
+    /// Rewrites the head that is the first `length` bytes of the input, and asks for a back end.
+    fn take_head(&mut self, length: usize, now: &Now) -> Result<(), Refusal> {
+        self.account = Account { bytes_in: self.account.bytes_in, ..Account::open(self.reader.began(), now) };
+        self.last_progress = now.instant;
+        self.watches = false;
+        let bytes = &self.client_input.bytes()[..length];
+        let mut space = FieldSpace::new();
+        let head = RequestHead::parse(bytes, &mut space)?
+            .ok_or(Refusal::bad("The request head is not complete."))?;
+        self.request_line.set(&head);
+        self.request.method = head.method;
+        self.request.version = head.version;
+        let framing = framing::of_request(&head)?;
+        self.request.client_keeps = head.keeps_alive();
+        self.request.keep = head.keeps_alive() && self.reader.requests() < self.keep_alive_requests;
+        if head.method == Method::Connect {
+            // Not 405: that one must list what is allowed, which only a back end knows.
+            return Err(Refusal::new(501, "A gateway opens no tunnels: CONNECT is for forward proxies."));
+        }
+        if forward::max_forwards(&head) == MaxForwards::Answer {
+            return Err(Refusal::new(
+                501,
+                "This gateway is the last stop of Max-Forwards, and answers no such request.",
+            ));
+        }
+        self.request.upgrade = forward::upgrade(&head).is_some();
+        let group = self.gateway.routes.find(head.path_and_query())?.clone();
+        self.backend_output.clear();
+        self.gateway.rules.request(&head, framing, self.caller.address(), &mut self.backend_output)?;
+        if !self.caller.introduce(&mut self.backend_output) {
+            return Err(Refusal::new(431, "The request head leaves no room for a PROXY header."));
+        }
+        self.request.head_length = self.backend_output.len();
+        self.request.body = Body::Reading { reader: BodyReader::new(framing), ready: 0 };
+        self.request.trailers_pass = framing == Framing::Chunked && forward::trailers_pass(&head.fields);
+        self.client_input.consume(length);
+        self.link = Link::Wanted { group, turn: None, again: None };
+        self.state = State::Exchanging;
+        self.read_body(now);
+        Ok(())
+    }
+
+    /// Follows the body as far as its bytes are here.
+    fn read_body(&mut self, now: &Now) {
+        let Body::Reading { reader, ready } = &mut self.request.body else { return };
+        loop {
+            let bytes = &self.client_input.bytes()[*ready..];
+            match reader.next(bytes) {
+                Ok(Some(Part::Content(count) | Part::Framing(count))) => *ready += count,
+                Ok(Some(Part::Trailer(count))) => {
+                    match self.request.trailers_pass && forward::trailer_passes(&bytes[..count]) {
+                        true => *ready += count,
+                        false => self.client_input.remove(*ready, count),
+                    }
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    let refusal = Refusal::bad("The chunked body breaks its own framing.");
+                    return self.refuse_mid_body(refusal, now);
+                }
+            }
+        }
+        if self.client_ended && !reader.is_done() {
+            // The back end must not take what it has for the whole: its connection is dropped.
+            self.cut(Ending::new(Who::Client, How::Closed, Phase::RequestBody));
+        }
+    }
+
+    /// A body that turns out to be malformed: an answer if none has begun, else only the end.
+    fn refuse_mid_body(&mut self, refusal: Refusal, now: &Now) {
+        match self.answer.has_begun() {
+            true => self.cut(Ending::new(Who::Client, How::Malformed, Phase::RequestBody)),
+            false => self.refuse(refusal, How::Malformed, Phase::RequestBody, now),
+        }
+    }
+
+    pub(super) fn has_backend_output(&self) -> bool {
+        !self.request.head_is_sent() || self.request.ready() > 0
+    }
+
+    /// Bytes for the back end: the rest of the head, and the body as far as it is here.
+    pub fn backend_output(&self) -> [&[u8]; 2] {
+        let head = &self.backend_output.bytes()[self.request.head_sent..];
+        [head, &self.client_input.bytes()[..self.request.ready()]]
+    }
+
+    /// The back end has taken the first `count` bytes.
+    pub fn backend_sent(&mut self, count: usize, now: &Now) {
+        self.last_progress = now.instant;
+        let of_head = count.min(self.request.head_length - self.request.head_sent);
+        self.request.head_sent += of_head;
+        let of_body = count - of_head;
+        if let Body::Reading { ready, .. } = &mut self.request.body
+            && of_body > 0
+        {
+            *ready -= of_body;
+            self.client_input.consume(of_body);
+            self.request.body_sent = true;
+        }
+        self.awaiting_since = now.instant;
+    }
+
+    /// No more of the request goes to a back end. What is here of a whole body is dropped: left in
+    /// the input, it would be taken for the next request.
+    pub(super) fn give_request_up(&mut self) {
+        self.request.head_sent = self.request.head_length;
+        match self.request.body {
+            Body::Reading { reader, ready: 0 } if reader.is_done() => {}
+            Body::Reading { reader, ready } if reader.is_done() => {
+                self.client_input.consume(ready);
+                self.request.body = Body::Dropped;
+            }
+            Body::Dropped => {}
+            Body::Reading { .. } | Body::Abandoned => self.request.abandon(),
+        }
+    }
+
+    /// The back end does not take any more. It may have answered already and closed: that answer
+    /// is worth reading, so the request is given up and the answer is not.
+    pub fn backend_send_failed(&mut self, how: How, now: &Now) {
+        if !self.answer.has_begun() && !self.request.head_is_sent() {
+            return self.backend_failed(how, now);
+        }
+        self.give_request_up();
+    }
+}

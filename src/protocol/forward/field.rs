@@ -1,0 +1,145 @@
+//! What each field is to a gateway: its own to write, to drop, or to pass on.
+
+use crate::protocol::http::head::Fields;
+use crate::protocol::http::list;
+use crate::protocol::limits::CONNECTION_OPTIONS_MAX;
+
+/// What a field is to a gateway.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    EndToEnd,
+    /// Of this connection only.
+    Hop,
+    /// `Content-Length`: ours to write.
+    Length,
+    Te,
+    Upgrade,
+    Host,
+    Expect,
+    MaxForwards,
+    ForwardedFor,
+    ForwardedHost,
+    ForwardedProto,
+    /// `Forwarded` and any other `X-Forwarded-`.
+    Forwarded,
+}
+
+/// What the field of this name is.
+///
+/// `Transfer_Encoding` and the like are dropped: they are end-to-end fields by the grammar, but a back
+/// end that is given fields as variables (CGI, WSGI) cannot tell `_` from `-`, and would take them for
+/// ours. nginx drops every name with an underscore (`underscores_in_headers off`).
+pub(super) fn kind(name: &str) -> Kind {
+    match plain_kind(name) {
+        Kind::EndToEnd if name.contains('_') && plain_kind_of_disguised(name) != Kind::EndToEnd => Kind::Hop,
+        kind => kind,
+    }
+}
+
+fn plain_kind_of_disguised(name: &str) -> Kind {
+    undisguised(name, plain_kind)
+}
+
+/// What `look` says of the name with hyphens for underscores.
+fn undisguised<T>(name: &str, look: impl Fn(&str) -> T) -> T {
+    // Longer names than 19 bytes are told by their first 12.
+    let mut plain = [0; 20];
+    let length = name.len().min(plain.len());
+    for (to, from) in plain.iter_mut().zip(name.bytes()) {
+        *to = if from == b'_' { b'-' } else { from };
+    }
+    // Names are tokens, and so ASCII; one that is none is nobody's.
+    look(std::str::from_utf8(&plain[..length]).unwrap_or(""))
+}
+
+/// Fields that count in a head only (RFC 9110 section 6.5.1): those on which framing, routing,
+/// authentication, caching or the meaning of the content depend. A reader that merges trailers into
+/// the head would take them for what was checked there. The list is that of Go's `httpguts`, with cookies.
+const HEAD_ONLY: [&str; 14] = [
+    "authorization",
+    "cache-control",
+    "content-encoding",
+    "content-range",
+    "content-type",
+    "cookie",
+    "location",
+    "pragma",
+    "range",
+    "set-cookie",
+    "trailer",
+    "via",
+    "www-authenticate",
+    "x-real-ip",
+];
+
+/// True if a field of this name may be passed on as a trailer.
+pub(super) fn may_trail(name: &str) -> bool {
+    let is_of_head = |name: &str| {
+        let is_condition = name.len() > 3 && name.as_bytes()[..3].eq_ignore_ascii_case(b"if-");
+        is_condition || HEAD_ONLY.iter().any(|other| name.eq_ignore_ascii_case(other))
+    };
+    kind(name) == Kind::EndToEnd && !undisguised(name, is_of_head)
+}
+
+/// Looks at the length first: it tells nearly all fields apart before a byte is compared.
+fn plain_kind(name: &str) -> Kind {
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    match name.len() {
+        2 if is("te") => Kind::Te,
+        4 if is("host") => Kind::Host,
+        6 if is("expect") => Kind::Expect,
+        7 if is("upgrade") => Kind::Upgrade,
+        9 if is("forwarded") => Kind::Forwarded,
+        10 if is("connection") || is("keep-alive") => Kind::Hop,
+        12 if is("max-forwards") => Kind::MaxForwards,
+        14 if is("content-length") => Kind::Length,
+        15 if is("x-forwarded-for") => Kind::ForwardedFor,
+        16 if is("x-forwarded-host") => Kind::ForwardedHost,
+        17 if is("x-forwarded-proto") => Kind::ForwardedProto,
+        16 if is("proxy-connection") => Kind::Hop,
+        17 if is("transfer-encoding") => Kind::Hop,
+        18 if is("proxy-authenticate") => Kind::Hop,
+        19 if is("proxy-authorization") => Kind::Hop,
+        13.. if name.as_bytes()[..12].eq_ignore_ascii_case(b"x-forwarded-") => Kind::Forwarded,
+        _ => Kind::EndToEnd,
+    }
+}
+
+/// `Connection: Host` and the like would make the back end see another request than we did, or
+/// take from it what a trusted proxy said of the client. These have their own rules whoever names them.
+pub(super) fn is_kept_whatever_is_said(name: &str) -> bool {
+    kind(name) != Kind::EndToEnd || name.eq_ignore_ascii_case("via")
+}
+
+/// The options of all `Connection` lines but those that name no field.
+pub(super) struct Options<'b> {
+    names: [&'b [u8]; CONNECTION_OPTIONS_MAX],
+    count: usize,
+}
+
+impl<'b> Options<'b> {
+    /// `None` if there are more than [`CONNECTION_OPTIONS_MAX`].
+    pub(super) fn of(fields: &Fields<'b>) -> Option<Options<'b>> {
+        let mut options = Options { names: [b""; CONNECTION_OPTIONS_MAX], count: 0 };
+        for option in fields.all("connection").flat_map(list) {
+            if option.eq_ignore_ascii_case(b"close") || option.eq_ignore_ascii_case(b"keep-alive") {
+                continue;
+            }
+            *options.names.get_mut(options.count)? = option;
+            options.count += 1;
+        }
+        Some(options)
+    }
+
+    /// True if one of them names a field that is not known here by itself.
+    pub(super) fn name_others(&self) -> bool {
+        let is_known =
+            |name: &&[u8]| std::str::from_utf8(name).is_ok_and(|name| kind(name) != Kind::EndToEnd);
+        !self.names[..self.count].iter().all(is_known)
+    }
+
+    /// True if one of them names this field.
+    pub(super) fn name(&self, field: &str) -> bool {
+        self.names[..self.count].iter().any(|name| name.eq_ignore_ascii_case(field.as_bytes()))
+    }
+}

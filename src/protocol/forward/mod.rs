@@ -1,0 +1,750 @@
+//! Forwarding: the request head a back end gets and the response head a client gets.
+//!
+//! Contract: end-to-end fields pass in their order and spelling; what concerns one connection only
+//! ends here (RFC 9110 section 7.6.1), and the framing is written anew from what was understood, so
+//! that both sides see the same end of a body. A head is written whole or not at all, and without
+//! allocating.
+//!
+//! | field | what becomes of it |
+//! |---|---|
+//! | `Connection` and what it names, `Keep-Alive`, `Proxy-*` of a hop | dropped (the list of Go's `httputil.ReverseProxy`) |
+//! | `Content-Length`, `Transfer-Encoding` | written from the framing |
+//! | `TE` | only `trailers` is passed on |
+//! | `Upgrade` | passed on if it can be honoured: see [`upgrade`] |
+//! | `Host` | kept; that of an absolute target wins |
+//! | `X-Forwarded-*`, `Forwarded` | replaced, unless the peer is trusted: then added to |
+//! | `Via` | one line added (section 7.6.3); a loop of proxies ends when it has 100 of them |
+//! | `Max-Forwards` | counted down for `TRACE` and `OPTIONS`: see [`max_forwards`] |
+//! | `Expect` | passed on; dropped from an HTTP/1.0 request, which cannot mean it |
+//! | trailers | passed on, but for those that count in a head only: see [`trailer_passes`] |
+
+mod field;
+mod lines;
+
+use std::net::{IpAddr, SocketAddr};
+
+use self::field::{Kind, Options, is_kept_whatever_is_said, kind, may_trail};
+use self::lines::Lines;
+use crate::protocol::buffer::Buffer;
+use crate::protocol::cidr::Network;
+use crate::protocol::http::framing::Framing;
+use crate::protocol::http::head::{Field, Fields, RequestHead, ResponseHead};
+use crate::protocol::http::response::{ResponseWriter, SERVER};
+use crate::protocol::http::{Method, Refusal, Version, decimal, list};
+use crate::protocol::now::Now;
+
+/// How heads are rewritten.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Peers whose `X-Forwarded-*` and `Forwarded` fields are believed: proxies of our own in front of us.
+    pub trust: Vec<Network>,
+}
+
+impl Rules {
+    /// Writes the head of a request from `client` as its back end gets it, always as HTTP/1.1.
+    ///
+    /// Errors: 431 if it does not fit into `out` or its `Connection` names too much, 501 for `CONNECT`.
+    pub fn request(
+        &self,
+        head: &RequestHead<'_>,
+        framing: Framing,
+        client: SocketAddr,
+        out: &mut Buffer,
+    ) -> Result<(), Refusal> {
+        if head.method == Method::Connect {
+            return Err(Refusal::new(501, "This gateway makes no tunnels."));
+        }
+        let options = Options::of(&head.fields)
+            .ok_or(Refusal::new(431, "The Connection field names more than 16 options."))?;
+        // A client on the other side of an IPv6 socket is still the IPv4 address that it has.
+        let peer = client.ip().to_canonical();
+        let from = Peer { address: peer, trusted: self.trusts(peer) };
+        let mut lines = Lines::new(out.space());
+        request_line(head, &mut lines);
+        let mut passed = Passed::default();
+        for field in head.fields.iter() {
+            if !options.name(field.name) || is_kept_whatever_is_said(field.name) {
+                passed.request_field(field, head, from.trusted, &mut lines);
+            }
+        }
+        hop_fields(head, framing, &mut lines);
+        from.fields(head, &passed, &mut lines);
+        via(head.version, &mut lines);
+        let length = lines.finish();
+        out.filled(length.unwrap_or(0));
+        let too_long = Refusal::new(431, "The request head does not fit into 16 KiB once it is forwarded.");
+        length.map(|_| ()).ok_or(too_long)
+    }
+
+    /// Writes the head of an answer as its client gets it, always as HTTP/1.1.
+    ///
+    /// `framing` is that towards the client; for an HTTP/1.0 client it cannot be chunks, so no
+    /// `Transfer-Encoding` is written and the caller ends the body by closing. `connection` is the
+    /// field's value; an answer 101 gets `Upgrade` instead, with the protocol the back end named.
+    ///
+    /// Errors: what is wrong with the answer, which is then a 502.
+    pub fn response(
+        &self,
+        head: &ResponseHead<'_>,
+        framing: Framing,
+        connection: Option<&'static str>,
+        client_version: Version,
+        out: &mut Buffer,
+    ) -> Result<(), &'static str> {
+        let options = Options::of(&head.fields).ok_or("the Connection field names more than 16 options")?;
+        let protocol = head.fields.only("upgrade");
+        if head.status == 101 && protocol.is_none() {
+            return Err("an answer 101 without one Upgrade field");
+        }
+        let mut lines = Lines::new(out.space());
+        lines.put(b"HTTP/1.1 ");
+        lines.number(u64::from(head.status));
+        lines.put(b" ");
+        lines.put(head.reason.as_bytes());
+        lines.put(b"\r\n");
+        for field in head.fields.iter() {
+            let passes = match kind(field.name) {
+                Kind::Hop | Kind::Te | Kind::Length | Kind::Upgrade => false,
+                _ => !options.name(field.name),
+            };
+            if passes {
+                lines.field(field.name, field.value);
+            }
+        }
+        response_framing(head, framing, client_version, &mut lines);
+        match (head.status, protocol, connection) {
+            (101, Some(protocol), _) => {
+                lines.put(b"Connection: Upgrade\r\n");
+                lines.field("Upgrade", protocol);
+            }
+            (_, _, Some(value)) => lines.field("Connection", value.as_bytes()),
+            (_, _, None) => {}
+        }
+        via(head.version, &mut lines);
+        let length = lines.finish();
+        out.filled(length.unwrap_or(0));
+        length.map(|_| ()).ok_or("the answer's head does not fit into 16 KiB once it is forwarded")
+    }
+
+    fn trusts(&self, peer: IpAddr) -> bool {
+        self.trust.iter().any(|network| network.contains(peer))
+    }
+}
+
+/// True if the message with these fields may have trailers passed on at all.
+///
+/// What `Connection` names ends here wherever it stands (RFC 9110 section 7.6.1). The head is gone
+/// when trailers come; so a message that names fields of its own loses all of them, as it may.
+pub fn trailers_pass(fields: &Fields<'_>) -> bool {
+    Options::of(fields).is_some_and(|options| !options.name_others())
+}
+
+/// True if this trailer line is passed on, either way: not if its field has a meaning in a head and
+/// none behind the content (RFC 9110 section 6.5.1), for then nobody has checked it.
+pub fn trailer_passes(line: &[u8]) -> bool {
+    let name = line.split(|byte| *byte == b':').next().unwrap_or(line);
+    std::str::from_utf8(name).is_ok_and(may_trail)
+}
+
+/// The protocol that a request asks to switch to, if a gateway can let it: `Upgrade: websocket`.
+///
+/// `None`, and the field is dropped, as a server may ignore it (RFC 9110 section 7.8): from HTTP/1.0; if
+/// `Connection` does not name it; with a request body, whose end would be in doubt; and for `h2c`,
+/// whose tunnel would carry further requests past every rule of this proxy.
+pub fn upgrade<'b>(head: &RequestHead<'b>) -> Option<&'b [u8]> {
+    let protocols = head.fields.only("upgrade")?;
+    let has_body =
+        head.fields.first("transfer-encoding").is_some() || head.fields.first("content-length").is_some();
+    let is_asked = head.version == Version::Http11 && head.fields.lists("connection", "upgrade");
+    let is_harmless = !list(protocols).any(|protocol| protocol.eq_ignore_ascii_case(b"h2c"));
+    (is_asked && is_harmless && !has_body).then_some(protocols)
+}
+
+/// True if the connection becomes a relay: the client asked for a protocol and the back end switched to one.
+pub fn is_upgrade(request: &RequestHead<'_>, answer: &ResponseHead<'_>) -> bool {
+    answer.status == 101 && answer.fields.only("upgrade").is_some() && upgrade(request).is_some()
+}
+
+/// What `Max-Forwards` asks of a gateway (RFC 9110 section 7.6.2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MaxForwards {
+    /// There is none that counts: forward the request.
+    None,
+    /// It is 0: the gateway answers in the back end's stead.
+    Answer,
+    /// Forward it with this number.
+    Forward(u64),
+}
+
+/// Reads `Max-Forwards`, which counts for `TRACE` and `OPTIONS` only; one that is no number is passed on as it is.
+pub fn max_forwards(head: &RequestHead<'_>) -> MaxForwards {
+    if !matches!(head.method, Method::Trace | Method::Options) {
+        return MaxForwards::None;
+    }
+    match head.fields.only("max-forwards").and_then(decimal) {
+        None => MaxForwards::None,
+        Some(0) => MaxForwards::Answer,
+        Some(number) => MaxForwards::Forward(number - 1),
+    }
+}
+
+/// Writes a whole answer for an error of a gateway: a sentence for people, `Proxy-Status` (RFC 9209) for programs.
+///
+/// `proxy_error` is a name of RFC 9209 section 2.3, such as `connection_refused`, or `""` for none. `head_only`
+/// answers a HEAD. `false` if `out` has no room for it: then nothing of it is there.
+#[must_use]
+pub fn error_answer(
+    out: &mut Buffer,
+    now: &Now,
+    status: u16,
+    proxy_error: &str,
+    sentence: &str,
+    connection: Option<&'static str>,
+    head_only: bool,
+) -> bool {
+    let before = out.len();
+    let mut head = ResponseWriter::start(out, status, now);
+    if !proxy_error.is_empty() {
+        head.field("Proxy-Status", format_args!("{SERVER}; error={proxy_error}"));
+    }
+    head.field("Content-Type", "text/plain; charset=utf-8");
+    head.field("Content-Length", sentence.len() + 1);
+    if let Some(value) = connection {
+        head.field("Connection", value);
+    }
+    let fits = head.finish() && (head_only || (out.push(sentence.as_bytes()) && out.push(b"\n")));
+    if !fits {
+        out.truncate(before);
+    }
+    fits
+}
+
+/// Who sent the request.
+struct Peer {
+    address: IpAddr,
+    trusted: bool,
+}
+
+impl Peer {
+    /// The `X-Forwarded-` fields that tell the back end of the client.
+    fn fields(&self, head: &RequestHead<'_>, passed: &Passed, lines: &mut Lines<'_>) {
+        lines.put(b"X-Forwarded-For: ");
+        if self.trusted && passed.had_forwarded_for {
+            // One line, as many back ends look at one only.
+            for value in head.fields.all("x-forwarded-for").filter(|value| !value.is_empty()) {
+                lines.put(value);
+                lines.put(b", ");
+            }
+        }
+        lines.address(self.address);
+        lines.put(b"\r\n");
+        if !passed.forwarded_proto {
+            lines.put(b"X-Forwarded-Proto: http\r\n");
+        }
+        if !passed.forwarded_host && !head.host().is_empty() {
+            lines.field("X-Forwarded-Host", head.host().as_bytes());
+        }
+    }
+}
+
+/// What of the client's fields was passed on, so that it is not added once more.
+#[derive(Default)]
+struct Passed {
+    had_forwarded_for: bool,
+    forwarded_host: bool,
+    forwarded_proto: bool,
+}
+
+impl Passed {
+    /// Passes one field on, if it is one to be passed on as it is.
+    fn request_field(
+        &mut self,
+        field: Field<'_>,
+        head: &RequestHead<'_>,
+        trusted: bool,
+        lines: &mut Lines<'_>,
+    ) {
+        let passes = match kind(field.name) {
+            Kind::EndToEnd => true,
+            Kind::Hop | Kind::Length | Kind::Te | Kind::Upgrade => false,
+            Kind::Host => !has_own_host_line(head),
+            Kind::Expect => head.version == Version::Http11,
+            Kind::MaxForwards => match max_forwards(head) {
+                MaxForwards::Forward(number) => {
+                    lines.put(field.name.as_bytes());
+                    lines.put(b": ");
+                    lines.number(number);
+                    lines.put(b"\r\n");
+                    false
+                }
+                MaxForwards::Answer | MaxForwards::None => true,
+            },
+            Kind::ForwardedFor => {
+                self.had_forwarded_for = true;
+                false
+            }
+            Kind::ForwardedHost => {
+                self.forwarded_host = trusted;
+                trusted
+            }
+            Kind::ForwardedProto => {
+                self.forwarded_proto = trusted;
+                trusted
+            }
+            Kind::Forwarded => trusted,
+        };
+        if passes {
+            lines.field(field.name, field.value);
+        }
+    }
+}
+
+/// The request line, and `Host` where it is not simply the client's.
+fn request_line(head: &RequestHead<'_>, lines: &mut Lines<'_>) {
+    let asks_the_server = head.method == Method::Options && !head.target.starts_with('/');
+    let target = match head.path_and_query() {
+        // RFC 9112 section 3.2.4: `OPTIONS http://host` asks about the server as a whole.
+        "/" if asks_the_server && !head.target.ends_with('/') => "*",
+        target => target,
+    };
+    lines.put(head.method_name.as_bytes());
+    lines.put(b" ");
+    lines.put(target.as_bytes());
+    lines.put(b" HTTP/1.1\r\n");
+    if has_own_host_line(head) {
+        // HTTP/1.0 may have none; HTTP/1.1 must, so it is empty then (RFC 9112 section 3.2).
+        lines.field("Host", head.host().as_bytes());
+    }
+}
+
+/// True if `Host` comes from the target (RFC 9112 section 3.2.2), or from nowhere.
+fn has_own_host_line(head: &RequestHead<'_>) -> bool {
+    let is_absolute = !head.target.starts_with('/') && head.target != "*";
+    is_absolute || head.fields.first("host").is_none()
+}
+
+/// Framing, `TE` and `Upgrade`: what is said to the back end about this connection.
+fn hop_fields(head: &RequestHead<'_>, framing: Framing, lines: &mut Lines<'_>) {
+    match framing {
+        Framing::Length(bytes) => lines.length(bytes),
+        Framing::Chunked => lines.put(b"Transfer-Encoding: chunked\r\n"),
+        // A POST of nothing says so: some servers answer 411 otherwise.
+        Framing::None if head.fields.first("content-length").is_some() => lines.length(0),
+        // No request is framed by the close of its connection.
+        Framing::None | Framing::UntilClose => {}
+    }
+    let trailers = head.version == Version::Http11 && head.fields.lists("te", "trailers");
+    let upgrade = upgrade(head);
+    // RFC 9110 sections 7.8 and 10.1.4: `Connection` names both.
+    match (upgrade, trailers) {
+        (Some(_), true) => lines.put(b"Connection: Upgrade, TE\r\n"),
+        (Some(_), false) => lines.put(b"Connection: Upgrade\r\n"),
+        (None, true) => lines.put(b"Connection: TE\r\n"),
+        (None, false) => {}
+    }
+    if let Some(protocols) = upgrade {
+        lines.field("Upgrade", protocols);
+    }
+    if trailers {
+        lines.put(b"TE: trailers\r\n");
+    }
+}
+
+fn response_framing(
+    head: &ResponseHead<'_>,
+    framing: Framing,
+    client_version: Version,
+    lines: &mut Lines<'_>,
+) {
+    match framing {
+        Framing::Length(bytes) => lines.length(bytes),
+        Framing::Chunked if client_version == Version::Http11 => lines.put(b"Transfer-Encoding: chunked\r\n"),
+        Framing::Chunked | Framing::UntilClose => {}
+        // RFC 9110 section 8.6: neither of these has a length.
+        Framing::None if head.status < 200 || head.status == 204 => {}
+        // To a HEAD and in a 304 it tells the length of a body that is not sent; else it is 0.
+        Framing::None => {
+            if let Some(bytes) = head.fields.only("content-length").and_then(decimal) {
+                lines.length(bytes);
+            }
+        }
+    }
+}
+
+/// `received` is the version in which the message came to us (RFC 9110 section 7.6.3).
+fn via(received: Version, lines: &mut Lines<'_>) {
+    lines.put(match received {
+        Version::Http10 => b"Via: 1.0 ",
+        Version::Http11 => b"Via: 1.1 ",
+    });
+    lines.put(SERVER.as_bytes());
+    lines.put(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::buffer::Buffer;
+    use crate::protocol::http::framing;
+    use crate::protocol::testing::leaked_space;
+    use proptest::prelude::*;
+    use std::time::{Instant, SystemTime};
+
+    fn rules(trust: &[&str]) -> Rules {
+        Rules { trust: trust.iter().map(|network| network.parse().unwrap()).collect() }
+    }
+
+    fn request_head(text: &str) -> RequestHead<'_> {
+        RequestHead::parse(text.as_bytes(), leaked_space()).expect("a good head").expect("a whole head")
+    }
+
+    fn response_head(text: &str) -> ResponseHead<'_> {
+        ResponseHead::parse(text.as_bytes(), leaked_space()).expect("a good head").expect("a whole head")
+    }
+
+    fn try_forwarded(rules: &Rules, text: &str) -> Result<String, Refusal> {
+        let head = request_head(text);
+        let mut out = Buffer::new();
+        let framing = framing::of_request(&head).expect("good framing");
+        rules.request(&head, framing, ([192, 0, 2, 7], 22530).into(), &mut out)?;
+        Ok(String::from_utf8(out.bytes().to_vec()).unwrap())
+    }
+
+    /// The lines that a back end gets; the request is given without its last empty line.
+    fn forwarded_by(rules: &Rules, lines: &str) -> String {
+        try_forwarded(rules, &format!("{}\r\n\r\n", lines.replace('\n', "\r\n")))
+            .expect("it fits")
+            .replace('\r', "")
+    }
+
+    fn forwarded(lines: &str) -> String {
+        forwarded_by(&rules(&[]), lines)
+    }
+
+    /// The lines that a client gets.
+    fn answered(lines: &str, method: Method, connection: Option<&'static str>, client: Version) -> String {
+        let text = format!("{}\r\n\r\n", lines.replace('\n', "\r\n"));
+        let head = response_head(&text);
+        let framing = framing::of_response(&head, method).expect("good framing");
+        let mut out = Buffer::new();
+        rules(&[]).response(&head, framing, connection, client, &mut out).expect("it fits");
+        String::from_utf8(out.bytes().to_vec()).unwrap().replace('\r', "")
+    }
+
+    #[test]
+    fn a_field_of_ours_in_disguise_is_dropped() {
+        let text = forwarded(
+            "POST / HTTP/1.1\nHost: a\nTransfer_Encoding: chunked\nContent_Length: 5\nX_Forwarded_For: 6.6.6.6\n\
+             X_Forwarded-Anything_at_all: 1\nX_Request_Id: 7",
+        );
+        for name in ["Transfer_", "Content_", "X_Forwarded"] {
+            assert!(!text.contains(name), "{text}");
+        }
+        assert!(text.contains("X_Request_Id: 7"), "{text}");
+    }
+
+    #[test]
+    fn a_trailer_is_no_way_around_the_rules_of_heads() {
+        for name in [
+            "X-Forwarded-For",
+            "x-forwarded-anything",
+            "Forwarded",
+            "Via",
+            "Content-Length",
+            "Transfer-Encoding",
+            "Connection",
+            "TE",
+            "Host",
+            "Expect",
+            "Upgrade",
+            "Keep-Alive",
+            "Proxy-Authorization",
+            "Max-Forwards",
+            "Authorization",
+            "Cookie",
+            "Set-Cookie",
+            "If-Match",
+            "Range",
+            "Content-Type",
+            "Trailer",
+            "Location",
+            "X_Forwarded_For",
+            "Content_Length",
+            "If_None_Match",
+            "Set_Cookie",
+            "WWW-Authenticate",
+        ] {
+            assert!(!trailer_passes(format!("{name}: 1\r\n").as_bytes()), "{name}");
+        }
+        for name in ["Digest", "Server-Timing", "X-Sum", "ETag", "grpc-status", "If", "Viable", "Ranges"] {
+            assert!(trailer_passes(format!("{name}:1\r\n").as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_connection_names_ends_here_as_a_trailer_too() {
+        for (lines, passes) in [
+            ("Host: a", true),
+            ("Host: a\r\nConnection: close, TE, Upgrade", true),
+            ("Host: a\r\nConnection: X-Sum", false),
+        ] {
+            let text = format!("GET / HTTP/1.1\r\n{lines}\r\n\r\n");
+            assert_eq!(trailers_pass(&request_head(&text).fields), passes, "{lines}");
+        }
+    }
+
+    const ADDED: &str =
+        "X-Forwarded-For: 192.0.2.7\nX-Forwarded-Proto: http\nX-Forwarded-Host: a\nVia: 1.1 giliran\n\n";
+
+    #[test]
+    fn end_to_end_fields_pass_in_order_and_spelling() {
+        let head = "GET /a/../b?c%20d HTTP/1.1\nhOST: a\nAccept: */*\nX-Empty:\nCookie: a=b\nCookie: c=d\nTrailer: X";
+        assert_eq!(forwarded(head), format!("{}\n{ADDED}", head.replace("X-Empty:", "X-Empty: ")));
+    }
+
+    #[test]
+    fn what_concerns_one_connection_ends_here() {
+        let head = "GET / HTTP/1.1\nHost: a\nConnection: keep-alive, X-Mine\nKeep-Alive: 5\nx-mine: 1\n\
+            Proxy-Connection: close\nProxy-Authorization: x\nTE: gzip\nUpgrade: websocket\nX-Other: 2";
+        assert_eq!(forwarded(head), format!("GET / HTTP/1.1\nHost: a\nX-Other: 2\n{ADDED}"));
+    }
+
+    #[test]
+    fn connection_cannot_name_away_what_matters() {
+        let head = "POST / HTTP/1.1\nHost: a\nContent-Length: 3\nVia: 1.0 x\n\
+            Connection: host, content-length, via, x-forwarded-for, via";
+        let expected = "POST / HTTP/1.1\nHost: a\nVia: 1.0 x\nContent-Length: 3\n";
+        assert_eq!(forwarded(head), format!("{expected}{ADDED}"));
+        let many = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: {}\r\n\r\n", "a,".repeat(17));
+        assert_eq!(try_forwarded(&rules(&[]), &many).unwrap_err().status, 431);
+    }
+
+    #[test]
+    fn framing_is_written_from_what_was_understood() {
+        for (sent, expected) in [
+            ("Content-Length: 12", "Content-Length: 12\n"),
+            ("Content-Length: 00012", "Content-Length: 12\n"),
+            ("Content-Length: 0", "Content-Length: 0\n"),
+            ("Transfer-Encoding: CHUNKED", "Transfer-Encoding: chunked\n"),
+            (
+                "Transfer-Encoding: chunked\nTE: trailers, x",
+                "Transfer-Encoding: chunked\nConnection: TE\nTE: trailers\n",
+            ),
+        ] {
+            let head = format!("POST / HTTP/1.1\nHost: a\n{sent}");
+            assert_eq!(forwarded(&head), format!("POST / HTTP/1.1\nHost: a\n{expected}{ADDED}"));
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_says_of_the_client_is_replaced() {
+        let head = "GET / HTTP/1.1\nHost: a\nX-Forwarded-For: 1.1.1.1\nX-forwarded-PROTO: https\n\
+            X-Forwarded-Host: b\nX-Forwarded-Port: 1\nForwarded: for=x";
+        assert_eq!(forwarded(head), format!("GET / HTTP/1.1\nHost: a\n{ADDED}"));
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_of_the_client_is_added_to() {
+        let head = "GET / HTTP/1.1\nHost: a\nX-Forwarded-For: 1.1.1.1, 2.2.2.2\nForwarded: for=x\n\
+            X-Forwarded-For: 3.3.3.3\nX-Forwarded-Proto: https\nX-Forwarded-Host: b\n\
+            Connection: X-Forwarded-For";
+        let expected = "GET / HTTP/1.1\nHost: a\nForwarded: for=x\nX-Forwarded-Proto: https\n\
+            X-Forwarded-Host: b\nX-Forwarded-For: 1.1.1.1, 2.2.2.2, 3.3.3.3, 192.0.2.7\nVia: 1.1 giliran\n\n";
+        assert_eq!(forwarded_by(&rules(&["192.0.2.0/24"]), head), expected);
+    }
+
+    #[test]
+    fn a_mapped_client_is_the_ipv4_address_that_it_has() {
+        let head = request_head("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        for (client, shown) in [("[::ffff:10.0.0.1]:5", "10.0.0.1"), ("[fd00::1]:5", "fd00::1")] {
+            let mut out = Buffer::new();
+            rules(&[]).request(&head, Framing::None, client.parse().unwrap(), &mut out).unwrap();
+            let text = String::from_utf8(out.bytes().to_vec()).unwrap();
+            assert!(text.contains(&format!("X-Forwarded-For: {shown}\r\n")), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_absolute_target_becomes_a_path_and_its_host_counts() {
+        let absolute = "GET HTTP://a/x?y HTTP/1.1\nAccept: b\nHost: A";
+        assert_eq!(forwarded(absolute), format!("GET /x?y HTTP/1.1\nHost: a\nAccept: b\n{ADDED}"));
+        let no_path = "GET http://a HTTP/1.1\nHost: a";
+        assert_eq!(forwarded(no_path), format!("GET / HTTP/1.1\nHost: a\n{ADDED}"));
+        for target in ["http://a", "*"] {
+            let options = format!("OPTIONS {target} HTTP/1.1\nHost: a");
+            assert_eq!(forwarded(&options), format!("OPTIONS * HTTP/1.1\nHost: a\n{ADDED}"));
+        }
+        let options = "OPTIONS http://a/ HTTP/1.1\nHost: a";
+        assert_eq!(forwarded(options), format!("OPTIONS / HTTP/1.1\nHost: a\n{ADDED}"));
+    }
+
+    #[test]
+    fn http_1_0_is_forwarded_as_1_1_with_a_host_and_without_expect() {
+        let expected = "GET / HTTP/1.1\nHost: \nX-Forwarded-For: 192.0.2.7\nX-Forwarded-Proto: http\n\
+            Via: 1.0 giliran\n\n";
+        assert_eq!(forwarded("GET / HTTP/1.0\nExpect: 100-continue"), expected);
+        let with_expect = "PUT / HTTP/1.1\nHost: a\nExpect: 100-continue";
+        assert_eq!(forwarded(with_expect), format!("{with_expect}\n{ADDED}"));
+    }
+
+    #[test]
+    fn max_forwards_counts_down_for_trace_and_options() {
+        for (line, verdict) in [
+            ("TRACE / HTTP/1.1\r\nMax-Forwards: 0", MaxForwards::Answer),
+            ("OPTIONS * HTTP/1.1\r\nMax-Forwards: 3", MaxForwards::Forward(2)),
+            ("GET / HTTP/1.1\r\nMax-Forwards: 0", MaxForwards::None),
+            ("TRACE / HTTP/1.1\r\nMax-Forwards: +1", MaxForwards::None),
+        ] {
+            assert_eq!(max_forwards(&request_head(&format!("{line}\r\nHost: a\r\n\r\n"))), verdict, "{line}");
+        }
+        let counted = forwarded("OPTIONS / HTTP/1.1\nHost: a\nMAX-forwards: 10");
+        assert_eq!(counted, format!("OPTIONS / HTTP/1.1\nHost: a\nMAX-forwards: 9\n{ADDED}"));
+        let uncounted = "GET / HTTP/1.1\nHost: a\nMax-Forwards: 10";
+        assert_eq!(forwarded(uncounted), format!("{uncounted}\n{ADDED}"));
+    }
+
+    #[test]
+    fn an_upgrade_passes_both_ways_if_it_can_be_honoured() {
+        let asked = "GET / HTTP/1.1\nHost: a\nUpgrade: websocket\nConnection: keep-alive, Upgrade";
+        let expected = "GET / HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket\n";
+        assert_eq!(forwarded(asked), format!("{expected}{ADDED}"));
+        for refused in [
+            "GET / HTTP/1.1\nHost: a\nUpgrade: h2c\nHTTP2-Settings: x\nConnection: Upgrade, HTTP2-Settings",
+            "GET / HTTP/1.1\nHost: a\nUpgrade: websocket",
+            "GET / HTTP/1.1\nHost: a\nUpgrade: websocket\nUpgrade: x\nConnection: Upgrade",
+        ] {
+            assert_eq!(forwarded(refused), format!("GET / HTTP/1.1\nHost: a\n{ADDED}"));
+        }
+        let answer = "HTTP/1.1 101 Switching Protocols\nConnection: upgrade\nUpgrade: websocket\nX: y";
+        assert_eq!(
+            answered(answer, Method::Get, Some("keep-alive"), Version::Http11),
+            "HTTP/1.1 101 Switching Protocols\nX: y\nConnection: Upgrade\nUpgrade: websocket\nVia: 1.1 giliran\n\n"
+        );
+    }
+
+    #[test]
+    fn a_switch_that_names_no_protocol_is_nonsense() {
+        let head = response_head("HTTP/1.1 101 Switching Protocols\r\n\r\n");
+        let mut out = Buffer::new();
+        assert!(rules(&[]).response(&head, Framing::None, None, Version::Http11, &mut out).is_err());
+        let asked = request_head("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n");
+        assert!(!is_upgrade(&asked, &head));
+        assert!(is_upgrade(&asked, &response_head("HTTP/1.1 101 \r\nUpgrade: x\r\n\r\n")));
+    }
+
+    #[test]
+    fn answers_pass_with_framing_and_connection_of_our_own() {
+        let sent = "HTTP/1.0 200 Fine\nServer: x\nConnection: close, X-Mine\nX-Mine: 1\nKeep-Alive: 5\n\
+            Content-Length: 31\nSet-Cookie: a\nSet-Cookie: b";
+        let expected = "HTTP/1.1 200 Fine\nServer: x\nSet-Cookie: a\nSet-Cookie: b\nContent-Length: 31\n\
+            Connection: keep-alive\nVia: 1.0 giliran\n\n";
+        assert_eq!(answered(sent, Method::Get, Some("keep-alive"), Version::Http10), expected);
+        let chunked = "HTTP/1.1 200 OK\nTransfer-Encoding: chunked";
+        for (client, expected) in [
+            (Version::Http11, "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nVia: 1.1 giliran\n\n"),
+            (Version::Http10, "HTTP/1.1 200 OK\nVia: 1.1 giliran\n\n"),
+        ] {
+            assert_eq!(answered(chunked, Method::Get, None, client), expected);
+        }
+    }
+
+    #[test]
+    fn a_length_without_a_body_passes_where_it_means_something() {
+        for (line, method, passes) in [
+            ("HTTP/1.1 200 OK\nContent-Length: 31", Method::Head, true),
+            ("HTTP/1.1 304 Not Modified\nContent-Length: 31", Method::Get, true),
+            ("HTTP/1.1 200 OK\nContent-Length: 0", Method::Get, true),
+            ("HTTP/1.1 204 No Content\nContent-Length: 0", Method::Get, false),
+            ("HTTP/1.1 103 Early Hints\nContent-Length: 5", Method::Get, false),
+        ] {
+            let answer = answered(line, method, None, Version::Http11);
+            assert_eq!(answer.contains("Content-Length: "), passes, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_head_that_does_not_fit_leaves_nothing_behind() {
+        let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(16 * 1024 - 50));
+        let mut out = Buffer::new();
+        let client = ([127, 0, 0, 1], 1).into();
+        let refusal = rules(&[]).request(&request_head(&long), Framing::None, client, &mut out).unwrap_err();
+        assert_eq!((refusal.status, out.len()), (431, 0));
+        assert!(out.push(b"before"));
+        assert!(rules(&[]).request(&request_head(&long), Framing::None, client, &mut out).is_err());
+        assert_eq!(out.bytes(), b"before");
+        let connect = request_head("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
+        assert_eq!(rules(&[]).request(&connect, Framing::None, client, &mut out).unwrap_err().status, 501);
+    }
+
+    #[test]
+    fn an_error_says_what_happened_to_people_and_programs() {
+        let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+        let sentence = "The back end refused the connection.";
+        let mut out = Buffer::new();
+        assert!(error_answer(&mut out, &now, 502, "connection_refused", sentence, Some("close"), false));
+        let expected = "HTTP/1.1 502 Bad Gateway\r\nServer: giliran\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
+            Proxy-Status: giliran; error=connection_refused\r\nContent-Type: text/plain; charset=utf-8\r\n\
+            Content-Length: 37\r\nConnection: close\r\n\r\nThe back end refused the connection.\n";
+        assert_eq!(std::str::from_utf8(out.bytes()), Ok(expected));
+        out.clear();
+        assert!(error_answer(&mut out, &now, 400, "", sentence, None, true));
+        assert!(out.bytes().ends_with(b"Content-Length: 37\r\n\r\n"));
+        assert!(out.push(&vec![0; out.room() - 160]));
+        let before = out.len();
+        assert!(!error_answer(&mut out, &now, 400, "", sentence, None, false));
+        assert_eq!(out.len(), before);
+    }
+
+    /// Names of which some are hop-by-hop, in any case.
+    fn name() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[A-Za-z][A-Za-z-]{0,10}",
+            proptest::sample::select(vec!["Keep-Alive", "upgrade", "TE", "Via", "Accept", "x-forwarded-for"])
+                .prop_map(str::to_owned),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_forwarded_head_reads_as_the_same_request(
+            fields in proptest::collection::vec((name(), "[!-~]([ -~]{0,20}[!-~])?"), 0..20),
+            path in "/[a-z%.?=/]{0,20}", named in proptest::option::of(name()), bytes in proptest::option::of(0u64..99),
+        ) {
+            let reserved = ["host", "connection", "content-length", "transfer-encoding", "expect"];
+            let fields: Vec<_> = fields
+                .into_iter()
+                .filter(|(name, _)| !reserved.contains(&name.to_ascii_lowercase().as_str()))
+                .collect();
+            let mut text = format!("PUT {path} HTTP/1.1\r\nHost: example\r\n");
+            fields.iter().for_each(|(name, value)| text += &format!("{name}: {value}\r\n"));
+            named.iter().for_each(|named| text += &format!("Connection: {named}\r\n"));
+            bytes.iter().for_each(|bytes| text += &format!("Content-Length: {bytes}\r\n"));
+            text += "\r\n";
+
+            let seen = try_forwarded(&rules(&[]), &text).unwrap();
+            let (before, after) = (request_head(&text), request_head(&seen));
+            prop_assert_eq!(before.target, after.target);
+            prop_assert_eq!(before.method_name, after.method_name);
+            prop_assert_eq!(framing::of_request(&before).unwrap(), framing::of_request(&after).unwrap());
+            let passes = |field: &Field<'_>| {
+                let named = named.as_deref().is_some_and(|named| named.eq_ignore_ascii_case(field.name));
+                matches!(kind(field.name), Kind::EndToEnd | Kind::Host | Kind::MaxForwards)
+                    && (!named || field.name.eq_ignore_ascii_case("via") || kind(field.name) != Kind::EndToEnd)
+            };
+            let expected: Vec<_> = before
+                .fields
+                .iter()
+                .filter(passes)
+                .map(|field| (field.name, field.value))
+                .chain([("Via", &b"1.1 giliran"[..])])
+                .collect();
+            let found: Vec<_> = after
+                .fields
+                .iter()
+                .filter(|field| matches!(kind(field.name), Kind::EndToEnd | Kind::Host | Kind::MaxForwards))
+                .map(|field| (field.name, field.value))
+                .collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

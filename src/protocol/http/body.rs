@@ -1,0 +1,381 @@
+//! Bodies: follows the bytes of one body through any splits, strictly.
+//!
+//! Contract: [`BodyReader::next`] is given the bytes not yet used and says how many of them come
+//! next and whether they are content or framing. It never looks past the body's end, so what
+//! follows is the next message. It holds no bytes and allocates nothing.
+
+use super::framing::Framing;
+use super::is_token_byte;
+use crate::protocol::limits::{CHUNK_EXCESS_BYTES_MAX, CHUNK_LINE_BYTES_MAX, TRAILER_BYTES_MAX};
+
+/// Framing that a chunk may have without being counted as excess: its size and line ends. Go's net/http does so.
+const CHUNK_FRAMING_BYTES: u64 = 16;
+
+/// Follows one body.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BodyReader {
+    state: State,
+    /// Bytes of chunk-size lines beyond what the content explains.
+    excess: u64,
+}
+
+/// The next bytes of a body.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Part {
+    /// This many bytes of content.
+    Content(usize),
+    /// This many bytes of chunk sizes and line ends: to be passed on or left out.
+    Framing(usize),
+    /// A whole trailer line of so many bytes, with its end: to be passed on or left out by its name.
+    Trailer(usize),
+}
+
+/// What is wrong with a body; the connection it came on cannot be used further.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BodyFault {
+    /// A chunk or trailer breaks the grammar of RFC 9112 section 7.1.
+    BadChunk,
+    /// The sender closed before the body's end.
+    Cut,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    /// Content up to this many bytes.
+    Length(u64),
+    /// Content until the sender closes.
+    UntilClose,
+    /// In the digits of a chunk size.
+    Size {
+        size: u64,
+        line_bytes: usize,
+    },
+    /// Behind the `;` of a chunk size; nothing in an extension means anything to us.
+    Extension {
+        size: u64,
+        line_bytes: usize,
+    },
+    /// The `LF` of a chunk-size line.
+    SizeEnd {
+        size: u64,
+        line_bytes: usize,
+    },
+    /// In the content of a chunk.
+    Chunk {
+        left: u64,
+    },
+    /// The `CR` behind a chunk.
+    ChunkCr,
+    /// The `LF` behind a chunk.
+    ChunkLf,
+    /// At the start of a trailer line, or of the empty line that ends the body; so many bytes of
+    /// trailers were passed.
+    Trailers {
+        bytes: usize,
+    },
+    Done,
+}
+
+impl BodyReader {
+    /// A reader for a body that is framed so.
+    pub fn new(framing: Framing) -> BodyReader {
+        let state = match framing {
+            Framing::None | Framing::Length(0) => State::Done,
+            Framing::Length(bytes) => State::Length(bytes),
+            Framing::Chunked => State::Size { size: 0, line_bytes: 0 },
+            Framing::UntilClose => State::UntilClose,
+        };
+        BodyReader { state, excess: 0 }
+    }
+
+    /// True once the last byte of the body has been passed.
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// The next part of the body in `bytes`; `Ok(None)` if the body is done, `bytes` is empty, or
+    /// they begin a trailer line that is not whole. The caller uses the part up and calls again with the rest.
+    pub fn next(&mut self, bytes: &[u8]) -> Result<Option<Part>, BodyFault> {
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        match self.state {
+            State::Done => Ok(None),
+            State::UntilClose => Ok(Some(Part::Content(bytes.len()))),
+            State::Length(left) => {
+                let count = at_most(bytes.len(), left);
+                self.state = match left - count as u64 {
+                    0 => State::Done,
+                    left => State::Length(left),
+                };
+                Ok(Some(Part::Content(count)))
+            }
+            State::Chunk { left } => {
+                let count = at_most(bytes.len(), left);
+                self.state = match left - count as u64 {
+                    0 => State::ChunkCr,
+                    left => State::Chunk { left },
+                };
+                Ok(Some(Part::Content(count)))
+            }
+            State::Trailers { bytes: before } => self.trailer(bytes, before),
+            _ => self.framing(bytes).map(|count| Some(Part::Framing(count))),
+        }
+    }
+
+    /// The sender closed. `Err(Cut)` unless that is how this body ends.
+    pub fn close(&mut self) -> Result<(), BodyFault> {
+        match self.state {
+            State::Done | State::UntilClose => {
+                self.state = State::Done;
+                Ok(())
+            }
+            _ => Err(BodyFault::Cut),
+        }
+    }
+
+    /// Passes over chunk sizes and line ends, byte by byte; stops where content or trailers come.
+    fn framing(&mut self, bytes: &[u8]) -> Result<usize, BodyFault> {
+        for (index, &byte) in bytes.iter().enumerate() {
+            if let State::SizeEnd { size, line_bytes } = self.state {
+                self.count_excess(size, line_bytes)?;
+            }
+            self.state = step(self.state, byte)?;
+            if matches!(self.state, State::Chunk { .. } | State::Trailers { .. }) {
+                return Ok(index + 1);
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    /// A body that is nearly all framing makes us read much for little: every chunk with a long
+    /// extension, or with a size of many zeros (CVE-2023-39326). The rule is that of Go's net/http.
+    fn count_excess(&mut self, size: u64, line_bytes: usize) -> Result<(), BodyFault> {
+        let explained = size.saturating_mul(2).saturating_add(CHUNK_FRAMING_BYTES);
+        self.excess = (self.excess + line_bytes as u64 + 2).saturating_sub(explained);
+        if self.excess <= CHUNK_EXCESS_BYTES_MAX { Ok(()) } else { Err(BodyFault::BadChunk) }
+    }
+
+    /// Takes one trailer line, or the empty one that ends the body, once all of it is here.
+    fn trailer(&mut self, bytes: &[u8], before: usize) -> Result<Option<Part>, BodyFault> {
+        let most = TRAILER_BYTES_MAX - before;
+        let Some(end) = bytes.iter().take(most).position(|byte| *byte == b'\n') else {
+            return if bytes.len() < most { Ok(None) } else { Err(BodyFault::BadChunk) };
+        };
+        match &bytes[..=end] {
+            b"\r\n" => {
+                self.state = State::Done;
+                Ok(Some(Part::Framing(2)))
+            }
+            line if is_trailer(line) => {
+                self.state = State::Trailers { bytes: before + line.len() };
+                Ok(Some(Part::Trailer(line.len())))
+            }
+            _ => Err(BodyFault::BadChunk),
+        }
+    }
+}
+
+/// True if a line, given with its end, is a field by the grammar (RFC 9112 section 5).
+fn is_trailer(line: &[u8]) -> bool {
+    let Some(field) = line.strip_suffix(b"\r\n") else { return false };
+    let Some(colon) = field.iter().position(|byte| *byte == b':') else { return false };
+    let (name, value) = field.split_at(colon);
+    !name.is_empty()
+        && name.iter().all(|byte| is_token_byte(*byte))
+        && value.iter().all(|byte| is_text_byte(*byte))
+}
+
+/// One byte of chunked framing (RFC 9112 section 7.1). A bare `LF` ends no line here: some programs
+/// see a line end in it and some do not, which is a doubt about where the body ends.
+fn step(state: State, byte: u8) -> Result<State, BodyFault> {
+    let next = match (state, byte) {
+        (State::Size { size, line_bytes: line_bytes @ 1.. }, b'\r') => State::SizeEnd { size, line_bytes },
+        (State::Size { size, line_bytes: line_bytes @ 1.. }, b';') => State::Extension { size, line_bytes },
+        (State::Size { size, line_bytes }, digit) => {
+            let value = (digit as char).to_digit(16).ok_or(BodyFault::BadChunk)?;
+            let size = size.checked_mul(16).ok_or(BodyFault::BadChunk)? + u64::from(value);
+            State::Size { size, line_bytes: bounded(line_bytes, CHUNK_LINE_BYTES_MAX)? }
+        }
+        (State::Extension { size, line_bytes }, b'\r') => State::SizeEnd { size, line_bytes },
+        (State::Extension { size, line_bytes }, byte) if is_text_byte(byte) => {
+            State::Extension { size, line_bytes: bounded(line_bytes, CHUNK_LINE_BYTES_MAX)? }
+        }
+        (State::SizeEnd { size: 0, .. }, b'\n') => State::Trailers { bytes: 0 },
+        (State::SizeEnd { size, .. }, b'\n') => State::Chunk { left: size },
+        (State::ChunkCr, b'\r') => State::ChunkLf,
+        (State::ChunkLf, b'\n') => State::Size { size: 0, line_bytes: 0 },
+        _ => return Err(BodyFault::BadChunk),
+    };
+    Ok(next)
+}
+
+/// One more byte of something that may have `most`.
+fn bounded(bytes: usize, most: usize) -> Result<usize, BodyFault> {
+    if bytes < most { Ok(bytes + 1) } else { Err(BodyFault::BadChunk) }
+}
+
+/// Visible characters, spaces, tabs and bytes above ASCII: what a field value may hold.
+fn is_text_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+fn at_most(count: usize, limit: u64) -> usize {
+    usize::try_from(limit).map_or(count, |limit| limit.min(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Feeds `bytes` in pieces cut at `cuts`; gives the content and how many bytes were used.
+    fn read(framing: Framing, bytes: &[u8], cuts: &[usize]) -> Result<(Vec<u8>, usize, bool), BodyFault> {
+        let mut reader = BodyReader::new(framing);
+        let (mut content, mut used) = (Vec::new(), 0);
+        for end in cuts.iter().copied().chain([bytes.len()]) {
+            while let Some(part) = reader.next(&bytes[used..end.max(used)])? {
+                let (Part::Content(count) | Part::Framing(count) | Part::Trailer(count)) = part;
+                if matches!(part, Part::Content(_)) {
+                    content.extend_from_slice(&bytes[used..used + count]);
+                }
+                used += count;
+            }
+        }
+        Ok((content, used, reader.is_done()))
+    }
+
+    /// Whole, split at every byte, and with the next message behind it.
+    fn three_ways(framing: Framing, body: &[u8], content: &[u8]) {
+        let expected = Ok((content.to_vec(), body.len(), true));
+        let trailing = [body, b"GET / HTTP/1.1\r\n"].concat();
+        assert_eq!(read(framing, body, &[]), expected);
+        assert_eq!(read(framing, &trailing, &[]), expected);
+        for cut in 0..trailing.len() {
+            assert_eq!(read(framing, &trailing, &[cut]), expected, "cut at {cut}");
+        }
+        assert_eq!(read(framing, &trailing, &(0..trailing.len()).collect::<Vec<_>>()), expected);
+    }
+
+    #[test]
+    fn bodies_end_where_they_end() {
+        three_ways(Framing::None, b"", b"");
+        three_ways(Framing::Length(5), b"hello", b"hello");
+        three_ways(Framing::Chunked, b"0\r\n\r\n", b"");
+        three_ways(
+            Framing::Chunked,
+            b"5\r\nhello\r\n00A;x=\"y z\"\r\n0123456789\r\n0\r\n\r\n",
+            b"hello0123456789",
+        );
+        three_ways(Framing::Chunked, b"1\r\nx\r\n0\r\nX-Sum: 1\r\nY:\r\n\r\n", b"x");
+    }
+
+    #[test]
+    fn chunks_that_leave_a_doubt_are_refused() {
+        for bad in [
+            "\r\n",
+            ";\r\n",
+            "+5\r\n",
+            "-5\r\n",
+            " 5\r\n",
+            "5 \r\n",
+            "0x5\r\n",
+            "5\n",
+            "5\r\r\n",
+            "g\r\n",
+            "5;a\nb\r\n",
+            "10000000000000000\r\n",
+            "5\r\nhelloX",
+            "5\r\nhello\n",
+            "0\r\n\n",
+            "0\r\nA b: c\r\n\r\n",
+            "0\r\nA\r\n",
+            "0\r\n: x\r\n",
+            "0\r\nA: \0\r\n",
+            "0\r\n b: c\r\n",
+            "0\r\nA: b\n\r\n",
+        ] {
+            let result = read(Framing::Chunked, bad.as_bytes(), &[]);
+            assert_eq!(result.map(|_| ()), Err(BodyFault::BadChunk), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn lines_of_framing_are_bounded() {
+        let extension = format!("1;{}\r\n", "x".repeat(CHUNK_LINE_BYTES_MAX));
+        assert_eq!(read(Framing::Chunked, extension.as_bytes(), &[]).map(|_| ()), Err(BodyFault::BadChunk));
+        let zeros = "0".repeat(CHUNK_LINE_BYTES_MAX + 1);
+        assert_eq!(read(Framing::Chunked, zeros.as_bytes(), &[]).map(|_| ()), Err(BodyFault::BadChunk));
+        let trailers = format!("0\r\n{}", "A: b\r\n".repeat(TRAILER_BYTES_MAX / 3 + 2));
+        assert_eq!(read(Framing::Chunked, trailers.as_bytes(), &[]).map(|_| ()), Err(BodyFault::BadChunk));
+        let endless = format!("0\r\nA: {}", "b".repeat(TRAILER_BYTES_MAX));
+        assert_eq!(read(Framing::Chunked, endless.as_bytes(), &[]).map(|_| ()), Err(BodyFault::BadChunk));
+    }
+
+    #[test]
+    fn a_body_may_not_be_all_framing() {
+        let body = |line: &str, size: usize, chunks: usize| {
+            let chunk = format!("{line}\r\n{}\r\n", "x".repeat(size));
+            read(Framing::Chunked, chunk.repeat(chunks).as_bytes(), &[]).map(|_| ())
+        };
+        // Small chunks with small lines are how some programs write; so are large ones with an extension.
+        assert_eq!(body("1", 1, 100_000), Ok(()));
+        assert_eq!(body(&format!("80;sig={}", "f".repeat(64)), 128, 10_000), Ok(()));
+        for line in [format!("1;{}", "x".repeat(200)), format!("{}1", "0".repeat(200))] {
+            assert_eq!(body(&line, 1, 50), Ok(()), "{line}");
+            assert_eq!(body(&line, 1, 100), Err(BodyFault::BadChunk), "{line}");
+        }
+    }
+
+    #[test]
+    fn trailers_come_one_by_one_and_whole() {
+        let mut reader = BodyReader::new(Framing::Chunked);
+        assert_eq!(reader.next(b"0\r\nA: b\r\n"), Ok(Some(Part::Framing(3))));
+        assert_eq!(reader.next(b"A: b\r"), Ok(None));
+        assert_eq!(reader.next(b"A: b\r\nC:\r\n"), Ok(Some(Part::Trailer(6))));
+        assert_eq!(reader.next(b"C:\r\n\r\n"), Ok(Some(Part::Trailer(4))));
+        assert_eq!(reader.next(b"\r\nGET"), Ok(Some(Part::Framing(2))));
+        assert!(reader.is_done());
+    }
+
+    #[test]
+    fn a_cut_body_never_looks_complete() {
+        let mut reader = BodyReader::new(Framing::Length(3));
+        assert_eq!(reader.next(b"ab"), Ok(Some(Part::Content(2))));
+        assert_eq!(reader.close(), Err(BodyFault::Cut));
+        let mut reader = BodyReader::new(Framing::Chunked);
+        assert_eq!(reader.next(b"0\r\n"), Ok(Some(Part::Framing(3))));
+        assert_eq!(reader.close(), Err(BodyFault::Cut));
+        let mut reader = BodyReader::new(Framing::UntilClose);
+        assert_eq!(reader.next(b"ab"), Ok(Some(Part::Content(2))));
+        assert_eq!((reader.close(), reader.is_done()), (Ok(()), true));
+    }
+
+    proptest! {
+        #[test]
+        fn chunked_content_survives_any_split(
+            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..6),
+            mut cuts in prop::collection::vec(0usize..300, 0..6),
+        ) {
+            let mut body = Vec::new();
+            for chunk in &chunks {
+                body.extend(format!("{:x}\r\n", chunk.len()).bytes());
+                body.extend(chunk);
+                body.extend(b"\r\n");
+            }
+            body.extend(b"0\r\n\r\n");
+            cuts.iter_mut().for_each(|cut| *cut = (*cut).min(body.len()));
+            cuts.sort_unstable();
+            prop_assert_eq!(read(Framing::Chunked, &body, &cuts), Ok((chunks.concat(), body.len(), true)));
+        }
+
+        #[test]
+        fn any_bytes_give_an_answer_and_the_same_one_at_any_split(
+            bytes in prop::collection::vec(prop::sample::select(b"05aF;\r\n:x \t".to_vec()), 0..40),
+            cut in 0usize..40,
+        ) {
+            let whole = read(Framing::Chunked, &bytes, &[]);
+            prop_assert_eq!(read(Framing::Chunked, &bytes, &[cut.min(bytes.len())]), whole);
+        }
+    }
+}

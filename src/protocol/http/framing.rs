@@ -1,0 +1,177 @@
+//! Framing: where a message's body ends (RFC 9112 section 6.3), strictly.
+//!
+//! Two programs that disagree on where a request ends can be made to see different requests. So
+//! whatever leaves a doubt is refused, never repaired.
+
+use super::head::{Fields, RequestHead, ResponseHead};
+use super::{Method, Refusal, Version, decimal, list};
+
+/// How the end of a body is found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Framing {
+    /// There is no body.
+    None,
+    /// Exactly this many bytes, at least one.
+    Length(u64),
+    /// Chunks, each with its size, up to one of size 0 (RFC 9112 section 7.1).
+    Chunked,
+    /// All bytes until the sender closes: responses only.
+    UntilClose,
+}
+
+/// The framing of a request. The steps are those of RFC 9112 section 6.3.
+pub fn of_request(head: &RequestHead<'_>) -> Result<Framing, Refusal> {
+    // Steps 1 and 2 are about responses.
+    match (codings(&head.fields), length(&head.fields)) {
+        // Step 3: a request with both is an attempt at smuggling, or as good as one.
+        (Codings::None, Lengths::None) => Ok(Framing::None), // step 7
+        (Codings::None, Lengths::One(0)) => Ok(Framing::None),
+        (Codings::None, Lengths::One(bytes)) => Ok(Framing::Length(bytes)), // step 6
+        // Step 5: not a number, or two that differ.
+        (Codings::None, Lengths::Broken) => Err(Refusal::bad("The Content-Length is not one plain number.")),
+        (_, Lengths::One(_) | Lengths::Broken) => {
+            Err(Refusal::bad("The request has both Content-Length and Transfer-Encoding."))
+        }
+        // Section 6.1: HTTP/1.0 has no transfer codings; whoever sends one has no idea of our framing.
+        (_, Lengths::None) if head.version == Version::Http10 => {
+            Err(Refusal::bad("An HTTP/1.0 request cannot have a Transfer-Encoding."))
+        }
+        (Codings::Chunked, Lengths::None) => Ok(Framing::Chunked), // step 4
+        (Codings::Unknown, Lengths::None) => {
+            Err(Refusal::new(501, "The only transfer coding spoken here is chunked."))
+        }
+        (Codings::Broken, Lengths::None) => {
+            Err(Refusal::bad("The Transfer-Encoding does not end with chunked."))
+        }
+    }
+}
+
+/// The framing of the answer to a request with this method, or the fault that makes it a 502.
+pub fn of_response(head: &ResponseHead<'_>, request_method: Method) -> Result<Framing, &'static str> {
+    // Step 1: no body whatever the fields say.
+    let bodiless = request_method == Method::Head || head.status < 200 || matches!(head.status, 204 | 304);
+    if bodiless {
+        return Ok(Framing::None);
+    }
+    // Step 2: a 2xx answer to CONNECT is a tunnel; no gateway of ours forwards CONNECT.
+    match (codings(&head.fields), length(&head.fields)) {
+        (Codings::None, Lengths::One(0)) => Ok(Framing::None),
+        (Codings::None, Lengths::One(bytes)) => Ok(Framing::Length(bytes)), // step 6
+        (Codings::None, Lengths::None) => Ok(Framing::UntilClose),          // step 8
+        (Codings::None, Lengths::Broken) => Err("the Content-Length is not one plain number"), // step 5
+        (_, Lengths::One(_) | Lengths::Broken) => Err("both Content-Length and Transfer-Encoding"), // step 3
+        (_, Lengths::None) if head.version == Version::Http10 => Err("a Transfer-Encoding in HTTP/1.0"),
+        (Codings::Chunked, Lengths::None) => Ok(Framing::Chunked), // step 4
+        (Codings::Unknown | Codings::Broken, Lengths::None) => Err("a transfer coding other than chunked"),
+    }
+}
+
+/// What the `Transfer-Encoding` lines say, taken as one list.
+enum Codings {
+    None,
+    /// `chunked`, once, and nothing else.
+    Chunked,
+    /// Another coding before a final `chunked`: well formed, not spoken here.
+    Unknown,
+    /// Not ending in `chunked`, naming it twice, or empty.
+    Broken,
+}
+
+fn codings(fields: &Fields<'_>) -> Codings {
+    if fields.first("transfer-encoding").is_none() {
+        return Codings::None;
+    }
+    let mut members = 0;
+    let mut chunked = 0;
+    let mut last_is_chunked = false;
+    for coding in fields.all("transfer-encoding").flat_map(list) {
+        members += 1;
+        last_is_chunked = coding.eq_ignore_ascii_case(b"chunked");
+        chunked += usize::from(last_is_chunked);
+    }
+    match (members, chunked, last_is_chunked) {
+        (1, 1, true) => Codings::Chunked,
+        (_, 1, true) => Codings::Unknown,
+        _ => Codings::Broken,
+    }
+}
+
+/// What the `Content-Length` lines say.
+enum Lengths {
+    None,
+    One(u64),
+    Broken,
+}
+
+/// RFC 9110 section 8.6 lets a recipient take `5, 5` for 5. We take one line with one number.
+fn length(fields: &Fields<'_>) -> Lengths {
+    match (fields.first("content-length"), fields.only("content-length")) {
+        (None, _) => Lengths::None,
+        (Some(_), None) => Lengths::Broken,
+        (Some(_), Some(value)) => decimal(value).map_or(Lengths::Broken, Lengths::One),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::testing::leaked_space;
+
+    fn request(version: &str, fields: &str) -> Result<Framing, u16> {
+        let text = format!("POST / HTTP/{version}\r\nHost: a\r\n{fields}\r\n");
+        let head = RequestHead::parse(text.as_bytes(), leaked_space()).unwrap().unwrap();
+        of_request(&head).map_err(|refusal| refusal.status)
+    }
+
+    #[test]
+    fn requests() {
+        for (fields, framing) in [
+            ("", Ok(Framing::None)),
+            ("Content-Length: 0\r\n", Ok(Framing::None)),
+            ("Content-Length: 5\r\n", Ok(Framing::Length(5))),
+            ("Transfer-Encoding: Chunked\r\n", Ok(Framing::Chunked)),
+            ("Content-Length: 5\r\nContent-Length: 5\r\n", Err(400)),
+            ("Content-Length: 5, 5\r\n", Err(400)),
+            ("Content-Length: 5\r\nContent-Length: 6\r\n", Err(400)),
+            ("Content-Length: +5\r\n", Err(400)),
+            ("Content-Length: -5\r\n", Err(400)),
+            ("Content-Length: 0x5\r\n", Err(400)),
+            ("Content-Length:\r\n", Err(400)),
+            ("Content-Length: 99999999999999999999\r\n", Err(400)),
+            ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", Err(400)),
+            ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", Err(400)),
+            ("Transfer-Encoding: gzip, chunked\r\n", Err(501)),
+            ("Transfer-Encoding: chunked, gzip\r\n", Err(400)),
+            ("Transfer-Encoding: chunked, chunked\r\n", Err(400)),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Err(400)),
+            ("Transfer-Encoding: xchunked\r\n", Err(400)),
+            ("Transfer-Encoding: \"chunked\"\r\n", Err(400)),
+            ("Transfer-Encoding:\r\n", Err(400)),
+        ] {
+            assert_eq!(request("1.1", fields), framing, "{fields:?}");
+        }
+        assert_eq!(request("1.0", "Transfer-Encoding: chunked\r\n"), Err(400));
+        assert_eq!(request("1.0", "Content-Length: 5\r\n"), Ok(Framing::Length(5)));
+    }
+
+    #[test]
+    fn responses() {
+        let framing = |method, status: u16, version: &str, fields: &str| {
+            let text = format!("HTTP/{version} {status} X\r\n{fields}\r\n");
+            of_response(&ResponseHead::parse(text.as_bytes(), leaked_space()).unwrap().unwrap(), method)
+                .map_err(|_| ())
+        };
+        let get = Method::Get;
+        assert_eq!(framing(get, 200, "1.1", "Content-Length: 5\r\n"), Ok(Framing::Length(5)));
+        assert_eq!(framing(get, 200, "1.1", "Content-Length: 0\r\n"), Ok(Framing::None));
+        assert_eq!(framing(get, 200, "1.1", "Transfer-Encoding: chunked\r\n"), Ok(Framing::Chunked));
+        assert_eq!(framing(get, 200, "1.1", ""), Ok(Framing::UntilClose));
+        assert_eq!(framing(Method::Head, 200, "1.1", "Content-Length: 5\r\n"), Ok(Framing::None));
+        assert_eq!(framing(get, 204, "1.1", "Content-Length: 5\r\n"), Ok(Framing::None));
+        assert_eq!(framing(get, 304, "1.1", "Content-Length: 5\r\n"), Ok(Framing::None));
+        assert_eq!(framing(get, 200, "1.1", "Content-Length: 5\r\nContent-Length: 6\r\n"), Err(()));
+        assert_eq!(framing(get, 200, "1.1", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"), Err(()));
+        assert_eq!(framing(get, 200, "1.0", "Transfer-Encoding: chunked\r\n"), Err(()));
+        assert_eq!(framing(get, 200, "1.1", "Transfer-Encoding: gzip\r\n"), Err(()));
+    }
+}

@@ -1,0 +1,516 @@
+//! Heads: a request line or status line and its fields, read from bytes that arrive in any pieces.
+//!
+//! Contract: [`HeadScan`] says when a head is whole, in time linear in its bytes however slowly
+//! they come; [`RequestHead::parse`] and [`ResponseHead::parse`] borrow from the buffer and from the
+//! [`FieldSpace`] they are lent, and allocate nothing. The grammar is httparse's; the rules about what
+//! may be in a head are here.
+
+use std::mem::MaybeUninit;
+
+use super::{Method, Refusal, Version, list};
+use crate::protocol::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, REQUEST_LINE_BYTES_MAX};
+
+/// Looks for the empty line that ends a head, and never at the same byte twice.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeadScan {
+    scanned: usize,
+    /// Bytes of the line being read, its `CR` left out: 0 at a line's start.
+    line_bytes: usize,
+    /// An empty line before the start line does not end the head (RFC 9112 section 2.2).
+    started: bool,
+    first_line_done: bool,
+    /// The grammar was tried on this many bytes: tried again when they have doubled.
+    tried: usize,
+}
+
+/// What [`HeadScan::look`] found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scan {
+    /// No end yet.
+    Partial,
+    /// No end yet, but enough new bytes to try the grammar on: nonsense is answered early.
+    Try,
+    /// The head is these first bytes.
+    Whole(usize),
+}
+
+impl HeadScan {
+    /// Goes on where the last call stopped; `bytes` is the buffer from the head's first byte.
+    pub fn look(&mut self, bytes: &[u8]) -> Result<Scan, Refusal> {
+        while self.scanned < bytes.len().min(HEAD_BYTES_MAX) {
+            let byte = bytes[self.scanned];
+            self.scanned += 1;
+            match byte {
+                b'\n' if self.line_bytes == 0 && self.started => return Ok(Scan::Whole(self.scanned)),
+                b'\n' => {
+                    self.first_line_done = self.started;
+                    self.line_bytes = 0;
+                }
+                b'\r' => {}
+                _ => {
+                    self.started = true;
+                    self.line_bytes += 1;
+                    if !self.first_line_done && self.line_bytes > REQUEST_LINE_BYTES_MAX {
+                        return Err(Refusal::new(414, "The request line is longer than 8 KiB."));
+                    }
+                }
+            }
+        }
+        if bytes.len() >= HEAD_BYTES_MAX {
+            return Err(Refusal::new(431, "The request head is longer than 16 KiB."));
+        }
+        if bytes.len() >= 2 * self.tried && !bytes.is_empty() {
+            self.tried = bytes.len();
+            return Ok(Scan::Try);
+        }
+        Ok(Scan::Partial)
+    }
+
+    /// The bytes it has looked at.
+    pub fn seen<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        &bytes[..self.scanned]
+    }
+
+    /// True once a byte other than an empty line's has come.
+    pub fn has_started(&self) -> bool {
+        self.started
+    }
+}
+
+/// One field line: `Name: value`.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<'b> {
+    /// As it was written; compare it without regard to case.
+    pub name: &'b str,
+    /// Without the white space around it.
+    pub value: &'b [u8],
+}
+
+/// Room for the fields of one head, lent by whoever reads it. Some kilobytes, most of which are never
+/// written: a head that carried them would cost more to hand on than to read.
+#[derive(Debug)]
+pub struct FieldSpace<'b>([MaybeUninit<httparse::Header<'b>>; HEAD_FIELDS_MAX]);
+
+impl<'b> FieldSpace<'b> {
+    /// Room for as many fields as a head may have.
+    pub const fn new() -> FieldSpace<'b> {
+        FieldSpace([const { MaybeUninit::uninit() }; HEAD_FIELDS_MAX])
+    }
+}
+
+impl Default for FieldSpace<'_> {
+    fn default() -> Self {
+        FieldSpace::new()
+    }
+}
+
+/// The fields of a head, in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Fields<'b> {
+    list: &'b [httparse::Header<'b>],
+}
+
+impl<'b> Fields<'b> {
+    /// All of them, as they came.
+    pub fn iter(&self) -> impl Iterator<Item = Field<'b>> {
+        self.list.iter().map(|header| Field { name: header.name, value: super::trim(header.value) })
+    }
+
+    /// The values of each field line of this name.
+    pub fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'b [u8]> + 's {
+        self.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+    }
+
+    /// The value of the first field line of this name.
+    pub fn first(&self, name: &str) -> Option<&'b [u8]> {
+        self.all(name).next()
+    }
+
+    /// The value of a field that may stand once only: `None` if it is missing or stands twice.
+    pub fn only(&self, name: &str) -> Option<&'b [u8]> {
+        let mut all = self.all(name);
+        let value = all.next()?;
+        all.next().is_none().then_some(value)
+    }
+
+    /// True if a comma-separated list field holds this member, without regard to case.
+    pub fn lists(&self, name: &str, member: &str) -> bool {
+        self.all(name).flat_map(list).any(|found| found.eq_ignore_ascii_case(member.as_bytes()))
+    }
+}
+
+/// A request line and its fields.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'b> {
+    /// The method, known or not.
+    pub method: Method,
+    /// The method as it was written.
+    pub method_name: &'b str,
+    /// The request target as it was written: `/path?query`, `http://host/path`, `*` or `host:port`.
+    pub target: &'b str,
+    /// HTTP/1.0 or 1.1.
+    pub version: Version,
+    /// The field lines.
+    pub fields: Fields<'b>,
+}
+
+impl<'b> RequestHead<'b> {
+    /// Reads a head, or as much of one as is there: `Ok(None)` means that nothing is wrong so far.
+    ///
+    /// Errors: 400 for syntax, a missing or doubled `Host` and a target that contradicts it; 431 for
+    /// too many fields; 505 for another version.
+    pub fn parse(bytes: &'b [u8], space: &'b mut FieldSpace<'b>) -> Result<Option<RequestHead<'b>>, Refusal> {
+        let mut request = httparse::Request::new(&mut []);
+        match request.parse_with_uninit_headers(bytes, &mut space.0) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(httparse::Error::TooManyHeaders) => {
+                return Err(Refusal::new(431, "The request has more than 100 fields."));
+            }
+            Err(httparse::Error::Version) => return refuse_version(bytes).map_or(Ok(None), Err),
+            Err(_) => return Err(Refusal::bad("The request head is not HTTP/1.1 syntax.")),
+        }
+        let (Some(method_name), Some(target), Some(version)) =
+            (request.method, request.path, request.version)
+        else {
+            return Err(Refusal::bad("The request line is not complete."));
+        };
+        let head = RequestHead {
+            method: Method::from_name(method_name),
+            method_name,
+            target,
+            version: if version == 0 { Version::Http10 } else { Version::Http11 },
+            fields: Fields { list: request.headers },
+        };
+        head.check_target()?;
+        head.check_host()?;
+        Ok(Some(head))
+    }
+
+    /// The target without its scheme and authority: what a route and a site look at. Starts with
+    /// `/` but for `OPTIONS *` and `CONNECT`.
+    pub fn path_and_query(&self) -> &'b str {
+        match self.authority_and_rest() {
+            Some((_, "")) => "/",
+            Some((_, rest)) => rest,
+            None => self.target,
+        }
+    }
+
+    /// The host that is asked: of the target in absolute form, else of the `Host` field; `""` if there is none.
+    pub fn host(&self) -> &'b str {
+        match self.authority_and_rest() {
+            Some((authority, _)) => authority,
+            None => self.fields.first("host").and_then(|host| std::str::from_utf8(host).ok()).unwrap_or(""),
+        }
+    }
+
+    /// True if the client lets the connection live on after this request (RFC 9112 section 9.3).
+    pub fn keeps_alive(&self) -> bool {
+        keeps_alive(self.version, &self.fields)
+    }
+
+    /// True if the client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
+    pub fn expects_continue(&self) -> bool {
+        self.version == Version::Http11 && self.fields.lists("expect", "100-continue")
+    }
+
+    /// `http://host/path?query` taken apart (RFC 9112 section 3.2.2).
+    fn authority_and_rest(&self) -> Option<(&'b str, &'b str)> {
+        let (scheme, rest) = self.target.split_once("://")?;
+        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+            return None;
+        }
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        Some(rest.split_at(end))
+    }
+
+    /// The four forms of RFC 9112 section 3.2, each with the methods it is for.
+    fn check_target(&self) -> Result<(), Refusal> {
+        let fits = match self.method {
+            Method::Connect => !self.target.contains('/'),
+            Method::Options if self.target == "*" => true,
+            _ => {
+                self.target.starts_with('/')
+                    || self.authority_and_rest().is_some_and(|(host, rest)| {
+                        is_host(host) && !host.is_empty() && !rest.starts_with(['?', '#'])
+                    })
+            }
+        };
+        match fits && !self.target.contains('#') {
+            true => Ok(()),
+            false => Err(Refusal::bad("The request target is neither a path nor an http address.")),
+        }
+    }
+
+    /// RFC 9112 section 3.2: one `Host` in HTTP/1.1, none doubled, and no quarrel with the target.
+    fn check_host(&self) -> Result<(), Refusal> {
+        let mut hosts = self.fields.all("host");
+        let Some(host) = hosts.next() else {
+            return match self.version {
+                Version::Http10 => Ok(()),
+                Version::Http11 => Err(Refusal::bad("The request has no Host field.")),
+            };
+        };
+        if hosts.next().is_some() {
+            return Err(Refusal::bad("The request has more than one Host field."));
+        }
+        match std::str::from_utf8(host) {
+            Ok(host) if is_host(host) => {}
+            _ => return Err(Refusal::bad("The Host field is not a host.")),
+        }
+        match self.authority_and_rest() {
+            Some((authority, _)) if !authority.as_bytes().eq_ignore_ascii_case(host) => {
+                Err(Refusal::bad("The request target names another host than the Host field."))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A status line and its fields.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseHead<'b> {
+    /// HTTP/1.0 or 1.1.
+    pub version: Version,
+    /// 100 to 599.
+    pub status: u16,
+    /// The words behind the status code; may be empty.
+    pub reason: &'b str,
+    /// The field lines.
+    pub fields: Fields<'b>,
+}
+
+impl<'b> ResponseHead<'b> {
+    /// Reads a head: `Ok(None)` if it is not whole yet, `Err` with the fault if it is no HTTP/1 answer.
+    pub fn parse(
+        bytes: &'b [u8],
+        space: &'b mut FieldSpace<'b>,
+    ) -> Result<Option<ResponseHead<'b>>, &'static str> {
+        let (config, mut response) = (httparse::ParserConfig::default(), httparse::Response::new(&mut []));
+        match config.parse_response_with_uninit_headers(&mut response, bytes, &mut space.0) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(httparse::Error::TooManyHeaders) => return Err("more than 100 fields in the answer"),
+            Err(_) => return Err("the answer is not HTTP/1.1 syntax"),
+        }
+        let (Some(version), Some(status)) = (response.version, response.code) else {
+            return Err("the status line is not complete");
+        };
+        if !(100..=599).contains(&status) {
+            return Err("the status code is not between 100 and 599");
+        }
+        Ok(Some(ResponseHead {
+            version: if version == 0 { Version::Http10 } else { Version::Http11 },
+            status,
+            reason: response.reason.unwrap_or(""),
+            fields: Fields { list: response.headers },
+        }))
+    }
+
+    /// True if the back end lets the connection live on after this answer (RFC 9112 section 9.3).
+    pub fn keeps_alive(&self) -> bool {
+        keeps_alive(self.version, &self.fields)
+    }
+}
+
+fn keeps_alive(version: Version, fields: &Fields<'_>) -> bool {
+    !fields.lists("connection", "close")
+        && (version == Version::Http11 || fields.lists("connection", "keep-alive"))
+}
+
+/// `uri-host [ ":" port ]` (RFC 9110 section 7.2), the host by its characters; it may be empty, and so may the port.
+fn is_host(host: &str) -> bool {
+    // The colons of an IPv6 address are within its brackets.
+    let (name, port, colons) = match host.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((literal, port)) => (literal, port, ":"),
+            None => return false,
+        },
+        None => {
+            let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
+            (name, port, "")
+        }
+    };
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&byte);
+    let is_port = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    name.bytes().all(|byte| is_allowed(byte) || colons.as_bytes().contains(&byte))
+        && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+}
+
+/// 505 for a version that is well formed and not ours, 400 for what is no version at all; `None`
+/// while its line goes on, for which of the two it is must not depend on how the bytes arrive.
+fn refuse_version(bytes: &[u8]) -> Option<Refusal> {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let line = lines.find(|line| !line.trim_ascii().is_empty())?.strip_suffix(b"\n")?;
+    Some(match line.trim_ascii_end().rsplit(|byte| *byte == b' ').next() {
+        Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            Refusal::new(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.")
+        }
+        _ => Refusal::bad("The request line does not end with an HTTP version."),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::testing::leaked_space;
+    use proptest::prelude::*;
+
+    fn request(text: &str) -> Result<RequestHead<'_>, u16> {
+        match RequestHead::parse(text.as_bytes(), leaked_space()) {
+            Ok(Some(head)) => Ok(head),
+            Ok(None) => panic!("not whole: {text:?}"),
+            Err(refusal) => Err(refusal.status),
+        }
+    }
+
+    #[test]
+    fn a_request_is_read_whole_and_at_every_split() {
+        let text = "GET /images/pokijan.jpg?x=1 HTTP/1.1\r\nHost: a:80\r\nAccept:  */* \r\n\r\n";
+        let head = request(text).unwrap();
+        assert_eq!((head.method, head.target), (Method::Get, "/images/pokijan.jpg?x=1"));
+        assert_eq!(head.fields.first("ACCEPT"), Some(&b"*/*"[..]));
+        let bytes = [text.as_bytes(), b"GET /next"].concat();
+        for split in 0..bytes.len() {
+            let mut scan = HeadScan::default();
+            let early = scan.look(&bytes[..split]).unwrap();
+            let late = scan.look(&bytes);
+            match split < text.len() {
+                true => {
+                    assert_eq!((matches!(early, Scan::Whole(_)), late), (false, Ok(Scan::Whole(text.len()))))
+                }
+                false => assert_eq!(early, Scan::Whole(text.len())),
+            }
+        }
+    }
+
+    #[test]
+    fn empty_lines_before_the_request_line_are_passed_over() {
+        let mut scan = HeadScan::default();
+        let text = b"\r\n\r\nGET / HTTP/1.0\r\n\r\n";
+        assert_eq!(scan.look(text), Ok(Scan::Whole(text.len())));
+        assert!(RequestHead::parse(text, leaked_space()).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_slow_head_is_tried_a_logarithmic_number_of_times() {
+        let bytes = vec![b'a'; 8000];
+        let mut scan = HeadScan::default();
+        let tries = (1..=bytes.len()).filter(|&len| scan.look(&bytes[..len]) == Ok(Scan::Try)).count();
+        assert!(tries <= 14, "{tries}");
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_by_name() {
+        let line = format!("GET /{} HTTP/1.1\r\n", "a".repeat(9000));
+        assert_eq!(HeadScan::default().look(line.as_bytes()).unwrap_err().status, 414);
+        let head = format!("GET / HTTP/1.1\r\n{}", "A: b\r\n".repeat(3000));
+        assert_eq!(HeadScan::default().look(head.as_bytes()).unwrap_err().status, 431);
+        let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "A: b\r\n".repeat(100));
+        assert_eq!(request(&many).unwrap_err(), 431);
+    }
+
+    #[test]
+    fn heads_that_break_the_rules_are_refused() {
+        for (text, status) in [
+            ("GET / HTTP/1.1\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a:80:80\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a:b\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: ::1\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: [::1]80\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: [a]:80:80\r\n\r\n", 400),
+            ("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET images HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET /#x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\r\nX: 1\0\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\r\nX: 1\r2\r\n\r\n", 400),
+            ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+            ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+            ("GET / HTTX/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET /\r\nHost: a\r\n\r\n", 400),
+            ("\u{16}\u{3}\u{1}\u{2}\r\n\r\n", 400),
+        ] {
+            assert_eq!(request(text).map(|_| ()), Err(status), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_may_have_a_port_and_may_be_empty() {
+        for host in
+            ["", "a", "a:", "a:80", ":80", "127.0.0.1:80", "[::1]", "[::1]:80", "[v1.a:b]:", "xn--a.example"]
+        {
+            let text = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            assert_eq!(request(&text).unwrap().host(), host);
+        }
+    }
+
+    #[test]
+    fn the_absolute_form_is_a_host_and_a_path() {
+        let head = request("GET http://A:80/x?y HTTP/1.1\r\nHost: a:80\r\n\r\n").unwrap();
+        assert_eq!((head.host(), head.path_and_query()), ("A:80", "/x?y"));
+        let head = request("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert_eq!(head.path_and_query(), "/");
+        let head = request("GET /http://a/ HTTP/1.0\r\n\r\n").unwrap();
+        assert_eq!((head.host(), head.path_and_query()), ("", "/http://a/"));
+    }
+
+    #[test]
+    fn connections_are_kept_as_the_version_says() {
+        for (version, field, kept) in [
+            ("1.1", "X: y", true),
+            ("1.1", "Connection: Close", false),
+            ("1.1", "Connection: te, close", false),
+            ("1.1", "Connection: closed", true),
+            ("1.0", "X: y", false),
+            ("1.0", "Connection: Keep-Alive", true),
+            ("1.0", "Connection: keep-alive, close", false),
+        ] {
+            let text = format!("GET / HTTP/{version}\r\nHost: a\r\n{field}\r\n\r\n");
+            assert_eq!(request(&text).unwrap().keeps_alive(), kept, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_response_is_read() {
+        let head =
+            ResponseHead::parse(b"HTTP/1.0 200 OK\r\nContent-type: text/plain\r\n\r\nhi", leaked_space())
+                .unwrap()
+                .unwrap();
+        assert_eq!((head.status, head.reason, head.keeps_alive()), (200, "OK", false));
+        assert!(ResponseHead::parse(b"HTTP/1.1 200", leaked_space()).unwrap().is_none());
+        assert!(ResponseHead::parse(b"hello\r\n\r\n", leaked_space()).is_err());
+        assert!(ResponseHead::parse(b"HTTP/1.1 600 No\r\n\r\n", leaked_space()).is_err());
+    }
+
+    proptest! {
+        /// Bytes between the two ends would belong to no message, or to two.
+        #[test]
+        fn the_scan_and_the_grammar_end_a_head_at_the_same_byte(
+            words in prop::collection::vec(prop::sample::select(vec![
+                "GET / HTTP/1.1", "\r\n", "\r\n", "\n", "\r", "Host: a", "X: y", " ", ":", "\0", "\t", "\r\n\r\n", "\n\n",
+            ]), 0..14),
+            cut in 0usize..60, begins: bool,
+        ) {
+            let text = format!("{}{}", if begins { "GET / HTTP/1.1\r\n" } else { "" }, words.concat());
+            let bytes = text.as_bytes();
+            let mut scan = HeadScan::default();
+            let first = scan.look(&bytes[..cut.min(bytes.len())]);
+            let found = match first { Ok(Scan::Whole(length)) => Ok(Scan::Whole(length)), _ => scan.look(bytes) };
+            let mut headers = [httparse::EMPTY_HEADER; HEAD_FIELDS_MAX];
+            let parsed = httparse::Request::new(&mut headers).parse(bytes);
+            if let Ok(httparse::Status::Complete(length)) = parsed {
+                prop_assert_eq!(found, Ok(Scan::Whole(length)), "{:?}", text);
+            } else if let (Ok(Scan::Whole(length)), Ok(httparse::Status::Partial)) = (found, parsed) {
+                prop_assert!(false, "the scan ends at {} of {:?}", length, text);
+            }
+        }
+    }
+}

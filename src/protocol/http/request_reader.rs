@@ -1,0 +1,150 @@
+//! Waiting for the next request on a client connection: how long, and when the head is whole.
+//!
+//! Shared by the two machines that speak HTTP with a client, [`web`](crate::protocol::web) and
+//! [`exchange`](crate::protocol::exchange), so that both have the same patience.
+
+use std::time::Instant;
+
+use super::Refusal;
+use super::head::{FieldSpace, HeadScan, RequestHead, Scan};
+use crate::protocol::now::Now;
+use crate::protocol::timeouts::Timeouts;
+
+/// Reads one request head after another.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestReader {
+    scan: HeadScan,
+    /// Since when the next head is waited for.
+    waiting_since: Instant,
+    /// When its first byte came.
+    first_byte: Option<Instant>,
+    /// Heads read so far on this connection.
+    requests: u32,
+}
+
+impl RequestReader {
+    /// For a connection that was accepted at this moment.
+    pub fn new(accepted: Instant) -> RequestReader {
+        RequestReader { scan: HeadScan::default(), waiting_since: accepted, first_byte: None, requests: 0 }
+    }
+
+    /// Begins to wait for the request after this one.
+    pub fn next_request(&mut self, now: &Now) {
+        self.scan = HeadScan::default();
+        self.waiting_since = now.instant;
+        self.first_byte = None;
+    }
+
+    /// How many bytes the head at the start of `bytes` has, or `None` while it is not whole; `ended`
+    /// if no more of them will come.
+    pub fn look(&mut self, bytes: &[u8], ended: bool, now: &Now) -> Result<Option<usize>, Refusal> {
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let scan = self.scan.look(bytes);
+        // Empty lines before a request are no part of it: the connection is still idle.
+        if self.scan.has_started() {
+            self.first_byte.get_or_insert(now.instant);
+        }
+        let scan = match scan {
+            Ok(scan) => scan,
+            // What was nonsense before the limit is called that, however many bytes came at once.
+            Err(limit) => return Err(fault_of(self.scan.seen(bytes)).err().unwrap_or(limit)),
+        };
+        match scan {
+            Scan::Whole(length) => {
+                self.requests += 1;
+                Ok(Some(length))
+            }
+            // Nonsense, a TLS hello for one, is refused now and not when the deadline comes.
+            Scan::Try => fault_of(bytes),
+            // The last word on it: nonsense is answered even where its end is missing.
+            Scan::Partial if ended => fault_of(bytes),
+            Scan::Partial => Ok(None),
+        }
+    }
+
+    /// True if not a byte of the next request has come; an empty line is none of it.
+    pub fn is_idle(&self) -> bool {
+        self.first_byte.is_none()
+    }
+
+    /// When the request began: its first byte, or for the first one of a connection the accept,
+    /// so that the time in the queue counts.
+    pub fn began(&self) -> Instant {
+        match self.requests {
+            0 | 1 => self.waiting_since,
+            _ => self.first_byte.unwrap_or(self.waiting_since),
+        }
+    }
+
+    /// Heads read so far.
+    pub fn requests(&self) -> u32 {
+        self.requests
+    }
+
+    /// When the wait is over: one deadline for the whole head, not one a read.
+    pub fn deadline(&self, timeouts: &Timeouts) -> Instant {
+        match (self.requests, self.first_byte) {
+            (0, _) => self.waiting_since + timeouts.header,
+            (_, Some(first_byte)) => first_byte + timeouts.header,
+            (_, None) => self.waiting_since + timeouts.keep_alive,
+        }
+    }
+}
+
+/// The fault of a head that is not whole yet, if it has one already.
+fn fault_of(bytes: &[u8]) -> Result<Option<usize>, Refusal> {
+    RequestHead::parse(bytes, &mut FieldSpace::new()).map(|_| None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a connection that brings these pieces, and then ends, is told about its first head.
+    fn verdict<'b>(pieces: impl Iterator<Item = &'b [u8]>) -> Result<Option<usize>, u16> {
+        let now = Now { instant: Instant::now(), wall: std::time::UNIX_EPOCH };
+        let (mut reader, mut bytes) = (RequestReader::new(now.instant), Vec::new());
+        for piece in pieces {
+            bytes.extend_from_slice(piece);
+            match reader.look(&bytes, false, &now) {
+                Ok(None) => {}
+                Ok(Some(length)) => {
+                    return RequestHead::parse(&bytes[..length], &mut FieldSpace::new())
+                        .map(|_| Some(length))
+                        .map_err(|it| it.status);
+                }
+                Err(refusal) => return Err(refusal.status),
+            }
+        }
+        reader.look(&bytes, true, &now).map_err(|refusal| refusal.status)
+    }
+
+    #[test]
+    fn the_verdict_does_not_depend_on_how_the_bytes_arrive() {
+        let long = "a".repeat(9000);
+        for (text, expected) in [
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Ok(Some(27))),
+            ("GET / HTTP/1.1\r\nHost: a", Ok(None)),
+            ("GET / HTTP/2.0\r\n\r\n", Err(505)),
+            ("GET / HTTP/2.0", Ok(None)),
+            ("GET / HTTX/1.1\r\n", Err(400)),
+            ("DELETE / HTTP/1.1\n \r\n", Err(400)),
+            ("\r\n\r\nGET / HTTP/1.1\r\n\n\r\n", Err(400)),
+            (&format!("GET /{long} HTTP/1.1\r\n\r\n"), Err(414)),
+            (&format!("G@T /{long} HTTP/1.1\r\n\r\n"), Err(400)),
+            (&format!("GET / HTTP/1.1\r\nX : {long}{long}\r\n\r\n"), Err(400)),
+            (&format!("GET / HTTP/1.1\r\nX: {long}{long}\r\nX : 1\r\n\r\n"), Err(431)),
+        ] {
+            let bytes = text.as_bytes();
+            for size in [1, 2, 7, 4096, 16 * 1024] {
+                assert_eq!(verdict(bytes.chunks(size)), expected, "{:.40} by {size}", text);
+            }
+            for split in 1..bytes.len().min(60) {
+                let (first, second) = bytes.split_at(split);
+                assert_eq!(verdict([first, second].into_iter()), expected, "{:.40} at {split}", text);
+            }
+        }
+    }
+}

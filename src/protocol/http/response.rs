@@ -1,0 +1,127 @@
+//! Answers of our own: a head written into a buffer, and the plain sentence of an error.
+
+use std::io::Write;
+
+use super::date;
+use crate::protocol::buffer::Buffer;
+use crate::protocol::now::Now;
+
+/// Bytes that are certainly enough for a head made here: a caller that has this room needs no plan for a full buffer.
+pub const HEAD_ROOM: usize = 2 * 1024;
+
+/// What our answers call this program in `Server`.
+pub const SERVER: &str = "giliran";
+
+/// Writes one response head, field by field.
+///
+/// ```
+/// use giliran::{buffer::Buffer, http::response::ResponseWriter, now::Now};
+/// let now = Now { instant: std::time::Instant::now(), wall: std::time::UNIX_EPOCH };
+/// let mut out = Buffer::new();
+/// let mut head = ResponseWriter::start(&mut out, 204, &now);
+/// head.field("ETag", "\"a\"");
+/// assert!(head.finish());
+/// assert_eq!(out.bytes(), b"HTTP/1.1 204 No Content\r\nServer: giliran\r\n\
+///     Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nETag: \"a\"\r\n\r\n");
+/// ```
+#[derive(Debug)]
+pub struct ResponseWriter<'o> {
+    out: &'o mut Buffer,
+    /// Length of `out` before this head, to undo it.
+    before: usize,
+    full: bool,
+}
+
+impl<'o> ResponseWriter<'o> {
+    /// Begins a head with its status line, `Server` and `Date`.
+    pub fn start(out: &'o mut Buffer, status: u16, now: &Now) -> ResponseWriter<'o> {
+        let before = out.len();
+        let mut writer = ResponseWriter { out, before, full: false };
+        writer.put(format_args!("HTTP/1.1 {status} {}\r\nServer: {SERVER}\r\n", reason(status)));
+        writer.field_bytes("Date", &date::format(now.unix_seconds()));
+        writer
+    }
+
+    /// Adds a field line.
+    pub fn field(&mut self, name: &str, value: impl std::fmt::Display) {
+        self.put(format_args!("{name}: {value}\r\n"));
+    }
+
+    /// Adds a field line whose value is bytes.
+    pub fn field_bytes(&mut self, name: &str, value: &[u8]) {
+        self.full |= ![name.as_bytes(), b": ", value, b"\r\n"].into_iter().all(|piece| self.out.push(piece));
+    }
+
+    /// Ends the head. `false` if the buffer had no room for it: then nothing of it is there.
+    #[must_use]
+    pub fn finish(mut self) -> bool {
+        self.put(format_args!("\r\n"));
+        if self.full {
+            self.out.truncate(self.before);
+        }
+        !self.full
+    }
+
+    fn put(&mut self, text: std::fmt::Arguments<'_>) {
+        self.full |= self.out.write_fmt(text).is_err();
+    }
+}
+
+/// The words for a status code (RFC 9110 section 15, RFC 6585); empty for one without a name here.
+pub fn reason(status: u16) -> &'static str {
+    match status {
+        100 => "Continue",
+        101 => "Switching Protocols",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        206 => "Partial Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        410 => "Gone",
+        411 => "Length Required",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        416 => "Range Not Satisfiable",
+        417 => "Expectation Failed",
+        418 => "I'm a teapot",
+        421 => "Misdirected Request",
+        422 => "Unprocessable Content",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::limits::BUFFER_BYTES;
+
+    #[test]
+    fn a_head_that_does_not_fit_leaves_nothing_behind() {
+        let now = Now { instant: std::time::Instant::now(), wall: std::time::UNIX_EPOCH };
+        let mut out = Buffer::new();
+        assert!(out.push(&[b'x'; BUFFER_BYTES - 60]));
+        assert!(!ResponseWriter::start(&mut out, 200, &now).finish());
+        assert_eq!(out.len(), BUFFER_BYTES - 60);
+    }
+}

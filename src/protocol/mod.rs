@@ -1,0 +1,19 @@
+//! What bytes mean.
+pub mod buffer;
+pub mod cidr;
+pub mod exchange;
+pub mod forward;
+pub mod http;
+pub mod interest;
+pub mod limits;
+pub mod linger;
+pub mod now;
+pub mod outcome;
+pub mod proxy_header;
+pub mod relay;
+pub mod request_line;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod timeouts;
+pub mod timing;
+pub mod web;

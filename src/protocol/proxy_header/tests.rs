@@ -1,0 +1,191 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::protocol::testing::client;
+
+const PEER: &str = "10.0.0.1:40000";
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn policy(send: Option<Version>) -> Policy {
+    Policy { accept: true, trust: vec!["10.0.0.0/8".parse().unwrap()], send }
+}
+
+fn awaited() -> Caller {
+    policy(None).caller(address(PEER), || panic!("nobody wants to know"))
+}
+
+fn buffer(bytes: &[u8]) -> Buffer {
+    let mut buffer = Buffer::new();
+    assert!(buffer.push(bytes));
+    buffer
+}
+
+/// A binary header by hand: command, family, and what follows.
+fn binary(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
+    [BINARY_SIGNATURE, &[command, family], &length, rest].concat()
+}
+
+const IPV4: &[u8] = &[203, 0, 113, 9, 198, 51, 100, 1, 0xc0, 0, 0, 80];
+
+/// Headers and whom they tell of.
+fn good() -> Vec<(Vec<u8>, &'static str)> {
+    let ipv6 = [[0x20; 16], [0x30; 16]].concat();
+    let with_tlv = [IPV4, &[4, 0, 3, 0, 0, 0]].concat();
+    vec![
+        (b"PROXY TCP4 203.0.113.9 198.51.100.1 49152 80\r\n".to_vec(), "203.0.113.9:49152"),
+        (b"PROXY TCP6 2001:db8::1 2001:db8::2 1 65535\r\n".to_vec(), "[2001:db8::1]:1"),
+        (b"PROXY UNKNOWN\r\n".to_vec(), PEER),
+        (b"PROXY UNKNOWN ff:f::f ff:f::f 65535 65535\r\n".to_vec(), PEER),
+        (binary(0x21, 0x11, IPV4), "203.0.113.9:49152"),
+        (binary(0x21, 0x11, &with_tlv), "203.0.113.9:49152"),
+        (
+            binary(0x21, 0x21, &[&ipv6[..], &[0, 7, 0, 8]].concat()),
+            "[2020:2020:2020:2020:2020:2020:2020:2020]:7",
+        ),
+        // For itself; of no family; of a datagram; of a Unix socket: the peer is all that is known.
+        (binary(0x20, 0x00, b""), PEER),
+        (binary(0x20, 0x11, IPV4), PEER),
+        (binary(0x21, 0x00, b"anything"), PEER),
+        (binary(0x21, 0x12, IPV4), PEER),
+        (binary(0x21, 0x31, &[7; 216]), PEER),
+        (binary(0x21, 0x11, &[IPV4, &vec![0; 4096 - 28]].concat()), "203.0.113.9:49152"),
+    ]
+}
+
+#[test]
+fn a_header_comes_in_any_pieces_and_takes_nothing_behind_it() {
+    for (header, told) in good() {
+        for cut in 0..=header.len() {
+            let mut caller = awaited();
+            let mut input = buffer(&header[..cut]);
+            assert_eq!(caller.hear(&mut input, false), Ok(cut == header.len()), "{cut} of {header:?}");
+            assert!(input.push(&header[cut..]) && input.push(b"behind"));
+            assert_eq!(caller.hear(&mut input, false), Ok(true), "{cut} of {header:?}");
+            let behind: &[u8] =
+                if cut == header.len() { &[&header[cut..], b"behind"].concat() } else { b"behind" };
+            assert_eq!((input.bytes(), caller.address()), (behind, address(told)), "{header:?}");
+        }
+        assert_eq!(
+            awaited().hear(&mut buffer(&header), true),
+            Ok(true),
+            "an end behind it is not its affair"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_header_ends_the_connection_as_soon_as_that_is_seen() {
+    let long_line = [b"PROXY UNKNOWN ", &[b'x'; 93][..]].concat();
+    let bad: Vec<(Vec<u8>, usize)> = vec![
+        (b"GET / HTTP/1.1\r\n".to_vec(), 1),
+        (b"PROXY\tTCP4".to_vec(), 6),
+        (b"\r\nGET".to_vec(), 3),
+        (b"PROXY TCP4 203.0.113.9 198.51.100.1 49152 80\n".to_vec(), 45),
+        (b"PROXY TCP4 203.0.113.9 198.51.100.1 +9152 80\r\n".to_vec(), 46),
+        (b"PROXY TCP4 203.0.113.9 198.51.100.1 65536 80\r\n".to_vec(), 46),
+        (b"PROXY TCP4 203.0.113.9  198.51.100.1 1 80\r\n".to_vec(), 43),
+        (b"PROXY TCP4 2001:db8::1 2001:db8::2 1 80\r\n".to_vec(), 41),
+        (b"PROXY TCP4 203.0.113.009 198.51.100.1 1 80\r\n".to_vec(), 44),
+        (b"PROXY UNKNOWNS\r\n".to_vec(), 16),
+        (b"PROXY UDP4 203.0.113.9 198.51.100.1 1 80\r\n".to_vec(), 42),
+        (b"PROXY \r\n".to_vec(), 8),
+        (long_line.clone(), 107),
+        (binary(0x11, 0x11, IPV4), 28),
+        (binary(0x22, 0x11, IPV4), 28),
+        (binary(0x21, 0x41, IPV4), 28),
+        (binary(0x21, 0x11, &IPV4[1..]), 27),
+        (binary(0x21, 0x31, IPV4), 28),
+        (binary(0x21, 0x00, &vec![0; 4081]), 16),
+    ];
+    for (bytes, seen_at) in bad {
+        let mut caller = awaited();
+        let before = &bytes[..seen_at - 1];
+        assert_eq!(caller.hear(&mut buffer(before), false), Ok(false), "{bytes:?}");
+        let ending = caller.hear(&mut buffer(&bytes[..seen_at]), false).unwrap_err();
+        assert_eq!(ending, Ending::new(Who::Client, How::Malformed, Phase::ProxyHeader), "{bytes:?}");
+        let whole = awaited().hear(&mut buffer(&bytes), false).unwrap_err();
+        assert_eq!(whole, ending, "the same whatever the pieces: {bytes:?}");
+    }
+}
+
+#[test]
+fn an_end_before_the_header_is_an_end() {
+    let phase = |bytes: &[u8]| awaited().hear(&mut buffer(bytes), true).unwrap_err().phase;
+    assert_eq!((phase(b""), phase(b"PROX")), (Phase::Idle, Phase::ProxyHeader));
+}
+
+#[test]
+fn only_the_trusted_are_heard_and_only_where_headers_are_expected() {
+    let stranger = policy(None).caller(client(), || panic!("nobody wants to know"));
+    assert_eq!(stranger.enter(), Err(Ending::new(Who::Us, How::Refused, Phase::ProxyHeader)));
+    assert!(awaited().enter().is_ok() && !awaited().is_known());
+    let mut plain = Policy::default().caller(client(), || panic!("nobody wants to know"));
+    let mut input = buffer(b"PROXY UNKNOWN\r\n");
+    assert_eq!((plain.enter(), plain.hear(&mut input, false)), (Ok(()), Ok(true)));
+    assert_eq!(input.len(), 15, "these bytes are the client's");
+}
+
+/// What a back end gets in front of `rest`.
+fn introduced(caller: &Caller, rest: &[u8]) -> Vec<u8> {
+    let mut output = buffer(rest);
+    assert!(caller.introduce(&mut output));
+    output.bytes().to_vec()
+}
+
+#[test]
+fn a_back_end_is_told_who_the_client_is() {
+    let sends = |version, peer: &str, local: &str| {
+        Policy { send: Some(version), ..Policy::default() }.caller(address(peer), || Ok(address(local)))
+    };
+    let caller = sends(Version::V1, "203.0.113.9:1", "198.51.100.1:80");
+    assert!(caller.is_introduced());
+    assert_eq!(introduced(&caller, b"rest"), b"PROXY TCP4 203.0.113.9 198.51.100.1 1 80\r\nrest");
+    let caller = sends(Version::V1, "[::ffff:203.0.113.9]:1", "[::ffff:198.51.100.1]:80");
+    assert_eq!(introduced(&caller, b""), b"PROXY TCP4 203.0.113.9 198.51.100.1 1 80\r\n");
+    let caller = sends(Version::V1, "[2001:db8::1]:1", "[2001:db8::2]:80");
+    assert_eq!(introduced(&caller, b""), b"PROXY TCP6 2001:db8::1 2001:db8::2 1 80\r\n");
+    let caller = sends(Version::V1, "203.0.113.9:1", "[2001:db8::2]:80");
+    assert_eq!(introduced(&caller, b""), b"PROXY TCP6 ::ffff:203.0.113.9 2001:db8::2 1 80\r\n");
+    let caller = sends(Version::V2, "203.0.113.9:49152", "198.51.100.1:80");
+    assert_eq!(introduced(&caller, b"rest"), [&binary(0x21, 0x11, IPV4)[..], b"rest"].concat());
+    let lost = Policy { send: Some(Version::V1), ..Policy::default() };
+    let lost = lost.caller(client(), || Err(io::Error::other("gone")));
+    assert_eq!(introduced(&lost, b""), b"PROXY UNKNOWN\r\n");
+    assert_eq!(own_header(Version::V2), binary(0x20, 0x00, b""));
+    assert_eq!(introduced(&client().into(), b"rest"), b"rest");
+}
+
+#[test]
+fn what_one_proxy_told_is_told_on() {
+    let mut caller = policy(Some(Version::V2)).caller(address(PEER), || Ok(address("10.0.0.2:80")));
+    let mut input = buffer(b"PROXY TCP4 203.0.113.9 198.51.100.1 49152 80\r\n");
+    assert_eq!(caller.hear(&mut input, false), Ok(true));
+    assert_eq!(introduced(&caller, b""), binary(0x21, 0x11, IPV4));
+    let mut full = buffer(&vec![0; Buffer::new().room()]);
+    assert!(!caller.introduce(&mut full), "no room");
+}
+
+proptest! {
+    #[test]
+    fn anything_is_a_header_or_not_whatever_its_pieces(
+        begin in proptest::sample::select(vec!["", "PROXY TCP4 ", "PROXY UNKNOWN", "\r\n\r\n\0\r\nQUIT\n!\x11\0"]),
+        rest in proptest::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let bytes = [begin.as_bytes(), &rest].concat();
+        let mut whole = buffer(&bytes);
+        let at_once = awaited().hear(&mut whole, false);
+        let (mut caller, mut input, mut in_pieces) = (awaited(), Buffer::new(), Ok(false));
+        for byte in &bytes {
+            prop_assert!(input.push(&[*byte]));
+            if in_pieces == Ok(false) {
+                in_pieces = caller.hear(&mut input, false);
+            }
+        }
+        prop_assert_eq!(in_pieces, at_once);
+        prop_assert!(at_once.is_err() || input.bytes() == whole.bytes());
+    }
+}

@@ -1,0 +1,91 @@
+//! The back end of a relay: chosen, waited for, connected, and tried again.
+
+use std::net::SocketAddr;
+use std::task::Waker;
+
+use super::{Relay, State};
+use crate::balance::Pick;
+use crate::observe::log;
+use crate::protocol::now::Now;
+use crate::protocol::outcome::{Ending, How, Phase, Who};
+
+impl Relay {
+    /// Chooses the back end to connect to next. `None`: it waits for one that has room, and `waker` is
+    /// how its turn is called; or there is none, and the connection ends.
+    pub fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<SocketAddr> {
+        let (turn, pick) = match &mut self.state {
+            State::Connecting { turn, .. } => {
+                let mut turn = turn.unwrap_or_else(|| self.group.turn());
+                let pick = self.group.choose(&mut turn, now, waker);
+                (turn, pick)
+            }
+            State::Queued { ticket, .. } => {
+                let (turn, backend) = ticket.take()?;
+                self.account.has_waited(now);
+                (turn, backend.map_or(Pick::None, Pick::Chosen))
+            }
+            _ => return None,
+        };
+        let until = now.instant + self.timeouts.connect;
+        match pick {
+            Pick::Chosen(backend) => {
+                let address = backend.address;
+                self.account.connecting.get_or_insert(now.instant);
+                self.state = State::Connecting { turn: Some(turn), backend: Some(backend), until };
+                return Some(address);
+            }
+            Pick::Queued(ticket) => {
+                ::log::debug!("{} waits for a back end of {}", self.caller.address(), self.group.name());
+                self.account.waits(now);
+                self.state = State::Queued { ticket, until };
+            }
+            Pick::QueueFull => self.none_has_room(How::Limited, now),
+            Pick::None => {
+                let (group, client) = (self.group.name(), self.caller.address());
+                ::log::error!("no back end of {group} could be connected for {client}");
+                self.end(Ending::new(Who::Backend, How::Refused, Phase::Connect));
+            }
+        }
+        None
+    }
+
+    /// The queue for a back end is full, or has taken too long.
+    pub(super) fn none_has_room(&mut self, how: How, now: &Now) {
+        self.account.has_waited(now);
+        let ending = Ending::new(Who::Us, how, Phase::Queue);
+        let (group, client) = (self.group.name(), self.caller.address());
+        ::log::warn!("all back ends of {group} are full for {client}: {ending}");
+        self.end(ending);
+    }
+
+    /// True while the chosen back end has not answered the connect yet.
+    pub fn is_connecting(&self) -> bool {
+        matches!(self.state, State::Connecting { .. })
+    }
+
+    /// The back end is there.
+    pub fn connected(&mut self, now: &Now) {
+        let State::Connecting { backend, .. } = &mut self.state else { return };
+        let Some(backend) = backend.take() else { return };
+        self.group.report_success(&backend);
+        log::forwarded_to(backend.address);
+        self.account.connected = Some(now.instant);
+        self.last_progress = now.instant;
+        self.state = State::Joined { backend: Some(backend) };
+    }
+
+    /// The chosen back end cannot be connected: the next one is wanted. Nothing was sent to it, so nothing is lost.
+    pub fn connect_failed(&mut self, how: How, now: &Now) {
+        if let State::Connecting { backend, until, .. } = &mut self.state {
+            *until = now.instant + self.timeouts.connect;
+            if let Some(backend) = backend.take() {
+                self.account.retries += 1;
+                self.group.report_failure(&backend, how, Phase::Connect, now);
+                if how == How::Limited {
+                    // Another back end would not help.
+                    self.end(Ending::new(Who::Us, how, Phase::Connect));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,692 @@
+//! A client joined to a back end byte for byte, both ways, whatever the protocol.
+//!
+//! Contract: each byte read from one side is sent to the other, in order and once; the end of one
+//! side's sending is passed on when its last byte is out, and the other direction goes on. A
+//! direction whose reader is slow fills its buffer of [`BUFFER_BYTES`]
+//! and then is not read from: the kernel slows the sender down. A direction whose last read filled the
+//! buffer carries a long stream, and goes through a [`Pipe`] while it lasts.
+//!
+//! ```text
+//!   Entering: a PROXY header is awaited, if one is to come
+//!      |
+//!   Connecting --connected--> Joined --both directions ended--> Over
+//!      |  ^                     |
+//!      |  +-- next candidate    +-- reset, deadline --> Over
+//!      +-- all full --> Queued --called--> Connecting
+//!      +-- no candidate left, no room in the queue --> Over
+//! ```
+
+mod link;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::balance::{Chosen, Group, Ticket, Turn};
+use crate::net::pipe::Pipe;
+use crate::observe::log::{self, Closing};
+use crate::protocol::buffer::Buffer;
+use crate::protocol::interest::Wants;
+use crate::protocol::limits::{BUFFER_BYTES, PROXY_HEADER_BYTES_MAX};
+use crate::protocol::now::Now;
+use crate::protocol::outcome::{Ending, How, Phase, Who};
+use crate::protocol::proxy_header::Caller;
+use crate::protocol::timeouts::Timeouts;
+use crate::protocol::timing::Account;
+
+/// One relayed client connection.
+#[derive(Debug)]
+pub struct Relay {
+    role: &'static str,
+    caller: Caller,
+    group: Arc<Group>,
+    timeouts: Arc<Timeouts>,
+    state: State,
+    /// From the client to the back end.
+    up: Flow,
+    /// From the back end to the client.
+    down: Flow,
+    /// When a byte last moved, or an end was seen.
+    last_progress: Instant,
+    account: Account,
+}
+
+#[derive(Debug)]
+enum State {
+    /// A header is awaited that tells who the client is.
+    Entering {
+        until: Instant,
+    },
+    /// `backend` is the candidate being tried; `None` until one is chosen.
+    Connecting {
+        turn: Option<Turn>,
+        backend: Option<Chosen>,
+        until: Instant,
+    },
+    /// All back ends are full: its turn will be called.
+    Queued {
+        ticket: Ticket,
+        until: Instant,
+    },
+    /// Bytes flow.
+    Joined {
+        backend: Option<Chosen>,
+    },
+    Over {
+        backend: Option<Chosen>,
+        ending: Ending,
+    },
+}
+
+/// One direction of a relay.
+#[derive(Debug, Default)]
+struct Flow {
+    buffer: Buffer,
+    /// Holds bytes only while the buffer holds none.
+    pipe: Option<Pipe>,
+    /// The last read was so long that the next goes into the pipe.
+    bulk: bool,
+    /// The sender has closed its side: nothing more will come.
+    ended: bool,
+    /// The receiver was told so.
+    end_passed_on: bool,
+}
+
+impl Flow {
+    fn of(buffer: Buffer) -> Flow {
+        Flow { buffer, ..Flow::default() }
+    }
+
+    /// Not while the pipe holds bytes: what came into the buffer now would have to wait behind them.
+    fn can_read(&self) -> bool {
+        !self.ended && self.pipe.as_ref().is_none_or(Pipe::is_empty) && self.buffer.room() > 0
+    }
+
+    fn is_empty(&self) -> bool {
+        self.buffer.is_empty() && self.pipe.as_ref().is_none_or(Pipe::is_empty)
+    }
+
+    /// Everything that came has gone out, and nothing more will come.
+    fn is_through(&self) -> bool {
+        self.ended && self.is_empty()
+    }
+
+    /// The pipe to read into; `None`: read into the buffer.
+    fn pipe_to_fill(&mut self) -> Option<&mut Pipe> {
+        if !self.bulk || !self.is_empty() {
+            return None;
+        }
+        if self.pipe.is_none() {
+            self.pipe = Pipe::new();
+        }
+        self.pipe.as_mut()
+    }
+
+    /// The pipe to write from; `None`: write from the buffer.
+    fn pipe_to_drain(&mut self) -> Option<&mut Pipe> {
+        self.pipe.as_mut().filter(|pipe| !pipe.is_empty())
+    }
+
+    /// `count` bytes are in the buffer or in the pipe; 0 is the end, or that nothing came after all.
+    fn received(&mut self, count: usize) {
+        self.bulk = match &self.pipe {
+            Some(pipe) if !pipe.is_empty() => count >= BUFFER_BYTES,
+            _ => {
+                self.buffer.filled(count);
+                count > 0 && self.buffer.room() == 0
+            }
+        };
+        self.give_back_pipe();
+    }
+
+    /// `count` bytes went out of the buffer, or out of the pipe, which knows.
+    fn sent(&mut self, count: usize) {
+        if !self.buffer.is_empty() {
+            self.buffer.consume(count);
+        }
+        self.give_back_pipe();
+    }
+
+    /// A stream that has become short or slow needs no pipe, and others may.
+    fn give_back_pipe(&mut self) {
+        if !self.bulk && self.pipe.as_ref().is_some_and(Pipe::is_empty) {
+            self.pipe = None;
+        }
+    }
+}
+
+impl Relay {
+    /// A relay for a client that was accepted at `accepted` and is taken up now.
+    pub fn new(
+        role: &'static str,
+        caller: impl Into<Caller>,
+        group: Arc<Group>,
+        timeouts: impl Into<Arc<Timeouts>>,
+        accepted: Instant,
+        now: &Now,
+    ) -> Relay {
+        let timeouts = timeouts.into();
+        let caller = caller.into();
+        let state = match caller.enter() {
+            Ok(()) => State::Entering { until: accepted + timeouts.header },
+            Err(ending) => State::Over { backend: None, ending },
+        };
+        let mut relay = Relay {
+            role,
+            caller,
+            group,
+            timeouts,
+            state,
+            up: Flow::default(),
+            down: Flow::default(),
+            last_progress: now.instant,
+            account: Account::open(accepted, now),
+        };
+        relay.hear_caller(now);
+        relay
+    }
+
+    /// Begins to connect as soon as it is known for whom.
+    fn hear_caller(&mut self, now: &Now) {
+        let State::Entering { .. } = self.state else { return };
+        match self.caller.hear(&mut self.up.buffer, self.up.ended) {
+            Ok(true) => {
+                let until = now.instant + self.timeouts.connect;
+                self.state = State::Connecting { turn: None, backend: None, until };
+                // What came with the caller's own header leaves room: see `client_space`.
+                if !self.caller.introduce(&mut self.up.buffer) {
+                    self.end(Ending::new(Who::Us, How::Failed, Phase::ProxyHeader));
+                }
+            }
+            Ok(false) => {}
+            Err(ending) => self.end(ending),
+        }
+    }
+
+    /// A relay over two connections that are there already, with what was read from them beyond the
+    /// answer that joined them: the tunnel after `101 Switching Protocols`.
+    pub fn join(
+        role: &'static str,
+        client: SocketAddr,
+        (group, backend): (Arc<Group>, Option<Chosen>),
+        timeouts: impl Into<Arc<Timeouts>>,
+        [from_client, from_backend]: [Buffer; 2],
+        now: &Now,
+    ) -> Relay {
+        Relay {
+            role,
+            caller: client.into(),
+            group,
+            timeouts: timeouts.into(),
+            state: State::Joined { backend },
+            up: Flow::of(from_client),
+            down: Flow::of(from_backend),
+            last_progress: now.instant,
+            account: Account::open(now.instant, now),
+        }
+    }
+
+    /// What this connection waits for.
+    pub fn wants(&self) -> Wants {
+        match &self.state {
+            State::Entering { .. } => Wants { read_client: true, ..Wants::default() },
+            // What the client says meanwhile is for the back end: until there is no more room.
+            State::Queued { ticket, .. } => Wants {
+                read_client: self.up.can_read(),
+                connect: ticket.is_called(),
+                queued: true,
+                watch_client: true,
+                ..Wants::default()
+            },
+            State::Connecting { backend: None, .. } => Wants { connect: true, ..Wants::default() },
+            // Bytes for a back end that is still being connected may be tried at once: they go out
+            // if the connection is there already, as on one machine it nearly always is.
+            State::Connecting { backend: Some(_), .. } => Wants {
+                read_client: self.up.can_read(),
+                write_backend: !self.up.is_empty(),
+                ..Wants::default()
+            },
+            State::Joined { .. } => Wants {
+                read_client: self.up.can_read(),
+                write_client: !self.down.is_empty(),
+                // Not while the client has ended too: then closing says the same in one call less.
+                shut_client: self.down.is_through() && !self.down.end_passed_on && !self.up.is_through(),
+                write_backend: !self.up.is_empty(),
+                read_backend: self.down.can_read(),
+                shut_backend: self.up.is_through() && !self.up.end_passed_on && !self.down.is_through(),
+                finish: self.up.is_through() && self.down.is_through(),
+                ..Wants::default()
+            },
+            State::Over { .. } => Wants { finish: true, ..Wants::default() },
+        }
+    }
+
+    /// When [`expired`](Relay::expired) is to be called if nothing happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Entering { until } | State::Connecting { until, .. } | State::Queued { until, .. } => {
+                Some(*until)
+            }
+            State::Joined { .. } => Some(self.last_progress + self.silence_allowed()),
+            State::Over { .. } => None,
+        }
+    }
+
+    fn silence_allowed(&self) -> std::time::Duration {
+        match self.up.ended || self.down.ended {
+            true => self.timeouts.half_closed,
+            false => self.timeouts.relay_idle,
+        }
+    }
+
+    /// The deadline has come: ends the connection, or gives up a back end that does not accept.
+    pub fn expired(&mut self, now: &Now) {
+        match self.deadline() {
+            Some(deadline) if deadline <= now.instant => {}
+            _ => return,
+        }
+        match self.state {
+            State::Entering { .. } => self.end(Ending::new(Who::Client, How::TimedOut, Phase::ProxyHeader)),
+            State::Connecting { .. } => self.connect_failed(How::TimedOut, now),
+            State::Queued { .. } => self.none_has_room(How::TimedOut, now),
+            _ => {
+                // Whoever owes the next byte: of a half-closed relay the side that has not ended.
+                let who = if self.up.ended { Who::Backend } else { Who::Client };
+                self.end(Ending::new(who, How::TimedOut, Phase::Relay));
+            }
+        }
+    }
+
+    /// Where bytes from the client go.
+    pub fn client_space(&mut self) -> &mut [u8] {
+        let held = self.up.buffer.len();
+        let space = self.up.buffer.space();
+        match self.state {
+            // No more than a header may have, so that ours has room where that one was.
+            State::Entering { .. } => &mut space[..PROXY_HEADER_BYTES_MAX.saturating_sub(held)],
+            _ => space,
+        }
+    }
+
+    /// The pipe that bytes from the client go into now, instead of [`client_space`](Relay::client_space).
+    pub fn client_pipe(&mut self) -> Option<&mut Pipe> {
+        self.up.pipe_to_fill()
+    }
+
+    /// There was nothing to read after all: gives the memory for it back.
+    pub fn nothing_from_client(&mut self) {
+        self.up.received(0);
+    }
+
+    /// `count` bytes came from the client; 0 means that it has ended its sending.
+    pub fn client_received(&mut self, count: usize, now: &Now) {
+        self.last_progress = now.instant;
+        self.account.bytes_in += count as u64;
+        self.up.ended |= count == 0;
+        self.up.received(count);
+        self.hear_caller(now);
+    }
+
+    /// The pipe that holds the bytes for the client, if [`client_output`](Relay::client_output) does not.
+    pub fn client_output_pipe(&mut self) -> Option<&mut Pipe> {
+        self.down.pipe_to_drain()
+    }
+
+    /// Bytes for the client.
+    pub fn client_output(&self) -> &[u8] {
+        self.down.buffer.bytes()
+    }
+
+    /// The client has taken the first `count` bytes.
+    pub fn client_sent(&mut self, count: usize, now: &Now) {
+        self.last_progress = now.instant;
+        self.account.bytes_out += count as u64;
+        self.down.sent(count);
+    }
+
+    /// Our sending side towards the client is closed.
+    pub fn client_shut(&mut self) {
+        self.down.end_passed_on = true;
+    }
+
+    /// Where bytes from the back end go.
+    pub fn backend_space(&mut self) -> &mut [u8] {
+        self.down.buffer.space()
+    }
+
+    /// The pipe that bytes from the back end go into now, instead of [`backend_space`](Relay::backend_space).
+    pub fn backend_pipe(&mut self) -> Option<&mut Pipe> {
+        self.down.pipe_to_fill()
+    }
+
+    /// There was nothing to read after all: gives the memory for it back.
+    pub fn nothing_from_backend(&mut self) {
+        self.down.received(0);
+    }
+
+    /// `count` bytes came from the back end; 0 means that it has ended its sending.
+    pub fn backend_received(&mut self, count: usize, now: &Now) {
+        self.last_progress = now.instant;
+        self.account.first_byte.get_or_insert(now.instant);
+        self.down.ended |= count == 0;
+        self.down.received(count);
+    }
+
+    /// The pipe that holds the bytes for the back end, if [`backend_output`](Relay::backend_output) does not.
+    pub fn backend_output_pipe(&mut self) -> Option<&mut Pipe> {
+        self.up.pipe_to_drain()
+    }
+
+    /// Bytes for the back end.
+    pub fn backend_output(&self) -> &[u8] {
+        self.up.buffer.bytes()
+    }
+
+    /// The back end has taken the first `count` bytes.
+    pub fn backend_sent(&mut self, count: usize, now: &Now) {
+        self.last_progress = now.instant;
+        self.up.sent(count);
+    }
+
+    /// Our sending side towards the back end is closed.
+    pub fn backend_shut(&mut self) {
+        self.up.end_passed_on = true;
+    }
+
+    /// A call on the client's socket failed.
+    pub fn client_failed(&mut self) {
+        self.end(Ending::new(Who::Client, How::Reset, self.phase()));
+    }
+
+    /// A call on the back end's socket failed after it was connected.
+    pub fn backend_failed(&mut self) {
+        self.end(Ending::new(Who::Backend, How::Reset, Phase::Relay));
+    }
+
+    /// The program stops and the time for finishing is over.
+    pub fn drained(&mut self) {
+        self.end(Ending::new(Who::Us, How::Drained, self.phase()));
+    }
+
+    fn phase(&self) -> Phase {
+        match self.state {
+            State::Entering { .. } => Phase::ProxyHeader,
+            State::Queued { .. } => Phase::Queue,
+            _ => Phase::Relay,
+        }
+    }
+
+    fn end(&mut self, ending: Ending) {
+        let backend = match &mut self.state {
+            State::Entering { .. } | State::Queued { .. } => None,
+            State::Connecting { backend, .. } | State::Joined { backend } => backend.take(),
+            State::Over { .. } => return,
+        };
+        self.state = State::Over { backend, ending };
+    }
+
+    /// True if a peer must learn from a reset that bytes are missing: an orderly end would lie.
+    pub fn was_cut(&self) -> bool {
+        matches!(&self.state, State::Over { ending, .. } if ending.phase == Phase::Relay && !ending.is_clean())
+    }
+
+    /// Writes the closing line.
+    pub fn finish(&mut self, now: &Now) {
+        self.end(Ending::new(Who::Us, How::Finished, Phase::Relay));
+        let State::Over { backend, ending } = &self.state else { return };
+        let backend = backend.as_ref().map(|backend| backend.address);
+        let closing = self.account.closing(self.role, self.caller.address(), *ending, now);
+        log::closed(&Closing { backend, ..closing });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::proxy_header::{Policy, Version};
+    use std::task::Waker;
+    use std::time::Duration;
+
+    fn now() -> Now {
+        Now { instant: Instant::now(), wall: std::time::UNIX_EPOCH }
+    }
+
+    fn relay(backends: usize, now: &Now) -> Relay {
+        let addresses = (0..backends).map(|index| SocketAddr::from(([127, 0, 0, 1], 9001 + index as u16)));
+        let group = Arc::new(Group::new("test", addresses.collect()));
+        let client = SocketAddr::from(([127, 0, 0, 1], 40_000));
+        Relay::new("test", client, group, Timeouts::default(), now.instant, now)
+    }
+
+    fn waker() -> Waker {
+        Waker::noop().clone()
+    }
+
+    #[test]
+    fn one_that_finds_all_full_waits_for_its_turn_or_its_deadline() {
+        let now = now();
+        let group = Arc::new(Group::limited("test", vec![SocketAddr::from(([127, 0, 0, 1], 9001))], 1));
+        let open = || {
+            let client = SocketAddr::from(([127, 0, 0, 1], 40_000));
+            Relay::new("test", client, Arc::clone(&group), Timeouts::default(), now.instant, &now)
+        };
+        let (mut first, mut second, mut third) = (open(), open(), open());
+        assert!(first.choose_backend(&now, waker).is_some());
+        first.connected(&now);
+        for late in [&mut second, &mut third] {
+            assert_eq!(late.choose_backend(&now, waker), None);
+            let wants = late.wants();
+            assert!(wants.queued && wants.watch_client && wants.read_client && !wants.connect, "{wants:?}");
+            // What it says meanwhile is kept, and so is that it has finished saying it.
+            late.client_space()[..4].copy_from_slice(b"satu");
+            late.client_received(4, &now);
+            late.client_received(0, &now);
+        }
+        first.drained();
+        assert!(!second.wants().connect, "the connection of the first is not closed yet");
+        drop(first);
+        assert!(second.wants().connect && !third.wants().connect);
+        assert!(second.choose_backend(&now, waker).is_some());
+        second.connected(&now);
+        assert_eq!(second.backend_output(), b"satu");
+        assert_eq!(third.deadline(), Some(now.instant + Timeouts::default().connect));
+        third.expired(&now.after(Timeouts::default().connect));
+        assert!(third.wants().finish && !third.was_cut());
+        let State::Over { ending, .. } = &third.state else { panic!("{third:?}") };
+        assert_eq!(ending.to_string(), "we timed out in queue");
+        assert_eq!(group.waiting(), 0);
+    }
+
+    fn joined(now: &Now) -> Relay {
+        let mut relay = relay(1, now);
+        relay.choose_backend(now, waker).unwrap();
+        relay.connected(now);
+        relay
+    }
+
+    fn from_client(relay: &mut Relay, bytes: &[u8], now: &Now) {
+        relay.client_space()[..bytes.len()].copy_from_slice(bytes);
+        relay.client_received(bytes.len(), now);
+    }
+
+    fn from_backend(relay: &mut Relay, bytes: &[u8], now: &Now) {
+        relay.backend_space()[..bytes.len()].copy_from_slice(bytes);
+        relay.backend_received(bytes.len(), now);
+    }
+
+    #[test]
+    fn bytes_go_both_ways_and_ends_are_passed_on() {
+        let now = now();
+        let mut relay = joined(&now);
+        from_client(&mut relay, b"\0question\xff", &now);
+        assert_eq!(relay.backend_output(), b"\0question\xff");
+        relay.client_received(0, &now);
+        assert!(!relay.wants().shut_backend, "bytes are still to go");
+        relay.backend_sent(10, &now);
+        assert!(relay.wants().shut_backend);
+        relay.backend_shut();
+        assert!(!relay.wants().shut_backend && !relay.wants().read_client && relay.wants().read_backend);
+        from_backend(&mut relay, b"answer", &now);
+        relay.backend_received(0, &now);
+        assert!(!relay.wants().finish, "the answer is still to go");
+        relay.client_sent(6, &now);
+        assert!(relay.wants().finish && !relay.wants().shut_client);
+        relay.finish(&now);
+        assert!(!relay.was_cut(), "all of it has arrived");
+    }
+
+    #[test]
+    fn a_back_end_that_ends_first_leaves_the_client_talking() {
+        let now = now();
+        let mut relay = joined(&now);
+        relay.backend_received(0, &now);
+        let wants = relay.wants();
+        assert!(wants.shut_client && wants.read_client && !wants.finish);
+        relay.client_shut();
+        from_client(&mut relay, b"more", &now);
+        relay.backend_sent(4, &now);
+        relay.client_received(0, &now);
+        assert!(relay.wants().finish);
+    }
+
+    #[test]
+    fn a_slow_reader_stops_the_reading_not_the_other_direction() {
+        let now = now();
+        let mut relay = joined(&now);
+        from_backend(&mut relay, &[0; BUFFER_BYTES], &now);
+        assert!(!relay.wants().read_backend && relay.wants().read_client);
+        relay.client_sent(1, &now);
+        assert!(relay.wants().read_backend);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_long_stream_goes_through_a_pipe_while_it_lasts() {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let pair = || {
+            let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            (near, listener.accept().unwrap().0)
+        };
+        let ((mut backend, from), (to, mut client)) = (pair(), pair());
+        let now = now();
+        let mut relay = joined(&now);
+        assert!(relay.backend_pipe().is_none(), "nothing has come yet");
+        from_backend(&mut relay, &[b'a'; BUFFER_BYTES], &now);
+        assert!(relay.backend_pipe().is_none(), "the buffer goes first");
+        relay.client_sent(BUFFER_BYTES, &now);
+        let pipe = relay.backend_pipe().expect("a read has filled the buffer");
+        backend.write_all(b"ekor").unwrap();
+        let count = pipe.fill(&from).unwrap().unwrap();
+        relay.backend_received(count, &now);
+        assert!(
+            relay.wants().write_client && !relay.wants().read_backend && relay.client_output().is_empty()
+        );
+        let count = relay.client_output_pipe().unwrap().drain(&to).unwrap().unwrap();
+        relay.client_sent(count, &now);
+        let mut tail = [0; 4];
+        client.read_exact(&mut tail).unwrap();
+        assert_eq!(&tail, b"ekor");
+        assert!(relay.backend_pipe().is_none() && relay.down.pipe.is_none(), "that was a short one");
+        relay.backend_received(0, &now);
+        relay.client_received(0, &now);
+        assert!(relay.wants().finish);
+    }
+
+    #[test]
+    fn each_candidate_is_tried_once_and_then_it_is_over() {
+        let now = now();
+        let mut relay = relay(2, &now);
+        let first = relay.choose_backend(&now, waker).unwrap();
+        relay.connect_failed(How::Refused, &now);
+        assert!(relay.wants().connect);
+        let second = relay.choose_backend(&now, waker).unwrap();
+        assert_ne!(first, second);
+        relay.connect_failed(How::Refused, &now);
+        assert_eq!(relay.choose_backend(&now, waker), None);
+        assert!(relay.wants().finish && !relay.was_cut());
+    }
+
+    /// A relay whose clients come through proxies of 10.0.0.0/8, and whose back ends are told of them.
+    fn introduced(peer: &str, now: &Now) -> Relay {
+        let trust = vec!["10.0.0.0/8".parse().unwrap()];
+        let policy = Policy { accept: true, trust, send: Some(Version::V1) };
+        let caller = policy.caller(peer.parse().unwrap(), || Ok("10.0.0.2:80".parse().unwrap()));
+        let group = Arc::new(Group::new("test", vec![SocketAddr::from(([127, 0, 0, 1], 9001))]));
+        Relay::new("test", caller, group, Timeouts::default(), now.instant, now)
+    }
+
+    #[test]
+    fn a_header_is_waited_for_and_told_on_ahead_of_all_else() {
+        let now = now();
+        let header = b"PROXY TCP4 203.0.113.9 198.51.100.1 1 80\r\n";
+        for cut in 0..=header.len() {
+            let mut relay = introduced("10.0.0.1:1", &now);
+            assert_eq!(relay.deadline(), Some(now.instant + Timeouts::default().header));
+            if cut > 0 {
+                from_client(&mut relay, &header[..cut], &now);
+            }
+            assert_eq!(relay.wants().connect, cut == header.len());
+            if relay.wants().connect {
+                assert_eq!(relay.choose_backend(&now, waker), Some(SocketAddr::from(([127, 0, 0, 1], 9001))));
+            }
+            from_client(&mut relay, &[&header[cut..], b"behind"].concat(), &now);
+            relay.choose_backend(&now, waker);
+            relay.connected(&now);
+            assert_eq!(relay.backend_output(), [&header[..], b"behind"].concat(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn what_comes_with_a_short_header_leaves_room_for_a_longer_one() {
+        let now = now();
+        let mut relay = introduced("10.0.0.1:1", &now);
+        let space = relay.client_space();
+        let count = space.len();
+        assert!(count < BUFFER_BYTES);
+        space.fill(b'x');
+        space[..15].copy_from_slice(b"PROXY UNKNOWN\r\n");
+        relay.client_received(count, &now);
+        let output = relay.backend_output();
+        assert!(output.starts_with(b"PROXY TCP4 10.0.0.1 10.0.0.2 1 80\r\nxxx"), "the peer itself");
+        assert!(output.ends_with(&vec![b'x'; count - 15]));
+    }
+
+    #[test]
+    fn without_its_header_a_client_has_no_back_end() {
+        let start = now();
+        let ending = |relay: &Relay| match relay.state {
+            State::Over { ending, .. } => Some((ending.who, ending.how, ending.phase)),
+            _ => None,
+        };
+        let relay = introduced("192.0.2.1:1", &start);
+        assert_eq!(ending(&relay), Some((Who::Us, How::Refused, Phase::ProxyHeader)));
+        let mut relay = introduced("10.0.0.1:1", &start);
+        from_client(&mut relay, b"GET /", &start);
+        assert_eq!(ending(&relay), Some((Who::Client, How::Malformed, Phase::ProxyHeader)));
+        let mut relay = introduced("10.0.0.1:1", &start);
+        relay.expired(&start.after(Timeouts::default().header));
+        assert_eq!(ending(&relay), Some((Who::Client, How::TimedOut, Phase::ProxyHeader)));
+        let mut relay = introduced("10.0.0.1:1", &start);
+        relay.client_received(0, &start);
+        assert_eq!(ending(&relay), Some((Who::Client, How::Closed, Phase::Idle)));
+        assert!(relay.wants().finish && !relay.was_cut());
+    }
+
+    #[test]
+    fn silence_has_a_deadline_and_half_a_relay_a_shorter_one() {
+        let start = now();
+        let mut relay = joined(&start);
+        let timeouts = Timeouts::default();
+        assert_eq!(relay.deadline(), Some(start.instant + timeouts.relay_idle));
+        let later = start.after(Duration::from_secs(5));
+        from_client(&mut relay, b"x", &later);
+        assert_eq!(relay.deadline(), Some(later.instant + timeouts.relay_idle));
+        relay.client_received(0, &later);
+        assert_eq!(relay.deadline(), Some(later.instant + timeouts.half_closed));
+        relay.expired(&later);
+        assert!(!relay.was_cut(), "not yet");
+        relay.expired(&later.after(timeouts.half_closed));
+        assert!(relay.was_cut() && relay.wants().finish);
+    }
+}

@@ -1,0 +1,74 @@
+//! What the tests of the machines share: a clock moved by hand, and streams cut into pieces.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::protocol::http::head::FieldSpace;
+use crate::protocol::now::Now;
+
+/// The moment at which each test begins; its wall clock stands at the course's own date.
+pub(crate) fn start() -> Now {
+    let wall = std::time::UNIX_EPOCH + Duration::from_secs(1_626_183_073);
+    Now { instant: Instant::now(), wall }
+}
+
+/// The client of each test.
+pub(crate) fn client() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 22530))
+}
+
+/// Room for a head that a test wants to keep.
+pub(crate) fn leaked_space<'b>() -> &'b mut FieldSpace<'b> {
+    Box::leak(Box::default())
+}
+
+/// How a stream of bytes comes in pieces.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pieces {
+    /// As much as there is room for.
+    Whole,
+    /// Byte by byte.
+    Bytes,
+    /// Two pieces, cut here.
+    CutAt(usize),
+    /// Of any size, by this seed; most are small.
+    Dice(u64),
+}
+
+impl Pieces {
+    /// How many of `available` bytes come next, at position `at` of the stream; at least one.
+    pub(crate) fn next(&mut self, at: usize, available: usize) -> usize {
+        match self {
+            Pieces::Whole => available,
+            Pieces::Bytes => 1,
+            Pieces::CutAt(cut) if at < *cut => available.min(*cut - at),
+            Pieces::CutAt(_) => available,
+            Pieces::Dice(seed) => {
+                let most = 1usize << (roll(seed) % 15);
+                available.min(1 + roll(seed) as usize % most)
+            }
+        }
+    }
+
+    /// Heads or tails, where a driver may do either first.
+    pub(crate) fn toss(&mut self) -> bool {
+        match self {
+            Pieces::Dice(seed) => roll(seed) & 1 == 0,
+            _ => false,
+        }
+    }
+}
+
+/// The next number of a linear congruential generator; its upper bits, as the lower ones hardly vary.
+fn roll(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *seed >> 33
+}
+
+/// Ways to cut a stream of `length` bytes: whole, byte by byte, some dice, and each single cut.
+pub(crate) fn all_pieces(length: usize) -> Vec<Pieces> {
+    let dice = (1..=8).map(Pieces::Dice);
+    // Every cut of a short stream; of a long one those at its ends, where the heads are.
+    let cuts = (1..length).filter(|cut| length < 1500 || *cut < 400 || *cut + 100 > length);
+    [Pieces::Whole, Pieces::Bytes].into_iter().chain(dice).chain(cuts.map(Pieces::CutAt)).collect()
+}

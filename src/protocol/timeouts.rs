@@ -1,0 +1,41 @@
+//! How long each phase of a connection may take.
+
+use std::time::Duration;
+
+use super::limits;
+
+/// The deadlines; each is explained where its default stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// A whole request head: [`limits::HEADER_TIMEOUT`].
+    pub header: Duration,
+    /// Silence between two requests: [`limits::KEEP_ALIVE`].
+    pub keep_alive: Duration,
+    /// Silence within a body: [`limits::STALL_TIMEOUT`].
+    pub stall: Duration,
+    /// A back end's accept: [`limits::CONNECT_TIMEOUT`].
+    pub connect: Duration,
+    /// The head of a back end's answer: [`limits::BACKEND_TIMEOUT`].
+    pub backend: Duration,
+    /// Silence on a relay: [`limits::RELAY_IDLE_TIMEOUT`].
+    pub relay_idle: Duration,
+    /// Silence on a half-closed relay: [`limits::HALF_CLOSED_TIMEOUT`].
+    pub half_closed: Duration,
+    /// From the first signal to the end: [`limits::DRAIN`].
+    pub drain: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
+            header: limits::HEADER_TIMEOUT,
+            keep_alive: limits::KEEP_ALIVE,
+            stall: limits::STALL_TIMEOUT,
+            connect: limits::CONNECT_TIMEOUT,
+            backend: limits::BACKEND_TIMEOUT,
+            relay_idle: limits::RELAY_IDLE_TIMEOUT,
+            half_closed: limits::HALF_CLOSED_TIMEOUT,
+            drain: limits::DRAIN,
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! A client connection answered from a site: request after request, each answer whole before the next.
+//!
+//! Contract: bytes of the client go in by [`client_space`](Web::client_space) and
+//! [`client_received`](Web::client_received), answers come out by [`client_output`](Web::client_output)
+//! and [`client_sent`](Web::client_sent), and [`wants`](Web::wants) tells which is due. Requests that
+//! arrive together are answered in order, and small answers to them leave together.
+//!
+//! ```text
+//!   Head --> Body --> Delay --> Answer --+--> Head        (kept)
+//!     |        |                         +--> Linger      (closed, and the client may still be sending)
+//!     +--------+--- refused --> Answer --+--> Over
+//! ```
+
+mod outgoing;
+mod request;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::observe::log::{self, Closing};
+use crate::protocol::buffer::Buffer;
+use crate::protocol::http::body::BodyReader;
+use crate::protocol::http::request_reader::RequestReader;
+use crate::protocol::http::{Refusal, Version};
+use crate::protocol::interest::Wants;
+use crate::protocol::linger::Linger;
+use crate::protocol::now::Now;
+use crate::protocol::outcome::{Ending, How, Phase, Who};
+use crate::protocol::proxy_header::Caller;
+use crate::protocol::request_line::RequestLine;
+use crate::protocol::timeouts::Timeouts;
+use crate::protocol::timing::Account;
+use crate::site::{Answer, Site};
+use outgoing::Outgoing;
+pub use outgoing::Output;
+
+/// One client connection of a web server.
+#[derive(Debug)]
+pub struct Web {
+    role: &'static str,
+    caller: Caller,
+    site: Arc<Site>,
+    timeouts: Arc<Timeouts>,
+    keep_alive_requests: u32,
+    state: State,
+    reader: RequestReader,
+    /// Bytes received and not yet used.
+    input: Buffer,
+    /// Heads and small bodies to send.
+    output: Buffer,
+    /// The body behind `output`, if it is too long to be copied there.
+    body: Outgoing,
+    /// Stray bytes behind the body, as the Python wrote them.
+    trailing: &'static [u8],
+    /// The client has closed its sending side.
+    client_ended: bool,
+    draining: bool,
+    /// When a byte last moved.
+    last_progress: Instant,
+    request_line: RequestLine,
+    account: Account,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Waiting for a whole request head.
+    Head,
+    /// Reading a request body only to get past it; the answer is ready.
+    Body {
+        reader: BodyReader,
+        bytes: u64,
+        answer: Answer,
+        version: Version,
+        client_keeps: bool,
+    },
+    /// A test answer that was asked to take its time.
+    Delay {
+        until: Instant,
+        answer: Answer,
+        version: Version,
+        client_keeps: bool,
+    },
+    /// Sending; `ending` is set if the connection ends with this answer.
+    Answer {
+        status: u16,
+        last: Option<Close>,
+    },
+    /// The answer is out; what the client still sends is thrown away.
+    Linger(Linger, Ending),
+    Over(Ending),
+}
+
+/// How a connection ends after its last answer.
+#[derive(Clone, Copy, Debug)]
+struct Close {
+    ending: Ending,
+    /// The client may still be sending: read on for a while.
+    linger: bool,
+}
+
+impl Web {
+    /// A connection that was accepted at `accepted` and is taken up now.
+    pub fn new(
+        role: &'static str,
+        caller: impl Into<Caller>,
+        site: Arc<Site>,
+        timeouts: impl Into<Arc<Timeouts>>,
+        keep_alive_requests: u32,
+        accepted: Instant,
+        now: &Now,
+    ) -> Web {
+        let caller = caller.into();
+        Web {
+            role,
+            caller,
+            site,
+            timeouts: timeouts.into(),
+            keep_alive_requests,
+            state: caller.enter().map_or_else(State::Over, |()| State::Head),
+            reader: RequestReader::new(accepted),
+            input: Buffer::new(),
+            output: Buffer::new(),
+            body: Outgoing::None,
+            trailing: b"",
+            client_ended: false,
+            draining: false,
+            last_progress: now.instant,
+            request_line: RequestLine::default(),
+            account: Account::open(accepted, now),
+        }
+    }
+
+    /// What this connection waits for.
+    pub fn wants(&self) -> Wants {
+        let has_output = self.has_output();
+        match &self.state {
+            // Requests that wait for room in the output fill the input, and then no more are read.
+            State::Head | State::Body { .. } => Wants {
+                read_client: self.input.room() > 0 && !self.client_ended,
+                write_client: has_output,
+                ..Wants::default()
+            },
+            State::Delay { .. } | State::Answer { .. } => {
+                Wants { write_client: has_output, ..Wants::default() }
+            }
+            State::Linger(linger, _) => {
+                Wants { read_client: linger.shut, shut_client: !linger.shut, ..Wants::default() }
+            }
+            State::Over(_) => Wants { finish: true, ..Wants::default() },
+        }
+    }
+
+    /// When [`expired`](Web::expired) is to be called if nothing happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        let stall = self.last_progress + self.timeouts.stall;
+        match &self.state {
+            State::Head if self.output.is_empty() => Some(self.reader.deadline(&self.timeouts)),
+            State::Head if self.reader.is_idle() => Some(stall),
+            // Answers are on their way and the next head is too: a dripping head does not hold them open.
+            State::Head => Some(stall.min(self.reader.deadline(&self.timeouts))),
+            State::Body { .. } | State::Answer { .. } => Some(stall),
+            State::Delay { until, .. } => Some(*until),
+            State::Linger(linger, _) => Some(linger.deadline()),
+            State::Over(_) => None,
+        }
+    }
+
+    /// The deadline has come: the delay is over, or patience is.
+    pub fn expired(&mut self, now: &Now) {
+        match self.deadline() {
+            Some(deadline) if deadline <= now.instant => {}
+            _ => return,
+        }
+        match std::mem::replace(&mut self.state, State::Head) {
+            State::Delay { answer, version, client_keeps, .. } => {
+                self.start_answer(answer, version, client_keeps, now);
+                self.advance(now);
+            }
+            State::Head if self.reader.is_idle() && self.output.is_empty() => {
+                self.state = State::Over(Ending::new(Who::Client, How::TimedOut, Phase::Idle));
+            }
+            State::Head if self.output.is_empty() => {
+                let refusal = Refusal::new(408, "The request head took too long.");
+                self.refuse(refusal, How::TimedOut, Phase::RequestHead, now);
+            }
+            State::Body { .. } => {
+                let refusal = Refusal::new(408, "The request body took too long.");
+                self.refuse(refusal, How::TimedOut, Phase::RequestBody, now);
+            }
+            State::Linger(_, ending) | State::Over(ending) => self.state = State::Over(ending),
+            State::Head | State::Answer { .. } => {
+                self.state = State::Over(Ending::new(Who::Client, How::TimedOut, Phase::AnswerBody));
+            }
+        }
+    }
+
+    /// Our sending side is closed.
+    pub fn client_shut(&mut self) {
+        if let State::Linger(linger, _) = &mut self.state {
+            linger.shut = true;
+        }
+    }
+
+    /// A call on the client's socket failed.
+    pub fn client_failed(&mut self) {
+        self.cut(Who::Client, How::Reset);
+    }
+
+    /// Ends it here and now; if an answer was on its way, it is seen to be cut.
+    fn cut(&mut self, who: Who, how: How) {
+        let ending = |phase| Ending::new(who, how, phase);
+        self.state = State::Over(match &self.state {
+            // The last answer is out: nothing is cut.
+            State::Linger(_, ending) | State::Over(ending) => *ending,
+            _ if self.has_output() => ending(Phase::AnswerBody),
+            State::Head if self.reader.is_idle() => ending(Phase::Idle),
+            State::Head => {
+                self.request_line.set_if_empty("-"); // never whole, and told all the same
+                ending(Phase::RequestHead)
+            }
+            State::Body { .. } => ending(Phase::RequestBody),
+            State::Delay { .. } | State::Answer { .. } => ending(Phase::AnswerBody),
+        });
+    }
+
+    fn has_output(&self) -> bool {
+        !self.output.is_empty() || !matches!(self.body, Outgoing::None)
+    }
+
+    /// The program stops: the answer under way is the last one, and an idle connection ends now.
+    pub fn drain(&mut self) {
+        self.draining = true;
+        if matches!(self.state, State::Head) && self.reader.is_idle() && self.output.is_empty() {
+            self.state = State::Over(Ending::new(Who::Us, How::Drained, Phase::Idle));
+        }
+    }
+
+    /// The time for finishing is over.
+    pub fn drained(&mut self) {
+        self.cut(Who::Us, How::Drained);
+    }
+
+    /// Answers 503 and closes: there is no worker for this connection.
+    pub fn refuse_for_lack_of_workers(&mut self, now: &Now) {
+        if matches!(self.state, State::Over(_)) {
+            return; // a stranger gets no answer
+        }
+        let refusal = Refusal::new(503, "All workers are busy and the queue is full; try again soon.");
+        self.refuse(refusal, How::Limited, Phase::Queue, now);
+    }
+
+    /// True if the close must be a reset, because an orderly one would make a cut answer look complete.
+    pub fn was_cut(&self) -> bool {
+        matches!(self.state, State::Over(ending) if ending.phase == Phase::AnswerBody && !ending.is_clean())
+    }
+
+    /// Writes the closing line of an exchange that did not come to its own end.
+    pub fn finish(&mut self, now: &Now) {
+        if let State::Over(ending) = self.state
+            && !self.request_line.is_empty()
+        {
+            self.log_exchange(None, ending, now);
+        }
+    }
+
+    /// Goes as far as the bytes at hand allow.
+    fn advance(&mut self, now: &Now) {
+        loop {
+            let goes_on = match &self.state {
+                State::Head => self.read_head(now),
+                State::Body { .. } => self.read_body(now),
+                State::Answer { .. } => self.answer_is_out(now),
+                State::Delay { .. } | State::Linger(..) | State::Over(_) => false,
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    fn log_exchange(&mut self, status: Option<u16>, ending: Ending, now: &Now) {
+        let request = Some(self.request_line.as_str());
+        log::closed(&Closing {
+            request,
+            status,
+            ..self.account.closing(self.role, self.caller.address(), ending, now)
+        });
+        self.request_line.clear();
+        self.account.bytes_in = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! What is sent: an answer's head, its body from where that is, and what comes after the answer.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use super::{Close, State, Web};
+use crate::protocol::http::{Refusal, Version};
+use crate::protocol::linger::Linger;
+use crate::protocol::now::Now;
+use crate::protocol::outcome::{Ending, How, Phase, Who};
+use crate::protocol::timing::Account;
+use crate::site::{Answer, Content, Filler, Length};
+
+/// A body that is sent from where it is.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    None,
+    /// In memory, from `next` on.
+    Memory {
+        content: Content,
+        next: usize,
+    },
+    /// In a file: `length` bytes from `offset` on.
+    File {
+        file: Arc<File>,
+        offset: u64,
+        length: u64,
+    },
+    /// Made as it goes, into `output`.
+    Filler(Filler),
+}
+
+/// What is to be sent next.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "each field is told in its variant's words")]
+pub enum Output<'w> {
+    /// These two slices, one after the other; `more` if a file follows at once.
+    Bytes { first: &'w [u8], second: &'w [u8], more: bool },
+    /// `length` bytes of a file from `offset` on.
+    File { file: &'w File, offset: u64, length: u64 },
+}
+
+/// Bodies up to this many bytes are copied behind their head: one send, and the next request can be looked at.
+pub(super) const COPIED_BYTES_MAX: usize = 4096;
+
+impl Web {
+    /// What is to be sent next.
+    pub fn client_output(&self) -> Output<'_> {
+        let first = self.output.bytes();
+        match &self.body {
+            Outgoing::Memory { content, next } => {
+                Output::Bytes { first, second: &memory(content)[*next..], more: false }
+            }
+            Outgoing::File { file, offset, length } if first.is_empty() => {
+                Output::File { file, offset: *offset, length: *length }
+            }
+            Outgoing::File { .. } => Output::Bytes { first, second: &[], more: true },
+            Outgoing::None | Outgoing::Filler(_) => Output::Bytes { first, second: &[], more: false },
+        }
+    }
+
+    /// The client has taken the first `count` bytes of what was to be sent.
+    pub fn client_sent(&mut self, count: usize, now: &Now) {
+        self.last_progress = now.instant;
+        let from_output = count.min(self.output.len());
+        self.output.consume(from_output);
+        let from_body = count - from_output;
+        self.account.bytes_out += from_body as u64;
+        match &mut self.body {
+            Outgoing::Memory { content, next } => {
+                *next += from_body;
+                if *next == memory(content).len() {
+                    self.body = Outgoing::None;
+                }
+            }
+            Outgoing::File { offset, length, .. } => {
+                *offset += from_body as u64;
+                *length -= from_body as u64;
+                if *length == 0 {
+                    self.body = Outgoing::None;
+                }
+            }
+            Outgoing::None | Outgoing::Filler(_) => {}
+        }
+        self.advance(now);
+    }
+
+    /// The file ended before its promised length: the answer cannot be completed, and must not look complete.
+    pub fn file_ended(&mut self) {
+        ::log::error!(
+            "the file of {} shrank while it was sent to {}",
+            self.request_line,
+            self.caller.address()
+        );
+        self.state = State::Over(Ending::new(Who::Us, How::Failed, Phase::AnswerBody));
+    }
+
+    pub(super) fn answer_after_delay(
+        &mut self,
+        answer: Answer,
+        version: Version,
+        client_keeps: bool,
+        now: &Now,
+    ) {
+        match answer.delay {
+            Some(delay) => {
+                let until = now.instant + delay;
+                self.state = State::Delay { until, answer, version, client_keeps };
+            }
+            None => self.start_answer(answer, version, client_keeps, now),
+        }
+    }
+
+    /// Writes the head and lays out the body behind it.
+    pub(super) fn start_answer(&mut self, answer: Answer, version: Version, client_keeps: bool, now: &Now) {
+        let keep = client_keeps
+            && self.reader.requests() < self.keep_alive_requests
+            && !self.draining
+            && !answer.close
+            && answer.length != Length::UntilClose
+            && !(answer.length == Length::Chunked && version == Version::Http10);
+        let ending = Ending::new(Who::Us, How::Finished, Phase::AnswerBody);
+        // A client that did not say `close` may have sent its next request already.
+        let linger = (client_keeps || !self.input.is_empty()) && !self.client_ended;
+        let last = (!keep).then_some(Close { ending, linger });
+        self.lay_out(answer, version, last, now);
+    }
+
+    /// Answers with an error and closes.
+    pub(super) fn refuse(&mut self, refusal: Refusal, how: How, phase: Phase, now: &Now) {
+        ::log::debug!("{} is answered {refusal}", self.caller.address());
+        let close = Close { ending: Ending::new(Who::Client, how, phase), linger: !self.client_ended };
+        self.request_line.set_if_empty("-");
+        self.lay_out(self.site.refuse(refusal), Version::Http11, Some(close), now);
+    }
+
+    /// Writes the head, and the body behind it if that is small; a long body is sent from where it is.
+    fn lay_out(&mut self, answer: Answer, version: Version, last: Option<Close>, now: &Now) {
+        let connection = match (last.is_some(), version) {
+            (true, _) => Some("close"),
+            (false, Version::Http10) => Some("keep-alive"),
+            (false, Version::Http11) => None,
+        };
+        let before = self.output.len();
+        self.state = State::Answer { status: answer.status, last };
+        self.account.first_byte = Some(now.instant);
+        // The answer has its own time to get out, however late it comes.
+        self.last_progress = now.instant;
+        self.trailing = answer.trailing();
+        if !answer.write_head(&mut self.output, version, connection, now) {
+            ::log::error!("no room for the head of the answer to {}", self.request_line);
+            self.state = State::Over(Ending::new(Who::Us, How::Failed, Phase::AnswerHead));
+            return;
+        }
+        self.body = match answer.body {
+            Content::File { length: 0, .. } => Outgoing::None,
+            Content::File { file, offset, length } => Outgoing::File { file, offset, length },
+            Content::Filler { .. } => answer.body.filler().map_or(Outgoing::None, Outgoing::Filler),
+            content => {
+                let bytes = memory(&content);
+                match bytes.len() <= COPIED_BYTES_MAX && self.output.push(bytes) {
+                    true => Outgoing::None,
+                    false => Outgoing::Memory { content, next: 0 },
+                }
+            }
+        };
+        self.account.bytes_out += (self.output.len() - before) as u64;
+    }
+
+    /// Ends the exchange if all of its answer is out, or laid out before a next request that is
+    /// here already; false if bytes must leave first.
+    pub(super) fn answer_is_out(&mut self, now: &Now) -> bool {
+        self.fill();
+        if !matches!(self.body, Outgoing::None) {
+            return false;
+        }
+        if !self.trailing.is_empty() && self.output.push(self.trailing) {
+            self.account.bytes_out += self.trailing.len() as u64;
+            self.trailing = b"";
+        }
+        let State::Answer { status, last } = self.state else { return false };
+        match last {
+            None if self.output.is_empty() || !self.input.is_empty() => {
+                self.log_exchange(Some(status), Ending::new(Who::Us, How::Finished, Phase::AnswerBody), now);
+                self.reader.next_request(now);
+                self.account = Account::open(now.instant, now);
+                self.state = State::Head;
+                true
+            }
+            Some(Close { ending, linger }) if self.output.is_empty() => {
+                self.log_exchange(Some(status), ending, now);
+                self.input.clear();
+                self.state = match linger {
+                    true => State::Linger(Linger::new(now), ending),
+                    false => State::Over(ending),
+                };
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// Makes as much of a test answer as there is room for.
+    fn fill(&mut self) {
+        let Outgoing::Filler(filler) = &mut self.body else { return };
+        let before = self.output.len();
+        let is_whole = filler.fill(&mut self.output);
+        self.account.bytes_out += (self.output.len() - before) as u64;
+        if is_whole {
+            self.body = Outgoing::None;
+        }
+    }
+}
+
+/// The bytes of a body that is in memory.
+fn memory(content: &Content) -> &[u8] {
+    content.bytes().unwrap_or_default()
+}

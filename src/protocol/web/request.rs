@@ -1,0 +1,147 @@
+//! The request side: heads as they come, and bodies that are only read past.
+
+use super::outgoing::COPIED_BYTES_MAX;
+use super::{State, Web};
+use crate::protocol::http::body::{BodyReader, Part};
+use crate::protocol::http::framing::{self, Framing};
+use crate::protocol::http::head::{FieldSpace, RequestHead};
+use crate::protocol::http::response::HEAD_ROOM;
+use crate::protocol::http::{Method, Refusal};
+use crate::protocol::limits::SITE_BODY_BYTES_MAX;
+use crate::protocol::now::Now;
+use crate::protocol::outcome::{Ending, How, Phase, Who};
+use crate::protocol::timing::Account;
+
+/// The scan found the end of the head and the grammar did not.
+const INCOMPLETE: Refusal = Refusal::bad("The request head is not complete.");
+const TOO_LARGE: Refusal = Refusal::new(413, "The body is longer than 1 MiB.");
+
+impl Web {
+    /// Where bytes from the client go.
+    pub fn client_space(&mut self) -> &mut [u8] {
+        self.input.space()
+    }
+
+    /// `count` bytes came from the client; 0 means that it has ended its sending.
+    pub fn client_received(&mut self, count: usize, now: &Now) {
+        self.last_progress = now.instant;
+        self.input.filled(count);
+        if let State::Linger(linger, ending) = &mut self.state {
+            self.input.clear();
+            if linger.is_over(count) {
+                self.state = State::Over(*ending);
+            }
+            return;
+        }
+        self.account.bytes_in += count as u64;
+        self.client_ended |= count == 0;
+        match self.caller.hear(&mut self.input, self.client_ended) {
+            Ok(true) => self.advance(now),
+            Ok(false) => {}
+            Err(ending) => self.state = State::Over(ending),
+        }
+    }
+
+    /// There was nothing to read after all: gives the memory for it back.
+    pub fn nothing_from_client(&mut self) {
+        self.input.filled(0);
+    }
+
+    /// Takes the next head if it is whole; false if there is nothing more to do now.
+    pub(super) fn read_head(&mut self, now: &Now) -> bool {
+        // An answer needs room for its head; pipelined requests wait for it in the input.
+        if self.output.room() < HEAD_ROOM + COPIED_BYTES_MAX {
+            return false;
+        }
+        match self.reader.look(self.input.bytes(), self.client_ended, now) {
+            Ok(Some(length)) => {
+                self.take_head(length, now);
+                true
+            }
+            Ok(None) if self.client_ended && self.output.is_empty() => {
+                self.cut(Who::Client, How::Closed);
+                false
+            }
+            Ok(None) if self.draining && self.reader.is_idle() && self.output.is_empty() => {
+                self.state = State::Over(Ending::new(Who::Us, How::Drained, Phase::Idle));
+                false
+            }
+            Ok(None) => false,
+            Err(refusal) => {
+                self.refuse(refusal, How::Malformed, Phase::RequestHead, now);
+                true
+            }
+        }
+    }
+
+    /// Decides on the answer to the head that is the first `length` bytes of the input.
+    fn take_head(&mut self, length: usize, now: &Now) {
+        self.account = Account { bytes_in: self.account.bytes_in, ..Account::open(self.reader.began(), now) };
+        let mut space = FieldSpace::new();
+        let head = match RequestHead::parse(&self.input.bytes()[..length], &mut space) {
+            Ok(Some(head)) => head,
+            Ok(None) => return self.refuse(INCOMPLETE, How::Malformed, Phase::RequestHead, now),
+            Err(refusal) => return self.refuse(refusal, How::Malformed, Phase::RequestHead, now),
+        };
+        self.request_line.set(&head);
+        let framing = match framing::of_request(&head) {
+            Ok(Framing::Length(bytes)) if bytes > SITE_BODY_BYTES_MAX => Err(TOO_LARGE),
+            other => other,
+        };
+        let framing = match framing {
+            Ok(framing) => framing,
+            Err(refusal) => return self.refuse(refusal, How::Malformed, Phase::RequestHead, now),
+        };
+        let (client_keeps, version) = (head.keeps_alive(), head.version);
+        let expects_continue = head.expects_continue();
+        let mut answer = self.site.answer(&head, now);
+        // A refused CONNECT ends the connection, and lingers: a hopeful client sends bytes of its tunnel.
+        answer.close |= head.method == Method::Connect;
+        self.input.consume(length);
+        let reader = BodyReader::new(framing);
+        if reader.is_done() {
+            return self.answer_after_delay(answer, version, client_keeps, now);
+        }
+        if expects_continue && self.input.is_empty() {
+            let fits = self.output.push(b"HTTP/1.1 100 Continue\r\n\r\n");
+            debug_assert!(fits, "read_head saw to the room");
+        }
+        self.state = State::Body { reader, bytes: 0, answer, version, client_keeps };
+    }
+
+    /// Throws the body's bytes away; false if more of them must come first.
+    pub(super) fn read_body(&mut self, now: &Now) -> bool {
+        let State::Body { reader, bytes, .. } = &mut self.state else { return false };
+        loop {
+            match reader.next(self.input.bytes()) {
+                Ok(Some(Part::Content(count))) => {
+                    *bytes += count as u64;
+                    self.input.consume(count);
+                    if *bytes > SITE_BODY_BYTES_MAX {
+                        self.refuse(TOO_LARGE, How::Limited, Phase::RequestBody, now);
+                        return true;
+                    }
+                }
+                Ok(Some(Part::Framing(count) | Part::Trailer(count))) => self.input.consume(count),
+                Ok(None) => break,
+                Err(_) => {
+                    let refusal = Refusal::bad("The chunked body breaks its own framing.");
+                    self.refuse(refusal, How::Malformed, Phase::RequestBody, now);
+                    return true;
+                }
+            }
+        }
+        if !reader.is_done() {
+            // Answers to the requests before this one are still owed.
+            if self.client_ended && self.output.is_empty() {
+                self.state = State::Over(Ending::new(Who::Client, How::Closed, Phase::RequestBody));
+            }
+            return false;
+        }
+        let body = std::mem::replace(&mut self.state, State::Head);
+        if let State::Body { answer, version, client_keeps, .. } = body {
+            self.answer_after_delay(answer, version, client_keeps, now);
+        }
+        true
+    }
+}

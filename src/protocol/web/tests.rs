@@ -1,0 +1,818 @@
+//! Whole connections without a socket: a driver in memory offers bytes in pieces, takes what is
+//! sent in pieces, and does only what is wanted.
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::protocol::limits::{BULK_BUFFER_BYTES, KEEP_ALIVE_REQUESTS, LINGER_BYTES_MAX};
+use crate::protocol::testing::{Pieces, all_pieces, client, start};
+use crate::site::limits::CACHED_FILE_BYTES_MAX;
+use crate::site::{Role, Site};
+
+/// A site with a page, a small file, one in memory and one that is sent from the disk.
+struct Bench {
+    _folder: tempfile::TempDir,
+    site: Arc<Site>,
+    now: Now,
+    timeouts: Timeouts,
+}
+
+const LARGE_BYTES: usize = CACHED_FILE_BYTES_MAX as usize + 1234;
+
+impl Bench {
+    fn new() -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("small.txt"), "hello").unwrap();
+        fs::write(folder.path().join("cached.txt"), vec![b'c'; 20_000]).unwrap();
+        fs::write(folder.path().join("large.txt"), vec![b'l'; LARGE_BYTES]).unwrap();
+        let site = Arc::new(Site::open(Role::Generic, folder.path()).unwrap());
+        Bench { _folder: folder, site, now: start(), timeouts: Timeouts::default() }
+    }
+
+    fn mirror() -> Bench {
+        let bench = Bench::new();
+        let site = Arc::into_inner(bench.site).unwrap().with_mirror();
+        Bench { site: Arc::new(site), ..bench }
+    }
+
+    fn client(&self) -> Client {
+        self.client_with(KEEP_ALIVE_REQUESTS)
+    }
+
+    fn client_with(&self, requests: u32) -> Client {
+        let site = Arc::clone(&self.site);
+        let accepted = self.now.instant;
+        let web = Web::new("test", client(), site, self.timeouts, requests, accepted, &self.now);
+        Client {
+            web,
+            now: self.now,
+            input: Vec::new(),
+            sent: 0,
+            ends: false,
+            received: Vec::new(),
+            reads: Pieces::Whole,
+            writes: Pieces::Whole,
+            takes: usize::MAX,
+            shut_at: None,
+            calls: 0,
+        }
+    }
+
+    /// What a client gets that sends `input` and waits: the same in whatever pieces it comes and goes.
+    fn answers(&self, input: &str) -> Client {
+        let mut whole = self.client().sends(input);
+        whole.run();
+        for pieces in all_pieces(input.len()) {
+            let mut client = self.client().sends(input).in_pieces(pieces);
+            client.run();
+            assert_eq!(client.text(), whole.text(), "{input:?} in {pieces:?}");
+            assert_eq!(client.state(), whole.state(), "{input:?} in {pieces:?}");
+        }
+        whole
+    }
+}
+
+/// A client, and the driver that serves it.
+struct Client {
+    web: Web,
+    now: Now,
+    /// What it sends, `sent` bytes of it so far, and whether it then ends its sending.
+    input: Vec<u8>,
+    sent: usize,
+    ends: bool,
+    received: Vec<u8>,
+    reads: Pieces,
+    writes: Pieces,
+    /// Takes so many bytes of the answers, and then no more.
+    takes: usize,
+    /// How much it had received when we closed our sending side.
+    shut_at: Option<usize>,
+    calls: usize,
+}
+
+/// What became of a connection.
+#[derive(Debug, PartialEq)]
+enum Standing {
+    /// It waits for this long at most.
+    Waits(Duration),
+    /// It is over, and closed in an orderly way.
+    Closed,
+    /// It is over, and closed by a reset.
+    Reset,
+}
+
+impl Client {
+    fn sends(mut self, input: &str) -> Client {
+        self.input.extend(input.as_bytes());
+        self
+    }
+
+    fn ends(mut self) -> Client {
+        self.ends = true;
+        self
+    }
+
+    fn in_pieces(self, pieces: Pieces) -> Client {
+        Client { reads: pieces, writes: pieces, ..self }
+    }
+
+    fn takes(self, bytes: usize) -> Client {
+        Client { takes: bytes, ..self }
+    }
+
+    /// Serves until there is nothing to do but to wait. The order of moves is that of the drivers,
+    /// but for a client in random pieces: there a read may come before a write.
+    fn run(&mut self) -> &mut Client {
+        loop {
+            self.calls += 1;
+            assert!(self.calls < 3_000_000, "it goes round and round: {:?}", self.web);
+            self.web.expired(&self.now);
+            let wants = self.web.wants();
+            let none = wants == Wants::default();
+            assert!(!none || self.web.deadline().is_some(), "nobody would wake it: {:?}", self.web);
+            let may_read = wants.read_client && (self.sent < self.input.len() || self.ends);
+            if wants.finish {
+                self.web.finish(&self.now);
+                return self;
+            } else if may_read && self.reads.toss() {
+                self.read();
+            } else if wants.write_client && self.received.len() < self.takes {
+                self.write();
+            } else if wants.shut_client {
+                self.shut_at = Some(self.received.len());
+                self.web.client_shut();
+            } else if may_read {
+                self.read();
+            } else {
+                return self;
+            }
+        }
+    }
+
+    fn read(&mut self) {
+        let space = self.web.client_space();
+        assert!(!space.is_empty(), "a read into no room looks like the end of the stream");
+        let rest = &self.input[self.sent..];
+        if rest.is_empty() {
+            return self.web.client_received(0, &self.now);
+        }
+        let count = self.reads.next(self.sent, rest.len().min(space.len()));
+        space[..count].copy_from_slice(&rest[..count]);
+        self.sent += count;
+        self.web.client_received(count, &self.now);
+    }
+
+    fn write(&mut self) {
+        let room = self.takes - self.received.len();
+        let at = self.received.len();
+        let count = match self.web.client_output() {
+            Output::Bytes { first, second, .. } => {
+                let bytes = [first, second].concat();
+                assert!(!bytes.is_empty(), "a write of nothing");
+                let count = self.writes.next(at, bytes.len().min(room));
+                self.received.extend(&bytes[..count]);
+                count
+            }
+            Output::File { file, offset, length } => {
+                let count = self.writes.next(at, room.min(length as usize));
+                let mut bytes = vec![0; count];
+                let count = file.read_at(&mut bytes, offset).unwrap();
+                self.received.extend(&bytes[..count]);
+                count
+            }
+        };
+        match count {
+            0 => self.web.file_ended(),
+            _ => self.web.client_sent(count, &self.now),
+        }
+    }
+
+    /// Lets the time pass up to the deadline, and serves on.
+    fn waits(&mut self) -> &mut Client {
+        let deadline = self.web.deadline().expect("it waits");
+        let wait = deadline.saturating_duration_since(self.now.instant);
+        self.now = self.now.after(wait);
+        self.run()
+    }
+
+    fn state(&self) -> Standing {
+        match self.web.deadline() {
+            Some(deadline) => Standing::Waits(deadline.saturating_duration_since(self.now.instant)),
+            None if self.web.was_cut() => Standing::Reset,
+            None => Standing::Closed,
+        }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.received).into_owned()
+    }
+
+    /// Status codes and bodies of all answers, in order; interim ones have no body.
+    fn answers(&self) -> Vec<(u16, String)> {
+        answers(&self.text())
+    }
+
+    fn statuses(&self) -> Vec<u16> {
+        self.answers().into_iter().map(|(status, _)| status).collect()
+    }
+
+    fn ending(&self) -> Ending {
+        match self.web.state {
+            State::Over(ending) => ending,
+            _ => panic!("it is not over: {:?}", self.web),
+        }
+    }
+}
+
+/// Takes answers apart by their lengths, as a client does.
+fn answers(text: &str) -> Vec<(u16, String)> {
+    let (mut rest, mut answers) = (text, Vec::new());
+    while let Some((head, after)) = rest.split_once("\r\n\r\n") {
+        let status = head[9..12].parse().unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        let length = length.map_or(0, |length| length.parse().unwrap());
+        answers.push((status, after[..length].to_owned()));
+        rest = &after[length..];
+    }
+    assert_eq!(rest, "", "all of it is answers");
+    answers
+}
+
+const HOME: &str = "Ini Adalah web Server percobaan";
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+fn idle(bench: &Bench) -> Standing {
+    Standing::Waits(bench.timeouts.keep_alive)
+}
+
+#[test]
+fn a_connection_is_kept_or_closed_as_version_and_client_say() {
+    let bench = Bench::new();
+    for (request, connection, kept) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", None, true),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", Some("close"), false),
+        ("GET / HTTP/1.0\r\n\r\n", Some("close"), false),
+        ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", Some("keep-alive"), true),
+    ] {
+        let client = bench.answers(request);
+        assert_eq!(client.answers(), [(200, HOME.to_owned())]);
+        let said = client.text();
+        let said = said.lines().find_map(|line| line.strip_prefix("Connection: "));
+        assert_eq!(said, connection, "{request:?}");
+        assert_eq!(client.state(), if kept { idle(&bench) } else { Standing::Closed }, "{request:?}");
+    }
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let bench = Bench::new();
+    let input = format!(
+        "{GET}GET /small.txt HTTP/1.1\r\nHost: a\r\n\r\n\
+         POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nGET /GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n\
+         POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n\
+         HEAD /small.txt HTTP/1.0\r\nConnection: keep-alive\r\n\r\n\
+         GET /cached.txt HTTP/1.1\r\nHost: a\r\n\r\nDELETE / HTTP/1.1\r\nHost: a\r\n\r\n{GET}"
+    );
+    let client = bench.answers(&input);
+    let text = client.text();
+    // What HEAD gets has a length and no body.
+    let (before, after) = text.split_once("Connection: keep-alive\r\n\r\n").unwrap();
+    assert!(before.ends_with("Content-Length: 5\r\n"));
+    let before = before.rsplit_once("HTTP/1.1 200 OK").unwrap().0;
+    let statuses = |text: &str| answers(text).iter().map(|(status, _)| *status).collect::<Vec<_>>();
+    assert_eq!(statuses(before), [200, 200, 200, 404, 200]);
+    let bodies = answers(before).into_iter().map(|(_, body)| body).collect::<Vec<_>>();
+    assert_eq!(bodies[..3], [HOME, "hello", "kosong"]);
+    assert_eq!(statuses(after), [200, 405, 200]);
+    assert_eq!(client.state(), idle(&bench));
+}
+
+#[test]
+fn many_pipelined_requests_fill_no_more_than_the_buffers() {
+    let bench = Bench::new();
+    let input = GET.repeat(900);
+    let mut client = bench.client().sends(&input).takes(0);
+    client.run();
+    assert!(client.sent < input.len(), "it is not read without end");
+    client.takes = usize::MAX;
+    client.run();
+    assert_eq!(client.statuses(), [200; 900]);
+    assert_eq!(client.state(), idle(&bench));
+}
+
+#[test]
+fn a_client_that_never_reads_is_cut() {
+    let bench = Bench::new();
+    for input in [GET.repeat(900), GET.to_owned(), "GET /large.txt HTTP/1.0\r\n\r\n".to_owned()] {
+        let mut client = bench.client().sends(&input).takes(100);
+        client.run();
+        assert_eq!(client.state(), Standing::Waits(bench.timeouts.stall));
+        assert_eq!(client.waits().state(), Standing::Reset);
+        assert_eq!(client.ending(), Ending::new(Who::Client, How::TimedOut, Phase::AnswerBody));
+    }
+}
+
+#[test]
+fn a_head_that_drips_has_one_deadline_even_behind_an_unread_answer() {
+    let bench = Bench::new();
+    let mut client = bench.client().sends(&format!("{GET}G")).takes(10);
+    client.run();
+    let begun = client.now.instant;
+    for byte in GET.chars().skip(1).take(20) {
+        client.now = client.now.after(Duration::from_secs(1));
+        client.input.push(byte as u8);
+        client.run();
+    }
+    assert!(client.now.instant > begun + bench.timeouts.header);
+    assert_eq!(client.state(), Standing::Reset);
+}
+
+#[test]
+fn bodies_are_read_past() {
+    let bench = Bench::new();
+    for (fields, body) in [
+        ("Content-Length: 0\r\n", ""),
+        ("Content-Length: 11\r\n", "GET / HTTP/"),
+        ("Transfer-Encoding: chunked\r\n", "b;x=y\r\nGET / HTTP/\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked\r\n", "1\r\na\r\n0\r\nA: b\r\n\r\n"),
+    ] {
+        let input = format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n{body}{GET}");
+        let client = bench.answers(&input);
+        assert_eq!(client.answers(), [(200, "kosong".to_owned()), (200, HOME.to_owned())]);
+        assert_eq!(client.state(), idle(&bench));
+    }
+}
+
+#[test]
+fn a_client_is_told_to_continue_if_it_waits_for_that() {
+    let bench = Bench::new();
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+    for pieces in all_pieces(head.len()) {
+        let mut client = bench.client().sends(head).in_pieces(pieces);
+        client.run();
+        assert_eq!(client.text(), "HTTP/1.1 100 Continue\r\n\r\n");
+        assert_eq!(client.state(), Standing::Waits(bench.timeouts.stall));
+        client.input.extend(b"abc");
+        client.run();
+        assert_eq!(client.statuses(), [100, 200]);
+        assert_eq!(client.state(), idle(&bench));
+    }
+    // Not one that sends all the same, nor one that cannot know what it means, nor one that is refused.
+    for (input, statuses) in [
+        (format!("{head}abc"), vec![200]),
+        (head.replace("1.1", "1.0") + "abc", vec![200]),
+        (head.replace("h: 3", "h: 9999999"), vec![413]),
+    ] {
+        let mut client = bench.client().sends(&input);
+        assert_eq!(client.run().statuses(), statuses, "{input:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_served_is_refused_once_and_the_connection_lingers() {
+    let bench = Bench::new();
+    let long = |bytes| "x".repeat(bytes);
+    for (input, status) in [
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n".to_owned(), 413),
+        (format!("GET /{} HTTP/1.1\r\n", long(8200)), 414),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", long(17_000)), 431),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(101)), 431),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
+            400,
+        ),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n".to_owned(), 501),
+        ("GET / HTTP/2.0\r\nHost: a\r\n\r\n".to_owned(), 505),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned(), 400),
+    ] {
+        let mut client = bench.client();
+        for pieces in [Pieces::Whole, Pieces::Bytes, Pieces::Dice(5)] {
+            client = bench.client().sends(&input).in_pieces(pieces);
+            client.run();
+            assert_eq!(client.statuses(), [status], "{input:.60?}");
+            assert!(client.text().contains("\r\nConnection: close\r\n"));
+            assert_eq!(client.shut_at, Some(client.received.len()), "the whole answer, then our end");
+            assert!(matches!(client.state(), Standing::Waits(wait) if wait <= Duration::from_secs(2)));
+        }
+        assert_eq!(client.waits().state(), Standing::Closed);
+        // What comes behind it is not a request.
+        let mut client = bench.client().sends(&(input + GET)).ends();
+        assert_eq!(client.run().statuses(), [status]);
+        assert_eq!(client.state(), Standing::Closed);
+    }
+}
+
+#[test]
+fn a_refusal_comes_after_the_answers_before_it() {
+    let bench = Bench::new();
+    let client = bench.answers(&format!("{GET}{GET}GET / HTTP/1.1\r\n\r\n"));
+    assert_eq!(client.statuses(), [200, 200, 400]);
+}
+
+#[test]
+fn nonsense_is_refused_before_its_deadline() {
+    let bench = Bench::new();
+    let mut client = bench.client().sends("\u{16}\u{3}\u{1}");
+    assert_eq!(client.run().statuses(), [400]);
+}
+
+#[test]
+fn lingering_is_bounded_in_bytes() {
+    let bench = Bench::new();
+    let input = format!("GET / HTTP/1.1\r\n\r\n{}", "x".repeat(2 * LINGER_BYTES_MAX as usize));
+    let mut client = bench.client().sends(&input);
+    client.run();
+    assert_eq!(client.state(), Standing::Closed);
+    assert!(client.sent <= LINGER_BYTES_MAX as usize + 4 * BULK_BUFFER_BYTES);
+}
+
+#[test]
+fn a_chunked_body_is_bounded_too() {
+    let bench = Bench::new();
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+    let mut client = bench.client().sends(&format!("{head}{}0\r\n\r\n", chunk.repeat(16)));
+    assert_eq!(client.run().statuses(), [200]);
+    let mut client = bench.client().sends(&format!("{head}{}1\r\nx\r\n0\r\n\r\n", chunk.repeat(16)));
+    assert_eq!(client.run().statuses(), [413]);
+}
+
+#[test]
+fn the_last_request_of_a_connection_is_told_so_and_lingers() {
+    let bench = Bench::new();
+    let mut client = bench.client_with(2).sends(&GET.repeat(2));
+    client.run();
+    assert_eq!(client.statuses(), [200, 200]);
+    assert!(client.text().ends_with(&format!("Connection: close\r\n\r\n{HOME}")));
+    // The client could not know: what it has sent meanwhile must not turn the answer into a reset.
+    assert_eq!(client.shut_at, Some(client.received.len()));
+    client.input.extend(GET.as_bytes());
+    client.ends = true;
+    client.run();
+    assert_eq!((client.statuses(), client.state()), (vec![200, 200], Standing::Closed));
+}
+
+#[test]
+fn an_end_of_the_client_in_each_state() {
+    let bench = Bench::new();
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na";
+    for (input, statuses, phase) in [
+        ("".to_owned(), vec![], Phase::Idle),
+        ("GET / HT".to_owned(), vec![], Phase::RequestHead),
+        (GET.to_owned(), vec![200], Phase::Idle),
+        (GET.repeat(3), vec![200; 3], Phase::Idle),
+        (format!("{GET}GET"), vec![200], Phase::RequestHead),
+        (post.to_owned(), vec![], Phase::RequestBody),
+        (format!("{GET}{post}"), vec![200], Phase::RequestBody),
+        ("GET /?delay=1s&size=3 HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), vec![200], Phase::Idle),
+        ("GET /large.txt HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), vec![200], Phase::Idle),
+    ] {
+        for pieces in [Pieces::Whole, Pieces::Bytes, Pieces::Dice(1), Pieces::Dice(2), Pieces::Dice(3)] {
+            let mut client = bench.client().sends(&input).ends().in_pieces(pieces);
+            client.run();
+            if input.contains("delay") {
+                client.waits();
+            }
+            assert_eq!(client.statuses(), statuses, "{input:?} in {pieces:?}");
+            assert_eq!(client.ending(), Ending::new(Who::Client, How::Closed, phase), "{input:?}");
+            assert_eq!(client.state(), Standing::Closed);
+        }
+    }
+}
+
+#[test]
+fn a_deadline_in_each_state() {
+    let bench = Bench::new();
+    let timeouts = bench.timeouts;
+    for (input, wait, statuses, how) in [
+        ("", timeouts.header, vec![], How::TimedOut),
+        ("GET /", timeouts.header, vec![408], How::TimedOut),
+        (GET, timeouts.keep_alive, vec![200], How::TimedOut),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na",
+            timeouts.stall,
+            vec![408],
+            How::TimedOut,
+        ),
+        ("GET / HTTP/1.1\r\n\r\n", Duration::from_secs(2), vec![400], How::Malformed),
+    ] {
+        let mut client = bench.client().sends(input);
+        assert_eq!(client.run().state(), Standing::Waits(wait), "{input:?}");
+        client.waits();
+        assert_eq!(client.statuses(), statuses, "{input:?}");
+        if statuses == [408] {
+            // The answer has its own time to get out, and the client its own to end.
+            assert_eq!(client.state(), Standing::Waits(Duration::from_secs(2)));
+            client.waits();
+        }
+        assert_eq!((client.state(), client.ending().how), (Standing::Closed, how), "{input:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_comes_late_has_its_own_time_to_get_out() {
+    let mut bench = Bench::new();
+    bench.timeouts.stall = Duration::from_secs(1);
+    // Nothing can be written at first: the deadline of what was before must not count.
+    for input in [
+        "GET /?delay=5s HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HT",
+        "POST / HTTP/1.0\r\nContent-Length: 1\r\n\r\n",
+    ] {
+        let mut client = bench.client().sends(input).takes(0);
+        client.run().waits().run();
+        assert_eq!(client.state(), Standing::Waits(bench.timeouts.stall), "{input:?}");
+        client.takes = usize::MAX;
+        assert_eq!(client.run().answers().len(), 1);
+    }
+}
+
+#[test]
+fn an_empty_line_before_a_request_is_no_request() {
+    let bench = Bench::new();
+    let client = bench.answers(&format!("\r\n{GET}\r\n\r\n{GET}\r\n"));
+    assert_eq!(client.statuses(), [200, 200]);
+    // So no 408 comes, which the client would take for the answer to its next request.
+    assert_eq!(client.state(), idle(&bench));
+    let mut client = bench.client().sends(&format!("{GET}\r\n"));
+    client.run().web.drain();
+    assert_eq!(client.run().state(), Standing::Closed);
+}
+
+#[test]
+fn a_failure_of_the_client_in_each_state() {
+    let bench = Bench::new();
+    for (input, takes, phase) in [
+        ("", 0, Phase::Idle),
+        ("GET", 0, Phase::RequestHead),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na", 0, Phase::RequestBody),
+        ("GET /?delay=1s HTTP/1.1\r\nHost: a\r\n\r\n", 0, Phase::AnswerBody),
+        (GET, 10, Phase::AnswerBody),
+        ("GET /?size=99999 HTTP/1.1\r\nHost: a\r\n\r\n", 10, Phase::AnswerBody),
+    ] {
+        let mut client = bench.client().sends(input).takes(takes);
+        client.run().web.client_failed();
+        client.run();
+        assert_eq!(client.ending(), Ending::new(Who::Client, How::Reset, phase), "{input:?}");
+    }
+    let mut client = bench.client().sends("GET / HTTP/1.1\r\n\r\n");
+    client.run().web.client_failed();
+    client.run();
+    assert_eq!(client.ending().how, How::Malformed, "all of it was said before");
+}
+
+#[test]
+fn a_drain_in_each_state() {
+    let bench = Bench::new();
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na";
+    for (input, takes, rest, statuses) in [
+        ("", usize::MAX, "", vec![]),
+        (GET, usize::MAX, "", vec![200]),
+        ("GET / HTTP/1.1\r\n", usize::MAX, "Host: a\r\n\r\n", vec![200]),
+        (post, usize::MAX, "bc", vec![200]),
+        ("GET /?delay=1s&size=3 HTTP/1.1\r\nHost: a\r\n\r\n", usize::MAX, "", vec![200]),
+        ("GET /large.txt HTTP/1.1\r\nHost: a\r\n\r\n", 100, "", vec![200]),
+        (GET, 100, "", vec![200]),
+        (&*GET.repeat(2), 100, "", vec![200, 200]),
+    ] {
+        let mut client = bench.client().sends(input).takes(takes);
+        client.run().web.drain();
+        client.run();
+        client.input.extend(rest.as_bytes());
+        client.takes = usize::MAX;
+        client.run();
+        if input.contains("delay") {
+            client.waits();
+        }
+        assert_eq!(client.statuses(), statuses, "{input:?}");
+        let wait = Duration::from_secs(2);
+        assert!(matches!(client.state(), Standing::Closed) || client.state() == Standing::Waits(wait));
+        if !rest.is_empty() {
+            assert!(client.text().contains("\r\nConnection: close\r\n"), "{input:?}");
+        }
+    }
+}
+
+#[test]
+fn the_end_of_a_drain_resets_only_what_is_half_sent() {
+    let bench = Bench::new();
+    for (input, takes, state) in [
+        ("", usize::MAX, Standing::Closed),
+        ("GET / HTTP", usize::MAX, Standing::Closed),
+        (GET, usize::MAX, Standing::Closed),
+        (GET, 10, Standing::Reset),
+        ("GET /large.txt HTTP/1.0\r\n\r\n", 1000, Standing::Reset),
+        ("GET / HTTP/1.1\r\n\r\n", usize::MAX, Standing::Closed),
+    ] {
+        let mut client = bench.client().sends(input).takes(takes);
+        client.run().web.drained();
+        assert_eq!(client.run().state(), state, "{input:?}");
+    }
+}
+
+#[test]
+fn without_a_worker_the_answer_is_503_whatever_comes() {
+    let bench = Bench::new();
+    for input in ["", GET, "GET"] {
+        let mut client = bench.client();
+        client.web.refuse_for_lack_of_workers(&bench.now);
+        client.input.extend(input.as_bytes());
+        client.run();
+        assert_eq!(client.statuses(), [503]);
+        assert_eq!(client.shut_at, Some(client.received.len()));
+    }
+}
+
+#[test]
+fn test_answers_are_whole_at_any_pace() {
+    let bench = Bench::new();
+    let expected: String = format!("{HOME}\n").chars().cycle().take(40_000).collect();
+    let client = bench.answers(&format!("GET /?size=40000 HTTP/1.1\r\nHost: a\r\n\r\n{GET}"));
+    assert_eq!(client.answers(), [(200, expected.clone()), (200, HOME.to_owned())]);
+    let mut client = bench.client().sends("GET /?size=40000&chunked=1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.run();
+    let text = client.text();
+    let (head, mut rest) = text.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("Transfer-Encoding: chunked") && !head.contains("Content-Length"));
+    let mut body = String::new();
+    loop {
+        let (size, after) = rest.split_once("\r\n").unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        body.push_str(&after[..size]);
+        rest = after[size..].strip_prefix("\r\n").unwrap();
+        if size == 0 {
+            break;
+        }
+    }
+    assert_eq!((body, rest), (expected.clone(), ""));
+    assert_eq!(client.state(), idle(&bench));
+    // A client of HTTP/1.0 reads until the close, even if it asked to be kept.
+    let mut client =
+        bench.client().sends("GET /?size=40000&chunked=1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    client.run();
+    assert!(client.text().ends_with(&format!("Connection: close\r\n\r\n{expected}")));
+}
+
+#[test]
+fn a_delay_is_waited_for_and_nothing_is_read_meanwhile() {
+    let bench = Bench::new();
+    let input = format!("GET /?delay=500ms&status=503 HTTP/1.1\r\nHost: a\r\n\r\n{GET}");
+    let mut client = bench.client().sends(&input);
+    assert_eq!(client.run().state(), Standing::Waits(Duration::from_millis(500)));
+    assert_eq!(client.text(), "");
+    client.waits();
+    assert_eq!(client.statuses(), [503, 200]);
+    assert_eq!(client.state(), idle(&bench));
+}
+
+#[test]
+fn a_large_file_is_sent_from_the_file() {
+    let bench = Bench::new();
+    let input = format!("GET /large.txt HTTP/1.1\r\nHost: a\r\n\r\n{GET}");
+    let client = bench.answers(&input);
+    let answers = client.answers();
+    assert_eq!(answers[0], (200, "l".repeat(LARGE_BYTES)));
+    assert_eq!(answers[1], (200, HOME.to_owned()));
+    let mut client = bench.client().sends(&input).takes(0);
+    client.run();
+    assert!(matches!(client.web.client_output(), Output::Bytes { more: true, second: b"", .. }));
+    client.web.client_sent(client.web.output.len(), &bench.now);
+    assert!(matches!(client.web.client_output(), Output::File { offset: 0, .. }));
+}
+
+#[test]
+fn a_file_that_shrinks_never_looks_whole() {
+    let bench = Bench::new();
+    let mut client = bench.client().sends("GET /large.txt HTTP/1.0\r\n\r\n").takes(1000);
+    client.run();
+    fs::write(bench._folder.path().join("large.txt"), "short").unwrap();
+    client.takes = usize::MAX;
+    assert_eq!(client.run().state(), Standing::Reset);
+}
+
+#[test]
+fn the_mirror_sends_four_stray_bytes_and_closes() {
+    let bench = Bench::mirror();
+    for (input, end) in [
+        (GET.to_owned(), format!("{HOME}\r\n\r\n")),
+        ("GET /large.txt HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), "lll\r\n\r\n".to_owned()),
+        ("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), "Content-Length: 31\r\n\r\n".to_owned()),
+        ("nonsense\r\n\r\n".to_owned(), "Content-Length: 0\r\n\r\n\r\n\r\n".to_owned()),
+    ] {
+        for pieces in all_pieces(input.len()).into_iter().take(20) {
+            let mut client = bench.client().sends(&input).in_pieces(pieces);
+            client.run();
+            assert!(client.text().starts_with("HTTP/1.0 ") && client.text().ends_with(&end), "{input:?}");
+            assert_eq!(client.text().matches("HTTP/1.0").count(), 1);
+            client.ends = true;
+            assert_eq!(client.run().state(), Standing::Closed);
+        }
+    }
+}
+
+fn request() -> impl Strategy<Value = String> {
+    let target = prop::sample::select(vec![
+        "/",
+        "/small.txt",
+        "/cached.txt",
+        "/large.txt",
+        "/nothing",
+        "/?size=5000",
+        "/?size=17000",
+        "/?size=5000&chunked=1",
+        "/video",
+        "/?status=204",
+        "http://a/",
+        "/..",
+        "/?status=304&chunked=1",
+    ]);
+    let method = prop::sample::select(vec!["GET", "GET", "HEAD", "POST", "PUT", "OPTIONS", "BREW"]);
+    let body = prop::option::of((any::<bool>(), prop::collection::vec(97u8..123, 0..300)));
+    let rest = prop::sample::select(vec!["", "Range: bytes=1-3\r\n", "X: \u{e9}\r\n", "Connection: x\r\n"]);
+    (method, target, rest, body, any::<bool>()).prop_map(|(method, target, rest, body, old)| {
+        let (version, kept) = if old { ("1.0", "Connection: keep-alive\r\n") } else { ("1.1", "") };
+        let head = format!("{method} {target} HTTP/{version}\r\nHost: a\r\n{kept}{rest}");
+        let Some((chunked, body)) = body else { return format!("{head}\r\n") };
+        let body = String::from_utf8(body).unwrap();
+        let length = body.len();
+        match chunked && !old {
+            false => format!("{head}Content-Length: {length}\r\n\r\n{body}"),
+            true if body.is_empty() => format!("{head}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            true => {
+                format!("{head}Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\nA: b\r\n\r\n")
+            }
+        }
+    })
+}
+
+/// Pieces of requests, put together wrongly.
+fn garbage() -> impl Strategy<Value = String> {
+    let words = vec![
+        "GET / HTTP/1.1\r\n",
+        "Host: a\r\n",
+        "\r\n",
+        "\r",
+        "\n",
+        "POST / HTTP/1.1\r\nHost: a\r\n",
+        "0\r\n\r\n",
+        "Content-Length: 4\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Expect: 100-continue\r\n",
+        "\0",
+        "ffffffff",
+        "Connection: close\r\n",
+        " ",
+        "5\r\nhello\r\n",
+        "HTTP/1.0",
+        "x: y",
+        "GET /?delay=1s HTTP/1.0\r\n\r\n",
+        "GET /?size=70000 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "\u{e9}",
+        "GET /large.txt HTTP/1.1\r\nHost: a\r\n\r\n",
+    ];
+    prop::collection::vec(prop::sample::select(words), 0..40).prop_map(|words| words.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_requests_in_any_pieces_get_the_same_answers(
+        requests in prop::collection::vec(request(), 1..6), seed: u64, ends: bool,
+    ) {
+        let bench = Bench::new();
+        let input = requests.concat();
+        let mut whole = bench.client().sends(&input);
+        whole.ends = ends;
+        whole.run();
+        for pieces in [Pieces::Bytes, Pieces::Dice(seed)] {
+            let mut client = bench.client().sends(&input).in_pieces(pieces);
+            client.ends = ends;
+            client.run();
+            prop_assert!(client.text() == whole.text(), "in {:?}", pieces);
+            prop_assert_eq!(client.state(), whole.state());
+        }
+    }
+
+    #[test]
+    fn garbage_ends_or_waits_and_never_for_ever(input in garbage(), seed: u64, ends: bool, takes in 0usize..300) {
+        let bench = Bench::new();
+        let mut client = bench.client().sends(&input).in_pieces(Pieces::Dice(seed));
+        client.ends = ends;
+        client.takes = if takes < 200 { takes } else { usize::MAX };
+        client.run();
+        for _ in 0..100 {
+            if client.web.wants().finish {
+                break;
+            }
+            client.waits();
+        }
+        prop_assert!(client.web.wants().finish, "it waits for ever: {:?}", client.web);
+    }
+}
