@@ -19,7 +19,7 @@
 //!
 //! The core holds every rule exactly once. Bytes, end of stream, connect results and [`now::Now`]
 //! go in; bytes to send, what it waits for ([`wants::Wants`]), the next deadline and the
-//! [`ending::Ending`] come out. A driver holds the sockets and differs from its twin in waiting only.
+//! [`outcome::Outcome`] come out. A driver holds the sockets and differs from its twin in waiting only.
 //!
 //! Three machines of the core describe one client connection each:
 //!

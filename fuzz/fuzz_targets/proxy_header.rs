@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use giliran::protocol::buffer::Buffer;
 use giliran::protocol::limits::{BUFFER_BYTES, PROXY_HEADER_BYTES_MAX};
-use giliran::protocol::outcome::Ending;
+use giliran::protocol::outcome::Outcome;
 use giliran::protocol::proxy_header::{Caller, Policy, Version};
 use giliran_fuzz::Pieces;
 use libfuzzer_sys::fuzz_target;
@@ -18,7 +18,7 @@ fn caller(send: Version) -> Caller {
 }
 
 /// The client, as the next one is told of it, and what was left; `None` if the header is not whole.
-fn read(bytes: &[u8], send: Version, mut pieces: Pieces) -> Result<Option<(Caller, Vec<u8>)>, Ending> {
+fn read(bytes: &[u8], send: Version, mut pieces: Pieces) -> Result<Option<(Caller, Vec<u8>)>, Outcome> {
     let (mut caller, mut input, mut here) = (caller(send), Buffer::new(), 0);
     while here < bytes.len() {
         let count = pieces.next(bytes.len() - here);
@@ -35,7 +35,7 @@ fn read(bytes: &[u8], send: Version, mut pieces: Pieces) -> Result<Option<(Calle
 fuzz_target!(|bytes: &[u8]| {
     let bytes = &bytes[..bytes.len().min(BUFFER_BYTES)];
     for send in [Version::V1, Version::V2] {
-        let told = |read: Result<Option<(Caller, Vec<u8>)>, Ending>| {
+        let told = |read: Result<Option<(Caller, Vec<u8>)>, Outcome>| {
             read.map(|read| read.map(|(caller, rest)| (caller.address(), rest)))
         };
         let whole = read(bytes, send, Pieces::Whole);

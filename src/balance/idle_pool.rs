@@ -1,6 +1,6 @@
 //! Idle connections to back ends, kept for the next request.
 //!
-//! Contract: at most [`KEPT_PER_BACKEND`] a back end, none older than [`KEPT_IDLE`], newest first:
+//! Contract: at most [`IDLE_PER_BACKEND_MAX`] a back end, none older than [`BACKEND_IDLE_TIMEOUT`], newest first:
 //! the one that idled least is the least likely to be closed under our hands. Nothing is dropped in
 //! here: what may no longer be kept comes back to the caller, who may have a poller to tell.
 
@@ -8,14 +8,14 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::balance::limits::{KEPT_IDLE, KEPT_PER_BACKEND};
+use crate::balance::limits::{BACKEND_IDLE_TIMEOUT, IDLE_PER_BACKEND_MAX};
 use crate::protocol::now::Now;
 
 /// The idle connections of one owner, by the address they lead to. `T` is the driver's kind of socket.
 ///
 /// By address, not by place in a group: two groups with a back end in common share its connections.
 #[derive(Debug)]
-pub struct Kept<T> {
+pub struct IdlePool<T> {
     /// One entry an address that is in use: few enough to walk.
     backends: Vec<(SocketAddr, VecDeque<Idle<T>>)>,
 }
@@ -26,16 +26,16 @@ struct Idle<T> {
     connection: T,
 }
 
-impl<T> Default for Kept<T> {
-    fn default() -> Kept<T> {
-        Kept::new()
+impl<T> Default for IdlePool<T> {
+    fn default() -> IdlePool<T> {
+        IdlePool::new()
     }
 }
 
-impl<T> Kept<T> {
+impl<T> IdlePool<T> {
     /// None kept yet.
-    pub const fn new() -> Kept<T> {
-        Kept { backends: Vec::new() }
+    pub const fn new() -> IdlePool<T> {
+        IdlePool { backends: Vec::new() }
     }
 
     /// Keeps a connection. Gives back the oldest to this back end if there are too many now.
@@ -48,10 +48,14 @@ impl<T> Kept<T> {
         });
         let idle = &mut self.backends[place].1;
         idle.push_back(Idle { since: now.instant, connection });
-        if idle.len() > KEPT_PER_BACKEND { idle.pop_front().map(|oldest| oldest.connection) } else { None }
+        if idle.len() > IDLE_PER_BACKEND_MAX {
+            idle.pop_front().map(|oldest| oldest.connection)
+        } else {
+            None
+        }
     }
 
-    /// The newest connection to a back end, unless it is too old; then [`expire`](Kept::expire) gives it back.
+    /// The newest connection to a back end, unless it is too old; then [`expire`](IdlePool::expire) gives it back.
     pub fn take(&mut self, backend: SocketAddr, now: &Now) -> Option<T> {
         let idle = self.of(backend)?;
         if is_old(idle.back()?, now) { None } else { idle.pop_back().map(|newest| newest.connection) }
@@ -93,7 +97,7 @@ impl<T> Kept<T> {
     /// When the next one is too old; `None` if none is kept.
     pub fn next_expiry(&self) -> Option<Instant> {
         let oldest = self.backends.iter().filter_map(|(_, idle)| idle.front());
-        oldest.map(|oldest| oldest.since + KEPT_IDLE).min()
+        oldest.map(|oldest| oldest.since + BACKEND_IDLE_TIMEOUT).min()
     }
 
     /// How many are kept, to all back ends.
@@ -112,7 +116,7 @@ impl<T> Kept<T> {
 }
 
 fn is_old<T>(idle: &Idle<T>, now: &Now) -> bool {
-    now.instant.saturating_duration_since(idle.since) >= KEPT_IDLE
+    now.instant.saturating_duration_since(idle.since) >= BACKEND_IDLE_TIMEOUT
 }
 
 #[cfg(test)]
@@ -130,7 +134,7 @@ mod tests {
 
     #[test]
     fn newest_first_and_each_to_its_own_back_end() {
-        let (mut kept, now) = (Kept::new(), start());
+        let (mut kept, now) = (IdlePool::new(), start());
         for (port, name) in [(1, "a"), (1, "b"), (2, "c")] {
             assert_eq!(kept.put(backend(port), name, &now), None);
         }
@@ -143,24 +147,24 @@ mod tests {
 
     #[test]
     fn the_oldest_makes_room() {
-        let (mut kept, now) = (Kept::new(), start());
-        for number in 0..KEPT_PER_BACKEND {
+        let (mut kept, now) = (IdlePool::new(), start());
+        for number in 0..IDLE_PER_BACKEND_MAX {
             assert_eq!(kept.put(backend(1), number, &now), None);
         }
         assert_eq!(kept.put(backend(1), 1000, &now), Some(0));
-        assert_eq!(kept.len(), KEPT_PER_BACKEND);
+        assert_eq!(kept.len(), IDLE_PER_BACKEND_MAX);
     }
 
     #[test]
     fn none_is_used_past_its_time_and_none_is_lost() {
-        let (mut kept, now) = (Kept::new(), start());
+        let (mut kept, now) = (IdlePool::new(), start());
         assert_eq!(kept.next_expiry(), None);
         assert_eq!(kept.put(backend(1), "old", &now), None);
         let later = now.after(Duration::from_secs(1));
         assert_eq!(kept.put(backend(2), "new", &later), None);
-        assert_eq!(kept.next_expiry(), Some(now.instant + KEPT_IDLE));
+        assert_eq!(kept.next_expiry(), Some(now.instant + BACKEND_IDLE_TIMEOUT));
         assert_eq!(kept.expire(&later), None);
-        let end = now.after(KEPT_IDLE);
+        let end = now.after(BACKEND_IDLE_TIMEOUT);
         assert_eq!(kept.take(backend(1), &end), None);
         assert_eq!(kept.expire(&end), Some("old"));
         assert_eq!(kept.expire(&end), None);
@@ -170,7 +174,7 @@ mod tests {
 
     #[test]
     fn one_that_died_is_found_and_all_are_given_back_at_the_end() {
-        let (mut kept, now) = (Kept::new(), start());
+        let (mut kept, now) = (IdlePool::new(), start());
         for name in ["a", "b", "c"] {
             assert_eq!(kept.put(backend(1), name, &now), None);
         }

@@ -41,8 +41,8 @@ pub const CHECK_ANSWER_BYTES_MAX: usize = 12;
 pub const CHECK_PATH: &str = "/";
 
 /// Idle connections kept to one back end.
-pub const KEPT_PER_BACKEND: usize = 32;
+pub const IDLE_PER_BACKEND_MAX: usize = 32;
 
 /// How long a connection to a back end is kept idle: below [`KEEP_ALIVE`] of our own servers, so
 /// that the back end does not close it under our hands.
-pub const KEPT_IDLE: Duration = Duration::from_secs(4);
+pub const BACKEND_IDLE_TIMEOUT: Duration = Duration::from_secs(4);

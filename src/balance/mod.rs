@@ -45,7 +45,7 @@ use std::time::{Duration, Instant};
 
 use crate::balance::limits::{PASSIVE_FAILURES, PASSIVE_OUT, PASSIVE_WINDOW, RETRIES};
 use crate::protocol::now::Now;
-use crate::protocol::outcome::{Ending, How, Phase, Who};
+use crate::protocol::outcome::{How, Outcome, Phase, Who};
 pub use backend::{Backend, Chosen};
 use backend::{Failures, UP};
 use queue::Limit;
@@ -310,7 +310,7 @@ impl Group {
             log::error!("{}: no descriptor or local port is left to connect to {address}", self.name);
             return;
         }
-        log::warn!("{}: {address} failed: {}", self.name, Ending::new(Who::Backend, how, phase));
+        log::warn!("{}: {address} failed: {}", self.name, Outcome::new(Who::Backend, how, phase));
         if self.failed(backend, now) {
             log::error!("{}: {address} is out for {} s", self.name, PASSIVE_OUT.as_secs());
         }

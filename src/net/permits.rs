@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// Counts the open connections of one role. Clones count together.
 #[derive(Clone, Debug)]
-pub struct OpenConnections {
+pub struct Permits {
     shared: Arc<Shared>,
 }
 
@@ -25,30 +25,28 @@ struct Counts {
 
 /// One open connection, counted until it is dropped: no way out of a connection's life misses it.
 #[derive(Debug)]
-pub struct Place {
+pub struct Permit {
     shared: Arc<Shared>,
 }
 
-impl OpenConnections {
+impl Permits {
     /// None open, and never more than `most`.
-    pub fn new(most: usize) -> OpenConnections {
-        OpenConnections {
-            shared: Arc::new(Shared { most, counts: Mutex::default(), changed: Condvar::new() }),
-        }
+    pub fn new(most: usize) -> Permits {
+        Permits { shared: Arc::new(Shared { most, counts: Mutex::default(), changed: Condvar::new() }) }
     }
 
-    /// A place for one more, or `None` if all are taken.
-    pub fn take(&self) -> Option<Place> {
+    /// A permit for one more, or `None` if all are taken.
+    pub fn take(&self) -> Option<Permit> {
         let mut counts = self.shared.counts();
         if counts.open == self.shared.most {
             return None;
         }
         counts.open += 1;
-        Some(Place { shared: Arc::clone(&self.shared) })
+        Some(Permit { shared: Arc::clone(&self.shared) })
     }
 
-    /// A place for one who may or may not come: `None` once half are taken.
-    pub fn take_spare(&self) -> Option<Place> {
+    /// A permit for one who may or may not come: `None` once half are taken.
+    pub fn take_spare(&self) -> Option<Permit> {
         let is_roomy = self.count() < self.shared.most / 2;
         if is_roomy { self.take() } else { None }
     }
@@ -95,7 +93,7 @@ impl Shared {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut counts = self.shared.counts();
         counts.open -= 1;
@@ -111,24 +109,24 @@ mod tests {
 
     #[test]
     fn places_are_bounded_and_come_back() {
-        let open = OpenConnections::new(1);
-        let place = open.take().unwrap();
+        let open = Permits::new(1);
+        let permit = open.take().unwrap();
         assert!(open.take().is_none());
         assert_eq!(open.wait_until_none(Instant::now()), 1);
         let waiting = std::thread::spawn({
             let open = open.clone();
             move || open.wait_until_none(Instant::now() + Duration::from_secs(20))
         });
-        drop(place);
+        drop(permit);
         assert_eq!(waiting.join().unwrap(), 0);
         assert!(open.take().is_some());
     }
 
     #[test]
     fn who_may_not_come_takes_no_place_that_others_may_need() {
-        let open = OpenConnections::new(4);
-        let places: Vec<_> = std::iter::from_fn(|| open.take_spare()).collect();
-        assert_eq!((places.len(), open.count()), (2, 2));
+        let open = Permits::new(4);
+        let permits: Vec<_> = std::iter::from_fn(|| open.take_spare()).collect();
+        assert_eq!((permits.len(), open.count()), (2, 2));
         assert!(open.take().is_some());
     }
 }

@@ -62,7 +62,7 @@ pub fn listen(_has_file: bool) -> io::Result<(Shutdown, Hangups)> {
 #[cfg(unix)]
 fn end(shutdown: &Shutdown, signal: &str) {
     if shutdown.is_draining() {
-        log::warn!("{signal} again: ending at once");
+        log::warn!("{signal} again: outcome at once");
         log::logger().flush();
         std::process::exit(1);
     }

@@ -11,7 +11,7 @@ use super::relay::RelayConnection;
 use super::socket::Socket;
 use super::{Around, CALLS_A_TURN, Connection, Side, Turn, reactor};
 use crate::app::service::{Offer, Service, Upkeep};
-use crate::balance::idle_pool::Kept;
+use crate::balance::idle_pool::IdlePool;
 use crate::net::connect::{self, ConnectError};
 use crate::net::{clock, io};
 use crate::protocol::exchange::{Exchange, Gateway};
@@ -74,7 +74,7 @@ struct Exchanging {
 impl Connection for GatewayConnection {
     type Shared = Shared;
     /// Idle connections to back ends, for whichever connection of this loop needs one next.
-    type Local = Kept<Socket>;
+    type Local = IdlePool<Socket>;
 
     fn accept(shared: &Shared, client: Socket, peer: SocketAddr, now: &Now) -> Self {
         let Shared { role, gateway, timeouts, proxies, upkeep } = shared;
@@ -128,11 +128,11 @@ impl Connection for GatewayConnection {
         }
     }
 
-    fn drop_idle(kept: &mut Kept<Socket>, backend: usize) {
+    fn drop_idle(kept: &mut IdlePool<Socket>, backend: usize) {
         kept.remove_any(|socket| reactor::backend_place(socket.token()) == backend);
     }
 
-    fn tidy(kept: &mut Kept<Socket>, owners: &mut Owners, now: &Now) {
+    fn tidy(kept: &mut IdlePool<Socket>, owners: &mut Owners, now: &Now) {
         while let Some(old) = kept.expire(now) {
             owners.remove(reactor::backend_place(old.token()));
         }
@@ -226,7 +226,7 @@ impl Exchanging {
         let now = around.now;
         let bell = || around.bells.bell(around.place);
         let Some(choice) = self.exchange.choose_backend(&now, bell) else { return };
-        let kept = if choice.may_reuse { take_kept(around, choice.address) } else { None };
+        let kept = if choice.may_reuse { take_idle(around, choice.address) } else { None };
         if let Some(socket) = kept {
             around.owners.set(reactor::backend_place(socket.token()), Owner::Connection(around.place));
             self.backend = Some((choice.address, socket));
@@ -336,7 +336,7 @@ impl Exchanging {
 /// The newest kept connection to `backend` that is as it was left; the others are closed. Of one that
 /// was read to its last byte the poller tells whatever came since, a turn late at most: that is as much
 /// as a look would know a moment from now, and who may be given a kept connection may ask again.
-fn take_kept(around: &mut Around<'_, GatewayConnection>, backend: SocketAddr) -> Option<Socket> {
+fn take_idle(around: &mut Around<'_, GatewayConnection>, backend: SocketAddr) -> Option<Socket> {
     loop {
         let socket = around.local.take(backend, &around.now)?;
         if !socket.can_read() || io::is_quiet(&socket) {

@@ -45,7 +45,7 @@ use mio::event::Event;
 
 use crate::app::service::{Offer, Service};
 use crate::app::settings::Settings;
-use crate::net::permits::OpenConnections;
+use crate::net::permits::Permits;
 use crate::net::reloadable::Live;
 use crate::net::shutdown::Shutdown;
 use crate::protocol::now::Now;
@@ -152,7 +152,7 @@ fn run<C: Connection>(
 ) -> io::Result<()> {
     // The service was looked at to choose this kind of connection.
     let Some(shared) = shared else { return Err(io::Error::other("the service is of another kind")) };
-    let open = OpenConnections::new(settings.connections_max);
+    let open = Permits::new(settings.connections_max);
     let pollers = (0..settings.loops).map(|_| reactor::poller()).collect::<io::Result<Vec<_>>>()?;
     let tills = Arc::new(Tills::new(pollers.iter().map(|(_, bells)| Arc::clone(bells)).collect()));
     let mut loops = Vec::new();

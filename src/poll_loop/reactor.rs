@@ -19,7 +19,7 @@ use super::socket::Socket;
 use super::{Around, Connection, Side, Turn};
 use crate::app::settings::Settings;
 use crate::net::clock;
-use crate::net::permits::{OpenConnections, Place};
+use crate::net::permits::{Permit, Permits};
 use crate::net::reloadable::Live;
 use crate::net::shutdown::Shutdown;
 use crate::net::timers::Timers;
@@ -52,7 +52,7 @@ pub(crate) struct Reactor<C: Connection> {
     listeners: Listeners,
     shared: Live<C::Shared>,
     local: C::Local,
-    open: OpenConnections,
+    open: Permits,
     shutdown: Shutdown,
     drain: Duration,
     connections: Places<Entry<C>>,
@@ -67,7 +67,7 @@ pub(crate) struct Reactor<C: Connection> {
 struct Entry<C> {
     connection: Box<C>,
     is_due: bool,
-    _place: Place,
+    _permit: Permit,
 }
 
 /// A poller for a loop, and the bells that wake it, to be held for as long as the loop runs.
@@ -83,7 +83,7 @@ impl<C: Connection> Reactor<C> {
         (poll, bells): (Poll, Arc<Bells>),
         shared: Live<C::Shared>,
         listeners: Listeners,
-        open: OpenConnections,
+        open: Permits,
         settings: &Settings,
         shutdown: &Shutdown,
     ) -> impl FnOnce() -> Reactor<C> + Send + use<C> {
@@ -190,7 +190,7 @@ impl<C: Connection> Reactor<C> {
     fn accept(&mut self, number: usize, events: usize, now: &Now) {
         for _ in 0..self.listeners.allowance(events) {
             // The place comes first: a client that has none waits in the kernel's backlog, not in ours.
-            let Some(place) = self.open.take() else {
+            let Some(permit) = self.open.take() else {
                 let why = format_args!("all {} connections are open", self.open.most());
                 return self.listeners.pause(self.poll.registry(), now, why);
             };
@@ -199,7 +199,7 @@ impl<C: Connection> Reactor<C> {
             };
             let client = Socket::new(client, token(Side::Client, self.connections.next()));
             let connection = Box::new(C::accept(&self.shared.get(), client, peer, now));
-            let slot = self.connections.add(Entry { connection, is_due: false, _place: place });
+            let slot = self.connections.add(Entry { connection, is_due: false, _permit: permit });
             self.make_due(slot);
             let (mine, all) = (self.connections.len(), self.open.count());
             self.listeners.client_accepted(mine, all, self.poll.registry(), now);

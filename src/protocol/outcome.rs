@@ -63,7 +63,7 @@ pub enum Phase {
 
 /// The end of a connection or exchange; shown as one phrase, such as `client reset in answer body`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Ending {
+pub struct Outcome {
     /// Whose doing it was.
     pub who: Who,
     /// What happened.
@@ -72,10 +72,10 @@ pub struct Ending {
     pub phase: Phase,
 }
 
-impl Ending {
+impl Outcome {
     /// Puts the three together.
-    pub const fn new(who: Who, how: How, phase: Phase) -> Ending {
-        Ending { who, how, phase }
+    pub const fn new(who: Who, how: How, phase: Phase) -> Outcome {
+        Outcome { who, how, phase }
     }
 
     /// True if the peer got all it was owed: nothing to warn about.
@@ -84,7 +84,7 @@ impl Ending {
     }
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.how == How::Finished {
             return f.write_str("finished");

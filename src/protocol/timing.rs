@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use crate::observe::log::Closing;
 use crate::protocol::now::Now;
-use crate::protocol::outcome::Ending;
+use crate::protocol::outcome::Outcome;
 
 /// The moments and counts of one exchange (or of one relay, from accept to close).
 #[derive(Clone, Copy, Debug)]
-pub struct Account {
+pub struct Timing {
     /// When it began: accept for a connection, the first byte of the head for a later request.
     pub began: Instant,
     /// When a worker or loop first looked at it; before that it stood in a queue.
@@ -32,10 +32,10 @@ pub struct Account {
     pub bytes_out: u64,
 }
 
-impl Account {
+impl Timing {
     /// An exchange that began at `began` and is taken up now.
-    pub fn open(began: Instant, now: &Now) -> Account {
-        Account {
+    pub fn open(began: Instant, now: &Now) -> Timing {
+        Timing {
             began,
             taken_up: now.instant,
             waited: Duration::ZERO,
@@ -66,7 +66,7 @@ impl Account {
     }
 
     /// The closing line's times and counts; back end, request and status are the caller's to add.
-    pub fn closing<'a>(&self, role: &'a str, client: SocketAddr, ending: Ending, now: &Now) -> Closing<'a> {
+    pub fn closing<'a>(&self, role: &'a str, client: SocketAddr, outcome: Outcome, now: &Now) -> Closing<'a> {
         let since = |from: Option<Instant>, to: Option<Instant>| -> Option<Duration> {
             Some(to?.saturating_duration_since(from?))
         };
@@ -83,7 +83,7 @@ impl Account {
             first: since(Some(self.began), self.first_byte),
             total: now.instant.saturating_duration_since(self.began),
             retries: self.retries,
-            ending,
+            outcome,
         }
     }
 }

@@ -11,7 +11,7 @@ use super::queue::Queue;
 use super::{Connection, Turn, lot::Parker};
 use crate::net::accept::AcceptError;
 use crate::net::clock;
-use crate::net::permits::OpenConnections;
+use crate::net::permits::Permits;
 use crate::net::reloadable::Live;
 use crate::net::shutdown::Shutdown;
 
@@ -24,7 +24,7 @@ pub(crate) fn start<C: Connection>(
     number: usize,
     door: Arc<Door>,
     pool: &Pool<C>,
-    open: &OpenConnections,
+    open: &Permits,
     shutdown: &Shutdown,
 ) -> io::Result<JoinHandle<()>> {
     let closes = Arc::clone(&door);
@@ -47,7 +47,7 @@ struct Acceptor<C: Connection> {
     parker: Parker<C>,
     shared: Live<C::Shared>,
     crowd: Arc<Crowd>,
-    open: OpenConnections,
+    open: Permits,
     shutdown: Shutdown,
 }
 
@@ -55,8 +55,8 @@ impl<C: Connection> Acceptor<C> {
     fn run(&self) {
         let mut told = false;
         while self.door.wait_until_unattended() {
-            // The place comes first: a client that has none waits in the kernel's backlog, not in ours.
-            let Some(place) = self.open.take() else {
+            // The permit comes first: a client that has none waits in the kernel's backlog, not in ours.
+            let Some(permit) = self.open.take() else {
                 if !std::mem::replace(&mut told, true) {
                     log::warn!("all {} connections are open: accepting pauses", self.open.most());
                 }
@@ -66,7 +66,7 @@ impl<C: Connection> Acceptor<C> {
             match self.door.accept() {
                 Ok((client, peer)) => {
                     told = false;
-                    self.enqueue(Accepted { client, peer, at: clock::now().instant, place });
+                    self.enqueue(Accepted { client, peer, at: clock::now().instant, permit });
                 }
                 Err(_) if self.shutdown.is_draining() => {}
                 Err(error) => match AcceptError::of(&error) {
@@ -75,12 +75,12 @@ impl<C: Connection> Acceptor<C> {
                         if !std::mem::replace(&mut told, true) {
                             log::error!("accepting pauses until a connection closes: {error}");
                         }
-                        drop(place);
+                        drop(permit);
                         self.open.wait_for_close(PAUSE);
                     }
                     AcceptError::Fatal => {
                         log::error!("accepting failed: {error}");
-                        drop(place);
+                        drop(permit);
                         self.open.wait_for_close(PAUSE);
                     }
                 },
@@ -108,14 +108,14 @@ impl<C: Connection> Acceptor<C> {
     }
 
     /// Answers 503 at once, from this thread: it may look, never wait.
-    fn refuse(&self, Accepted { client, peer, at, place }: Accepted) {
+    fn refuse(&self, Accepted { client, peer, at, permit }: Accepted) {
         log::warn!("the queue is full: {peer} is answered 503");
         let now = clock::now();
         let mut connection = Box::new(C::accept(&self.shared.get(), client, peer, at, &now));
         connection.refuse(&now);
         match connection.serve(&Patience::none(&self.crowd)) {
             Turn::Done => {}
-            Turn::Park => self.parker.park(Parked { connection, place }),
+            Turn::Park => self.parker.park(Parked { connection, permit }),
         }
     }
 }

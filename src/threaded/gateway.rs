@@ -10,7 +10,7 @@ use super::relay::RelayConnection;
 use super::socket::{self, Socket};
 use super::{Connection, Turn};
 use crate::app::service::{Offer, Service, Upkeep};
-use crate::balance::idle_pool::Kept;
+use crate::balance::idle_pool::IdlePool;
 use crate::net::{clock, connect, io};
 use crate::protocol::exchange::{Exchange, Gateway};
 use crate::protocol::interest::Wants;
@@ -30,12 +30,12 @@ pub(crate) struct Shared {
     /// A kept connection draws back ends for as long as it lives: they are kept known for it.
     pub(crate) _upkeep: Arc<Upkeep>,
     /// Idle connections to back ends, for whichever worker needs one next.
-    pub(crate) kept: Arc<Mutex<Kept<Socket>>>,
+    pub(crate) kept: Arc<Mutex<IdlePool<Socket>>>,
 }
 
 impl Shared {
     /// What is offered, with the stock of kept connections; `None` if that is no gateway.
-    pub(crate) fn of(offer: &Offer, kept: &Arc<Mutex<Kept<Socket>>>) -> Option<Shared> {
+    pub(crate) fn of(offer: &Offer, kept: &Arc<Mutex<IdlePool<Socket>>>) -> Option<Shared> {
         let Service::Gateway(gateway) = &offer.service else { return None };
         Some(Shared {
             role: offer.role,
@@ -47,13 +47,13 @@ impl Shared {
         })
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept<Socket>> {
+    fn kept(&self) -> MutexGuard<'_, IdlePool<Socket>> {
         // A list of sockets is whole even if a thread panicked beside it.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The newest kept connection to `backend` that is as it was left; the others are closed.
-    fn take_kept(&self, backend: SocketAddr, now: &Now) -> Option<Socket> {
+    fn take_idle(&self, backend: SocketAddr, now: &Now) -> Option<Socket> {
         loop {
             // The lock is let go before a socket is looked at or closed.
             let socket = self.kept().take(backend, now)?;
@@ -300,7 +300,7 @@ impl Exchanging {
             waker
         };
         let Some(choice) = self.exchange.choose_backend(now, bell) else { return };
-        let kept = if choice.may_reuse { shared.take_kept(choice.address, now) } else { None };
+        let kept = if choice.may_reuse { shared.take_idle(choice.address, now) } else { None };
         if let Some(socket) = kept {
             self.backend = Some((choice.address, socket));
             self.exchange.connected(true, now);

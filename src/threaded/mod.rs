@@ -41,7 +41,7 @@ use std::time::Instant;
 use crate::app::service::{Offer, Service};
 use crate::app::settings::Settings;
 use crate::net::clock;
-use crate::net::permits::OpenConnections;
+use crate::net::permits::Permits;
 use crate::net::reloadable::Live;
 use crate::net::shutdown::Shutdown;
 use crate::protocol::interest::Wants;
@@ -135,7 +135,7 @@ fn run<C: Connection>(
 ) -> io::Result<()> {
     // The service was looked at to choose this kind of connection.
     let Some(shared) = shared else { return Err(io::Error::other("the service is of another kind")) };
-    let open = OpenConnections::new(settings.connections_max);
+    let open = Permits::new(settings.connections_max);
     let count = listeners.len();
     let door = |listener| Arc::new(Door::new(listener, settings.workers, count));
     let doors: Vec<_> = listeners.into_iter().map(door).collect();

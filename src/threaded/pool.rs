@@ -23,7 +23,7 @@ use super::{Connection, Turn};
 use crate::app::settings::Settings;
 use crate::net::clock;
 use crate::net::listen::ACCEPTED_READ_TIMEOUT;
-use crate::net::permits::{OpenConnections, Place};
+use crate::net::permits::{Permit, Permits};
 use crate::net::reloadable::Live;
 use crate::net::shutdown::Shutdown;
 use crate::protocol::buffer;
@@ -33,13 +33,13 @@ use crate::protocol::now::Now;
 /// have a worker to itself.
 pub(crate) const TICK: Duration = ACCEPTED_READ_TIMEOUT;
 
-/// A client that was accepted, and its place among the open ones.
+/// A client that was accepted, and its permit among the open ones.
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) client: TcpStream,
     pub(crate) peer: SocketAddr,
     pub(crate) at: Instant,
-    pub(crate) place: Place,
+    pub(crate) permit: Permit,
 }
 
 /// What workers take from the queue.
@@ -54,7 +54,7 @@ pub(crate) enum Work<C> {
 pub(crate) struct Parked<C> {
     /// On the heap: it changes hands often.
     pub(crate) connection: Box<C>,
-    pub(crate) place: Place,
+    pub(crate) permit: Permit,
 }
 
 /// The pool of one role.
@@ -144,7 +144,7 @@ impl<C: Connection> Pool<C> {
     pub(crate) fn start(
         shared: Live<C::Shared>,
         doors: &[Arc<Door>],
-        open: &OpenConnections,
+        open: &Permits,
         settings: &Settings,
         shutdown: &Shutdown,
     ) -> io::Result<Pool<C>> {
@@ -215,7 +215,7 @@ fn name_thread(number: usize) {
 
 struct Worker<C: Connection> {
     door: Option<Arc<Door>>,
-    open: OpenConnections,
+    open: Permits,
     queue: Arc<Queue<Work<C>>>,
     shared: Live<C::Shared>,
     crowd: Arc<Crowd>,
@@ -243,21 +243,21 @@ impl<C: Connection> Worker<C> {
 
     /// Waits at the door a moment, if it may.
     fn accept(&self, idle: usize) -> Option<Accepted> {
-        let place = self.open.take_spare()?;
+        let permit = self.open.take_spare()?;
         let (client, peer) = self.door.as_ref()?.accept_as_worker(idle)?;
-        Some(Accepted { client, peer, at: clock::now().instant, place })
+        Some(Accepted { client, peer, at: clock::now().instant, permit })
     }
 
     fn serve(&self, work: Work<C>) {
-        let (mut connection, place) = match work {
-            Work::Back(Parked { connection, place }) => (connection, place),
-            Work::Fresh(Accepted { client, peer, at, place }) => {
-                (Box::new(C::accept(&self.shared.get(), client, peer, at, &clock::now())), place)
+        let (mut connection, permit) = match work {
+            Work::Back(Parked { connection, permit }) => (connection, permit),
+            Work::Fresh(Accepted { client, peer, at, permit }) => {
+                (Box::new(C::accept(&self.shared.get(), client, peer, at, &clock::now())), permit)
             }
         };
         match connection.serve(&Patience::new(&self.crowd)) {
             Turn::Done => {}
-            Turn::Park => self.parker.park(Parked { connection, place }),
+            Turn::Park => self.parker.park(Parked { connection, permit }),
         }
     }
 }

@@ -165,8 +165,8 @@ fn fields(
     }
     each("total_ms", Field::Bare(&Milliseconds(closing.total)))?;
     each("retries", Field::Bare(&closing.retries))?;
-    each("clean", Field::Bare(&closing.ending.is_clean()))?;
-    each("ending", Field::Text(&closing.ending))
+    each("clean", Field::Bare(&closing.outcome.is_clean()))?;
+    each("outcome", Field::Text(&closing.outcome))
 }
 
 /// A duration in milliseconds, to the microsecond.
@@ -236,7 +236,7 @@ impl<'kvs> VisitSource<'kvs> for JsonPairs<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::outcome::{Ending, How, Phase, Who};
+    use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
     const STAMP: Stamp = Stamp::at(1_795_379_473_123);
 
@@ -274,7 +274,7 @@ mod tests {
             first: Some(Duration::from_micros(1200)),
             total: Duration::from_secs(2),
             retries: 1,
-            ending: Ending::new(Who::Client, How::Reset, Phase::AnswerBody),
+            outcome: Outcome::new(Who::Client, How::Reset, Phase::AnswerBody),
         }
     }
 
@@ -305,7 +305,7 @@ mod tests {
         let event = Event::Closed(&closing);
         let shown = "closed role=lb-threaded client=127.0.0.1:22530 backend=[::1]:9001 \
              request=\"GET /\\\"x\\\"\\u0007\" status=200 bytes_in=12 bytes_out=3000000000 queue_ms=0.007 \
-             first_ms=1.200 total_ms=2000.000 retries=1 clean=false ending=\"client reset in answer body\"";
+             first_ms=1.200 total_ms=2000.000 retries=1 clean=false outcome=\"client reset in answer body\"";
         assert_eq!(line(Format::Text, &event), format!("INFO  {shown}"));
         assert_eq!(line(Format::Seed, &event), format!("INFO:root:{shown}"));
         assert_eq!(
@@ -313,7 +313,7 @@ mod tests {
             "{\"level\":\"info\",\"event\":\"closed\",\"role\":\"lb-threaded\",\"client\":\"127.0.0.1:22530\",\
              \"backend\":\"[::1]:9001\",\"request\":\"GET /\\\"x\\\"\\u0007\",\"status\":200,\"bytes_in\":12,\
              \"bytes_out\":3000000000,\"queue_ms\":0.007,\"first_ms\":1.200,\"total_ms\":2000.000,\
-             \"retries\":1,\"clean\":false,\"ending\":\"client reset in answer body\"}"
+             \"retries\":1,\"clean\":false,\"outcome\":\"client reset in answer body\"}"
         );
     }
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use log::{Level, LevelFilter, Metadata, Record, log_enabled};
 
-use crate::protocol::outcome::Ending;
+use crate::protocol::outcome::Outcome;
 use line::Event;
 use writer::{Target, Writer};
 
@@ -77,7 +77,7 @@ pub struct Closing<'a> {
     /// Back ends tried in vain before.
     pub retries: u32,
     /// Who ended it, how, and in which phase.
-    pub ending: Ending,
+    pub outcome: Outcome,
 }
 
 /// Tells of a new client, in the course's words.

@@ -10,7 +10,7 @@ use crate::protocol::http::framing::{self, Framing};
 use crate::protocol::http::head::{FieldSpace, HeadScan, ResponseHead, Scan};
 use crate::protocol::limits::INTERIM_ANSWERS_MAX;
 use crate::protocol::now::Now;
-use crate::protocol::outcome::{Ending, How, Phase, Who};
+use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
 /// The answer being passed on.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) enum Answer {
         backend_keeps: bool,
     },
     /// All of it was read, or made by ourselves; once the client's output is empty it is out.
-    Out { status: u16, backend: Option<SocketAddr>, ending: Ending },
+    Out { status: u16, backend: Option<SocketAddr>, outcome: Outcome },
 }
 
 impl Default for Answer {
@@ -89,7 +89,7 @@ impl Exchange {
         }
         self.backend_input.filled(count);
         if count > 0 {
-            self.account.first_byte.get_or_insert(now.instant);
+            self.timing.first_byte.get_or_insert(now.instant);
             return self.pass_on(now);
         }
         match &mut self.answer {
@@ -98,7 +98,7 @@ impl Exchange {
                 *backend_keeps = false;
                 match reader.close() {
                     Ok(()) => self.pass_on(now),
-                    Err(_) => self.cut(Ending::new(Who::Backend, How::Closed, Phase::AnswerBody)),
+                    Err(_) => self.cut(Outcome::new(Who::Backend, How::Closed, Phase::AnswerBody)),
                 }
             }
             Answer::Out { .. } => {}
@@ -114,7 +114,7 @@ impl Exchange {
     /// itself to blame, and must neither reach all of them nor take them out.
     pub fn backend_failed(&mut self, how: How, now: &Now) {
         if self.answer.has_begun() {
-            return self.cut(Ending::new(Who::Backend, how, Phase::AnswerBody));
+            return self.cut(Outcome::new(Who::Backend, how, Phase::AnswerBody));
         }
         let silent = self.backend_input.is_empty();
         let may_be_repeated = silent && self.request.may_be_repeated();
@@ -132,8 +132,8 @@ impl Exchange {
             return self.try_next(now);
         }
         let sentence = "The back end closed the connection before it answered.";
-        let ending = Ending::new(Who::Backend, how, Phase::AnswerHead);
-        self.answer_error(502, "connection_terminated", sentence, ending, now);
+        let outcome = Outcome::new(Who::Backend, how, Phase::AnswerHead);
+        self.answer_error(502, "connection_terminated", sentence, outcome, now);
     }
 
     /// Bytes for the client: heads, and the body as far as it is here.
@@ -154,7 +154,7 @@ impl Exchange {
         {
             *ready -= of_body;
             self.backend_input.consume(of_body);
-            self.account.bytes_out += of_body as u64;
+            self.timing.bytes_out += of_body as u64;
         }
         self.pass_on(now);
     }
@@ -219,7 +219,7 @@ impl Exchange {
         let backend_keeps = head.keeps_alive();
         let before = self.client_output.len();
         rules.response(&head, framing, connection, self.request.version, &mut self.client_output)?;
-        self.account.bytes_out += (self.client_output.len() - before) as u64;
+        self.timing.bytes_out += (self.client_output.len() - before) as u64;
         self.answer = Answer::Body {
             status,
             backend,
@@ -255,9 +255,9 @@ impl Exchange {
     fn answer_is_nonsense(&mut self, fault: &'static str, now: &Now) {
         ::log::warn!("{} answered nonsense: {fault}", self.backend_name());
         self.report_failure(How::Malformed, Phase::AnswerHead, now);
-        let ending = Ending::new(Who::Backend, How::Malformed, Phase::AnswerHead);
+        let outcome = Outcome::new(Who::Backend, How::Malformed, Phase::AnswerHead);
         let sentence = "The back end's answer breaks the rules of HTTP.";
-        self.answer_error(502, "http_protocol_error", sentence, ending, now);
+        self.answer_error(502, "http_protocol_error", sentence, outcome, now);
     }
 
     /// Follows the body as far as its bytes are here, and lets go of the back end at its end.
@@ -286,7 +286,7 @@ impl Exchange {
                 Err(_) => {
                     ::log::warn!("{} broke its own chunked framing", self.backend_name());
                     self.report_failure(How::Malformed, Phase::AnswerBody, now);
-                    return self.cut(Ending::new(Who::Backend, How::Malformed, Phase::AnswerBody));
+                    return self.cut(Outcome::new(Who::Backend, How::Malformed, Phase::AnswerBody));
                 }
             }
         }
@@ -303,8 +303,8 @@ impl Exchange {
         }
         self.give_request_up();
         if ready == 0 {
-            let ending = Ending::new(Who::Us, How::Finished, Phase::AnswerBody);
-            self.answer = Answer::Out { status, backend, ending };
+            let outcome = Outcome::new(Who::Us, How::Finished, Phase::AnswerBody);
+            self.answer = Answer::Out { status, backend, outcome };
             self.backend_input.clear();
         }
     }

@@ -6,7 +6,7 @@ use super::{Exchange, Link, State};
 use crate::protocol::http::Refusal;
 use crate::protocol::limits::CLIENT_WATCH_AFTER;
 use crate::protocol::now::Now;
-use crate::protocol::outcome::{Ending, How, Phase, Who};
+use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
 impl Exchange {
     /// When [`expired`](Exchange::expired) is to be called if nothing happens before.
@@ -46,7 +46,7 @@ impl Exchange {
         }
         match self.state {
             State::Head if self.reader.is_idle() => {
-                self.state = State::Over(Ending::new(Who::Client, How::TimedOut, Phase::Idle));
+                self.state = State::Over(Outcome::new(Who::Client, How::TimedOut, Phase::Idle));
             }
             State::Head => {
                 let refusal = Refusal::new(408, "The request head took too long.");
@@ -54,9 +54,9 @@ impl Exchange {
             }
             State::Exchanging => self.exchange_expired(now),
             State::Tunnel => {
-                self.state = State::Over(Ending::new(Who::Client, How::TimedOut, Phase::AnswerHead))
+                self.state = State::Over(Outcome::new(Who::Client, How::TimedOut, Phase::AnswerHead))
             }
-            State::Linger(_, ending) | State::Over(ending) => self.state = State::Over(ending),
+            State::Linger(_, outcome) | State::Over(outcome) => self.state = State::Over(outcome),
         }
     }
 
@@ -74,14 +74,20 @@ impl Exchange {
         let client_is_slow = self.wants().write_client;
         if self.answer.has_begun() || client_is_slow {
             let who = if client_is_slow { Who::Client } else { Who::Backend };
-            return self.cut(Ending::new(who, How::TimedOut, Phase::AnswerBody));
+            return self.cut(Outcome::new(who, How::TimedOut, Phase::AnswerBody));
         }
         if self.request.wants_bytes() && !self.has_backend_output() {
             let refusal = Refusal::new(408, "The request body took too long.");
             return self.refuse(refusal, How::TimedOut, Phase::RequestBody, now);
         }
         self.report_failure(How::TimedOut, Phase::AnswerHead, now);
-        let ending = Ending::new(Who::Backend, How::TimedOut, Phase::AnswerHead);
-        self.answer_error(504, "http_response_timeout", "The back end took too long to answer.", ending, now);
+        let outcome = Outcome::new(Who::Backend, How::TimedOut, Phase::AnswerHead);
+        self.answer_error(
+            504,
+            "http_response_timeout",
+            "The back end took too long to answer.",
+            outcome,
+            now,
+        );
     }
 }

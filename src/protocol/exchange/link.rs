@@ -9,7 +9,7 @@ use super::Exchange;
 use crate::balance::{Chosen, Group, Pick, Ticket, Turn};
 use crate::observe::log;
 use crate::protocol::now::Now;
-use crate::protocol::outcome::{Ending, How, Phase, Who};
+use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
 /// The connection to a back end.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Exchange {
             }
             Link::Queued { group, ticket, until } => match ticket.take() {
                 Some((turn, backend)) => {
-                    self.account.has_waited(now);
+                    self.timing.has_waited(now);
                     (group, turn, backend.map_or(Pick::None, Pick::Chosen))
                 }
                 None => {
@@ -99,7 +99,7 @@ impl Exchange {
         match pick {
             Pick::Chosen(backend) => {
                 let address = backend.address;
-                self.account.connecting.get_or_insert(now.instant);
+                self.timing.connecting.get_or_insert(now.instant);
                 let until = now.instant + self.timeouts.connect;
                 self.link = Link::Connecting { group, turn, backend, until };
                 // A connection that began with a PROXY header is this client's alone.
@@ -108,7 +108,7 @@ impl Exchange {
             }
             Pick::Queued(ticket) => {
                 ::log::debug!("{} waits for a back end of {}", self.caller.address(), group.name());
-                self.account.waits(now);
+                self.timing.waits(now);
                 self.link = Link::Queued { group, ticket, until: now.instant + self.timeouts.connect };
             }
             Pick::QueueFull => self.none_has_room(&group, How::Limited, now),
@@ -121,60 +121,60 @@ impl Exchange {
 
     /// The queue for a back end is full, or has taken too long.
     pub(super) fn none_has_room(&mut self, group: &Group, how: How, now: &Now) {
-        let ending = Ending::new(Who::Us, how, Phase::Queue);
-        ::log::warn!("all back ends of {} are full for {}: {ending}", group.name(), self.caller.address());
+        let outcome = Outcome::new(Who::Us, how, Phase::Queue);
+        ::log::warn!("all back ends of {} are full for {}: {outcome}", group.name(), self.caller.address());
         let sentence = "All back ends are busy; try again soon.";
-        self.answer_error(503, "connection_limit_reached", sentence, ending, now);
+        self.answer_error(503, "connection_limit_reached", sentence, outcome, now);
     }
 
     /// Its turn did not come in time.
     pub(super) fn queue_expired(&mut self, now: &Now) {
         if let Link::Queued { group, .. } = std::mem::replace(&mut self.link, Link::None) {
-            self.account.has_waited(now);
+            self.timing.has_waited(now);
             self.none_has_room(&group, How::TimedOut, now);
         }
     }
 
     fn none_alive(&mut self, group: &Group, now: &Now) {
         ::log::error!("no back end of {} is alive for {}", group.name(), self.caller.address());
-        let ending = Ending::new(Who::Backend, How::Refused, Phase::Connect);
+        let outcome = Outcome::new(Who::Backend, How::Refused, Phase::Connect);
         self.answer_error(
             503,
             "destination_unavailable",
             "No back end is alive; try again soon.",
-            ending,
+            outcome,
             now,
         );
     }
 
     fn none_accepted(&mut self, group: &Group, now: &Now) {
         // The last one tried says it for all.
-        let (status, error, sentence, ending) = match (self.account.connected, self.connect_failure) {
+        let (status, error, sentence, outcome) = match (self.timing.connected, self.connect_failure) {
             (None, How::TimedOut) => (
                 504,
                 "connection_timeout",
                 "No back end accepted the connection in time.",
-                Ending::new(Who::Backend, How::TimedOut, Phase::Connect),
+                Outcome::new(Who::Backend, How::TimedOut, Phase::Connect),
             ),
             (None, _) => (
                 502,
                 "connection_refused",
                 "No back end accepted the connection.",
-                Ending::new(Who::Backend, How::Refused, Phase::Connect),
+                Outcome::new(Who::Backend, How::Refused, Phase::Connect),
             ),
             (Some(_), _) => (
                 502,
                 "connection_terminated",
                 "The back end closed the connection before it answered.",
-                Ending::new(Who::Backend, How::Closed, Phase::AnswerHead),
+                Outcome::new(Who::Backend, How::Closed, Phase::AnswerHead),
             ),
         };
         ::log::error!(
-            "no other back end of {} is left for {}: {ending}",
+            "no other back end of {} is left for {}: {outcome}",
             group.name(),
             self.caller.address()
         );
-        self.answer_error(status, error, sentence, ending, now);
+        self.answer_error(status, error, sentence, outcome, now);
     }
 
     /// True while the chosen back end has not answered the connect yet.
@@ -187,7 +187,7 @@ impl Exchange {
         match std::mem::replace(&mut self.link, Link::None) {
             Link::Connecting { group, turn, backend, .. } => {
                 log::forwarded_to(backend.address);
-                self.account.connected = Some(now.instant);
+                self.timing.connected = Some(now.instant);
                 self.last_progress = now.instant;
                 self.link = Link::Up { group, turn, backend, reused };
             }
@@ -202,15 +202,15 @@ impl Exchange {
             Link::Connecting { group, backend, .. } if how == How::Limited => {
                 group.report_failure(&backend, how, Phase::Connect, now);
                 // Another back end would not help.
-                let ending = Ending::new(Who::Us, how, Phase::Connect);
+                let outcome = Outcome::new(Who::Us, how, Phase::Connect);
                 let sentence = "This gateway can open no more connections at the moment; try again soon.";
-                self.answer_error(503, "proxy_internal_error", sentence, ending, now);
+                self.answer_error(503, "proxy_internal_error", sentence, outcome, now);
             }
             Link::Connecting { group, turn, backend, .. } => {
                 group.report_failure(&backend, how, Phase::Connect, now);
                 self.connect_failure = how;
-                self.account.connected = None;
-                self.account.retries += 1;
+                self.timing.connected = None;
+                self.timing.retries += 1;
                 self.last_progress = now.instant;
                 self.link = Link::Wanted { group, turn: Some(turn), again: None };
             }
@@ -246,7 +246,7 @@ impl Exchange {
     /// idle one is no fault of its.
     pub(super) fn try_again(&mut self, now: &Now) {
         if let Link::Up { group, turn, backend, .. } = std::mem::replace(&mut self.link, Link::None) {
-            self.account.retries += 1;
+            self.timing.retries += 1;
             self.last_progress = now.instant;
             self.request.rewind();
             self.link = Link::Wanted { group, turn: Some(turn), again: Some(backend) };
@@ -256,7 +256,7 @@ impl Exchange {
     /// Sends the request to another back end.
     pub(super) fn try_next(&mut self, now: &Now) {
         if let Link::Up { group, turn, .. } = std::mem::replace(&mut self.link, Link::None) {
-            self.account.retries += 1;
+            self.timing.retries += 1;
             self.last_progress = now.instant;
             self.request.rewind();
             self.link = Link::Wanted { group, turn: Some(turn), again: None };

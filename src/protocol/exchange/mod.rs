@@ -37,12 +37,12 @@ use crate::protocol::http::{Method, Refusal, Version};
 use crate::protocol::interest::Wants;
 use crate::protocol::linger::Linger;
 use crate::protocol::now::Now;
-use crate::protocol::outcome::{Ending, How, Phase, Who};
+use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::proxy_header::Caller;
 use crate::protocol::relay::Relay;
 use crate::protocol::request_line::RequestLine;
 use crate::protocol::timeouts::Timeouts;
-use crate::protocol::timing::Account;
+use crate::protocol::timing::Timing;
 use answer::Answer;
 use link::Link;
 pub use link::{Choice, Release};
@@ -89,7 +89,7 @@ pub struct Exchange {
     /// That has taken so long that the client may have gone.
     watches: bool,
     request_line: RequestLine,
-    account: Account,
+    timing: Timing,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -100,8 +100,8 @@ enum State {
     Exchanging,
     /// Both sides have agreed on another protocol.
     Tunnel,
-    Linger(Linger, Ending),
-    Over(Ending),
+    Linger(Linger, Outcome),
+    Over(Outcome),
 }
 
 impl Exchange {
@@ -138,7 +138,7 @@ impl Exchange {
             awaiting_since: now.instant,
             watches: false,
             request_line: RequestLine::default(),
-            account: Account::open(accepted, now),
+            timing: Timing::open(accepted, now),
         }
     }
 
@@ -193,7 +193,7 @@ impl Exchange {
 
     /// A call on the client's socket failed.
     pub fn client_failed(&mut self) {
-        self.cut(Ending::new(Who::Client, How::Reset, self.phase()));
+        self.cut(Outcome::new(Who::Client, How::Reset, self.phase()));
     }
 
     fn phase(&self) -> Phase {
@@ -204,7 +204,7 @@ impl Exchange {
             State::Exchanging if self.request.wants_bytes() => Phase::RequestBody,
             State::Exchanging if !self.answer.has_begun() => Phase::AnswerHead,
             State::Exchanging | State::Tunnel => Phase::AnswerBody,
-            State::Linger(_, ending) | State::Over(ending) => ending.phase,
+            State::Linger(_, outcome) | State::Over(outcome) => outcome.phase,
         }
     }
 
@@ -212,13 +212,13 @@ impl Exchange {
     pub fn drain(&mut self) {
         self.draining = true;
         if matches!(self.state, State::Head) && self.reader.is_idle() {
-            self.state = State::Over(Ending::new(Who::Us, How::Drained, Phase::Idle));
+            self.state = State::Over(Outcome::new(Who::Us, How::Drained, Phase::Idle));
         }
     }
 
     /// The time for finishing is over.
     pub fn drained(&mut self) {
-        self.cut(Ending::new(Who::Us, How::Drained, self.phase()));
+        self.cut(Outcome::new(Who::Us, How::Drained, self.phase()));
     }
 
     /// Answers 503 and closes: there is no worker for this connection.
@@ -236,8 +236,8 @@ impl Exchange {
             Link::Up { group, backend, .. } => (group, Some(backend)),
             _ => (Arc::new(Group::new("tunnel", Vec::new())), None),
         };
-        let ending = Ending::new(Who::Us, How::Finished, Phase::AnswerHead);
-        self.log_exchange(Some(101), backend.as_ref().map(|backend| backend.address), ending, now);
+        let outcome = Outcome::new(Who::Us, How::Finished, Phase::AnswerHead);
+        self.log_exchange(Some(101), backend.as_ref().map(|backend| backend.address), outcome, now);
         let buffers = [std::mem::take(&mut self.client_input), std::mem::take(&mut self.backend_input)];
         Relay::join(self.role, self.caller.address(), (group, backend), self.timeouts, buffers, now)
     }
@@ -254,23 +254,23 @@ impl Exchange {
 
     /// Writes the closing line of an exchange that did not come to its own end.
     pub fn finish(&mut self, now: &Now) {
-        if let State::Over(ending) = self.state
+        if let State::Over(outcome) = self.state
             && !self.request_line.is_empty()
         {
-            self.log_exchange(self.answer.status(), self.backend_address(), ending, now);
+            self.log_exchange(self.answer.status(), self.backend_address(), outcome, now);
         }
     }
 
     /// Ends everything here and now; what was begun stays unfinished and is seen to be so.
-    fn cut(&mut self, ending: Ending) {
+    fn cut(&mut self, outcome: Outcome) {
         self.state = State::Over(match self.state {
             // The last answer is out: nothing is cut.
-            State::Linger(_, ending) | State::Over(ending) => ending,
+            State::Linger(_, outcome) | State::Over(outcome) => outcome,
             _ => {
-                if ending.phase == Phase::RequestHead {
+                if outcome.phase == Phase::RequestHead {
                     self.request_line.set_if_empty("-"); // never whole, and told all the same
                 }
-                ending
+                outcome
             }
         });
     }
@@ -281,12 +281,12 @@ impl Exchange {
         self.request_line.set_if_empty("-");
         self.request.abandon();
         self.request.keep = false;
-        let ending = Ending::new(Who::Client, how, phase);
-        self.answer_error(refusal.status, "http_request_error", refusal.reason, ending, now);
+        let outcome = Outcome::new(Who::Client, how, phase);
+        self.answer_error(refusal.status, "http_request_error", refusal.reason, outcome, now);
     }
 
     /// Answers by ourselves instead of a back end; the back end's connection, if any, is dropped.
-    fn answer_error(&mut self, status: u16, error: &str, sentence: &str, ending: Ending, now: &Now) {
+    fn answer_error(&mut self, status: u16, error: &str, sentence: &str, outcome: Outcome, now: &Now) {
         let backend = self.backend_address();
         self.let_go(false);
         self.state = State::Exchanging;
@@ -309,25 +309,25 @@ impl Exchange {
             connection,
             head_only,
         );
-        self.account.bytes_out += (self.client_output.len() - before) as u64;
-        self.account.first_byte.get_or_insert(now.instant);
-        self.answer = Answer::Out { status, backend, ending };
+        self.timing.bytes_out += (self.client_output.len() - before) as u64;
+        self.timing.first_byte.get_or_insert(now.instant);
+        self.answer = Answer::Out { status, backend, outcome };
         if !fits {
-            self.cut(Ending::new(Who::Us, How::Failed, Phase::AnswerHead));
+            self.cut(Outcome::new(Who::Us, How::Failed, Phase::AnswerHead));
         }
     }
 
     /// Ends the exchange if every byte of the answer is out, and begins the next or closes.
     fn end_if_out(&mut self, now: &Now) {
-        let Answer::Out { status, backend, ending } = self.answer else { return };
+        let Answer::Out { status, backend, outcome } = self.answer else { return };
         let released = matches!(self.link, Link::None);
         if !matches!(self.state, State::Exchanging) || !self.client_output.is_empty() || !released {
             return;
         }
-        self.log_exchange(Some(status), backend, ending, now);
+        self.log_exchange(Some(status), backend, outcome, now);
         if self.request.keep && self.request.is_complete() && !self.draining {
             self.reader.next_request(now);
-            self.account = Account::open(now.instant, now);
+            self.timing = Timing::open(now.instant, now);
             self.state = State::Head;
             self.request = Request::default();
             self.answer = Answer::default();
@@ -338,18 +338,24 @@ impl Exchange {
             let may_come = is_unread || self.request.client_keeps;
             self.client_input.clear();
             self.state = match may_come && !self.client_ended {
-                true => State::Linger(Linger::new(now), ending),
-                false => State::Over(ending),
+                true => State::Linger(Linger::new(now), outcome),
+                false => State::Over(outcome),
             };
         }
     }
 
-    fn log_exchange(&mut self, status: Option<u16>, backend: Option<SocketAddr>, ending: Ending, now: &Now) {
+    fn log_exchange(
+        &mut self,
+        status: Option<u16>,
+        backend: Option<SocketAddr>,
+        outcome: Outcome,
+        now: &Now,
+    ) {
         let request = Some(self.request_line.as_str());
-        let closing = self.account.closing(self.role, self.caller.address(), ending, now);
+        let closing = self.timing.closing(self.role, self.caller.address(), outcome, now);
         log::closed(&Closing { backend, request, status, ..closing });
         self.request_line.clear();
-        self.account.bytes_in = 0;
+        self.timing.bytes_in = 0;
     }
 }
 

@@ -7,8 +7,8 @@ use crate::protocol::http::framing::{self, Framing};
 use crate::protocol::http::head::{FieldSpace, RequestHead};
 use crate::protocol::http::{Method, Refusal, Version};
 use crate::protocol::now::Now;
-use crate::protocol::outcome::{Ending, How, Phase, Who};
-use crate::protocol::timing::Account;
+use crate::protocol::outcome::{How, Outcome, Phase, Who};
+use crate::protocol::timing::Timing;
 
 /// The request being forwarded.
 #[derive(Debug)]
@@ -143,20 +143,20 @@ impl Exchange {
     pub fn client_received(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
         self.client_input.filled(count);
-        if let State::Linger(linger, ending) = &mut self.state {
+        if let State::Linger(linger, outcome) = &mut self.state {
             self.client_input.clear();
             if linger.is_over(count) {
-                self.state = State::Over(*ending);
+                self.state = State::Over(*outcome);
             }
             return;
         }
-        self.account.bytes_in += count as u64;
+        self.timing.bytes_in += count as u64;
         self.client_ended |= count == 0;
         match self.state {
             State::Head => match self.caller.hear(&mut self.client_input, self.client_ended) {
                 Ok(true) => self.read_head(now),
                 Ok(false) => {}
-                Err(ending) => self.state = State::Over(ending),
+                Err(outcome) => self.state = State::Over(outcome),
             },
             State::Exchanging => self.read_body(now),
             State::Tunnel | State::Linger(..) | State::Over(_) => {}
@@ -173,7 +173,7 @@ impl Exchange {
             }
             Ok(None) if self.client_ended => {
                 let phase = if self.reader.is_idle() { Phase::Idle } else { Phase::RequestHead };
-                self.cut(Ending::new(Who::Client, How::Closed, phase));
+                self.cut(Outcome::new(Who::Client, How::Closed, phase));
             }
             Ok(None) => {}
             Err(refusal) => self.refuse(refusal, How::Malformed, Phase::RequestHead, now),
@@ -182,7 +182,7 @@ impl Exchange {
 
     /// Rewrites the head that is the first `length` bytes of the input, and asks for a back end.
     fn take_head(&mut self, length: usize, now: &Now) -> Result<(), Refusal> {
-        self.account = Account { bytes_in: self.account.bytes_in, ..Account::open(self.reader.began(), now) };
+        self.timing = Timing { bytes_in: self.timing.bytes_in, ..Timing::open(self.reader.began(), now) };
         self.last_progress = now.instant;
         self.watches = false;
         let bytes = &self.client_input.bytes()[..length];
@@ -244,14 +244,14 @@ impl Exchange {
         }
         if self.client_ended && !reader.is_done() {
             // The back end must not take what it has for the whole: its connection is dropped.
-            self.cut(Ending::new(Who::Client, How::Closed, Phase::RequestBody));
+            self.cut(Outcome::new(Who::Client, How::Closed, Phase::RequestBody));
         }
     }
 
     /// A body that turns out to be malformed: an answer if none has begun, else only the end.
     fn refuse_mid_body(&mut self, refusal: Refusal, now: &Now) {
         match self.answer.has_begun() {
-            true => self.cut(Ending::new(Who::Client, How::Malformed, Phase::RequestBody)),
+            true => self.cut(Outcome::new(Who::Client, How::Malformed, Phase::RequestBody)),
             false => self.refuse(refusal, How::Malformed, Phase::RequestBody, now),
         }
     }

@@ -372,9 +372,9 @@ impl Line {
         String::from_utf8_lossy(&self.visits[visit].got).into_owned()
     }
 
-    fn ending(&self) -> Ending {
+    fn outcome(&self) -> Outcome {
         match self.exchange.state {
-            State::Over(ending) => ending,
+            State::Over(outcome) => outcome,
             _ => panic!("it is not over: {:?}", self.exchange),
         }
     }
@@ -571,7 +571,7 @@ fn who_waits_too_long_or_leaves_makes_room_in_the_queue() {
     assert_eq!(late.state(), Standing::Waits(bench.timeouts.connect), "the next request waits in its turn");
     assert_eq!(group.waiting(), 1);
     late.exchange.client_failed();
-    assert_eq!(late.run().ending().to_string(), "client reset in queue");
+    assert_eq!(late.run().outcome().to_string(), "client reset in queue");
     drop(late);
     assert_eq!(group.waiting(), 0);
 }
@@ -601,7 +601,7 @@ fn a_client_is_watched_while_its_answer_takes_long() {
     assert!(line.exchange.wants().watch_client);
     assert_eq!(line.state(), Standing::Waits(bench.timeouts.backend - CLIENT_WATCH_AFTER));
     line.exchange.client_failed();
-    assert_eq!(line.run().ending().to_string(), "client reset before answer head");
+    assert_eq!(line.run().outcome().to_string(), "client reset before answer head");
 }
 
 #[test]
@@ -618,7 +618,7 @@ fn interim_answers_without_end_wait_for_the_client() {
     // A client that takes none of them is told nothing that would not fit behind what it was sent.
     let mut line = Line { takes: 100, ..bench.line(GET, &[says(&early.repeat(20))]) };
     line.run().waits();
-    assert_eq!((line.ending().who, line.ending().how), (Who::Client, How::TimedOut));
+    assert_eq!((line.outcome().who, line.outcome().how), (Who::Client, How::TimedOut));
     assert_eq!(line.text(), early[..100]);
     // Half of one is out when the back end goes on with nonsense: no answer begins within another.
     let nonsense = format!("{early}nonsense\r\n\r\n");
@@ -846,13 +846,13 @@ fn a_cut_answer_never_looks_complete() {
         for act in [says(cut).ends(), says(cut).resets()] {
             for line in bench.each_way(&GET.repeat(2), &[act]) {
                 assert_eq!(line.state(), Standing::Reset, "{cut:?}");
-                assert_eq!((line.ending().who, line.ending().phase), (Who::Backend, Phase::AnswerBody));
+                assert_eq!((line.outcome().who, line.outcome().phase), (Who::Backend, Phase::AnswerBody));
             }
         }
     }
     let broken = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsatu\r\n+1\r\n";
     let line = bench.run(GET, &[says(broken)]);
-    assert_eq!((line.state(), line.ending().how), (Standing::Reset, How::Malformed));
+    assert_eq!((line.state(), line.outcome().how), (Standing::Reset, How::Malformed));
     assert!(!line.text().contains('+'));
     // A body until the close, cut by a reset.
     let line = bench.run(GET, &[says("HTTP/1.1 200 OK\r\n\r\nsatu").resets()]);
@@ -1008,7 +1008,7 @@ fn a_deadline_in_each_state() {
         let mut line = Line { takes: 10, ..bench.line(GET, &[act]) };
         assert_eq!(line.run().state(), Standing::Waits(times.stall));
         assert_eq!(line.waits().state(), Standing::Reset);
-        assert_eq!(line.ending(), Ending::new(Who::Client, How::TimedOut, Phase::AnswerBody));
+        assert_eq!(line.outcome(), Outcome::new(Who::Client, How::TimedOut, Phase::AnswerBody));
     }
 }
 
@@ -1043,7 +1043,7 @@ fn an_end_of_the_client_in_each_state() {
             let mut line = Line { pieces, ends: true, ..bench.line(input, &acts) };
             line.run();
             assert_eq!(line.text(), sent, "{input:?} in {pieces:?}");
-            assert_eq!(line.ending(), Ending::new(Who::Client, How::Closed, phase), "{input:?}");
+            assert_eq!(line.outcome(), Outcome::new(Who::Client, How::Closed, phase), "{input:?}");
             assert_eq!(line.state(), Standing::Closed);
         }
     }
@@ -1074,7 +1074,7 @@ fn a_failure_of_the_client_in_each_state() {
     ] {
         let mut line = Line { takes: 10, ..bench.line(input, &acts) };
         line.run().exchange.client_failed();
-        assert_eq!(line.run().ending(), Ending::new(Who::Client, How::Reset, phase), "{input:?}");
+        assert_eq!(line.run().outcome(), Outcome::new(Who::Client, How::Reset, phase), "{input:?}");
     }
 }
 

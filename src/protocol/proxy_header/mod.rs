@@ -19,7 +19,7 @@ use crate::observe::log;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::cidr::Network;
 use crate::protocol::limits::{PROXY_HEADER_BYTES_MAX, PROXY_LINE_BYTES_MAX};
-use crate::protocol::outcome::{Ending, How, Phase, Who};
+use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
 /// The form in which a header is sent; both are understood.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
@@ -94,13 +94,13 @@ impl Caller {
     }
 
     /// It is taken up: told in the log, or at the end already.
-    pub fn enter(&self) -> Result<(), Ending> {
+    pub fn enter(&self) -> Result<(), Outcome> {
         match self.standing {
             Standing::Known => log::connection_from(self.address),
             Standing::Awaited => {}
             Standing::Stranger => {
                 ::log::warn!("{} is closed: PROXY headers are taken from --trust only", self.address);
-                return Err(Ending::new(Who::Us, How::Refused, Phase::ProxyHeader));
+                return Err(Outcome::new(Who::Us, How::Refused, Phase::ProxyHeader));
             }
         }
         Ok(())
@@ -108,7 +108,7 @@ impl Caller {
 
     /// Takes the header off the start of `input`; false while it is not whole. `ended` if no more
     /// will come. An error is the end of the connection.
-    pub fn hear(&mut self, input: &mut Buffer, ended: bool) -> Result<bool, Ending> {
+    pub fn hear(&mut self, input: &mut Buffer, ended: bool) -> Result<bool, Outcome> {
         if self.is_known() {
             return Ok(true);
         }
@@ -124,12 +124,12 @@ impl Caller {
                 log::connection_from(self.address);
                 Ok(true)
             }
-            Ok(None) if ended && input.is_empty() => Err(Ending::new(Who::Client, How::Closed, Phase::Idle)),
-            Ok(None) if ended => Err(Ending::new(Who::Client, How::Closed, Phase::ProxyHeader)),
+            Ok(None) if ended && input.is_empty() => Err(Outcome::new(Who::Client, How::Closed, Phase::Idle)),
+            Ok(None) if ended => Err(Outcome::new(Who::Client, How::Closed, Phase::ProxyHeader)),
             Ok(None) => Ok(false),
             Err(fault) => {
                 ::log::warn!("{} is closed: {fault}", self.address);
-                Err(Ending::new(Who::Client, How::Malformed, Phase::ProxyHeader))
+                Err(Outcome::new(Who::Client, How::Malformed, Phase::ProxyHeader))
             }
         }
     }

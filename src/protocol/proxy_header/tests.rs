@@ -105,10 +105,10 @@ fn what_is_no_header_ends_the_connection_as_soon_as_that_is_seen() {
         let mut caller = awaited();
         let before = &bytes[..seen_at - 1];
         assert_eq!(caller.hear(&mut buffer(before), false), Ok(false), "{bytes:?}");
-        let ending = caller.hear(&mut buffer(&bytes[..seen_at]), false).unwrap_err();
-        assert_eq!(ending, Ending::new(Who::Client, How::Malformed, Phase::ProxyHeader), "{bytes:?}");
+        let outcome = caller.hear(&mut buffer(&bytes[..seen_at]), false).unwrap_err();
+        assert_eq!(outcome, Outcome::new(Who::Client, How::Malformed, Phase::ProxyHeader), "{bytes:?}");
         let whole = awaited().hear(&mut buffer(&bytes), false).unwrap_err();
-        assert_eq!(whole, ending, "the same whatever the pieces: {bytes:?}");
+        assert_eq!(whole, outcome, "the same whatever the pieces: {bytes:?}");
     }
 }
 
@@ -121,7 +121,7 @@ fn an_end_before_the_header_is_an_end() {
 #[test]
 fn only_the_trusted_are_heard_and_only_where_headers_are_expected() {
     let stranger = policy(None).caller(client(), || panic!("nobody wants to know"));
-    assert_eq!(stranger.enter(), Err(Ending::new(Who::Us, How::Refused, Phase::ProxyHeader)));
+    assert_eq!(stranger.enter(), Err(Outcome::new(Who::Us, How::Refused, Phase::ProxyHeader)));
     assert!(awaited().enter().is_ok() && !awaited().is_known());
     let mut plain = Policy::default().caller(client(), || panic!("nobody wants to know"));
     let mut input = buffer(b"PROXY UNKNOWN\r\n");

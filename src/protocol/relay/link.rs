@@ -7,7 +7,7 @@ use super::{Relay, State};
 use crate::balance::Pick;
 use crate::observe::log;
 use crate::protocol::now::Now;
-use crate::protocol::outcome::{Ending, How, Phase, Who};
+use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
 impl Relay {
     /// Chooses the back end to connect to next. `None`: it waits for one that has room, and `waker` is
@@ -21,7 +21,7 @@ impl Relay {
             }
             State::Queued { ticket, .. } => {
                 let (turn, backend) = ticket.take()?;
-                self.account.has_waited(now);
+                self.timing.has_waited(now);
                 (turn, backend.map_or(Pick::None, Pick::Chosen))
             }
             _ => return None,
@@ -30,20 +30,20 @@ impl Relay {
         match pick {
             Pick::Chosen(backend) => {
                 let address = backend.address;
-                self.account.connecting.get_or_insert(now.instant);
+                self.timing.connecting.get_or_insert(now.instant);
                 self.state = State::Connecting { turn: Some(turn), backend: Some(backend), until };
                 return Some(address);
             }
             Pick::Queued(ticket) => {
                 ::log::debug!("{} waits for a back end of {}", self.caller.address(), self.group.name());
-                self.account.waits(now);
+                self.timing.waits(now);
                 self.state = State::Queued { ticket, until };
             }
             Pick::QueueFull => self.none_has_room(How::Limited, now),
             Pick::None => {
                 let (group, client) = (self.group.name(), self.caller.address());
                 ::log::error!("no back end of {group} could be connected for {client}");
-                self.end(Ending::new(Who::Backend, How::Refused, Phase::Connect));
+                self.end(Outcome::new(Who::Backend, How::Refused, Phase::Connect));
             }
         }
         None
@@ -51,11 +51,11 @@ impl Relay {
 
     /// The queue for a back end is full, or has taken too long.
     pub(super) fn none_has_room(&mut self, how: How, now: &Now) {
-        self.account.has_waited(now);
-        let ending = Ending::new(Who::Us, how, Phase::Queue);
+        self.timing.has_waited(now);
+        let outcome = Outcome::new(Who::Us, how, Phase::Queue);
         let (group, client) = (self.group.name(), self.caller.address());
-        ::log::warn!("all back ends of {group} are full for {client}: {ending}");
-        self.end(ending);
+        ::log::warn!("all back ends of {group} are full for {client}: {outcome}");
+        self.end(outcome);
     }
 
     /// True while the chosen back end has not answered the connect yet.
@@ -69,7 +69,7 @@ impl Relay {
         let Some(backend) = backend.take() else { return };
         self.group.report_success(&backend);
         log::forwarded_to(backend.address);
-        self.account.connected = Some(now.instant);
+        self.timing.connected = Some(now.instant);
         self.last_progress = now.instant;
         self.state = State::Joined { backend: Some(backend) };
     }
@@ -79,11 +79,11 @@ impl Relay {
         if let State::Connecting { backend, until, .. } = &mut self.state {
             *until = now.instant + self.timeouts.connect;
             if let Some(backend) = backend.take() {
-                self.account.retries += 1;
+                self.timing.retries += 1;
                 self.group.report_failure(&backend, how, Phase::Connect, now);
                 if how == How::Limited {
                     // Another back end would not help.
-                    self.end(Ending::new(Who::Us, how, Phase::Connect));
+                    self.end(Outcome::new(Who::Us, how, Phase::Connect));
                 }
             }
         }

@@ -29,10 +29,10 @@ use crate::protocol::buffer::Buffer;
 use crate::protocol::interest::Wants;
 use crate::protocol::limits::{BUFFER_BYTES, PROXY_HEADER_BYTES_MAX};
 use crate::protocol::now::Now;
-use crate::protocol::outcome::{Ending, How, Phase, Who};
+use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::proxy_header::Caller;
 use crate::protocol::timeouts::Timeouts;
-use crate::protocol::timing::Account;
+use crate::protocol::timing::Timing;
 
 /// One relayed client connection.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub struct Relay {
     down: Flow,
     /// When a byte last moved, or an end was seen.
     last_progress: Instant,
-    account: Account,
+    timing: Timing,
 }
 
 #[derive(Debug)]
@@ -74,7 +74,7 @@ enum State {
     },
     Over {
         backend: Option<Chosen>,
-        ending: Ending,
+        outcome: Outcome,
     },
 }
 
@@ -169,7 +169,7 @@ impl Relay {
         let caller = caller.into();
         let state = match caller.enter() {
             Ok(()) => State::Entering { until: accepted + timeouts.header },
-            Err(ending) => State::Over { backend: None, ending },
+            Err(outcome) => State::Over { backend: None, outcome },
         };
         let mut relay = Relay {
             role,
@@ -180,7 +180,7 @@ impl Relay {
             up: Flow::default(),
             down: Flow::default(),
             last_progress: now.instant,
-            account: Account::open(accepted, now),
+            timing: Timing::open(accepted, now),
         };
         relay.hear_caller(now);
         relay
@@ -195,11 +195,11 @@ impl Relay {
                 self.state = State::Connecting { turn: None, backend: None, until };
                 // What came with the caller's own header leaves room: see `client_space`.
                 if !self.caller.introduce(&mut self.up.buffer) {
-                    self.end(Ending::new(Who::Us, How::Failed, Phase::ProxyHeader));
+                    self.end(Outcome::new(Who::Us, How::Failed, Phase::ProxyHeader));
                 }
             }
             Ok(false) => {}
-            Err(ending) => self.end(ending),
+            Err(outcome) => self.end(outcome),
         }
     }
 
@@ -222,7 +222,7 @@ impl Relay {
             up: Flow::of(from_client),
             down: Flow::of(from_backend),
             last_progress: now.instant,
-            account: Account::open(now.instant, now),
+            timing: Timing::open(now.instant, now),
         }
     }
 
@@ -286,13 +286,13 @@ impl Relay {
             _ => return,
         }
         match self.state {
-            State::Entering { .. } => self.end(Ending::new(Who::Client, How::TimedOut, Phase::ProxyHeader)),
+            State::Entering { .. } => self.end(Outcome::new(Who::Client, How::TimedOut, Phase::ProxyHeader)),
             State::Connecting { .. } => self.connect_failed(How::TimedOut, now),
             State::Queued { .. } => self.none_has_room(How::TimedOut, now),
             _ => {
                 // Whoever owes the next byte: of a half-closed relay the side that has not ended.
                 let who = if self.up.ended { Who::Backend } else { Who::Client };
-                self.end(Ending::new(who, How::TimedOut, Phase::Relay));
+                self.end(Outcome::new(who, How::TimedOut, Phase::Relay));
             }
         }
     }
@@ -321,7 +321,7 @@ impl Relay {
     /// `count` bytes came from the client; 0 means that it has ended its sending.
     pub fn client_received(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
-        self.account.bytes_in += count as u64;
+        self.timing.bytes_in += count as u64;
         self.up.ended |= count == 0;
         self.up.received(count);
         self.hear_caller(now);
@@ -340,7 +340,7 @@ impl Relay {
     /// The client has taken the first `count` bytes.
     pub fn client_sent(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
-        self.account.bytes_out += count as u64;
+        self.timing.bytes_out += count as u64;
         self.down.sent(count);
     }
 
@@ -367,7 +367,7 @@ impl Relay {
     /// `count` bytes came from the back end; 0 means that it has ended its sending.
     pub fn backend_received(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
-        self.account.first_byte.get_or_insert(now.instant);
+        self.timing.first_byte.get_or_insert(now.instant);
         self.down.ended |= count == 0;
         self.down.received(count);
     }
@@ -395,17 +395,17 @@ impl Relay {
 
     /// A call on the client's socket failed.
     pub fn client_failed(&mut self) {
-        self.end(Ending::new(Who::Client, How::Reset, self.phase()));
+        self.end(Outcome::new(Who::Client, How::Reset, self.phase()));
     }
 
     /// A call on the back end's socket failed after it was connected.
     pub fn backend_failed(&mut self) {
-        self.end(Ending::new(Who::Backend, How::Reset, Phase::Relay));
+        self.end(Outcome::new(Who::Backend, How::Reset, Phase::Relay));
     }
 
     /// The program stops and the time for finishing is over.
     pub fn drained(&mut self) {
-        self.end(Ending::new(Who::Us, How::Drained, self.phase()));
+        self.end(Outcome::new(Who::Us, How::Drained, self.phase()));
     }
 
     fn phase(&self) -> Phase {
@@ -416,26 +416,26 @@ impl Relay {
         }
     }
 
-    fn end(&mut self, ending: Ending) {
+    fn end(&mut self, outcome: Outcome) {
         let backend = match &mut self.state {
             State::Entering { .. } | State::Queued { .. } => None,
             State::Connecting { backend, .. } | State::Joined { backend } => backend.take(),
             State::Over { .. } => return,
         };
-        self.state = State::Over { backend, ending };
+        self.state = State::Over { backend, outcome };
     }
 
     /// True if a peer must learn from a reset that bytes are missing: an orderly end would lie.
     pub fn was_cut(&self) -> bool {
-        matches!(&self.state, State::Over { ending, .. } if ending.phase == Phase::Relay && !ending.is_clean())
+        matches!(&self.state, State::Over { outcome, .. } if outcome.phase == Phase::Relay && !outcome.is_clean())
     }
 
     /// Writes the closing line.
     pub fn finish(&mut self, now: &Now) {
-        self.end(Ending::new(Who::Us, How::Finished, Phase::Relay));
-        let State::Over { backend, ending } = &self.state else { return };
+        self.end(Outcome::new(Who::Us, How::Finished, Phase::Relay));
+        let State::Over { backend, outcome } = &self.state else { return };
         let backend = backend.as_ref().map(|backend| backend.address);
-        let closing = self.account.closing(self.role, self.caller.address(), *ending, now);
+        let closing = self.timing.closing(self.role, self.caller.address(), *outcome, now);
         log::closed(&Closing { backend, ..closing });
     }
 }
@@ -492,8 +492,8 @@ mod tests {
         assert_eq!(third.deadline(), Some(now.instant + Timeouts::default().connect));
         third.expired(&now.after(Timeouts::default().connect));
         assert!(third.wants().finish && !third.was_cut());
-        let State::Over { ending, .. } = &third.state else { panic!("{third:?}") };
-        assert_eq!(ending.to_string(), "we timed out in queue");
+        let State::Over { outcome, .. } = &third.state else { panic!("{third:?}") };
+        assert_eq!(outcome.to_string(), "we timed out in queue");
         assert_eq!(group.waiting(), 0);
     }
 
@@ -655,21 +655,21 @@ mod tests {
     #[test]
     fn without_its_header_a_client_has_no_back_end() {
         let start = now();
-        let ending = |relay: &Relay| match relay.state {
-            State::Over { ending, .. } => Some((ending.who, ending.how, ending.phase)),
+        let outcome = |relay: &Relay| match relay.state {
+            State::Over { outcome, .. } => Some((outcome.who, outcome.how, outcome.phase)),
             _ => None,
         };
         let relay = introduced("192.0.2.1:1", &start);
-        assert_eq!(ending(&relay), Some((Who::Us, How::Refused, Phase::ProxyHeader)));
+        assert_eq!(outcome(&relay), Some((Who::Us, How::Refused, Phase::ProxyHeader)));
         let mut relay = introduced("10.0.0.1:1", &start);
         from_client(&mut relay, b"GET /", &start);
-        assert_eq!(ending(&relay), Some((Who::Client, How::Malformed, Phase::ProxyHeader)));
+        assert_eq!(outcome(&relay), Some((Who::Client, How::Malformed, Phase::ProxyHeader)));
         let mut relay = introduced("10.0.0.1:1", &start);
         relay.expired(&start.after(Timeouts::default().header));
-        assert_eq!(ending(&relay), Some((Who::Client, How::TimedOut, Phase::ProxyHeader)));
+        assert_eq!(outcome(&relay), Some((Who::Client, How::TimedOut, Phase::ProxyHeader)));
         let mut relay = introduced("10.0.0.1:1", &start);
         relay.client_received(0, &start);
-        assert_eq!(ending(&relay), Some((Who::Client, How::Closed, Phase::Idle)));
+        assert_eq!(outcome(&relay), Some((Who::Client, How::Closed, Phase::Idle)));
         assert!(relay.wants().finish && !relay.was_cut());
     }
 

@@ -25,11 +25,11 @@ use crate::protocol::http::{Refusal, Version};
 use crate::protocol::interest::Wants;
 use crate::protocol::linger::Linger;
 use crate::protocol::now::Now;
-use crate::protocol::outcome::{Ending, How, Phase, Who};
+use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::proxy_header::Caller;
 use crate::protocol::request_line::RequestLine;
 use crate::protocol::timeouts::Timeouts;
-use crate::protocol::timing::Account;
+use crate::protocol::timing::Timing;
 use crate::site::{Answer, Site};
 use outgoing::Outgoing;
 pub use outgoing::Output;
@@ -58,7 +58,7 @@ pub struct Web {
     /// When a byte last moved.
     last_progress: Instant,
     request_line: RequestLine,
-    account: Account,
+    timing: Timing,
 }
 
 #[derive(Debug)]
@@ -80,20 +80,20 @@ enum State {
         version: Version,
         client_keeps: bool,
     },
-    /// Sending; `ending` is set if the connection ends with this answer.
+    /// Sending; `outcome` is set if the connection ends with this answer.
     Answer {
         status: u16,
         last: Option<Close>,
     },
     /// The answer is out; what the client still sends is thrown away.
-    Linger(Linger, Ending),
-    Over(Ending),
+    Linger(Linger, Outcome),
+    Over(Outcome),
 }
 
 /// How a connection ends after its last answer.
 #[derive(Clone, Copy, Debug)]
 struct Close {
-    ending: Ending,
+    outcome: Outcome,
     /// The client may still be sending: read on for a while.
     linger: bool,
 }
@@ -126,7 +126,7 @@ impl Web {
             draining: false,
             last_progress: now.instant,
             request_line: RequestLine::default(),
-            account: Account::open(accepted, now),
+            timing: Timing::open(accepted, now),
         }
     }
 
@@ -177,7 +177,7 @@ impl Web {
                 self.advance(now);
             }
             State::Head if self.reader.is_idle() && self.output.is_empty() => {
-                self.state = State::Over(Ending::new(Who::Client, How::TimedOut, Phase::Idle));
+                self.state = State::Over(Outcome::new(Who::Client, How::TimedOut, Phase::Idle));
             }
             State::Head if self.output.is_empty() => {
                 let refusal = Refusal::new(408, "The request head took too long.");
@@ -187,9 +187,9 @@ impl Web {
                 let refusal = Refusal::new(408, "The request body took too long.");
                 self.refuse(refusal, How::TimedOut, Phase::RequestBody, now);
             }
-            State::Linger(_, ending) | State::Over(ending) => self.state = State::Over(ending),
+            State::Linger(_, outcome) | State::Over(outcome) => self.state = State::Over(outcome),
             State::Head | State::Answer { .. } => {
-                self.state = State::Over(Ending::new(Who::Client, How::TimedOut, Phase::AnswerBody));
+                self.state = State::Over(Outcome::new(Who::Client, How::TimedOut, Phase::AnswerBody));
             }
         }
     }
@@ -208,18 +208,18 @@ impl Web {
 
     /// Ends it here and now; if an answer was on its way, it is seen to be cut.
     fn cut(&mut self, who: Who, how: How) {
-        let ending = |phase| Ending::new(who, how, phase);
+        let outcome = |phase| Outcome::new(who, how, phase);
         self.state = State::Over(match &self.state {
             // The last answer is out: nothing is cut.
-            State::Linger(_, ending) | State::Over(ending) => *ending,
-            _ if self.has_output() => ending(Phase::AnswerBody),
-            State::Head if self.reader.is_idle() => ending(Phase::Idle),
+            State::Linger(_, outcome) | State::Over(outcome) => *outcome,
+            _ if self.has_output() => outcome(Phase::AnswerBody),
+            State::Head if self.reader.is_idle() => outcome(Phase::Idle),
             State::Head => {
                 self.request_line.set_if_empty("-"); // never whole, and told all the same
-                ending(Phase::RequestHead)
+                outcome(Phase::RequestHead)
             }
-            State::Body { .. } => ending(Phase::RequestBody),
-            State::Delay { .. } | State::Answer { .. } => ending(Phase::AnswerBody),
+            State::Body { .. } => outcome(Phase::RequestBody),
+            State::Delay { .. } | State::Answer { .. } => outcome(Phase::AnswerBody),
         });
     }
 
@@ -231,7 +231,7 @@ impl Web {
     pub fn drain(&mut self) {
         self.draining = true;
         if matches!(self.state, State::Head) && self.reader.is_idle() && self.output.is_empty() {
-            self.state = State::Over(Ending::new(Who::Us, How::Drained, Phase::Idle));
+            self.state = State::Over(Outcome::new(Who::Us, How::Drained, Phase::Idle));
         }
     }
 
@@ -251,15 +251,15 @@ impl Web {
 
     /// True if the close must be a reset, because an orderly one would make a cut answer look complete.
     pub fn was_cut(&self) -> bool {
-        matches!(self.state, State::Over(ending) if ending.phase == Phase::AnswerBody && !ending.is_clean())
+        matches!(self.state, State::Over(outcome) if outcome.phase == Phase::AnswerBody && !outcome.is_clean())
     }
 
     /// Writes the closing line of an exchange that did not come to its own end.
     pub fn finish(&mut self, now: &Now) {
-        if let State::Over(ending) = self.state
+        if let State::Over(outcome) = self.state
             && !self.request_line.is_empty()
         {
-            self.log_exchange(None, ending, now);
+            self.log_exchange(None, outcome, now);
         }
     }
 
@@ -278,15 +278,15 @@ impl Web {
         }
     }
 
-    fn log_exchange(&mut self, status: Option<u16>, ending: Ending, now: &Now) {
+    fn log_exchange(&mut self, status: Option<u16>, outcome: Outcome, now: &Now) {
         let request = Some(self.request_line.as_str());
         log::closed(&Closing {
             request,
             status,
-            ..self.account.closing(self.role, self.caller.address(), ending, now)
+            ..self.timing.closing(self.role, self.caller.address(), outcome, now)
         });
         self.request_line.clear();
-        self.account.bytes_in = 0;
+        self.timing.bytes_in = 0;
     }
 }
 

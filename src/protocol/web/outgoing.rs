@@ -7,8 +7,8 @@ use super::{Close, State, Web};
 use crate::protocol::http::{Refusal, Version};
 use crate::protocol::linger::Linger;
 use crate::protocol::now::Now;
-use crate::protocol::outcome::{Ending, How, Phase, Who};
-use crate::protocol::timing::Account;
+use crate::protocol::outcome::{How, Outcome, Phase, Who};
+use crate::protocol::timing::Timing;
 use crate::site::{Answer, Content, Filler, Length};
 
 /// A body that is sent from where it is.
@@ -65,7 +65,7 @@ impl Web {
         let from_output = count.min(self.output.len());
         self.output.consume(from_output);
         let from_body = count - from_output;
-        self.account.bytes_out += from_body as u64;
+        self.timing.bytes_out += from_body as u64;
         match &mut self.body {
             Outgoing::Memory { content, next } => {
                 *next += from_body;
@@ -92,7 +92,7 @@ impl Web {
             self.request_line,
             self.caller.address()
         );
-        self.state = State::Over(Ending::new(Who::Us, How::Failed, Phase::AnswerBody));
+        self.state = State::Over(Outcome::new(Who::Us, How::Failed, Phase::AnswerBody));
     }
 
     pub(super) fn answer_after_delay(
@@ -119,17 +119,17 @@ impl Web {
             && !answer.close
             && answer.length != Length::UntilClose
             && !(answer.length == Length::Chunked && version == Version::Http10);
-        let ending = Ending::new(Who::Us, How::Finished, Phase::AnswerBody);
+        let outcome = Outcome::new(Who::Us, How::Finished, Phase::AnswerBody);
         // A client that did not say `close` may have sent its next request already.
         let linger = (client_keeps || !self.input.is_empty()) && !self.client_ended;
-        let last = (!keep).then_some(Close { ending, linger });
+        let last = (!keep).then_some(Close { outcome, linger });
         self.lay_out(answer, version, last, now);
     }
 
     /// Answers with an error and closes.
     pub(super) fn refuse(&mut self, refusal: Refusal, how: How, phase: Phase, now: &Now) {
         ::log::debug!("{} is answered {refusal}", self.caller.address());
-        let close = Close { ending: Ending::new(Who::Client, how, phase), linger: !self.client_ended };
+        let close = Close { outcome: Outcome::new(Who::Client, how, phase), linger: !self.client_ended };
         self.request_line.set_if_empty("-");
         self.lay_out(self.site.refuse(refusal), Version::Http11, Some(close), now);
     }
@@ -143,13 +143,13 @@ impl Web {
         };
         let before = self.output.len();
         self.state = State::Answer { status: answer.status, last };
-        self.account.first_byte = Some(now.instant);
+        self.timing.first_byte = Some(now.instant);
         // The answer has its own time to get out, however late it comes.
         self.last_progress = now.instant;
         self.trailing = answer.trailing();
         if !answer.write_head(&mut self.output, version, connection, now) {
             ::log::error!("no room for the head of the answer to {}", self.request_line);
-            self.state = State::Over(Ending::new(Who::Us, How::Failed, Phase::AnswerHead));
+            self.state = State::Over(Outcome::new(Who::Us, How::Failed, Phase::AnswerHead));
             return;
         }
         self.body = match answer.body {
@@ -164,7 +164,7 @@ impl Web {
                 }
             }
         };
-        self.account.bytes_out += (self.output.len() - before) as u64;
+        self.timing.bytes_out += (self.output.len() - before) as u64;
     }
 
     /// Ends the exchange if all of its answer is out, or laid out before a next request that is
@@ -175,24 +175,24 @@ impl Web {
             return false;
         }
         if !self.trailing.is_empty() && self.output.push(self.trailing) {
-            self.account.bytes_out += self.trailing.len() as u64;
+            self.timing.bytes_out += self.trailing.len() as u64;
             self.trailing = b"";
         }
         let State::Answer { status, last } = self.state else { return false };
         match last {
             None if self.output.is_empty() || !self.input.is_empty() => {
-                self.log_exchange(Some(status), Ending::new(Who::Us, How::Finished, Phase::AnswerBody), now);
+                self.log_exchange(Some(status), Outcome::new(Who::Us, How::Finished, Phase::AnswerBody), now);
                 self.reader.next_request(now);
-                self.account = Account::open(now.instant, now);
+                self.timing = Timing::open(now.instant, now);
                 self.state = State::Head;
                 true
             }
-            Some(Close { ending, linger }) if self.output.is_empty() => {
-                self.log_exchange(Some(status), ending, now);
+            Some(Close { outcome, linger }) if self.output.is_empty() => {
+                self.log_exchange(Some(status), outcome, now);
                 self.input.clear();
                 self.state = match linger {
-                    true => State::Linger(Linger::new(now), ending),
-                    false => State::Over(ending),
+                    true => State::Linger(Linger::new(now), outcome),
+                    false => State::Over(outcome),
                 };
                 false
             }
@@ -205,7 +205,7 @@ impl Web {
         let Outgoing::Filler(filler) = &mut self.body else { return };
         let before = self.output.len();
         let is_whole = filler.fill(&mut self.output);
-        self.account.bytes_out += (self.output.len() - before) as u64;
+        self.timing.bytes_out += (self.output.len() - before) as u64;
         if is_whole {
             self.body = Outgoing::None;
         }

@@ -9,8 +9,8 @@ use crate::protocol::http::response::HEAD_ROOM;
 use crate::protocol::http::{Method, Refusal};
 use crate::protocol::limits::SITE_BODY_BYTES_MAX;
 use crate::protocol::now::Now;
-use crate::protocol::outcome::{Ending, How, Phase, Who};
-use crate::protocol::timing::Account;
+use crate::protocol::outcome::{How, Outcome, Phase, Who};
+use crate::protocol::timing::Timing;
 
 /// The scan found the end of the head and the grammar did not.
 const INCOMPLETE: Refusal = Refusal::bad("The request head is not complete.");
@@ -26,19 +26,19 @@ impl Web {
     pub fn client_received(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
         self.input.filled(count);
-        if let State::Linger(linger, ending) = &mut self.state {
+        if let State::Linger(linger, outcome) = &mut self.state {
             self.input.clear();
             if linger.is_over(count) {
-                self.state = State::Over(*ending);
+                self.state = State::Over(*outcome);
             }
             return;
         }
-        self.account.bytes_in += count as u64;
+        self.timing.bytes_in += count as u64;
         self.client_ended |= count == 0;
         match self.caller.hear(&mut self.input, self.client_ended) {
             Ok(true) => self.advance(now),
             Ok(false) => {}
-            Err(ending) => self.state = State::Over(ending),
+            Err(outcome) => self.state = State::Over(outcome),
         }
     }
 
@@ -63,7 +63,7 @@ impl Web {
                 false
             }
             Ok(None) if self.draining && self.reader.is_idle() && self.output.is_empty() => {
-                self.state = State::Over(Ending::new(Who::Us, How::Drained, Phase::Idle));
+                self.state = State::Over(Outcome::new(Who::Us, How::Drained, Phase::Idle));
                 false
             }
             Ok(None) => false,
@@ -76,7 +76,7 @@ impl Web {
 
     /// Decides on the answer to the head that is the first `length` bytes of the input.
     fn take_head(&mut self, length: usize, now: &Now) {
-        self.account = Account { bytes_in: self.account.bytes_in, ..Account::open(self.reader.began(), now) };
+        self.timing = Timing { bytes_in: self.timing.bytes_in, ..Timing::open(self.reader.began(), now) };
         let mut space = FieldSpace::new();
         let head = match RequestHead::parse(&self.input.bytes()[..length], &mut space) {
             Ok(Some(head)) => head,
@@ -134,7 +134,7 @@ impl Web {
         if !reader.is_done() {
             // Answers to the requests before this one are still owed.
             if self.client_ended && self.output.is_empty() {
-                self.state = State::Over(Ending::new(Who::Client, How::Closed, Phase::RequestBody));
+                self.state = State::Over(Outcome::new(Who::Client, How::Closed, Phase::RequestBody));
             }
             return false;
         }

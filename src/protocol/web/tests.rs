@@ -221,9 +221,9 @@ impl Client {
         self.answers().into_iter().map(|(status, _)| status).collect()
     }
 
-    fn ending(&self) -> Ending {
+    fn outcome(&self) -> Outcome {
         match self.web.state {
-            State::Over(ending) => ending,
+            State::Over(outcome) => outcome,
             _ => panic!("it is not over: {:?}", self.web),
         }
     }
@@ -313,7 +313,7 @@ fn a_client_that_never_reads_is_cut() {
         client.run();
         assert_eq!(client.state(), Standing::Waits(bench.timeouts.stall));
         assert_eq!(client.waits().state(), Standing::Reset);
-        assert_eq!(client.ending(), Ending::new(Who::Client, How::TimedOut, Phase::AnswerBody));
+        assert_eq!(client.outcome(), Outcome::new(Who::Client, How::TimedOut, Phase::AnswerBody));
     }
 }
 
@@ -480,7 +480,7 @@ fn an_end_of_the_client_in_each_state() {
                 client.waits();
             }
             assert_eq!(client.statuses(), statuses, "{input:?} in {pieces:?}");
-            assert_eq!(client.ending(), Ending::new(Who::Client, How::Closed, phase), "{input:?}");
+            assert_eq!(client.outcome(), Outcome::new(Who::Client, How::Closed, phase), "{input:?}");
             assert_eq!(client.state(), Standing::Closed);
         }
     }
@@ -511,7 +511,7 @@ fn a_deadline_in_each_state() {
             assert_eq!(client.state(), Standing::Waits(Duration::from_secs(2)));
             client.waits();
         }
-        assert_eq!((client.state(), client.ending().how), (Standing::Closed, how), "{input:?}");
+        assert_eq!((client.state(), client.outcome().how), (Standing::Closed, how), "{input:?}");
     }
 }
 
@@ -559,12 +559,12 @@ fn a_failure_of_the_client_in_each_state() {
         let mut client = bench.client().sends(input).takes(takes);
         client.run().web.client_failed();
         client.run();
-        assert_eq!(client.ending(), Ending::new(Who::Client, How::Reset, phase), "{input:?}");
+        assert_eq!(client.outcome(), Outcome::new(Who::Client, How::Reset, phase), "{input:?}");
     }
     let mut client = bench.client().sends("GET / HTTP/1.1\r\n\r\n");
     client.run().web.client_failed();
     client.run();
-    assert_eq!(client.ending().how, How::Malformed, "all of it was said before");
+    assert_eq!(client.outcome().how, How::Malformed, "all of it was said before");
 }
 
 #[test]
