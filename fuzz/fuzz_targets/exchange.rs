@@ -18,15 +18,15 @@ fn plain(outcome: &drivers::Outcome) -> String {
 
 fuzz_target!(|bytes: &[u8]| {
     let (input, mut rest) = two(bytes);
-    let mut answers = Vec::new();
-    while !rest.is_empty() && answers.len() < 8 {
-        let (answer, more) = two(rest);
-        answers.push(answer);
+    let mut responses = Vec::new();
+    while !rest.is_empty() && responses.len() < 8 {
+        let (response, more) = two(rest);
+        responses.push(response);
         rest = more;
     }
-    let whole = drivers::exchange(input, &answers, Pieces::Whole);
+    let whole = drivers::exchange(input, &responses, Pieces::Whole);
     for pieces in Pieces::all(bytes.first().copied().unwrap_or(0)) {
-        let split = drivers::exchange(input, &answers, pieces);
+        let split = drivers::exchange(input, &responses, pieces);
         split.back_ends.iter().for_each(|seen| drivers::assert_one_request(seen));
         // Within an answer that breaks off, pieces decide on how much of it was passed on before.
         let (one, other) = (plain(&whole.client), plain(&split.client));

@@ -19,14 +19,14 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
 fuzz_target!(|bytes: &[u8]| {
     let mut space = FieldSpace::new();
     let Ok(Some(head)) = RequestHead::parse(bytes, &mut space) else { return };
-    let answer = SITE.answer(&head, &now());
-    assert!((200..=599).contains(&answer.status));
-    if let Content::File { file, offset, length } = &answer.body {
+    let response = SITE.response(&head, &now());
+    assert!((200..=599).contains(&response.status));
+    if let Content::File { file, offset, length } = &response.body {
         let size = file.metadata().expect("an open file has metadata").len();
         assert!(offset.checked_add(*length).is_some_and(|end| end <= size), "a range beyond the file");
     }
     let mut out = Buffer::new();
-    let fits = answer.write_head(&mut out, head.version, None, &now());
+    let fits = response.write_head(&mut out, head.version, None, &now());
     assert!(fits && out.bytes().ends_with(b"\r\n\r\n"));
     assert_eq!(out.bytes().windows(4).filter(|end| end == b"\r\n\r\n").count(), 1, "a split answer");
 });

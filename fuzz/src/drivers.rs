@@ -103,7 +103,7 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 /// Forwards `input` through back ends that give `answers`, a connection each, and close.
 ///
 /// The client's bytes always come before a back end's, so that only the pieces differ between runs.
-pub fn exchange(input: &[u8], answers: &[&[u8]], mut pieces: Pieces) -> Forwarded {
+pub fn exchange(input: &[u8], responses: &[&[u8]], mut pieces: Pieces) -> Forwarded {
     let mut now = now();
     let addresses = vec![([127, 0, 0, 1], 9001).into(), ([127, 0, 0, 1], 9002).into()];
     let mut routes = Routes::new(Arc::new(Group::new("default", addresses)));
@@ -113,8 +113,8 @@ pub fn exchange(input: &[u8], answers: &[&[u8]], mut pieces: Pieces) -> Forwarde
         Exchange::new("fuzz", client(), gateway, Timeouts::default(), KEEP_ALIVE_REQUESTS, now.instant, &now);
     let (mut rest, mut output) = (input, Vec::new());
     let mut back_ends: Vec<Vec<u8>> = Vec::new();
-    let mut answer: &[u8] = b"";
-    let total = input.len() + answers.iter().map(|answer| answer.len()).sum::<usize>();
+    let mut response: &[u8] = b"";
+    let total = input.len() + responses.iter().map(|response| response.len()).sum::<usize>();
     for _ in 0..moves_max(total) {
         let wants = exchange.wants();
         if wants.finish || wants.tunnel {
@@ -129,7 +129,7 @@ pub fn exchange(input: &[u8], answers: &[&[u8]], mut pieces: Pieces) -> Forwarde
             now.instant += PASSIVE_WINDOW + PASSIVE_OUT;
             if exchange.choose_backend(&now, || Waker::noop().clone()).is_some() {
                 // None refuses: whether that is seen before a fault of the request is up to the pieces.
-                answer = answers.get(back_ends.len()).copied().unwrap_or(ANSWER);
+                response = responses.get(back_ends.len()).copied().unwrap_or(ANSWER);
                 back_ends.push(Vec::new());
                 exchange.connected(false, &now);
             }
@@ -161,10 +161,10 @@ pub fn exchange(input: &[u8], answers: &[&[u8]], mut pieces: Pieces) -> Forwarde
         } else if wants.read_backend {
             let space = exchange.backend_space();
             assert!(!space.is_empty(), "wants to read into nothing");
-            let available = answer.len().min(space.len());
+            let available = response.len().min(space.len());
             let count = if available > 0 { pieces.next(available) } else { 0 };
-            space[..count].copy_from_slice(&answer[..count]);
-            answer = &answer[count..];
+            space[..count].copy_from_slice(&response[..count]);
+            response = &response[count..];
             exchange.backend_received(count, &now);
         } else {
             let deadline = exchange.deadline().expect("nothing wanted and no deadline");

@@ -54,9 +54,9 @@ pub enum Phase {
     /// Connecting to a back end.
     Connect,
     /// Waiting for the head of the answer.
-    AnswerHead,
+    ResponseHead,
     /// Sending the answer's body.
-    AnswerBody,
+    ResponseBody,
     /// Relaying bytes both ways.
     Relay,
 }
@@ -112,8 +112,8 @@ impl fmt::Display for Outcome {
             Phase::RequestBody => "in request body",
             Phase::Queue => "in queue",
             Phase::Connect => "in connect",
-            Phase::AnswerHead => "before answer head",
-            Phase::AnswerBody => "in answer body",
+            Phase::ResponseHead => "before answer head",
+            Phase::ResponseBody => "in answer body",
             Phase::Relay => "in relay",
         };
         write!(f, "{who} {how} {phase}")

@@ -10,7 +10,7 @@ use std::io::Write;
 
 use chrono::{DateTime, Local};
 
-use super::answer::{Answer, Content, Length};
+use super::response::{Response, Content, Length};
 use super::mime;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::http::response::reason;
@@ -28,37 +28,37 @@ pub(super) fn content_type(path: &[u8]) -> Cow<'static, str> {
 }
 
 /// Turns an answer into the Python's: always the last on its connection, errors without a body.
-pub(super) fn mirrored(answer: Answer) -> Answer {
-    let answer = Answer { mirrored: true, close: true, ..answer };
-    match answer.status {
-        400.. => Answer { body: Content::Empty, length: Length::Known(0), ..answer },
-        _ => answer,
+pub(super) fn mirrored(response: Response) -> Response {
+    let response = Response { mirrored: true, close: true, ..response };
+    match response.status {
+        400.. => Response { body: Content::Empty, length: Length::Known(0), ..response },
+        _ => response,
     }
 }
 
 /// Writes the head; `false` if there is no room, and then nothing is written.
-pub(super) fn write_head(answer: &Answer, out: &mut Buffer, now: &Now) -> bool {
+pub(super) fn write_head(response: &Response, out: &mut Buffer, now: &Now) -> bool {
     let before = out.len();
-    let fits = put_head(answer, out, now).is_ok();
+    let fits = put_head(response, out, now).is_ok();
     if !fits {
         out.truncate(before);
     }
     fits
 }
 
-fn put_head(answer: &Answer, out: &mut Buffer, now: &Now) -> std::io::Result<()> {
-    let status = answer.status;
+fn put_head(response: &Response, out: &mut Buffer, now: &Now) -> std::io::Result<()> {
+    let status = response.status;
     let date = DateTime::<Local>::from(now.wall).format("%a %b %e %H:%M:%S %Y");
-    let length = match answer.length {
+    let length = match response.length {
         Length::Known(bytes) => bytes,
         _ => 0,
     };
     write!(out, "HTTP/1.0 {status} {}\r\nDate: {date}\r\nConnection: close\r\n", reason(status))?;
     write!(out, "Server: myserver/1.0\r\nContent-Length: {length}\r\n")?;
-    if let Some(file) = &answer.file {
+    if let Some(file) = &response.file {
         write!(out, "Content-type: {}\r\n", file.content_type)?;
     }
-    if let Some(location) = &answer.location {
+    if let Some(location) = &response.location {
         write!(out, "location: {location}\r\n")?;
     }
     write!(out, "\r\n")
@@ -72,11 +72,11 @@ mod tests {
     use chrono::TimeZone;
     use std::time::Instant;
 
-    fn written(answer: &Answer) -> String {
+    fn written(response: &Response) -> String {
         let wall = Local.with_ymd_and_hms(2021, 7, 13, 20, 31, 13).unwrap();
         let now = Now { instant: Instant::now(), wall: wall.into() };
         let mut out = Buffer::new();
-        assert!(write_head(answer, &mut out, &now));
+        assert!(write_head(response, &mut out, &now));
         String::from_utf8(out.bytes().to_vec()).unwrap()
     }
 
@@ -84,31 +84,31 @@ mod tests {
 
     #[test]
     fn a_page_is_what_the_python_wrote() {
-        let answer = mirrored(Answer::text(200, pages::HOME));
-        assert_eq!(written(&answer), format!("HTTP/1.0 200 OK\r\n{REST}Content-Length: 31\r\n\r\n"));
-        assert_eq!(answer.body.bytes(), Some(pages::HOME.as_bytes()));
-        assert_eq!((answer.trailing(), answer.close), (&b"\r\n\r\n"[..], true));
+        let response = mirrored(Response::text(200, pages::HOME));
+        assert_eq!(written(&response), format!("HTTP/1.0 200 OK\r\n{REST}Content-Length: 31\r\n\r\n"));
+        assert_eq!(response.body.bytes(), Some(pages::HOME.as_bytes()));
+        assert_eq!((response.trailing(), response.close), (&b"\r\n\r\n"[..], true));
     }
 
     #[test]
     fn a_redirect_and_an_error_have_no_body() {
-        let video = mirrored(Answer::redirect(302, "https://youtu.be/katoxpnTf04"));
+        let video = mirrored(Response::redirect(302, "https://youtu.be/katoxpnTf04"));
         assert_eq!(
             written(&video),
             format!(
                 "HTTP/1.0 302 Found\r\n{REST}Content-Length: 0\r\nlocation: https://youtu.be/katoxpnTf04\r\n\r\n"
             )
         );
-        let missing = mirrored(Answer::refusal(Refusal::new(404, "No.")));
+        let missing = mirrored(Response::refusal(Refusal::new(404, "No.")));
         assert_eq!(written(&missing), format!("HTTP/1.0 404 Not Found\r\n{REST}Content-Length: 0\r\n\r\n"));
         assert_eq!(missing.body.bytes(), Some(&b""[..]));
     }
 
     #[test]
     fn a_head_has_neither_body_nor_stray_bytes() {
-        let answer = mirrored(Answer::text(200, pages::HOME).without_body());
-        assert!(written(&answer).contains("Content-Length: 31\r\n"));
-        assert_eq!((answer.body.length(), answer.trailing()), (0, &b""[..]));
+        let response = mirrored(Response::text(200, pages::HOME).without_body());
+        assert!(written(&response).contains("Content-Length: 31\r\n"));
+        assert_eq!((response.body.length(), response.trailing()), (0, &b""[..]));
     }
 
     #[test]

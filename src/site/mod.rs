@@ -1,7 +1,7 @@
 //! A site: the pages and files of one role, and what it answers to a request.
 //!
 //! Contract: [`Site::answer`] is given a whole request head and the time, and gives back an
-//! [`Answer`]; it knows no socket and no clock. It opens files beneath its root and nothing else,
+//! [`Response`]; it knows no socket and no clock. It opens files beneath its root and nothing else,
 //! and is shared by all threads. For a fixed page or a cached file it neither allocates nor asks the
 //! kernel anything.
 //!
@@ -15,7 +15,7 @@
 //! | `pages`, `trial` | answers without a file: fixed ones, and to order |
 //! | `answer`, `mirror` | an answer as a head, in our form and in the Python's |
 
-mod answer;
+mod response;
 mod cache;
 mod conditional;
 mod files;
@@ -30,7 +30,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use answer::{Answer, Content, ContentRange, Length};
+pub use response::{Response, Content, ContentRange, Length};
 pub use cache::CachedFile;
 pub use trial::Filler;
 
@@ -79,7 +79,7 @@ pub struct Site {
 /// What a path leads to when it is no fixed page.
 enum Target {
     File(Arc<CachedFile>),
-    Page(Answer),
+    Page(Response),
 }
 
 impl Site {
@@ -105,37 +105,37 @@ impl Site {
     }
 
     /// Answers one request whose head is complete.
-    pub fn answer(&self, head: &RequestHead<'_>, now: &Now) -> Answer {
-        let answer = self.unmasked(head, now);
-        let answer = if self.mirror { mirror::mirrored(answer) } else { answer };
+    pub fn respond(&self, head: &RequestHead<'_>, now: &Now) -> Response {
+        let response = self.unmasked(head, now);
+        let response = if self.mirror { mirror::mirrored(response) } else { response };
         match head.method {
-            Method::Head => answer.without_body(),
-            _ => answer,
+            Method::Head => response.without_body(),
+            _ => response,
         }
     }
 
     /// A refusal as an answer: one plain sentence, and the end of the connection, since what else
-    /// comes on it may not be a request. Where it may be, use [`Answer::refusal`].
-    pub fn refuse(&self, refusal: Refusal) -> Answer {
-        let answer = Answer { close: true, ..Answer::refusal(refusal) };
-        if self.mirror { mirror::mirrored(answer) } else { answer }
+    /// comes on it may not be a request. Where it may be, use [`Response::refusal`].
+    pub fn refuse(&self, refusal: Refusal) -> Response {
+        let response = Response { close: true, ..Response::refusal(refusal) };
+        if self.mirror { mirror::mirrored(response) } else { response }
     }
 
     /// The answer to any method, as if it were a GET where it is a HEAD.
-    fn unmasked(&self, head: &RequestHead<'_>, now: &Now) -> Answer {
+    fn unmasked(&self, head: &RequestHead<'_>, now: &Now) -> Response {
         let (path, query) = path::split(head.path_and_query());
         match head.method {
             Method::Get | Method::Head | Method::Post => {}
             Method::Options => return pages::options(),
             Method::Other => {
-                return Answer::refusal(Refusal::new(501, "This method is not known here."));
+                return Response::refusal(Refusal::new(501, "This method is not known here."));
             }
-            _ => return Answer::refusal(Refusal::new(405, "This method is not allowed here.")),
+            _ => return Response::refusal(Refusal::new(405, "This method is not allowed here.")),
         }
         // The Python looked at no query, so its mirror gives no test answers.
         let is_trial = self.role == Role::Generic && path == "/" && !query.is_empty() && !self.mirror;
-        if is_trial && let Some(answer) = trial::answer(query, head.version) {
-            return answer;
+        if is_trial && let Some(response) = trial::response(query, head.version) {
+            return response;
         }
         if head.method == Method::Post {
             return pages::empty();
@@ -147,7 +147,7 @@ impl Site {
         match self.target(path, now) {
             Ok(Target::File(file)) => self.send(file, head, now),
             Ok(Target::Page(page)) => page,
-            Err(refusal) => Answer::refusal(refusal),
+            Err(refusal) => Response::refusal(refusal),
         }
     }
 
@@ -189,7 +189,7 @@ impl Site {
             // sent to the address with one. Without an index there is nothing to be sent to.
             Found::Folder => {
                 return match self.root.find(&place.index())? {
-                    Found::File(..) => Ok(Target::Page(Answer::redirect(301, address))),
+                    Found::File(..) => Ok(Target::Page(Response::redirect(301, address))),
                     Found::Folder => Err(NOTHING_HERE),
                 };
             }
@@ -205,7 +205,7 @@ impl Site {
     }
 
     /// Answers with a file, or with what the request's conditions make of it.
-    fn send(&self, file: Arc<CachedFile>, head: &RequestHead<'_>, now: &Now) -> Answer {
+    fn send(&self, file: Arc<CachedFile>, head: &RequestHead<'_>, now: &Now) -> Response {
         let whole = file.size();
         // The Python sent everything each time.
         let verdict = match self.mirror {
@@ -213,21 +213,21 @@ impl Site {
             false => conditional::judge(head, file.validators(), now),
         };
         match verdict {
-            Verdict::Whole => Answer { file: Some(file.clone()), ..Answer::new(200, part(file, 0, whole)) },
-            Verdict::Part(range) => Answer {
+            Verdict::Whole => Response { file: Some(file.clone()), ..Response::new(200, part(file, 0, whole)) },
+            Verdict::Part(range) => Response {
                 file: Some(file.clone()),
                 content_range: Some(ContentRange::Part { first: range.start, last: range.end - 1, whole }),
-                ..Answer::new(206, part(file, range.start, range.end - range.start))
+                ..Response::new(206, part(file, range.start, range.end - range.start))
             },
             Verdict::NotModified => {
-                Answer { file: Some(file), length: Length::None, ..Answer::new(304, Content::Empty) }
+                Response { file: Some(file), length: Length::None, ..Response::new(304, Content::Empty) }
             }
             Verdict::Failed => {
-                Answer::refusal(Refusal::new(412, "The file is not in the state that was asked for."))
+                Response::refusal(Refusal::new(412, "The file is not in the state that was asked for."))
             }
-            Verdict::Unsatisfiable => Answer {
+            Verdict::Unsatisfiable => Response {
                 content_range: Some(ContentRange::Unsatisfiable { whole }),
-                ..Answer::refusal(Refusal::new(416, "The range begins after the end of the file."))
+                ..Response::refusal(Refusal::new(416, "The range begins after the end of the file."))
             },
         }
     }

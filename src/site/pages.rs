@@ -3,7 +3,7 @@
 //! They are found by name before any file is, and cost no more than a comparison of texts.
 
 use super::Role;
-use super::answer::Answer;
+use super::response::Response;
 use crate::protocol::http::Refusal;
 
 /// Bytes of [`HOME`]: also what a test answer has when it is not told a size.
@@ -19,30 +19,30 @@ const VIDEO: &str = "https://youtu.be/katoxpnTf04";
 pub(super) const NOTHING_HERE: Refusal = Refusal::new(404, "There is nothing at this address.");
 
 /// The page of this name, which is the path without its first slash.
-pub(super) fn find(role: Role, name: &[u8]) -> Option<Answer> {
+pub(super) fn find(role: Role, name: &[u8]) -> Option<Response> {
     let is_plain = matches!(role, Role::Default | Role::Generic);
     match (role, name) {
-        (Role::Default | Role::Generic, b"") => Some(Answer::text(200, HOME)),
+        (Role::Default | Role::Generic, b"") => Some(Response::text(200, HOME)),
         // A server of one kind of file says the same at its own root: whoever asks it directly, and
         // not through the proxy, gets to know where he is.
-        (Role::Image, b"" | b"images" | b"images/") => Some(Answer::text(200, IMAGES)),
-        (Role::Pdf, b"" | b"pdf" | b"pdf/") => Some(Answer::text(200, PDF)),
-        (_, b"video") if is_plain => Some(Answer::redirect(302, VIDEO)),
-        (_, b"santai") if is_plain => Some(Answer::text(200, "santai saja")),
+        (Role::Image, b"" | b"images" | b"images/") => Some(Response::text(200, IMAGES)),
+        (Role::Pdf, b"" | b"pdf" | b"pdf/") => Some(Response::text(200, PDF)),
+        (_, b"video") if is_plain => Some(Response::redirect(302, VIDEO)),
+        (_, b"santai") if is_plain => Some(Response::text(200, "santai saja")),
         // Browsers ask for it each time: answered without a look at the disk.
-        (_, b"favicon.ico") => Some(Answer::refusal(NOTHING_HERE)),
+        (_, b"favicon.ico") => Some(Response::refusal(NOTHING_HERE)),
         _ => None,
     }
 }
 
 /// What every POST gets.
-pub(super) fn empty() -> Answer {
-    Answer::text(200, "kosong")
+pub(super) fn empty() -> Response {
+    Response::text(200, "kosong")
 }
 
 /// What OPTIONS gets.
-pub(super) fn options() -> Answer {
-    Answer { allow: true, ..Answer::no_content() }
+pub(super) fn options() -> Response {
+    Response { allow: true, ..Response::no_content() }
 }
 
 #[cfg(test)]
@@ -53,7 +53,7 @@ mod tests {
     fn each_role_has_its_pages() {
         use Role::*;
         let found = |role, name: &str| {
-            find(role, name.as_bytes()).map(|answer| (answer.status, answer.body.length()))
+            find(role, name.as_bytes()).map(|response| (response.status, response.body.length()))
         };
         for role in [Default, Generic] {
             assert_eq!(found(role, ""), Some((200, 31)));

@@ -50,19 +50,19 @@ impl Bench {
         self.folder.path().join("public").join(name)
     }
 
-    fn ask(&self, request_line: &str, fields: &str) -> Answer {
+    fn ask(&self, request_line: &str, fields: &str) -> Response {
         let text = format!("{request_line} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
         let head = RequestHead::parse(text.as_bytes(), leaked_space()).unwrap().unwrap();
-        self.site.answer(&head, &self.now)
+        self.site.respond(&head, &self.now)
     }
 
-    fn get(&self, path: &str) -> Answer {
+    fn get(&self, path: &str) -> Response {
         self.ask(&format!("GET {path}"), "")
     }
 
-    fn head_of(&self, answer: &Answer) -> String {
+    fn head_of(&self, response: &Response) -> String {
         let mut out = Buffer::new();
-        assert!(answer.write_head(&mut out, Version::Http11, None, &self.now));
+        assert!(response.write_head(&mut out, Version::Http11, None, &self.now));
         String::from_utf8(out.bytes().to_vec()).unwrap()
     }
 
@@ -73,8 +73,8 @@ impl Bench {
 }
 
 /// The body as a client would read it.
-fn body(answer: &Answer) -> Vec<u8> {
-    match &answer.body {
+fn body(response: &Response) -> Vec<u8> {
+    match &response.body {
         Content::File { file, offset, length } => {
             let mut bytes = vec![0; *length as usize];
             file.read_exact_at(&mut bytes, *offset).unwrap();
@@ -82,7 +82,7 @@ fn body(answer: &Answer) -> Vec<u8> {
         }
         Content::Filler { .. } => {
             let mut out = Buffer::new();
-            assert!(answer.body.filler().unwrap().fill(&mut out));
+            assert!(response.body.filler().unwrap().fill(&mut out));
             out.bytes().to_vec()
         }
         held => held.bytes().unwrap().to_vec(),
@@ -96,9 +96,9 @@ fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
 #[test]
 fn files_are_answered_with_their_fields() {
     let bench = Bench::new(Role::Default);
-    let answer = bench.get("/testing.txt?x=y");
-    let head = bench.head_of(&answer);
-    assert_eq!((answer.status, body(&answer)), (200, b"hello".to_vec()));
+    let response = bench.get("/testing.txt?x=y");
+    let head = bench.head_of(&response);
+    assert_eq!((response.status, body(&response)), (200, b"hello".to_vec()));
     assert_eq!(field(&head, "Content-Type"), Some("text/plain; charset=utf-8"));
     assert_eq!(field(&head, "Content-Length"), Some("5"));
     assert_eq!(field(&head, "Accept-Ranges"), Some("bytes"));
@@ -126,10 +126,10 @@ fn what_is_not_served_is_refused() {
         ("/testing.txt%00.jpg", 400),
         ("/%zz", 400),
     ] {
-        let answer = bench.get(path);
-        assert_eq!(answer.status, expected, "{path}");
-        assert!(body(&answer).ends_with(b"."), "{path}: one plain sentence");
-        assert!(!answer.close, "{path}");
+        let response = bench.get(path);
+        assert_eq!(response.status, expected, "{path}");
+        assert!(body(&response).ends_with(b"."), "{path}: one plain sentence");
+        assert!(!response.close, "{path}");
     }
 }
 
@@ -137,9 +137,9 @@ fn what_is_not_served_is_refused() {
 fn a_folder_without_its_slash_is_sent_to_the_one_with() {
     let bench = Bench::new(Role::Default);
     for path in ["/docs", "//docs", "/%64ocs"] {
-        let answer = bench.get(path);
-        let head = bench.head_of(&answer);
-        assert_eq!((answer.status, field(&head, "Location")), (301, Some("/docs/")), "{path}");
+        let response = bench.get(path);
+        let head = bench.head_of(&response);
+        assert_eq!((response.status, field(&head, "Location")), (301, Some("/docs/")), "{path}");
     }
 }
 
@@ -188,8 +188,8 @@ fn a_missing_folder_is_named_when_a_site_is_opened() {
 fn methods_get_what_is_theirs() {
     let bench = Bench::new(Role::Default);
     for path in ["/", "/testing.txt", "/none", "/../x"] {
-        let answer = bench.ask(&format!("POST {path}"), "");
-        assert_eq!((answer.status, body(&answer)), (200, b"kosong".to_vec()), "{path}");
+        let response = bench.ask(&format!("POST {path}"), "");
+        assert_eq!((response.status, body(&response)), (200, b"kosong".to_vec()), "{path}");
     }
     for (line, expected) in [
         ("PUT /testing.txt", 405),
@@ -201,9 +201,9 @@ fn methods_get_what_is_theirs() {
         ("OPTIONS /", 204),
         ("OPTIONS *", 204),
     ] {
-        let answer = bench.ask(line, "");
-        let head = bench.head_of(&answer);
-        assert_eq!(answer.status, expected, "{line}");
+        let response = bench.ask(line, "");
+        let head = bench.head_of(&response);
+        assert_eq!(response.status, expected, "{line}");
         assert_eq!(field(&head, "Allow").is_some(), expected != 501, "{line}");
         assert_eq!(field(&head, "Content-Length").is_some(), expected != 204, "{line}");
     }
@@ -224,14 +224,14 @@ fn head_is_get_without_the_body() {
 fn ranges_come_from_memory_and_from_open_files() {
     let bench = Bench::new(Role::Default);
     for (path, whole) in [("/testing.txt", 5), ("/large.bin", CACHED_FILE_BYTES_MAX + 10)] {
-        let answer = bench.ask(&format!("GET {path}"), "Range: bytes=1-3\r\n");
-        let head = bench.head_of(&answer);
-        assert_eq!((answer.status, body(&answer).len()), (206, 3), "{path}");
+        let response = bench.ask(&format!("GET {path}"), "Range: bytes=1-3\r\n");
+        let head = bench.head_of(&response);
+        assert_eq!((response.status, body(&response).len()), (206, 3), "{path}");
         assert_eq!(field(&head, "Content-Range"), Some(format!("bytes 1-3/{whole}").as_str()));
         assert_eq!(field(&head, "Content-Length"), Some("3"));
-        let answer = bench.ask(&format!("GET {path}"), "Range: bytes=9999999-\r\n");
-        let head = bench.head_of(&answer);
-        assert_eq!(answer.status, 416, "{path}");
+        let response = bench.ask(&format!("GET {path}"), "Range: bytes=9999999-\r\n");
+        let head = bench.head_of(&response);
+        assert_eq!(response.status, 416, "{path}");
         assert_eq!(field(&head, "Content-Range"), Some(format!("bytes */{whole}").as_str()));
     }
 }
@@ -241,9 +241,9 @@ fn conditions_are_answered_without_the_file() {
     let bench = Bench::new(Role::Default);
     let head = bench.head_of(&bench.get("/testing.txt"));
     let etag = field(&head, "ETag").unwrap();
-    let answer = bench.ask("GET /testing.txt", &format!("If-None-Match: {etag}\r\n"));
-    let unchanged = bench.head_of(&answer);
-    assert_eq!((answer.status, body(&answer)), (304, Vec::new()));
+    let response = bench.ask("GET /testing.txt", &format!("If-None-Match: {etag}\r\n"));
+    let unchanged = bench.head_of(&response);
+    assert_eq!((response.status, body(&response)), (304, Vec::new()));
     assert_eq!(field(&unchanged, "ETag"), Some(etag));
     assert!(field(&unchanged, "Content-Length").is_none() && field(&unchanged, "Content-Type").is_none());
     assert_eq!(bench.ask("GET /testing.txt", "If-Match: \"other\"\r\n").status, 412);
@@ -328,9 +328,9 @@ fn odd_spellings_do_not_fill_more_than_the_bound() {
 #[test]
 fn test_answers_are_for_the_generic_role_at_its_root() {
     let bench = Bench::new(Role::Generic);
-    let answer = bench.get("/?size=32&status=503&delay=1s&close=1");
-    assert_eq!((answer.status, answer.delay, answer.close), (503, Some(Duration::from_secs(1)), true));
-    assert_eq!(body(&answer), b"Ini Adalah web Server percobaan\n");
+    let response = bench.get("/?size=32&status=503&delay=1s&close=1");
+    assert_eq!((response.status, response.delay, response.close), (503, Some(Duration::from_secs(1)), true));
+    assert_eq!(body(&response), b"Ini Adalah web Server percobaan\n");
     assert_eq!(bench.ask("POST /?status=500", "").status, 500);
     assert_eq!(body(&bench.ask("HEAD /?size=9", "")), b"");
     assert_eq!(bench.get("/?size=x").status, 400);
@@ -342,16 +342,16 @@ fn test_answers_are_for_the_generic_role_at_its_root() {
 #[test]
 fn a_refusal_ends_the_connection() {
     let bench = Bench::new(Role::Default);
-    let answer = bench.site.refuse(Refusal::new(431, "Too long."));
-    assert_eq!((answer.status, answer.close, body(&answer)), (431, true, b"Too long.".to_vec()));
-    assert!(bench.head_of(&answer).contains("\r\nConnection: close\r\n"));
+    let response = bench.site.refuse(Refusal::new(431, "Too long."));
+    assert_eq!((response.status, response.close, body(&response)), (431, true, b"Too long.".to_vec()));
+    assert!(bench.head_of(&response).contains("\r\nConnection: close\r\n"));
 }
 
 #[test]
 fn the_mirror_writes_files_as_the_python_did() {
     let bench = Bench::mirror(Role::Default);
-    let answer = bench.get("/images/a.jpg");
-    let head = bench.head_of(&answer);
+    let response = bench.get("/images/a.jpg");
+    let head = bench.head_of(&response);
     let lines: Vec<&str> = head.lines().collect();
     assert_eq!(lines[0], "HTTP/1.0 200 OK");
     assert!(lines[1].starts_with("Date: "));
@@ -359,12 +359,12 @@ fn the_mirror_writes_files_as_the_python_did() {
         lines[2..],
         ["Connection: close", "Server: myserver/1.0", "Content-Length: 6", "Content-type: image/jpeg", "",]
     );
-    assert_eq!((body(&answer), answer.trailing()), (b"\xff\xd8jpeg".to_vec(), &b"\r\n\r\n"[..]));
-    assert!(answer.close && bench.site.is_mirror());
+    assert_eq!((body(&response), response.trailing()), (b"\xff\xd8jpeg".to_vec(), &b"\r\n\r\n"[..]));
+    assert!(response.close && bench.site.is_mirror());
     // Big files arrive whole, and an unknown extension is no crash.
-    let answer = bench.get("/large.bin");
-    assert_eq!(body(&answer).len() as u64, CACHED_FILE_BYTES_MAX + 10);
-    assert!(bench.head_of(&answer).contains("Content-type: application/octet-stream\r\n"));
+    let response = bench.get("/large.bin");
+    assert_eq!(body(&response).len() as u64, CACHED_FILE_BYTES_MAX + 10);
+    assert!(bench.head_of(&response).contains("Content-type: application/octet-stream\r\n"));
     let missing = bench.get("/none.txt");
     assert_eq!((missing.status, body(&missing)), (404, Vec::new()));
     assert!(bench.head_of(&missing).contains("HTTP/1.0 404 Not Found\r\n"));
@@ -374,9 +374,9 @@ fn the_mirror_writes_files_as_the_python_did() {
 #[test]
 fn an_open_file_is_sent_as_it_was_when_it_was_opened() {
     let bench = Bench::new(Role::Default);
-    let answer = bench.get("/large.bin");
+    let response = bench.get("/large.bin");
     fs::remove_file(bench.path("large.bin")).unwrap();
-    let Content::File { file, .. } = &answer.body else { panic!("it is too large for memory") };
+    let Content::File { file, .. } = &response.body else { panic!("it is too large for memory") };
     let mut start = [0; 3];
     (&**file).read_exact(&mut start).unwrap();
     assert_eq!(start, [7; 3]);
@@ -391,9 +391,9 @@ fn the_site_that_comes_with_giliran_has_the_sizes_the_course_measured() {
         ("/images/research_center.jpg", 75_007, b"\xff\xd8\xff"),
         ("/pdf/nfc.pdf", 550_558, b"%PDF-1."),
     ] {
-        let answer = bench.get(path);
-        assert_eq!((answer.status, answer.body.length()), (200, bytes), "{path}");
-        assert!(body(&answer).starts_with(start), "{path}");
+        let response = bench.get(path);
+        assert_eq!((response.status, response.body.length()), (200, bytes), "{path}");
+        assert!(body(&response).starts_with(start), "{path}");
     }
     for path in
         ["/images/me/donalbebek.jpg", "/pdf/bench/msi.pdf", "/page.html", "/sending.html", "/testing.txt"]

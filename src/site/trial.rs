@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::answer::{Answer, Content, Length};
+use super::response::{Response, Content, Length};
 use super::pages::{HOME, HOME_BYTES};
 use crate::protocol::buffer::Buffer;
 use crate::protocol::http::{Version, decimal};
@@ -24,13 +24,13 @@ struct Wishes {
 }
 
 /// The answer a query asks for; `None` if it asks for none, since nothing in it is known here.
-pub(super) fn answer(query: &str, version: Version) -> Option<Answer> {
+pub(super) fn response(query: &str, version: Version) -> Option<Response> {
     match read(query) {
         Ok(None) => None,
         Ok(Some(wishes)) => Some(grant(wishes, version)),
         Err(sentence) => {
-            let refused = Answer::new(400, Content::Text(sentence));
-            Some(Answer { content_type: Some("text/plain"), ..refused })
+            let refused = Response::new(400, Content::Text(sentence));
+            Some(Response { content_type: Some("text/plain"), ..refused })
         }
     }
 }
@@ -91,7 +91,7 @@ fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-fn grant(wishes: Wishes, version: Version) -> Answer {
+fn grant(wishes: Wishes, version: Version) -> Response {
     let status = wishes.status.unwrap_or(200);
     let length = match status {
         205 => 0, // may not have content, but a length (RFC 9110 section 15.3.6)
@@ -108,12 +108,12 @@ fn grant(wishes: Wishes, version: Version) -> Answer {
         Length::None => Content::Empty,
         _ => Content::Filler { length, chunked },
     };
-    Answer {
+    Response {
         content_type: Some("text/plain"),
         length: framing,
         delay: wishes.delay,
         close: wishes.close || framing == Length::UntilClose,
-        ..Answer::new(status, body)
+        ..Response::new(status, body)
     }
 }
 
@@ -212,13 +212,13 @@ impl Filler {
 mod tests {
     use super::*;
 
-    fn asked(query: &str) -> Option<Answer> {
-        answer(query, Version::Http11)
+    fn asked(query: &str) -> Option<Response> {
+        response(query, Version::Http11)
     }
 
     /// All bytes of a filler, taken in pieces of at most `room` bytes.
-    fn taken(answer: &Answer, room: usize) -> Vec<u8> {
-        let mut filler = answer.body.filler().unwrap();
+    fn taken(response: &Response, room: usize) -> Vec<u8> {
+        let mut filler = response.body.filler().unwrap();
         let mut all = Vec::new();
         loop {
             let mut out = Buffer::new();
@@ -234,11 +234,11 @@ mod tests {
 
     #[test]
     fn wishes_are_granted_in_any_combination() {
-        let answer = asked("size=20000&delay=500ms&status=503&close=1").unwrap();
-        assert_eq!((answer.status, answer.length, answer.close), (503, Length::Known(20_000), true));
-        assert_eq!(answer.delay, Some(Duration::from_millis(500)));
-        let answer = asked("chunked=1").unwrap();
-        assert_eq!((answer.status, answer.length, answer.close), (200, Length::Chunked, false));
+        let response = asked("size=20000&delay=500ms&status=503&close=1").unwrap();
+        assert_eq!((response.status, response.length, response.close), (503, Length::Known(20_000), true));
+        assert_eq!(response.delay, Some(Duration::from_millis(500)));
+        let response = asked("chunked=1").unwrap();
+        assert_eq!((response.status, response.length, response.close), (200, Length::Chunked, false));
         assert_eq!(asked("delay=2s").unwrap().body.length(), 31);
         assert_eq!(asked("delay=1m&x=y").unwrap().delay, Some(Duration::from_secs(60)));
         assert_eq!(asked("size=1&size=2").unwrap().body.length(), 2);
@@ -277,10 +277,10 @@ mod tests {
             "chunked",
             "close=2",
         ] {
-            let answer = asked(query).unwrap();
+            let response = asked(query).unwrap();
             let name = query.split('=').next().unwrap();
-            let sentence = String::from_utf8(answer.body.bytes().unwrap().to_vec()).unwrap();
-            assert_eq!(answer.status, 400, "{query}");
+            let sentence = String::from_utf8(response.body.bytes().unwrap().to_vec()).unwrap();
+            assert_eq!(response.status, 400, "{query}");
             assert!(sentence.contains(&format!("The parameter {name} ")), "{query}: {sentence}");
         }
     }
@@ -288,17 +288,17 @@ mod tests {
     #[test]
     fn statuses_without_a_body_have_none() {
         for status in [204, 304] {
-            let answer = asked(&format!("status={status}&size=9&chunked=1")).unwrap();
-            assert_eq!((answer.length, answer.body.length()), (Length::None, 0));
+            let response = asked(&format!("status={status}&size=9&chunked=1")).unwrap();
+            assert_eq!((response.length, response.body.length()), (Length::None, 0));
         }
         assert_eq!(asked("status=205&size=9").unwrap().length, Length::Known(0));
     }
 
     #[test]
     fn a_client_of_http_1_0_reads_chunks_until_the_close() {
-        let answer = answer("size=40&chunked=1", Version::Http10).unwrap();
-        assert_eq!((answer.length, answer.close), (Length::UntilClose, true));
-        assert_eq!(taken(&answer, 16), taken(&asked("size=40").unwrap(), 16 * 1024));
+        let response = response("size=40&chunked=1", Version::Http10).unwrap();
+        assert_eq!((response.length, response.close), (Length::UntilClose, true));
+        assert_eq!(taken(&response, 16), taken(&asked("size=40").unwrap(), 16 * 1024));
     }
 
     #[test]
@@ -306,8 +306,8 @@ mod tests {
         let expected: Vec<u8> = format!("{HOME}\n").bytes().cycle().take(40_000).collect();
         for room in [1, 7, 31, 4096, 16 * 1024] {
             for size in [0, 1, 31, 32, 8192, 16_384, 16_385, 40_000] {
-                let answer = asked(&format!("size={size}")).unwrap();
-                assert_eq!(taken(&answer, room), expected[..size], "{size} by {room}");
+                let response = asked(&format!("size={size}")).unwrap();
+                assert_eq!(taken(&response, room), expected[..size], "{size} by {room}");
             }
         }
         assert_eq!(taken(&asked("delay=1s").unwrap(), 100), HOME.as_bytes());

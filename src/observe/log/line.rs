@@ -274,7 +274,7 @@ mod tests {
             first: Some(Duration::from_micros(1200)),
             total: Duration::from_secs(2),
             retries: 1,
-            outcome: Outcome::new(Who::Client, How::Reset, Phase::AnswerBody),
+            outcome: Outcome::new(Who::Client, How::Reset, Phase::ResponseBody),
         }
     }
 

@@ -15,8 +15,8 @@ impl Exchange {
             State::Head => Some(self.reader.deadline(&self.timeouts)),
             State::Exchanging => Some(match &self.link {
                 Link::Connecting { until, .. } | Link::Queued { until, .. } => *until,
-                _ if self.awaits_answer() && !self.watches => self.answer_due().min(self.watch_due()),
-                _ if self.awaits_answer() => self.answer_due(),
+                _ if self.awaits_response() && !self.watches => self.response_due().min(self.watch_due()),
+                _ if self.awaits_response() => self.response_due(),
                 _ => self.last_progress + self.timeouts.stall,
             }),
             State::Tunnel => Some(self.last_progress + self.timeouts.stall),
@@ -25,7 +25,7 @@ impl Exchange {
         }
     }
 
-    pub(super) fn answer_due(&self) -> Instant {
+    pub(super) fn response_due(&self) -> Instant {
         self.awaiting_since + self.timeouts.backend
     }
 
@@ -34,8 +34,8 @@ impl Exchange {
     }
 
     /// The whole request is out, and the next head of the answer has not come to its end.
-    pub(super) fn awaits_answer(&self) -> bool {
-        self.has_room_for_answer_head() && self.request.is_complete() && !self.has_backend_output()
+    pub(super) fn awaits_response(&self) -> bool {
+        self.has_room_for_response_head() && self.request.is_complete() && !self.has_backend_output()
     }
 
     /// The deadline has come.
@@ -54,7 +54,7 @@ impl Exchange {
             }
             State::Exchanging => self.exchange_expired(now),
             State::Tunnel => {
-                self.state = State::Over(Outcome::new(Who::Client, How::TimedOut, Phase::AnswerHead))
+                self.state = State::Over(Outcome::new(Who::Client, How::TimedOut, Phase::ResponseHead))
             }
             State::Linger(_, outcome) | State::Over(outcome) => self.state = State::Over(outcome),
         }
@@ -64,7 +64,7 @@ impl Exchange {
         match self.link {
             Link::Connecting { .. } => return self.connect_failed(How::TimedOut, now),
             Link::Queued { .. } => return self.queue_expired(now),
-            _ if self.awaits_answer() && now.instant < self.answer_due() => {
+            _ if self.awaits_response() && now.instant < self.response_due() => {
                 self.watches = true;
                 return;
             }
@@ -72,17 +72,17 @@ impl Exchange {
         }
         // Interim answers that the client does not take hold the final one up.
         let client_is_slow = self.wants().write_client;
-        if self.answer.has_begun() || client_is_slow {
+        if self.response.has_begun() || client_is_slow {
             let who = if client_is_slow { Who::Client } else { Who::Backend };
-            return self.cut(Outcome::new(who, How::TimedOut, Phase::AnswerBody));
+            return self.cut(Outcome::new(who, How::TimedOut, Phase::ResponseBody));
         }
         if self.request.wants_bytes() && !self.has_backend_output() {
             let refusal = Refusal::new(408, "The request body took too long.");
             return self.refuse(refusal, How::TimedOut, Phase::RequestBody, now);
         }
-        self.report_failure(How::TimedOut, Phase::AnswerHead, now);
-        let outcome = Outcome::new(Who::Backend, How::TimedOut, Phase::AnswerHead);
-        self.answer_error(
+        self.report_failure(How::TimedOut, Phase::ResponseHead, now);
+        let outcome = Outcome::new(Who::Backend, How::TimedOut, Phase::ResponseHead);
+        self.respond_with_error(
             504,
             "http_response_timeout",
             "The back end took too long to answer.",

@@ -124,7 +124,7 @@ impl Exchange {
         let outcome = Outcome::new(Who::Us, how, Phase::Queue);
         ::log::warn!("all back ends of {} are full for {}: {outcome}", group.name(), self.caller.address());
         let sentence = "All back ends are busy; try again soon.";
-        self.answer_error(503, "connection_limit_reached", sentence, outcome, now);
+        self.respond_with_error(503, "connection_limit_reached", sentence, outcome, now);
     }
 
     /// Its turn did not come in time.
@@ -138,7 +138,7 @@ impl Exchange {
     fn none_alive(&mut self, group: &Group, now: &Now) {
         ::log::error!("no back end of {} is alive for {}", group.name(), self.caller.address());
         let outcome = Outcome::new(Who::Backend, How::Refused, Phase::Connect);
-        self.answer_error(
+        self.respond_with_error(
             503,
             "destination_unavailable",
             "No back end is alive; try again soon.",
@@ -166,7 +166,7 @@ impl Exchange {
                 502,
                 "connection_terminated",
                 "The back end closed the connection before it answered.",
-                Outcome::new(Who::Backend, How::Closed, Phase::AnswerHead),
+                Outcome::new(Who::Backend, How::Closed, Phase::ResponseHead),
             ),
         };
         ::log::error!(
@@ -174,7 +174,7 @@ impl Exchange {
             group.name(),
             self.caller.address()
         );
-        self.answer_error(status, error, sentence, outcome, now);
+        self.respond_with_error(status, error, sentence, outcome, now);
     }
 
     /// True while the chosen back end has not answered the connect yet.
@@ -204,7 +204,7 @@ impl Exchange {
                 // Another back end would not help.
                 let outcome = Outcome::new(Who::Us, how, Phase::Connect);
                 let sentence = "This gateway can open no more connections at the moment; try again soon.";
-                self.answer_error(503, "proxy_internal_error", sentence, outcome, now);
+                self.respond_with_error(503, "proxy_internal_error", sentence, outcome, now);
             }
             Link::Connecting { group, turn, backend, .. } => {
                 group.report_failure(&backend, how, Phase::Connect, now);
@@ -266,7 +266,7 @@ impl Exchange {
     pub(super) fn backend_address(&self) -> Option<SocketAddr> {
         match &self.link {
             Link::Connecting { backend, .. } | Link::Up { backend, .. } => Some(backend.address),
-            _ => self.answer.backend(),
+            _ => self.response.backend(),
         }
     }
 

@@ -18,7 +18,7 @@
 //!                      +-- 101 -----> Tunnel (goes on as a relay)
 //! ```
 
-mod answer;
+mod response;
 mod deadline;
 mod link;
 mod request;
@@ -43,7 +43,7 @@ use crate::protocol::relay::Relay;
 use crate::protocol::request_line::RequestLine;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
-use answer::Answer;
+use response::Response;
 use link::Link;
 pub use link::{Choice, Release};
 use request::Request;
@@ -71,7 +71,7 @@ pub struct Exchange {
     /// Why the last try to connect for this request failed.
     connect_failure: How,
     request: Request,
-    answer: Answer,
+    response: Response,
     /// From the client, not yet used; during a body its first bytes are on their way to the back end.
     client_input: Buffer,
     /// Heads for the client; the body follows from `backend_input` without a copy.
@@ -127,7 +127,7 @@ impl Exchange {
             link: Link::None,
             connect_failure: How::Refused,
             request: Request::default(),
-            answer: Answer::default(),
+            response: Response::default(),
             client_input: Buffer::new(),
             client_output: Buffer::new(),
             backend_input: Buffer::new(),
@@ -157,18 +157,18 @@ impl Exchange {
                     read_client: self.request.wants_bytes()
                         && self.client_input.room() > 0
                         && !self.client_ended,
-                    write_client: !self.client_output.is_empty() || self.answer.ready() > 0,
+                    write_client: !self.client_output.is_empty() || self.response.ready() > 0,
                     connect: match &self.link {
                         Link::Wanted { .. } => true,
                         Link::Queued { ticket, .. } => ticket.is_called(),
                         _ => false,
                     },
                     queued,
-                    watch_client: queued || (self.watches && self.awaits_answer()),
+                    watch_client: queued || (self.watches && self.awaits_response()),
                     write_backend: (up || connecting) && self.has_backend_output(),
                     read_backend: up
                         && self.request.head_is_sent()
-                        && (self.has_room_for_answer_head() || self.answer.is_body_awaited())
+                        && (self.has_room_for_response_head() || self.response.is_body_awaited())
                         && self.backend_input.room() > 0,
                     ..wants
                 }
@@ -202,8 +202,8 @@ impl Exchange {
             State::Head => Phase::RequestHead,
             State::Exchanging if matches!(self.link, Link::Queued { .. }) => Phase::Queue,
             State::Exchanging if self.request.wants_bytes() => Phase::RequestBody,
-            State::Exchanging if !self.answer.has_begun() => Phase::AnswerHead,
-            State::Exchanging | State::Tunnel => Phase::AnswerBody,
+            State::Exchanging if !self.response.has_begun() => Phase::ResponseHead,
+            State::Exchanging | State::Tunnel => Phase::ResponseBody,
             State::Linger(_, outcome) | State::Over(outcome) => outcome.phase,
         }
     }
@@ -236,7 +236,7 @@ impl Exchange {
             Link::Up { group, backend, .. } => (group, Some(backend)),
             _ => (Arc::new(Group::new("tunnel", Vec::new())), None),
         };
-        let outcome = Outcome::new(Who::Us, How::Finished, Phase::AnswerHead);
+        let outcome = Outcome::new(Who::Us, How::Finished, Phase::ResponseHead);
         self.log_exchange(Some(101), backend.as_ref().map(|backend| backend.address), outcome, now);
         let buffers = [std::mem::take(&mut self.client_input), std::mem::take(&mut self.backend_input)];
         Relay::join(self.role, self.caller.address(), (group, backend), self.timeouts, buffers, now)
@@ -244,10 +244,10 @@ impl Exchange {
 
     /// True if the close must be a reset, because an orderly one would make a cut answer look complete.
     pub fn was_cut(&self) -> bool {
-        let is_unfinished = match self.answer {
-            Answer::Awaited { .. } => false,
-            Answer::Body { .. } => true,
-            Answer::Out { .. } => !self.client_output.is_empty(),
+        let is_unfinished = match self.response {
+            Response::Awaited { .. } => false,
+            Response::Body { .. } => true,
+            Response::Out { .. } => !self.client_output.is_empty(),
         };
         matches!(self.state, State::Over(_)) && is_unfinished
     }
@@ -257,7 +257,7 @@ impl Exchange {
         if let State::Over(outcome) = self.state
             && !self.request_line.is_empty()
         {
-            self.log_exchange(self.answer.status(), self.backend_address(), outcome, now);
+            self.log_exchange(self.response.status(), self.backend_address(), outcome, now);
         }
     }
 
@@ -282,11 +282,11 @@ impl Exchange {
         self.request.abandon();
         self.request.keep = false;
         let outcome = Outcome::new(Who::Client, how, phase);
-        self.answer_error(refusal.status, "http_request_error", refusal.reason, outcome, now);
+        self.respond_with_error(refusal.status, "http_request_error", refusal.reason, outcome, now);
     }
 
     /// Answers by ourselves instead of a back end; the back end's connection, if any, is dropped.
-    fn answer_error(&mut self, status: u16, error: &str, sentence: &str, outcome: Outcome, now: &Now) {
+    fn respond_with_error(&mut self, status: u16, error: &str, sentence: &str, outcome: Outcome, now: &Now) {
         let backend = self.backend_address();
         self.let_go(false);
         self.state = State::Exchanging;
@@ -311,15 +311,15 @@ impl Exchange {
         );
         self.timing.bytes_out += (self.client_output.len() - before) as u64;
         self.timing.first_byte.get_or_insert(now.instant);
-        self.answer = Answer::Out { status, backend, outcome };
+        self.response = Response::Out { status, backend, outcome };
         if !fits {
-            self.cut(Outcome::new(Who::Us, How::Failed, Phase::AnswerHead));
+            self.cut(Outcome::new(Who::Us, How::Failed, Phase::ResponseHead));
         }
     }
 
     /// Ends the exchange if every byte of the answer is out, and begins the next or closes.
     fn end_if_out(&mut self, now: &Now) {
-        let Answer::Out { status, backend, outcome } = self.answer else { return };
+        let Response::Out { status, backend, outcome } = self.response else { return };
         let released = matches!(self.link, Link::None);
         if !matches!(self.state, State::Exchanging) || !self.client_output.is_empty() || !released {
             return;
@@ -330,7 +330,7 @@ impl Exchange {
             self.timing = Timing::open(now.instant, now);
             self.state = State::Head;
             self.request = Request::default();
-            self.answer = Answer::default();
+            self.response = Response::default();
             self.read_head(now);
         } else {
             let is_unread = !self.request.is_complete() || !self.client_input.is_empty();

@@ -250,7 +250,7 @@ impl Exchange {
 
     /// A body that turns out to be malformed: an answer if none has begun, else only the end.
     fn refuse_mid_body(&mut self, refusal: Refusal, now: &Now) {
-        match self.answer.has_begun() {
+        match self.response.has_begun() {
             true => self.cut(Outcome::new(Who::Client, How::Malformed, Phase::RequestBody)),
             false => self.refuse(refusal, How::Malformed, Phase::RequestBody, now),
         }
@@ -300,7 +300,7 @@ impl Exchange {
     /// The back end does not take any more. It may have answered already and closed: that answer
     /// is worth reading, so the request is given up and the answer is not.
     pub fn backend_send_failed(&mut self, how: How, now: &Now) {
-        if !self.answer.has_begun() && !self.request.head_is_sent() {
+        if !self.response.has_begun() && !self.request.head_is_sent() {
             return self.backend_failed(how, now);
         }
         self.give_request_up();

@@ -330,7 +330,7 @@ impl Line {
     fn waits(&mut self) -> &mut Line {
         if matches!(self.exchange.link, Link::Up { .. })
             && !self.exchange.watches
-            && self.exchange.awaits_answer()
+            && self.exchange.awaits_response()
         {
             self.now = self.now.after(self.exchange.deadline().unwrap() - self.now.instant);
             self.run();
@@ -348,9 +348,9 @@ impl Line {
             State::Over(_) => Standing::Closed,
             _ => {
                 let is_up = matches!(self.exchange.link, Link::Up { .. });
-                let deadline = match is_up && self.exchange.awaits_answer() {
+                let deadline = match is_up && self.exchange.awaits_response() {
                     // That the client is worth a look before is a matter of its own.
-                    true => self.exchange.answer_due(),
+                    true => self.exchange.response_due(),
                     false => self.exchange.deadline().expect("it waits"),
                 };
                 Standing::Waits(deadline.saturating_duration_since(self.now.instant))
@@ -487,8 +487,8 @@ fn trailers_pass_unless_they_count_in_a_head_only() {
     for (connection, passed) in [("", "X-Satu: 1\r\nX-Dua: 2\r\n"), ("Connection: X-Satu\r\n", "")] {
         let input = format!("{head}{connection}\r\n{mixed}");
         let forwarded = bench.forwarded(&input);
-        let answer = says(&format!("{answer_head}{connection}\r\n{mixed}")).after(forwarded);
-        let line = bench.all_ways(&format!("{input}{GET}"), &[answer, says(OK)]);
+        let response = says(&format!("{answer_head}{connection}\r\n{mixed}")).after(forwarded);
+        let line = bench.all_ways(&format!("{input}{GET}"), &[response, says(OK)]);
         assert!(line.got(0).ends_with(&format!("\r\n\r\n{}", body(passed))), "{}", line.got(0));
         let sent = format!("Via: 1.1 giliran\r\n\r\n{}{OK_SENT}", body(passed));
         assert!(line.text().ends_with(&sent), "{}", line.text());
@@ -702,10 +702,10 @@ fn upload_and_answer_may_run_at_the_same_time() {
     let bench = Bench::new(1);
     let body = "x".repeat(200_000);
     let input = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     for pieces in [Pieces::Whole, Pieces::Dice(1), Pieces::Dice(2), Pieces::Dice(3)] {
-        let mut line = Line { pieces, ..bench.line(&input, &[says(&answer).after(1000)]) };
-        line.acts[0].says.truncate(answer.len() - 10);
+        let mut line = Line { pieces, ..bench.line(&input, &[says(&response).after(1000)]) };
+        line.acts[0].says.truncate(response.len() - 10);
         line.run();
         assert!(line.got(0).ends_with(&body), "all of the upload, while the answer is not over");
         line.backend.as_mut().unwrap().1.says.extend(b"xxxxxxxxxx");
@@ -846,7 +846,7 @@ fn a_cut_answer_never_looks_complete() {
         for act in [says(cut).ends(), says(cut).resets()] {
             for line in bench.each_way(&GET.repeat(2), &[act]) {
                 assert_eq!(line.state(), Standing::Reset, "{cut:?}");
-                assert_eq!((line.outcome().who, line.outcome().phase), (Who::Backend, Phase::AnswerBody));
+                assert_eq!((line.outcome().who, line.outcome().phase), (Who::Backend, Phase::ResponseBody));
             }
         }
     }
@@ -1008,7 +1008,7 @@ fn a_deadline_in_each_state() {
         let mut line = Line { takes: 10, ..bench.line(GET, &[act]) };
         assert_eq!(line.run().state(), Standing::Waits(times.stall));
         assert_eq!(line.waits().state(), Standing::Reset);
-        assert_eq!(line.outcome(), Outcome::new(Who::Client, How::TimedOut, Phase::AnswerBody));
+        assert_eq!(line.outcome(), Outcome::new(Who::Client, How::TimedOut, Phase::ResponseBody));
     }
 }
 
@@ -1068,9 +1068,9 @@ fn a_failure_of_the_client_in_each_state() {
         ("", vec![], Phase::Idle),
         ("GET", vec![], Phase::RequestHead),
         (half, vec![says("")], Phase::RequestBody),
-        (GET, vec![says("")], Phase::AnswerHead),
-        (GET, vec![hangs()], Phase::AnswerHead),
-        (GET, vec![says(OK)], Phase::AnswerBody),
+        (GET, vec![says("")], Phase::ResponseHead),
+        (GET, vec![hangs()], Phase::ResponseHead),
+        (GET, vec![says(OK)], Phase::ResponseBody),
     ] {
         let mut line = Line { takes: 10, ..bench.line(input, &acts) };
         line.run().exchange.client_failed();
@@ -1221,7 +1221,7 @@ fn request() -> impl Strategy<Value = (String, bool)> {
     })
 }
 
-fn answer() -> impl Strategy<Value = String> {
+fn response() -> impl Strategy<Value = String> {
     prop::sample::select(vec![
         OK,
         "HTTP/1.1 204 No\r\n\r\n",
@@ -1272,14 +1272,14 @@ proptest! {
 
     #[test]
     fn any_requests_in_any_pieces_get_the_same_answers(
-        requests in prop::collection::vec((request(), answer()), 1..6), seed: u64,
+        requests in prop::collection::vec((request(), response()), 1..6), seed: u64,
     ) {
         let bench = Bench::new(1);
         let input: String = requests.iter().map(|((request, _), _)| request.as_str()).collect();
         // Each back end answers when it has the whole request, as it would without a split.
-        let acts: Vec<_> = requests.iter().map(|((request, is_head), answer)| {
-            let body_at = answer.rfind("\r\n\r\n").map_or(answer.len(), |at| at + 4);
-            let text = if *is_head && answer.starts_with("HTTP/1.1 200 OK") { &answer[..body_at] } else { answer };
+        let acts: Vec<_> = requests.iter().map(|((request, is_head), response)| {
+            let body_at = response.rfind("\r\n\r\n").map_or(response.len(), |at| at + 4);
+            let text = if *is_head && response.starts_with("HTTP/1.1 200 OK") { &response[..body_at] } else { response };
             says(text).after(bench.forwarded(request))
         }).collect();
         let whole = bench.run(&input, &acts);
@@ -1295,11 +1295,11 @@ proptest! {
 
     #[test]
     fn garbage_on_either_side_ends_or_waits_and_never_for_ever(
-        input in garbage(), answers in prop::collection::vec((garbage(), 0..3, 0..4usize), 40),
+        input in garbage(), responses in prop::collection::vec((garbage(), 0..3, 0..4usize), 40),
         seed: u64, ends: bool, takes in 0usize..300,
     ) {
         let bench = Bench::new(2);
-        let acts: Vec<_> = answers.into_iter().cycle().take(400).map(|(text, then, kind)| {
+        let acts: Vec<_> = responses.into_iter().cycle().take(400).map(|(text, then, kind)| {
             let then = [Then::Holds, Then::Ends, Then::Resets][then as usize];
             let act = Act { then, ..says(&text) };
             match kind {

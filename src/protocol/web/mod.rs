@@ -30,7 +30,7 @@ use crate::protocol::proxy_header::Caller;
 use crate::protocol::request_line::RequestLine;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
-use crate::site::{Answer, Site};
+use crate::site::{Response, Site};
 use outgoing::Outgoing;
 pub use outgoing::Output;
 
@@ -69,19 +69,19 @@ enum State {
     Body {
         reader: BodyReader,
         bytes: u64,
-        answer: Answer,
+        response: Response,
         version: Version,
         client_keeps: bool,
     },
     /// A test answer that was asked to take its time.
     Delay {
         until: Instant,
-        answer: Answer,
+        response: Response,
         version: Version,
         client_keeps: bool,
     },
     /// Sending; `outcome` is set if the connection ends with this answer.
-    Answer {
+    Response {
         status: u16,
         last: Option<Close>,
     },
@@ -140,7 +140,7 @@ impl Web {
                 write_client: has_output,
                 ..Wants::default()
             },
-            State::Delay { .. } | State::Answer { .. } => {
+            State::Delay { .. } | State::Response { .. } => {
                 Wants { write_client: has_output, ..Wants::default() }
             }
             State::Linger(linger, _) => {
@@ -158,7 +158,7 @@ impl Web {
             State::Head if self.reader.is_idle() => Some(stall),
             // Answers are on their way and the next head is too: a dripping head does not hold them open.
             State::Head => Some(stall.min(self.reader.deadline(&self.timeouts))),
-            State::Body { .. } | State::Answer { .. } => Some(stall),
+            State::Body { .. } | State::Response { .. } => Some(stall),
             State::Delay { until, .. } => Some(*until),
             State::Linger(linger, _) => Some(linger.deadline()),
             State::Over(_) => None,
@@ -172,8 +172,8 @@ impl Web {
             _ => return,
         }
         match std::mem::replace(&mut self.state, State::Head) {
-            State::Delay { answer, version, client_keeps, .. } => {
-                self.start_answer(answer, version, client_keeps, now);
+            State::Delay { response, version, client_keeps, .. } => {
+                self.start_response(response, version, client_keeps, now);
                 self.advance(now);
             }
             State::Head if self.reader.is_idle() && self.output.is_empty() => {
@@ -188,8 +188,8 @@ impl Web {
                 self.refuse(refusal, How::TimedOut, Phase::RequestBody, now);
             }
             State::Linger(_, outcome) | State::Over(outcome) => self.state = State::Over(outcome),
-            State::Head | State::Answer { .. } => {
-                self.state = State::Over(Outcome::new(Who::Client, How::TimedOut, Phase::AnswerBody));
+            State::Head | State::Response { .. } => {
+                self.state = State::Over(Outcome::new(Who::Client, How::TimedOut, Phase::ResponseBody));
             }
         }
     }
@@ -212,14 +212,14 @@ impl Web {
         self.state = State::Over(match &self.state {
             // The last answer is out: nothing is cut.
             State::Linger(_, outcome) | State::Over(outcome) => *outcome,
-            _ if self.has_output() => outcome(Phase::AnswerBody),
+            _ if self.has_output() => outcome(Phase::ResponseBody),
             State::Head if self.reader.is_idle() => outcome(Phase::Idle),
             State::Head => {
                 self.request_line.set_if_empty("-"); // never whole, and told all the same
                 outcome(Phase::RequestHead)
             }
             State::Body { .. } => outcome(Phase::RequestBody),
-            State::Delay { .. } | State::Answer { .. } => outcome(Phase::AnswerBody),
+            State::Delay { .. } | State::Response { .. } => outcome(Phase::ResponseBody),
         });
     }
 
@@ -251,7 +251,7 @@ impl Web {
 
     /// True if the close must be a reset, because an orderly one would make a cut answer look complete.
     pub fn was_cut(&self) -> bool {
-        matches!(self.state, State::Over(outcome) if outcome.phase == Phase::AnswerBody && !outcome.is_clean())
+        matches!(self.state, State::Over(outcome) if outcome.phase == Phase::ResponseBody && !outcome.is_clean())
     }
 
     /// Writes the closing line of an exchange that did not come to its own end.
@@ -269,7 +269,7 @@ impl Web {
             let goes_on = match &self.state {
                 State::Head => self.read_head(now),
                 State::Body { .. } => self.read_body(now),
-                State::Answer { .. } => self.answer_is_out(now),
+                State::Response { .. } => self.response_is_out(now),
                 State::Delay { .. } | State::Linger(..) | State::Over(_) => false,
             };
             if !goes_on {

@@ -9,7 +9,7 @@ use crate::protocol::linger::Linger;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::timing::Timing;
-use crate::site::{Answer, Content, Filler, Length};
+use crate::site::{Response, Content, Filler, Length};
 
 /// A body that is sent from where it is.
 #[derive(Debug)]
@@ -92,38 +92,38 @@ impl Web {
             self.request_line,
             self.caller.address()
         );
-        self.state = State::Over(Outcome::new(Who::Us, How::Failed, Phase::AnswerBody));
+        self.state = State::Over(Outcome::new(Who::Us, How::Failed, Phase::ResponseBody));
     }
 
-    pub(super) fn answer_after_delay(
+    pub(super) fn respond_after_delay(
         &mut self,
-        answer: Answer,
+        response: Response,
         version: Version,
         client_keeps: bool,
         now: &Now,
     ) {
-        match answer.delay {
+        match response.delay {
             Some(delay) => {
                 let until = now.instant + delay;
-                self.state = State::Delay { until, answer, version, client_keeps };
+                self.state = State::Delay { until, response, version, client_keeps };
             }
-            None => self.start_answer(answer, version, client_keeps, now),
+            None => self.start_response(response, version, client_keeps, now),
         }
     }
 
     /// Writes the head and lays out the body behind it.
-    pub(super) fn start_answer(&mut self, answer: Answer, version: Version, client_keeps: bool, now: &Now) {
+    pub(super) fn start_response(&mut self, response: Response, version: Version, client_keeps: bool, now: &Now) {
         let keep = client_keeps
             && self.reader.requests() < self.keep_alive_requests
             && !self.draining
-            && !answer.close
-            && answer.length != Length::UntilClose
-            && !(answer.length == Length::Chunked && version == Version::Http10);
-        let outcome = Outcome::new(Who::Us, How::Finished, Phase::AnswerBody);
+            && !response.close
+            && response.length != Length::UntilClose
+            && !(response.length == Length::Chunked && version == Version::Http10);
+        let outcome = Outcome::new(Who::Us, How::Finished, Phase::ResponseBody);
         // A client that did not say `close` may have sent its next request already.
         let linger = (client_keeps || !self.input.is_empty()) && !self.client_ended;
         let last = (!keep).then_some(Close { outcome, linger });
-        self.lay_out(answer, version, last, now);
+        self.lay_out(response, version, last, now);
     }
 
     /// Answers with an error and closes.
@@ -135,27 +135,27 @@ impl Web {
     }
 
     /// Writes the head, and the body behind it if that is small; a long body is sent from where it is.
-    fn lay_out(&mut self, answer: Answer, version: Version, last: Option<Close>, now: &Now) {
+    fn lay_out(&mut self, response: Response, version: Version, last: Option<Close>, now: &Now) {
         let connection = match (last.is_some(), version) {
             (true, _) => Some("close"),
             (false, Version::Http10) => Some("keep-alive"),
             (false, Version::Http11) => None,
         };
         let before = self.output.len();
-        self.state = State::Answer { status: answer.status, last };
+        self.state = State::Response { status: response.status, last };
         self.timing.first_byte = Some(now.instant);
         // The answer has its own time to get out, however late it comes.
         self.last_progress = now.instant;
-        self.trailing = answer.trailing();
-        if !answer.write_head(&mut self.output, version, connection, now) {
+        self.trailing = response.trailing();
+        if !response.write_head(&mut self.output, version, connection, now) {
             ::log::error!("no room for the head of the answer to {}", self.request_line);
-            self.state = State::Over(Outcome::new(Who::Us, How::Failed, Phase::AnswerHead));
+            self.state = State::Over(Outcome::new(Who::Us, How::Failed, Phase::ResponseHead));
             return;
         }
-        self.body = match answer.body {
+        self.body = match response.body {
             Content::File { length: 0, .. } => Outgoing::None,
             Content::File { file, offset, length } => Outgoing::File { file, offset, length },
-            Content::Filler { .. } => answer.body.filler().map_or(Outgoing::None, Outgoing::Filler),
+            Content::Filler { .. } => response.body.filler().map_or(Outgoing::None, Outgoing::Filler),
             content => {
                 let bytes = memory(&content);
                 match bytes.len() <= COPIED_BYTES_MAX && self.output.push(bytes) {
@@ -169,7 +169,7 @@ impl Web {
 
     /// Ends the exchange if all of its answer is out, or laid out before a next request that is
     /// here already; false if bytes must leave first.
-    pub(super) fn answer_is_out(&mut self, now: &Now) -> bool {
+    pub(super) fn response_is_out(&mut self, now: &Now) -> bool {
         self.fill();
         if !matches!(self.body, Outgoing::None) {
             return false;
@@ -178,10 +178,10 @@ impl Web {
             self.timing.bytes_out += self.trailing.len() as u64;
             self.trailing = b"";
         }
-        let State::Answer { status, last } = self.state else { return false };
+        let State::Response { status, last } = self.state else { return false };
         match last {
             None if self.output.is_empty() || !self.input.is_empty() => {
-                self.log_exchange(Some(status), Outcome::new(Who::Us, How::Finished, Phase::AnswerBody), now);
+                self.log_exchange(Some(status), Outcome::new(Who::Us, How::Finished, Phase::ResponseBody), now);
                 self.reader.next_request(now);
                 self.timing = Timing::open(now.instant, now);
                 self.state = State::Head;

@@ -94,19 +94,19 @@ impl Web {
         };
         let (client_keeps, version) = (head.keeps_alive(), head.version);
         let expects_continue = head.expects_continue();
-        let mut answer = self.site.answer(&head, now);
+        let mut response = self.site.respond(&head, now);
         // A refused CONNECT ends the connection, and lingers: a hopeful client sends bytes of its tunnel.
-        answer.close |= head.method == Method::Connect;
+        response.close |= head.method == Method::Connect;
         self.input.consume(length);
         let reader = BodyReader::new(framing);
         if reader.is_done() {
-            return self.answer_after_delay(answer, version, client_keeps, now);
+            return self.respond_after_delay(response, version, client_keeps, now);
         }
         if expects_continue && self.input.is_empty() {
             let fits = self.output.push(b"HTTP/1.1 100 Continue\r\n\r\n");
             debug_assert!(fits, "read_head saw to the room");
         }
-        self.state = State::Body { reader, bytes: 0, answer, version, client_keeps };
+        self.state = State::Body { reader, bytes: 0, response, version, client_keeps };
     }
 
     /// Throws the body's bytes away; false if more of them must come first.
@@ -139,8 +139,8 @@ impl Web {
             return false;
         }
         let body = std::mem::replace(&mut self.state, State::Head);
-        if let State::Body { answer, version, client_keeps, .. } = body {
-            self.answer_after_delay(answer, version, client_keeps, now);
+        if let State::Body { response, version, client_keeps, .. } = body {
+            self.respond_after_delay(response, version, client_keeps, now);
         }
         true
     }

@@ -64,7 +64,7 @@ impl Bench {
     }
 
     /// What a client gets that sends `input` and waits: the same in whatever pieces it comes and goes.
-    fn answers(&self, input: &str) -> Client {
+    fn responses(&self, input: &str) -> Client {
         let mut whole = self.client().sends(input);
         whole.run();
         for pieces in all_pieces(input.len()) {
@@ -213,12 +213,12 @@ impl Client {
     }
 
     /// Status codes and bodies of all answers, in order; interim ones have no body.
-    fn answers(&self) -> Vec<(u16, String)> {
-        answers(&self.text())
+    fn responses(&self) -> Vec<(u16, String)> {
+        responses(&self.text())
     }
 
     fn statuses(&self) -> Vec<u16> {
-        self.answers().into_iter().map(|(status, _)| status).collect()
+        self.responses().into_iter().map(|(status, _)| status).collect()
     }
 
     fn outcome(&self) -> Outcome {
@@ -230,17 +230,17 @@ impl Client {
 }
 
 /// Takes answers apart by their lengths, as a client does.
-fn answers(text: &str) -> Vec<(u16, String)> {
-    let (mut rest, mut answers) = (text, Vec::new());
+fn responses(text: &str) -> Vec<(u16, String)> {
+    let (mut rest, mut responses) = (text, Vec::new());
     while let Some((head, after)) = rest.split_once("\r\n\r\n") {
         let status = head[9..12].parse().unwrap();
         let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
         let length = length.map_or(0, |length| length.parse().unwrap());
-        answers.push((status, after[..length].to_owned()));
+        responses.push((status, after[..length].to_owned()));
         rest = &after[length..];
     }
     assert_eq!(rest, "", "all of it is answers");
-    answers
+    responses
 }
 
 const HOME: &str = "Ini Adalah web Server percobaan";
@@ -259,8 +259,8 @@ fn a_connection_is_kept_or_closed_as_version_and_client_say() {
         ("GET / HTTP/1.0\r\n\r\n", Some("close"), false),
         ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", Some("keep-alive"), true),
     ] {
-        let client = bench.answers(request);
-        assert_eq!(client.answers(), [(200, HOME.to_owned())]);
+        let client = bench.responses(request);
+        assert_eq!(client.responses(), [(200, HOME.to_owned())]);
         let said = client.text();
         let said = said.lines().find_map(|line| line.strip_prefix("Connection: "));
         assert_eq!(said, connection, "{request:?}");
@@ -278,15 +278,15 @@ fn pipelined_requests_are_answered_in_order() {
          HEAD /small.txt HTTP/1.0\r\nConnection: keep-alive\r\n\r\n\
          GET /cached.txt HTTP/1.1\r\nHost: a\r\n\r\nDELETE / HTTP/1.1\r\nHost: a\r\n\r\n{GET}"
     );
-    let client = bench.answers(&input);
+    let client = bench.responses(&input);
     let text = client.text();
     // What HEAD gets has a length and no body.
     let (before, after) = text.split_once("Connection: keep-alive\r\n\r\n").unwrap();
     assert!(before.ends_with("Content-Length: 5\r\n"));
     let before = before.rsplit_once("HTTP/1.1 200 OK").unwrap().0;
-    let statuses = |text: &str| answers(text).iter().map(|(status, _)| *status).collect::<Vec<_>>();
+    let statuses = |text: &str| responses(text).iter().map(|(status, _)| *status).collect::<Vec<_>>();
     assert_eq!(statuses(before), [200, 200, 200, 404, 200]);
-    let bodies = answers(before).into_iter().map(|(_, body)| body).collect::<Vec<_>>();
+    let bodies = responses(before).into_iter().map(|(_, body)| body).collect::<Vec<_>>();
     assert_eq!(bodies[..3], [HOME, "hello", "kosong"]);
     assert_eq!(statuses(after), [200, 405, 200]);
     assert_eq!(client.state(), idle(&bench));
@@ -313,7 +313,7 @@ fn a_client_that_never_reads_is_cut() {
         client.run();
         assert_eq!(client.state(), Standing::Waits(bench.timeouts.stall));
         assert_eq!(client.waits().state(), Standing::Reset);
-        assert_eq!(client.outcome(), Outcome::new(Who::Client, How::TimedOut, Phase::AnswerBody));
+        assert_eq!(client.outcome(), Outcome::new(Who::Client, How::TimedOut, Phase::ResponseBody));
     }
 }
 
@@ -342,8 +342,8 @@ fn bodies_are_read_past() {
         ("Transfer-Encoding: chunked\r\n", "1\r\na\r\n0\r\nA: b\r\n\r\n"),
     ] {
         let input = format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n{body}{GET}");
-        let client = bench.answers(&input);
-        assert_eq!(client.answers(), [(200, "kosong".to_owned()), (200, HOME.to_owned())]);
+        let client = bench.responses(&input);
+        assert_eq!(client.responses(), [(200, "kosong".to_owned()), (200, HOME.to_owned())]);
         assert_eq!(client.state(), idle(&bench));
     }
 }
@@ -411,7 +411,7 @@ fn what_cannot_be_served_is_refused_once_and_the_connection_lingers() {
 #[test]
 fn a_refusal_comes_after_the_answers_before_it() {
     let bench = Bench::new();
-    let client = bench.answers(&format!("{GET}{GET}GET / HTTP/1.1\r\n\r\n"));
+    let client = bench.responses(&format!("{GET}{GET}GET / HTTP/1.1\r\n\r\n"));
     assert_eq!(client.statuses(), [200, 200, 400]);
 }
 
@@ -529,14 +529,14 @@ fn an_answer_that_comes_late_has_its_own_time_to_get_out() {
         client.run().waits().run();
         assert_eq!(client.state(), Standing::Waits(bench.timeouts.stall), "{input:?}");
         client.takes = usize::MAX;
-        assert_eq!(client.run().answers().len(), 1);
+        assert_eq!(client.run().responses().len(), 1);
     }
 }
 
 #[test]
 fn an_empty_line_before_a_request_is_no_request() {
     let bench = Bench::new();
-    let client = bench.answers(&format!("\r\n{GET}\r\n\r\n{GET}\r\n"));
+    let client = bench.responses(&format!("\r\n{GET}\r\n\r\n{GET}\r\n"));
     assert_eq!(client.statuses(), [200, 200]);
     // So no 408 comes, which the client would take for the answer to its next request.
     assert_eq!(client.state(), idle(&bench));
@@ -552,9 +552,9 @@ fn a_failure_of_the_client_in_each_state() {
         ("", 0, Phase::Idle),
         ("GET", 0, Phase::RequestHead),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na", 0, Phase::RequestBody),
-        ("GET /?delay=1s HTTP/1.1\r\nHost: a\r\n\r\n", 0, Phase::AnswerBody),
-        (GET, 10, Phase::AnswerBody),
-        ("GET /?size=99999 HTTP/1.1\r\nHost: a\r\n\r\n", 10, Phase::AnswerBody),
+        ("GET /?delay=1s HTTP/1.1\r\nHost: a\r\n\r\n", 0, Phase::ResponseBody),
+        (GET, 10, Phase::ResponseBody),
+        ("GET /?size=99999 HTTP/1.1\r\nHost: a\r\n\r\n", 10, Phase::ResponseBody),
     ] {
         let mut client = bench.client().sends(input).takes(takes);
         client.run().web.client_failed();
@@ -633,8 +633,8 @@ fn without_a_worker_the_answer_is_503_whatever_comes() {
 fn test_answers_are_whole_at_any_pace() {
     let bench = Bench::new();
     let expected: String = format!("{HOME}\n").chars().cycle().take(40_000).collect();
-    let client = bench.answers(&format!("GET /?size=40000 HTTP/1.1\r\nHost: a\r\n\r\n{GET}"));
-    assert_eq!(client.answers(), [(200, expected.clone()), (200, HOME.to_owned())]);
+    let client = bench.responses(&format!("GET /?size=40000 HTTP/1.1\r\nHost: a\r\n\r\n{GET}"));
+    assert_eq!(client.responses(), [(200, expected.clone()), (200, HOME.to_owned())]);
     let mut client = bench.client().sends("GET /?size=40000&chunked=1 HTTP/1.1\r\nHost: a\r\n\r\n");
     client.run();
     let text = client.text();
@@ -675,10 +675,10 @@ fn a_delay_is_waited_for_and_nothing_is_read_meanwhile() {
 fn a_large_file_is_sent_from_the_file() {
     let bench = Bench::new();
     let input = format!("GET /large.txt HTTP/1.1\r\nHost: a\r\n\r\n{GET}");
-    let client = bench.answers(&input);
-    let answers = client.answers();
-    assert_eq!(answers[0], (200, "l".repeat(LARGE_BYTES)));
-    assert_eq!(answers[1], (200, HOME.to_owned()));
+    let client = bench.responses(&input);
+    let responses = client.responses();
+    assert_eq!(responses[0], (200, "l".repeat(LARGE_BYTES)));
+    assert_eq!(responses[1], (200, HOME.to_owned()));
     let mut client = bench.client().sends(&input).takes(0);
     client.run();
     assert!(matches!(client.web.client_output(), Output::Bytes { more: true, second: b"", .. }));

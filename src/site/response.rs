@@ -1,6 +1,6 @@
 //! Answers: what a site says to one request, before any of it is bytes.
 //!
-//! Contract: an answer knows its status, its fields and its body; [`Answer::write_head`] turns the
+//! Contract: an answer knows its status, its fields and its body; [`Response::write_head`] turns the
 //! first two into a head. Whoever sends it only has to send the body's bytes, and to close if told.
 
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ const ALLOW: &str = "GET, HEAD, POST";
 
 /// One answer.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: u16,
     /// `Content-Type`, where no file gives it.
@@ -132,10 +132,10 @@ impl Content {
     }
 }
 
-impl Answer {
+impl Response {
     /// An answer with this body, its length known and nothing else said.
-    pub(super) fn new(status: u16, body: Content) -> Answer {
-        Answer {
+    pub(super) fn new(status: u16, body: Content) -> Response {
+        Response {
             status,
             content_type: None,
             location: None,
@@ -152,30 +152,30 @@ impl Answer {
     }
 
     /// A fixed text.
-    pub(super) fn text(status: u16, text: &'static str) -> Answer {
-        Answer { content_type: Some("text/plain"), ..Answer::new(status, Content::Static(text.as_bytes())) }
+    pub(super) fn text(status: u16, text: &'static str) -> Response {
+        Response { content_type: Some("text/plain"), ..Response::new(status, Content::Static(text.as_bytes())) }
     }
 
     /// 204.
-    pub(super) fn no_content() -> Answer {
-        Answer { length: Length::None, ..Answer::new(204, Content::Empty) }
+    pub(super) fn no_content() -> Response {
+        Response { length: Length::None, ..Response::new(204, Content::Empty) }
     }
 
     /// Another address instead.
-    pub(super) fn redirect(status: u16, location: impl Into<Cow<'static, str>>) -> Answer {
-        Answer { location: Some(location.into()), ..Answer::new(status, Content::Empty) }
+    pub(super) fn redirect(status: u16, location: impl Into<Cow<'static, str>>) -> Response {
+        Response { location: Some(location.into()), ..Response::new(status, Content::Empty) }
     }
 
     /// An error, in one plain sentence. The connection may live on: see [`super::Site::refuse`].
-    pub fn refusal(refusal: Refusal) -> Answer {
+    pub fn refusal(refusal: Refusal) -> Response {
         let allow = refusal.status == 405;
-        Answer { allow, ..Answer::text(refusal.status, refusal.reason) }
+        Response { allow, ..Response::text(refusal.status, refusal.reason) }
     }
 
     /// Takes the body away and leaves the fields that tell of it: what a HEAD gets.
     #[must_use]
-    pub fn without_body(self) -> Answer {
-        Answer { body: Content::Empty, head_only: true, ..self }
+    pub fn without_body(self) -> Response {
+        Response { body: Content::Empty, head_only: true, ..self }
     }
 
     /// Writes the head into `out`; `false` if there is no room, and then nothing is written.
@@ -255,44 +255,44 @@ mod tests {
     use super::*;
     use std::time::{Instant, SystemTime};
 
-    fn head(answer: &Answer, version: Version, connection: Option<&'static str>) -> String {
+    fn head(response: &Response, version: Version, connection: Option<&'static str>) -> String {
         let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
         let mut out = Buffer::new();
-        assert!(answer.write_head(&mut out, version, connection, &now));
+        assert!(response.write_head(&mut out, version, connection, &now));
         String::from_utf8(out.bytes().to_vec()).unwrap()
     }
 
     #[test]
     fn a_head_says_what_the_answer_knows() {
         assert_eq!(
-            head(&Answer::text(200, "kosong"), Version::Http11, None),
+            head(&Response::text(200, "kosong"), Version::Http11, None),
             "HTTP/1.1 200 OK\r\nServer: giliran\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
              Content-Type: text/plain\r\nContent-Length: 6\r\n\r\n"
         );
-        let head = |answer: &Answer, connection| {
-            let head = head(answer, Version::Http11, connection);
+        let head = |response: &Response, connection| {
+            let head = head(response, Version::Http11, connection);
             head.split_once("GMT\r\n").unwrap().1.to_owned()
         };
-        assert_eq!(head(&Answer::no_content(), None), "\r\n");
+        assert_eq!(head(&Response::no_content(), None), "\r\n");
         assert_eq!(
-            head(&Answer::redirect(302, "/b"), Some("keep-alive")),
+            head(&Response::redirect(302, "/b"), Some("keep-alive")),
             "Location: /b\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"
         );
-        let refused = Answer::refusal(Refusal::new(405, "No."));
+        let refused = Response::refusal(Refusal::new(405, "No."));
         assert_eq!(
             head(&refused, None),
             "Content-Type: text/plain\r\nAllow: GET, HEAD, POST\r\nContent-Length: 3\r\n\r\n"
         );
-        let closing = Answer { close: true, ..Answer::no_content() };
+        let closing = Response { close: true, ..Response::no_content() };
         assert_eq!(head(&closing, Some("keep-alive")), "Connection: close\r\n\r\n");
     }
 
     #[test]
     fn a_client_of_http_1_0_is_never_told_of_chunks() {
         let body = Content::Filler { length: 5, chunked: true };
-        let answer = Answer { length: Length::Chunked, ..Answer::new(200, body) };
-        assert!(head(&answer, Version::Http11, None).contains("Transfer-Encoding: chunked\r\n"));
-        assert!(!head(&answer, Version::Http10, None).contains("chunked"));
+        let response = Response { length: Length::Chunked, ..Response::new(200, body) };
+        assert!(head(&response, Version::Http11, None).contains("Transfer-Encoding: chunked\r\n"));
+        assert!(!head(&response, Version::Http10, None).contains("chunked"));
     }
 
     #[test]
@@ -302,8 +302,8 @@ mod tests {
         let before = out.len();
         let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
         for mirrored in [false, true] {
-            let answer = Answer { mirrored, ..Answer::text(200, "x") };
-            assert!(!answer.write_head(&mut out, Version::Http11, None, &now));
+            let response = Response { mirrored, ..Response::text(200, "x") };
+            assert!(!response.write_head(&mut out, Version::Http11, None, &now));
             assert_eq!(out.len(), before);
         }
     }

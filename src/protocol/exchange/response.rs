@@ -14,7 +14,7 @@ use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
 /// The answer being passed on.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum Response {
     /// No final head yet, but `interim` ones; `scan` has looked at what is there of the next.
     Awaited { scan: HeadScan, interim: u32 },
     /// `ready` bytes at the start of the back end's input belong to the body and may be sent.
@@ -34,39 +34,39 @@ pub(super) enum Answer {
     Out { status: u16, backend: Option<SocketAddr>, outcome: Outcome },
 }
 
-impl Default for Answer {
-    fn default() -> Answer {
-        Answer::Awaited { scan: HeadScan::default(), interim: 0 }
+impl Default for Response {
+    fn default() -> Response {
+        Response::Awaited { scan: HeadScan::default(), interim: 0 }
     }
 }
 
-impl Answer {
+impl Response {
     /// More bytes of the body must come from the back end.
     pub(super) fn is_body_awaited(&self) -> bool {
-        matches!(self, Answer::Body { reader, .. } if !reader.is_done())
+        matches!(self, Response::Body { reader, .. } if !reader.is_done())
     }
 
     /// Bytes of the body that may be sent.
     pub(super) fn ready(&self) -> usize {
-        if let Answer::Body { ready, .. } = self { *ready } else { 0 }
+        if let Response::Body { ready, .. } = self { *ready } else { 0 }
     }
 
     /// The client may have seen a part of it.
     pub(super) fn has_begun(&self) -> bool {
-        !matches!(self, Answer::Awaited { .. })
+        !matches!(self, Response::Awaited { .. })
     }
 
     pub(super) fn status(&self) -> Option<u16> {
         match self {
-            Answer::Awaited { .. } => None,
-            Answer::Body { status, .. } | Answer::Out { status, .. } => Some(*status),
+            Response::Awaited { .. } => None,
+            Response::Body { status, .. } | Response::Out { status, .. } => Some(*status),
         }
     }
 
     pub(super) fn backend(&self) -> Option<SocketAddr> {
         match self {
-            Answer::Awaited { .. } => None,
-            Answer::Body { backend, .. } | Answer::Out { backend, .. } => *backend,
+            Response::Awaited { .. } => None,
+            Response::Body { backend, .. } | Response::Out { backend, .. } => *backend,
         }
     }
 }
@@ -84,24 +84,24 @@ impl Exchange {
 
     /// `count` bytes came from the back end; 0 means that it has closed.
     pub fn backend_received(&mut self, count: usize, now: &Now) {
-        if self.answer.has_begun() {
+        if self.response.has_begun() {
             self.last_progress = now.instant;
         }
         self.backend_input.filled(count);
         if count > 0 {
             self.timing.first_byte.get_or_insert(now.instant);
-            return self.pass_on(now);
+            return self.forward_response(now);
         }
-        match &mut self.answer {
-            Answer::Awaited { .. } => self.backend_failed(How::Closed, now),
-            Answer::Body { reader, backend_keeps, .. } => {
+        match &mut self.response {
+            Response::Awaited { .. } => self.backend_failed(How::Closed, now),
+            Response::Body { reader, backend_keeps, .. } => {
                 *backend_keeps = false;
                 match reader.close() {
-                    Ok(()) => self.pass_on(now),
-                    Err(_) => self.cut(Outcome::new(Who::Backend, How::Closed, Phase::AnswerBody)),
+                    Ok(()) => self.forward_response(now),
+                    Err(_) => self.cut(Outcome::new(Who::Backend, How::Closed, Phase::ResponseBody)),
                 }
             }
-            Answer::Out { .. } => {}
+            Response::Out { .. } => {}
         }
     }
 
@@ -113,8 +113,8 @@ impl Exchange {
     /// was sent is repeated once and not `RETRIES` times: a request that two back ends die of is
     /// itself to blame, and must neither reach all of them nor take them out.
     pub fn backend_failed(&mut self, how: How, now: &Now) {
-        if self.answer.has_begun() {
-            return self.cut(Outcome::new(Who::Backend, how, Phase::AnswerBody));
+        if self.response.has_begun() {
+            return self.cut(Outcome::new(Who::Backend, how, Phase::ResponseBody));
         }
         let silent = self.backend_input.is_empty();
         let may_be_repeated = silent && self.request.may_be_repeated();
@@ -125,20 +125,20 @@ impl Exchange {
         let was_repeated = self.request.was_repeated;
         let is_unsent = silent && self.request.is_unsent();
         if is_unsent || !was_repeated {
-            self.report_failure(how, Phase::AnswerHead, now);
+            self.report_failure(how, Phase::ResponseHead, now);
         }
         if is_unsent || (may_be_repeated && !was_repeated) {
             self.request.was_repeated |= !is_unsent;
             return self.try_next(now);
         }
         let sentence = "The back end closed the connection before it answered.";
-        let outcome = Outcome::new(Who::Backend, how, Phase::AnswerHead);
-        self.answer_error(502, "connection_terminated", sentence, outcome, now);
+        let outcome = Outcome::new(Who::Backend, how, Phase::ResponseHead);
+        self.respond_with_error(502, "connection_terminated", sentence, outcome, now);
     }
 
     /// Bytes for the client: heads, and the body as far as it is here.
     pub fn client_output(&self) -> [&[u8]; 2] {
-        [self.client_output.bytes(), &self.backend_input.bytes()[..self.answer.ready()]]
+        [self.client_output.bytes(), &self.backend_input.bytes()[..self.response.ready()]]
     }
 
     /// The client has taken the first `count` bytes.
@@ -149,39 +149,39 @@ impl Exchange {
         let of_head = count.min(self.client_output.len());
         self.client_output.consume(of_head);
         let of_body = count - of_head;
-        if let Answer::Body { ready, .. } = &mut self.answer
+        if let Response::Body { ready, .. } = &mut self.response
             && of_body > 0
         {
             *ready -= of_body;
             self.backend_input.consume(of_body);
             self.timing.bytes_out += of_body as u64;
         }
-        self.pass_on(now);
+        self.forward_response(now);
     }
 
     /// Goes as far with the answer as the bytes at hand allow.
-    fn pass_on(&mut self, now: &Now) {
-        while self.has_room_for_answer_head() && matches!(self.state, State::Exchanging) {
-            match self.take_answer_head(now) {
+    fn forward_response(&mut self, now: &Now) {
+        while self.has_room_for_response_head() && matches!(self.state, State::Exchanging) {
+            match self.take_response_head(now) {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(fault) => return self.answer_is_nonsense(fault, now),
+                Err(fault) => return self.response_is_malformed(fault, now),
             }
         }
-        self.pass_body_on(now);
+        self.forward_body(now);
         self.end_if_out(now);
     }
 
     /// A head is due, and the interim one before it, if any, is out: so heads never pile up, and
     /// there is nothing half sent in front of an answer that we make ourselves. Until then nothing
     /// is read from the back end: the end of its stream must not overtake a head that is here.
-    pub(super) fn has_room_for_answer_head(&self) -> bool {
-        !self.answer.has_begun() && self.client_output.is_empty()
+    pub(super) fn has_room_for_response_head(&self) -> bool {
+        !self.response.has_begun() && self.client_output.is_empty()
     }
 
     /// Takes one head off the back end's input; `Ok(false)` if it is not whole yet.
-    fn take_answer_head(&mut self, now: &Now) -> Result<bool, &'static str> {
-        let Answer::Awaited { scan, interim } = &mut self.answer else { return Ok(false) };
+    fn take_response_head(&mut self, now: &Now) -> Result<bool, &'static str> {
+        let Response::Awaited { scan, interim } = &mut self.response else { return Ok(false) };
         let bytes = self.backend_input.bytes();
         let length = match scan.look(bytes) {
             Ok(Scan::Whole(length)) => length,
@@ -220,7 +220,7 @@ impl Exchange {
         let before = self.client_output.len();
         rules.response(&head, framing, connection, self.request.version, &mut self.client_output)?;
         self.timing.bytes_out += (self.client_output.len() - before) as u64;
-        self.answer = Answer::Body {
+        self.response = Response::Body {
             status,
             backend,
             reader: BodyReader::new(framing),
@@ -252,18 +252,18 @@ impl Exchange {
         Ok(false)
     }
 
-    fn answer_is_nonsense(&mut self, fault: &'static str, now: &Now) {
+    fn response_is_malformed(&mut self, fault: &'static str, now: &Now) {
         ::log::warn!("{} answered nonsense: {fault}", self.backend_name());
-        self.report_failure(How::Malformed, Phase::AnswerHead, now);
-        let outcome = Outcome::new(Who::Backend, How::Malformed, Phase::AnswerHead);
+        self.report_failure(How::Malformed, Phase::ResponseHead, now);
+        let outcome = Outcome::new(Who::Backend, How::Malformed, Phase::ResponseHead);
         let sentence = "The back end's answer breaks the rules of HTTP.";
-        self.answer_error(502, "http_protocol_error", sentence, outcome, now);
+        self.respond_with_error(502, "http_protocol_error", sentence, outcome, now);
     }
 
     /// Follows the body as far as its bytes are here, and lets go of the back end at its end.
-    fn pass_body_on(&mut self, now: &Now) {
-        let Answer::Body { status, backend, reader, ready, unchunk, trailers_pass, backend_keeps } =
-            &mut self.answer
+    fn forward_body(&mut self, now: &Now) {
+        let Response::Body { status, backend, reader, ready, unchunk, trailers_pass, backend_keeps } =
+            &mut self.response
         else {
             return;
         };
@@ -285,8 +285,8 @@ impl Exchange {
                 Ok(None) => break,
                 Err(_) => {
                     ::log::warn!("{} broke its own chunked framing", self.backend_name());
-                    self.report_failure(How::Malformed, Phase::AnswerBody, now);
-                    return self.cut(Outcome::new(Who::Backend, How::Malformed, Phase::AnswerBody));
+                    self.report_failure(How::Malformed, Phase::ResponseBody, now);
+                    return self.cut(Outcome::new(Who::Backend, How::Malformed, Phase::ResponseBody));
                 }
             }
         }
@@ -303,8 +303,8 @@ impl Exchange {
         }
         self.give_request_up();
         if ready == 0 {
-            let outcome = Outcome::new(Who::Us, How::Finished, Phase::AnswerBody);
-            self.answer = Answer::Out { status, backend, outcome };
+            let outcome = Outcome::new(Who::Us, How::Finished, Phase::ResponseBody);
+            self.response = Response::Out { status, backend, outcome };
             self.backend_input.clear();
         }
     }
