@@ -7,16 +7,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::app::cli::{self, Balancer, Effect, Failure, Mode, Proxy, Reload, Role, Server};
-use crate::app::service::{self, Offer, Service};
+use crate::app::service::{RunningService, Service};
 use crate::app::settings::{Model, Settings};
 use crate::balance::routes::Routes;
 use crate::net::dns::Names;
 use crate::net::endpoint::Endpoint;
 use crate::net::limits::connections_that_fit;
 use crate::net::listen::bind;
-use crate::net::reloadable::Live;
 use crate::net::signals;
-use crate::protocol::exchange::Gateway;
 use crate::protocol::forward::Rules;
 use crate::site::{self, Site};
 
@@ -67,10 +65,7 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<Plan, Failure> {
     Ok(Plan {
         name: role.name,
         model: args.driver.model,
-        service: Service::Gateway(Arc::new(Gateway {
-            routes,
-            rules: Rules { trust: args.front.trust.clone() },
-        })),
+        service: Service::Gateway { routes, rules: Rules { trust: args.front.trust.clone() } },
         settings: args.settings(),
         addresses: resolve("--listen", &args.listening.listen)?,
         names,
@@ -96,7 +91,7 @@ pub fn balancer<T: clap::Args + Effect>(
             Mode::Tcp => Service::Relay(group),
             Mode::Http => {
                 let rules = Rules { trust: args.front.trust.clone() };
-                Service::Gateway(Arc::new(Gateway { routes: Routes::new(group), rules }))
+                Service::Gateway { routes: Routes::new(group), rules }
             }
         };
         Ok(Plan {
@@ -143,17 +138,17 @@ pub fn serve(plan: Plan, reload: Option<Reload<Plan>>) -> Result<(), Failure> {
     }
     settings.connections_max = connections_max(settings.connections_max, 1);
     // Held to the end of the drain: what is still in flight may need a back end that works.
-    let offers = Live::new(Offer::start(name, service, &settings, names).map_err(runtime)?);
+    let running = RunningService::start(name, service, &settings, names).map_err(runtime)?;
     if let Some(reload) = reload {
-        let offers = offers.clone();
+        let running = running.clone();
         let apply = move |plan: Plan| {
-            let offer = Offer::start(plan.name, plan.service, &plan.settings, plan.names);
-            offer.map(|offer| offers.set(offer)).map_err(runtime)
+            let new = RunningService::start(plan.name, plan.service, &plan.settings, plan.names);
+            running.replace(new.map_err(runtime)?).map_err(|error| Failure::Usage(error.to_owned()))
         };
         reload.start(hangups, |key| !FIXED.contains(&key), apply).map_err(runtime)?;
     }
     cli::print(&said)?;
-    service::serve(model, listeners, &offers, &settings, &shutdown).map_err(runtime)
+    running.serve(model, listeners, &settings, &shutdown).map_err(runtime)
 }
 
 /// How many of `wanted` connections each of `roles` may have; says so if the system allows fewer.

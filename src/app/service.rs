@@ -1,33 +1,45 @@
-//! What a role does with its client connections, whichever driver serves them.
+//! A role's service in use: what new connections get, who watches its back ends, and which driver
+//! serves it.
 //!
-//! Contract: a connection is served to its end with the [`Offer`] that stood when it was accepted; a
+//! Contract: a connection is served to its end with the service that stood when it was accepted; a
 //! reload changes what the next ones get, and nothing else.
 
+use std::any::Any;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use crate::app::settings::{Model, Settings};
+use arc_swap::ArcSwap;
+
+use super::settings::{Model, Settings};
 use crate::balance::Group;
 use crate::balance::health::Probe;
 use crate::balance::limits::CHECK_PATH;
+use crate::balance::routes::Routes;
 use crate::net::checker::Checker;
 use crate::net::dns::{Lookups, Names};
-use crate::net::reloadable::Live;
 use crate::net::shutdown::Shutdown;
+use crate::observe::log::AccessLog;
+use crate::protocol::context::RoleContext;
 use crate::protocol::exchange::Gateway;
-use crate::protocol::proxy_header::Policy;
-use crate::protocol::timeouts::Timeouts;
+use crate::protocol::forward::Rules;
+use crate::protocol::relay::RelayService;
+use crate::protocol::web::WebService;
 use crate::site::Site;
 use crate::{poll_loop, threaded};
 
-/// One of the three services.
+/// What a role does with its client connections.
 #[derive(Clone, Debug)]
 pub enum Service {
     /// Answers from a site.
     Web(Arc<Site>),
     /// Forwards HTTP requests to back ends: the reverse proxy, and a balancer of requests.
-    Gateway(Arc<Gateway>),
+    Gateway {
+        /// Which back ends serve a path.
+        routes: Routes,
+        /// How heads are rewritten.
+        rules: Rules,
+    },
     /// Joins each connection to a back end: a balancer of bytes.
     Relay(Arc<Group>),
 }
@@ -37,7 +49,7 @@ impl Service {
     fn groups(&self) -> Vec<Arc<Group>> {
         match self {
             Service::Web(_) => Vec::new(),
-            Service::Gateway(gateway) => gateway.routes.groups().into_iter().cloned().collect(),
+            Service::Gateway { routes, .. } => routes.groups().into_iter().cloned().collect(),
             Service::Relay(group) => vec![Arc::clone(group)],
         }
     }
@@ -45,36 +57,32 @@ impl Service {
     /// What its back ends are asked for unless the settings know better: what clients will want of them.
     fn probe(&self) -> Probe {
         match self {
-            Service::Gateway(_) => Probe::Head(CHECK_PATH.to_owned()),
+            Service::Gateway { .. } => Probe::Head(CHECK_PATH.to_owned()),
             Service::Web(_) | Service::Relay(_) => Probe::Connect,
         }
     }
 }
 
-/// A service as new connections get it.
-#[derive(Clone, Debug)]
-pub struct Offer {
-    /// The role, as the log calls it.
-    pub role: &'static str,
-    /// What is served.
-    pub service: Service,
-    /// How patiently.
-    pub timeouts: Arc<Timeouts>,
-    /// Who is believed about clients, and who is told of them.
-    pub proxies: Arc<Policy>,
-    /// What keeps the service's back ends known.
-    pub upkeep: Arc<Upkeep>,
-}
-
-/// The threads that check back ends and look their names up: whoever uses a service holds on to
-/// them, and they end with the last one.
+/// The threads that check back ends and look their names up. They end with the last connection that
+/// may still need a back end.
 #[derive(Debug)]
-pub struct Upkeep {
+struct Upkeep {
     _checker: Option<Checker>,
     _lookups: Option<Lookups>,
 }
 
-impl Offer {
+/// A service that is being served, and may be replaced meanwhile.
+#[derive(Clone, Debug)]
+pub enum RunningService {
+    /// See [`Service::Web`].
+    Web(Arc<ArcSwap<WebService<Site>>>),
+    /// See [`Service::Gateway`].
+    Gateway(Arc<ArcSwap<Gateway>>),
+    /// See [`Service::Relay`].
+    Relay(Arc<ArcSwap<RelayService>>),
+}
+
+impl RunningService {
     /// Starts the upkeep of a service whose groups came from these names.
     ///
     /// Errors: threads or pollers that cannot be made.
@@ -83,40 +91,81 @@ impl Offer {
         service: Service,
         settings: &Settings,
         names: Vec<Names>,
-    ) -> io::Result<Offer> {
+    ) -> io::Result<RunningService> {
         let probe = settings.check_probe.clone().unwrap_or_else(|| service.probe());
+        let (interval, send) = (settings.check_interval, settings.proxies.send);
         let upkeep = Upkeep {
-            _checker: Checker::start(
-                service.groups(),
-                settings.check_interval,
-                probe,
-                settings.proxies.send,
-            )?,
+            _checker: Checker::start(service.groups(), interval, probe, send)?,
             _lookups: Lookups::start(names, settings.resolve_interval)?,
         };
-        Ok(Offer {
-            role,
-            service,
-            timeouts: Arc::new(settings.timeouts),
-            proxies: Arc::new(settings.proxies.clone()),
-            upkeep: Arc::new(upkeep),
+        let context = Arc::new(RoleContext {
+            timeouts: settings.timeouts,
+            proxies: settings.proxies.clone(),
+            upkeep: Some(Arc::new(upkeep) as Arc<dyn Any + Send + Sync>),
+            ..RoleContext::new(role, Arc::new(AccessLog))
+        });
+        Ok(match service {
+            Service::Web(site) => RunningService::Web(live(WebService { context, site })),
+            Service::Gateway { routes, rules } => {
+                RunningService::Gateway(live(Gateway { context, routes, rules }))
+            }
+            Service::Relay(group) => RunningService::Relay(live(RelayService { context, group })),
         })
+    }
+
+    /// Puts another service of the same kind in the place of this one.
+    ///
+    /// Errors: it is of another kind.
+    pub fn replace(&self, new: RunningService) -> Result<(), &'static str> {
+        match (self, new) {
+            (RunningService::Web(old), RunningService::Web(new)) => old.store(new.load_full()),
+            (RunningService::Gateway(old), RunningService::Gateway(new)) => old.store(new.load_full()),
+            (RunningService::Relay(old), RunningService::Relay(new)) => old.store(new.load_full()),
+            _ => return Err("a restart is needed to change what the role does"),
+        }
+        Ok(())
+    }
+
+    /// Serves the listeners until `shutdown`, then drains: returns when the last connection is gone or
+    /// the drain's time is over.
+    ///
+    /// Errors: threads or pollers that cannot be made; nothing that a client or a back end does.
+    pub fn serve(
+        &self,
+        model: Model,
+        listeners: Vec<TcpListener>,
+        settings: &Settings,
+        shutdown: &Shutdown,
+    ) -> io::Result<()> {
+        match model {
+            Model::Threaded => {
+                let settings = settings.threaded();
+                match self {
+                    RunningService::Web(web) => threaded::serve_web(listeners, web, &settings, shutdown),
+                    RunningService::Gateway(gateway) => {
+                        threaded::serve_gateway(listeners, gateway, &settings, shutdown)
+                    }
+                    RunningService::Relay(relay) => {
+                        threaded::serve_relay(listeners, relay, &settings, shutdown)
+                    }
+                }
+            }
+            Model::Async => {
+                let settings = settings.poll_loop();
+                match self {
+                    RunningService::Web(web) => poll_loop::serve_web(listeners, web, &settings, shutdown),
+                    RunningService::Gateway(gateway) => {
+                        poll_loop::serve_gateway(listeners, gateway, &settings, shutdown)
+                    }
+                    RunningService::Relay(relay) => {
+                        poll_loop::serve_relay(listeners, relay, &settings, shutdown)
+                    }
+                }
+            }
+        }
     }
 }
 
-/// Serves the listeners until `shutdown`, then drains: returns when the last connection is gone or
-/// the drain's time is over.
-///
-/// Errors: threads or pollers that cannot be made; nothing that a client or a back end does.
-pub fn serve(
-    model: Model,
-    listeners: Vec<TcpListener>,
-    offers: &Live<Offer>,
-    settings: &Settings,
-    shutdown: &Shutdown,
-) -> io::Result<()> {
-    match model {
-        Model::Threaded => threaded::serve(listeners, offers, settings, shutdown),
-        Model::Async => poll_loop::serve(listeners, offers, settings, shutdown),
-    }
+fn live<T>(service: T) -> Arc<ArcSwap<T>> {
+    Arc::new(ArcSwap::from_pointee(service))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::balance::health::Probe;
 use crate::protocol::proxy_header::Policy;
 use crate::protocol::timeouts::Timeouts;
+use crate::{poll_loop, threaded};
 
 /// Which driver serves: blocking threads, or loops over readiness.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
@@ -66,6 +67,28 @@ impl Default for Settings {
             check_interval: Some(crate::balance::limits::CHECK_INTERVAL),
             check_probe: None,
             resolve_interval: Some(crate::app::defaults::RESOLVE_INTERVAL),
+        }
+    }
+}
+
+impl Settings {
+    /// What the threaded driver is told.
+    pub fn threaded(&self) -> threaded::Settings {
+        threaded::Settings {
+            workers: self.workers,
+            queue: self.queue,
+            park: self.park,
+            connections_max: self.connections_max,
+            drain: self.timeouts.drain,
+        }
+    }
+
+    /// What the async driver is told.
+    pub fn poll_loop(&self) -> poll_loop::Settings {
+        poll_loop::Settings {
+            loops: self.loops,
+            connections_max: self.connections_max,
+            drain: self.timeouts.drain,
         }
     }
 }

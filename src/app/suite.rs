@@ -13,15 +13,13 @@ use std::thread;
 
 use crate::app::cli::{self, Failure, Reload, Role};
 use crate::app::roles::connections_max;
-use crate::app::service::{self, Offer, Service};
+use crate::app::service::{RunningService, Service};
 use crate::app::settings::{Model, Settings};
 use crate::balance::Group;
 use crate::balance::routes::Routes;
 use crate::net::listen::{ListenError, bind};
-use crate::net::reloadable::Live;
 use crate::net::shutdown::Shutdown;
 use crate::net::signals;
-use crate::protocol::exchange::Gateway;
 use crate::protocol::forward::Rules;
 use crate::site::{self, Site};
 
@@ -118,8 +116,8 @@ fn serve_one(
     // One role down is not the picture that the map shows: then the others end in good order.
     let _all = EndsAll(shutdown);
     let name = seat.role.name;
-    Offer::start(name, service, settings, Vec::new())
-        .and_then(|offer| service::serve(seat.model, vec![listener], &Live::new(offer), settings, shutdown))
+    RunningService::start(name, service, settings, Vec::new())
+        .and_then(|running| running.serve(seat.model, vec![listener], settings, shutdown))
         .map_err(|error| Failure::Runtime(format!("{name}: {error}")))
 }
 
@@ -215,11 +213,11 @@ fn wire(bound: Vec<Bound>) -> Result<Vec<Wired>, String> {
     let mut routes = Routes::new(group("default", Role::DEFAULT_SERVER));
     routes.add("/images/", group("/images/", Role::IMAGE_SERVER))?;
     routes.add("/pdf/", group("/pdf/", Role::PDF_SERVER))?;
-    let gateway = Arc::new(Gateway { routes, rules: Rules::default() });
+    let gateway = Service::Gateway { routes, rules: Rules::default() };
     let web_servers = of(Role::WEB_SERVER);
     let service = |job: &Job| match job {
         Job::Site(site) => Service::Web(Arc::clone(site)),
-        Job::Proxy => Service::Gateway(Arc::clone(&gateway)),
+        Job::Proxy => gateway.clone(),
         // A group each: the two balancers take turns on their own, as two programs would.
         Job::Balance => Service::Relay(Arc::new(Group::new("back ends", web_servers.clone()))),
     };

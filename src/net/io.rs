@@ -1,12 +1,15 @@
-//! The three calls that move bytes, each of which moves what it can now and never waits.
+//! The calls that move bytes, and the two that wait for a socket.
 //!
-//! Both drivers use them; waiting is what they differ in, and waiting is elsewhere. The sockets
-//! may be in blocking mode: `MSG_DONTWAIT` makes the single call nonblocking.
+//! Contract: a call that moves bytes moves what it can now and does not wait, also if the socket is in
+//! blocking mode (`MSG_DONTWAIT`); only [`receive_waiting`] and [`wait`] wait, and only the threaded
+//! driver calls them.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 
@@ -66,4 +69,75 @@ pub(crate) fn moved(mut call: impl FnMut() -> rustix::io::Result<usize>) -> Move
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Reads, and waits for the first byte as long as the socket's own receive timeout allows
+/// (`SO_RCVTIMEO`); `None` once that has passed.
+pub fn receive_waiting(socket: impl AsFd, into: &mut [u8]) -> Moved {
+    moved(|| rustix::io::read(&socket, &mut *into))
+}
+
+/// What is awaited of one socket, or what has come true of it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Readiness {
+    /// Bytes to read, or the end of the stream.
+    pub read: bool,
+    /// Room to write.
+    pub write: bool,
+    /// The connection has failed.
+    pub failed: bool,
+}
+
+impl Readiness {
+    fn is_none(self) -> bool {
+        self == Readiness::default()
+    }
+
+    fn flags(self) -> PollFlags {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, self.read);
+        flags.set(PollFlags::OUT, self.write);
+        flags
+    }
+
+    /// What `poll(2)` told of a socket of which this is awaited. A failed one counts as ready for
+    /// whatever was awaited: the call that follows tells the error.
+    fn told(self, events: PollFlags) -> Readiness {
+        let failed = events.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
+        Readiness {
+            read: self.read && (failed || events.contains(PollFlags::IN)),
+            write: self.write && (failed || events.contains(PollFlags::OUT)),
+            failed,
+        }
+    }
+}
+
+/// Waits until something that is awaited of one of two sockets has come true, at most `limit` (`poll(2)`).
+///
+/// A socket of which nothing is awaited is left out, for its hang-up would end each wait at once;
+/// with nothing awaited of either, this only waits.
+pub fn wait(sockets: [(BorrowedFd<'_>, Readiness); 2], limit: Duration) -> [Readiness; 2] {
+    let [(first, of_first), (second, of_second)] = sockets;
+    let mut asked = [
+        PollFd::from_borrowed_fd(first, of_first.flags()),
+        PollFd::from_borrowed_fd(second, of_second.flags()),
+    ];
+    let asked_now = match (of_first.is_none(), of_second.is_none()) {
+        (false, false) => &mut asked[..],
+        (false, true) => &mut asked[..1],
+        (true, false) => &mut asked[1..],
+        (true, true) => &mut [],
+    };
+    let timeout = Timespec::try_from(limit).ok();
+    if rustix::event::poll(asked_now, timeout.as_ref()).is_err() {
+        // A signal, or no memory: the caller looks at its deadline and comes again.
+        return [Readiness::default(); 2];
+    }
+    [of_first.told(asked[0].revents()), of_second.told(asked[1].revents())]
+}
+
+/// Makes the close of this socket a reset: its peer must not take what it has for the whole.
+pub fn reset_on_close(socket: impl AsFd) {
+    // Failing means that the socket is dead already, and a dead one is what is wanted.
+    let _ = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
 }

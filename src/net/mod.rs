@@ -13,7 +13,7 @@ pub mod limits;
 pub mod listen;
 pub mod permits;
 pub mod pipe;
-pub mod reloadable;
 pub mod shutdown;
 pub mod signals;
+pub mod threads;
 pub mod timers;

@@ -17,6 +17,30 @@ pub use linux::Pipe;
 #[cfg(not(target_os = "linux"))]
 pub use none::Pipe;
 
+/// The pipe of one direction of a relay: there only while a long stream lasts.
+#[derive(Debug, Default)]
+pub struct StreamPipe(Option<Pipe>);
+
+impl StreamPipe {
+    /// The pipe to read into, if the stream `may_be_piped` and one can be had; else: copy. A pipe
+    /// that the stream no longer needs is given back, for there are few.
+    pub fn to_fill(&mut self, may_be_piped: bool) -> Option<&mut Pipe> {
+        if !may_be_piped {
+            self.0 = self.0.take().filter(|pipe| !pipe.is_empty());
+            return None;
+        }
+        if self.0.is_none() {
+            self.0 = Pipe::new();
+        }
+        self.0.as_mut()
+    }
+
+    /// The pipe to write from, if it holds bytes.
+    pub fn to_drain(&mut self) -> Option<&mut Pipe> {
+        self.0.as_mut().filter(|pipe| !pipe.is_empty())
+    }
+}
+
 /// Pipes of the whole process: 64 descriptors, half of those that are kept for other things than
 /// connections ([`DESCRIPTORS_SPARE`](crate::net::limits::DESCRIPTORS_SPARE)).
 pub const PIPES_MAX: usize = 32;

@@ -10,53 +10,24 @@ use super::owners::{Owner, Owners};
 use super::relay::RelayConnection;
 use super::socket::Socket;
 use super::{Around, CALLS_A_TURN, Connection, Side, Turn, reactor};
-use crate::app::service::{Offer, Service, Upkeep};
 use crate::balance::idle_pool::IdlePool;
 use crate::net::connect::{self, ConnectError};
 use crate::net::{clock, io};
 use crate::protocol::exchange::{Exchange, Gateway};
-use crate::protocol::limits::KEEP_ALIVE_REQUESTS;
+use crate::protocol::interest::Step;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::How;
-use crate::protocol::proxy_header::Policy;
-use crate::protocol::timeouts::Timeouts;
-
-/// What the connections of a gateway share.
-#[derive(Clone, Debug)]
-pub(crate) struct Shared {
-    pub(crate) role: &'static str,
-    pub(crate) gateway: Arc<Gateway>,
-    pub(crate) timeouts: Arc<Timeouts>,
-    pub(crate) proxies: Arc<Policy>,
-    /// A kept connection draws back ends for as long as it lives: they are kept known for it.
-    pub(crate) upkeep: Arc<Upkeep>,
-}
-
-impl Shared {
-    /// What is offered; `None` if that is no gateway.
-    pub(crate) fn of(offer: &Offer) -> Option<Shared> {
-        let Service::Gateway(gateway) = &offer.service else { return None };
-        Some(Shared {
-            role: offer.role,
-            gateway: Arc::clone(gateway),
-            timeouts: Arc::clone(&offer.timeouts),
-            proxies: Arc::clone(&offer.proxies),
-            upkeep: Arc::clone(&offer.upkeep),
-        })
-    }
-}
 
 /// A client of a gateway, and the back end that is serving it.
 #[derive(Debug)]
 pub(crate) struct GatewayConnection {
     stage: Stage,
-    _upkeep: Arc<Upkeep>,
 }
 
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "nearly all connections are the large one for all their life")]
 enum Stage {
-    Exchanging(Exchanging),
+    Http(HttpConnection),
     /// After `101`: bytes both ways.
     Tunnel(RelayConnection),
     /// For the moment between the two.
@@ -64,7 +35,7 @@ enum Stage {
 }
 
 #[derive(Debug)]
-struct Exchanging {
+struct HttpConnection {
     client: Socket,
     backend: Option<(SocketAddr, Socket)>,
     /// Dropped last: with it goes the place at the back end, whose connection must be closed by then.
@@ -72,36 +43,33 @@ struct Exchanging {
 }
 
 impl Connection for GatewayConnection {
-    type Shared = Shared;
+    type Service = Gateway;
     /// Idle connections to back ends, for whichever connection of this loop needs one next.
     type Local = IdlePool<Socket>;
 
-    fn accept(shared: &Shared, client: Socket, peer: SocketAddr, now: &Now) -> Self {
-        let Shared { role, gateway, timeouts, proxies, upkeep } = shared;
-        let caller = proxies.caller(peer, || client.local_addr());
-        let (gateway, timeouts, accepted) = (Arc::clone(gateway), Arc::clone(timeouts), now.instant);
-        let exchange = Exchange::new(role, caller, gateway, timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
-        let stage = Stage::Exchanging(Exchanging { client, backend: None, exchange });
-        GatewayConnection { stage, _upkeep: Arc::clone(upkeep) }
+    fn accept(gateway: Arc<Gateway>, client: Socket, peer: SocketAddr, now: &Now) -> Self {
+        let caller = gateway.context.proxies.caller(peer, || client.local_addr());
+        let exchange = Exchange::new(gateway, caller, now.instant, now);
+        GatewayConnection { stage: Stage::Http(HttpConnection { client, backend: None, exchange }) }
     }
 
     fn serve(&mut self, around: &mut Around<'_, Self>) -> Turn {
-        if let Stage::Exchanging(exchanging) = &mut self.stage
-            && let Some(turn) = exchanging.serve(around)
+        if let Stage::Http(http) = &mut self.stage
+            && let Some(turn) = http.serve(around)
         {
             return turn;
         }
         self.switch_protocols();
         match &mut self.stage {
             Stage::Tunnel(relay) => relay.serve_around(around),
-            Stage::Exchanging(_) | Stage::Switching => Turn::Done,
+            Stage::Http(_) | Stage::Switching => Turn::Done,
         }
     }
 
     fn note(&mut self, side: Side, event: &Event) {
         match (&mut self.stage, side) {
-            (Stage::Exchanging(Exchanging { client, .. }), Side::Client) => client.note(event),
-            (Stage::Exchanging(Exchanging { backend, .. }), Side::Backend) => {
+            (Stage::Http(HttpConnection { client, .. }), Side::Client) => client.note(event),
+            (Stage::Http(HttpConnection { backend, .. }), Side::Backend) => {
                 backend.iter_mut().for_each(|(_, socket)| socket.note(event));
             }
             (Stage::Tunnel(relay), side) => relay.note(side, event),
@@ -111,7 +79,7 @@ impl Connection for GatewayConnection {
 
     fn deadline(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Exchanging(exchanging) => exchanging.exchange.deadline(),
+            Stage::Http(http) => http.exchange.deadline(),
             Stage::Tunnel(relay) => relay.deadline(),
             Stage::Switching => None,
         }
@@ -119,21 +87,21 @@ impl Connection for GatewayConnection {
 
     fn cut(&mut self, now: &Now) {
         match &mut self.stage {
-            Stage::Exchanging(exchanging) => {
-                exchanging.exchange.drained();
-                exchanging.finish(now);
+            Stage::Http(http) => {
+                http.exchange.drained();
+                http.finish(now);
             }
             Stage::Tunnel(relay) => relay.cut(now),
             Stage::Switching => {}
         }
     }
 
-    fn drop_idle(kept: &mut IdlePool<Socket>, backend: usize) {
-        kept.remove_any(|socket| reactor::backend_place(socket.token()) == backend);
+    fn drop_idle(idle: &mut IdlePool<Socket>, backend: usize) {
+        idle.remove_any(|socket| reactor::backend_place(socket.token()) == backend);
     }
 
-    fn tidy(kept: &mut IdlePool<Socket>, owners: &mut Owners, now: &Now) {
-        while let Some(old) = kept.expire(now) {
+    fn tidy(idle: &mut IdlePool<Socket>, owners: &mut Owners, now: &Now) {
+        while let Some(old) = idle.expire(now) {
             owners.remove(reactor::backend_place(old.token()));
         }
     }
@@ -143,7 +111,7 @@ impl GatewayConnection {
     /// The exchange has ended in `101`: the same sockets go on as a relay.
     fn switch_protocols(&mut self) {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Switching) {
-            Stage::Exchanging(Exchanging { exchange, client, backend: Some((_, backend)), .. }) => {
+            Stage::Http(HttpConnection { exchange, client, backend: Some((_, backend)), .. }) => {
                 Stage::Tunnel(RelayConnection::join(exchange.into_relay(&clock::now()), client, backend))
             }
             stage => stage,
@@ -151,7 +119,7 @@ impl GatewayConnection {
     }
 }
 
-impl Exchanging {
+impl HttpConnection {
     /// Serves requests until there is a turn to take; `None` means that the exchange became a tunnel.
     fn serve(&mut self, around: &mut Around<'_, GatewayConnection>) -> Option<Turn> {
         let now = around.now;
@@ -160,33 +128,24 @@ impl Exchanging {
             self.exchange.drain();
         }
         for _ in 0..CALLS_A_TURN {
-            let wants = self.exchange.wants();
-            if wants.finish {
-                self.drop_backend(around.owners);
-                self.finish(&now);
-                return Some(Turn::Done);
-            } else if wants.tunnel {
-                return None;
-            } else if wants.watch_client && self.client.has_failed() {
-                self.exchange.client_failed();
-            } else if wants.release_backend {
-                self.release_backend(around);
-            } else if wants.connect {
-                self.connect(around);
-            } else if self.exchange.is_connecting() && self.connect_is_through(&now) {
-                continue;
-            } else if wants.write_backend && self.backend_is(Socket::can_write) {
-                self.write_backend(&now);
-            } else if wants.write_client && self.client.can_write() {
-                self.write_client(&now);
-            } else if wants.shut_client {
-                self.shut_client();
-            } else if wants.read_backend && self.backend_is(Socket::can_read) {
-                self.read_backend(&now);
-            } else if wants.read_client && self.client.can_read() {
-                self.read_client(&now);
-            } else {
-                return Some(self.wait(around));
+            let interest = self.exchange.interest();
+            match self.exchange.step() {
+                Step::Finish => {
+                    self.drop_backend(around.owners);
+                    self.finish(&now);
+                    return Some(Turn::Done);
+                }
+                Step::SwitchProtocols => return None,
+                Step::ReleaseBackend => self.release_backend(around),
+                _ if interest.watch_client && self.client.has_failed() => self.exchange.client_failed(),
+                Step::Connect => self.connect(around),
+                Step::ShutClient => self.shut_client(),
+                _ if self.exchange.is_connecting() && self.connect_is_through(&now) => {}
+                _ if interest.write_backend && self.backend_is(Socket::can_write) => self.write_backend(&now),
+                _ if interest.write_client && self.client.can_write() => self.write_client(&now),
+                _ if interest.read_backend && self.backend_is(Socket::can_read) => self.read_backend(&now),
+                _ if interest.read_client && self.client.can_read() => self.read_client(&now),
+                _ => return Some(self.wait(around)),
             }
         }
         Some(Turn::Again)
@@ -198,8 +157,8 @@ impl Exchanging {
         let backend = backend.map_or(Ok(()), |(_, backend)| backend.register(around.registry));
         // While the back end is at work nothing is wanted of the client, and it need not be known to
         // the poller; but if that takes long, that it is gone is worth knowing.
-        let wants = self.exchange.wants();
-        let client = match wants.read_client || wants.write_client || wants.watch_client {
+        let interest = self.exchange.interest();
+        let client = match interest.read_client || interest.write_client || interest.watch_client {
             true => self.client.register(around.registry),
             false => Ok(()),
         };
@@ -220,14 +179,14 @@ impl Exchanging {
         }
     }
 
-    /// Takes a kept connection, or begins to connect.
+    /// Takes an idle connection, or begins to connect.
     fn connect(&mut self, around: &mut Around<'_, GatewayConnection>) {
         self.drop_backend(around.owners);
         let now = around.now;
         let bell = || around.bells.bell(around.place);
         let Some(choice) = self.exchange.choose_backend(&now, bell) else { return };
-        let kept = if choice.may_reuse { take_idle(around, choice.address) } else { None };
-        if let Some(socket) = kept {
+        let idle = if choice.may_reuse { take_idle(around, choice.address) } else { None };
+        if let Some(socket) = idle {
             around.owners.set(reactor::backend_place(socket.token()), Owner::Connection(around.place));
             self.backend = Some((choice.address, socket));
             self.exchange.connected(true, &now);

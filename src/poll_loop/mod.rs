@@ -38,55 +38,78 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use mio::Registry;
 use mio::event::Event;
 
-use crate::app::service::{Offer, Service};
-use crate::app::settings::Settings;
 use crate::net::permits::Permits;
-use crate::net::reloadable::Live;
 use crate::net::shutdown::Shutdown;
+use crate::protocol::exchange::Gateway;
 use crate::protocol::now::Now;
+use crate::protocol::relay::RelayService;
+use crate::protocol::web::WebService;
+use crate::site::Site;
 use bell::Bells;
 use listeners::{Listeners, Tills};
 use owners::Owners;
 use reactor::Reactor;
 use socket::Socket;
 
-/// Serves the listeners until `shutdown`; see [`crate::app::service::serve`].
-pub fn serve(
+/// What the driver is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Poll loops, each with its own thread.
+    pub loops: usize,
+    /// Open client connections; further ones wait in the kernel's backlog.
+    pub connections_max: usize,
+    /// From the first signal to the end.
+    pub drain: Duration,
+}
+
+/// Serves web clients until `shutdown`, then drains: returns when the last connection is gone or the
+/// drain's time is over. `service` may be replaced meanwhile; it holds for connections accepted later.
+///
+/// Errors: threads or pollers that cannot be made; nothing that a client or a back end does.
+pub fn serve_web(
     listeners: Vec<TcpListener>,
-    offers: &Live<Offer>,
+    service: &Arc<ArcSwap<WebService<Site>>>,
     settings: &Settings,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    match offers.get().service {
-        Service::Web(_) => {
-            let shared = offers.map(web::Shared::of);
-            run::<web::WebConnection>(shared, listeners, settings, shutdown)
-        }
-        Service::Gateway(_) => {
-            let shared = offers.map(gateway::Shared::of);
-            run::<gateway::GatewayConnection>(shared, listeners, settings, shutdown)
-        }
-        Service::Relay(_) => {
-            let shared = offers.map(relay::Shared::of);
-            run::<relay::RelayConnection>(shared, listeners, settings, shutdown)
-        }
-    }
+    run::<web::WebConnection>(listeners, service, settings, shutdown)
+}
+
+/// Serves the clients of a gateway; see [`serve_web`].
+pub fn serve_gateway(
+    listeners: Vec<TcpListener>,
+    service: &Arc<ArcSwap<Gateway>>,
+    settings: &Settings,
+    shutdown: &Shutdown,
+) -> io::Result<()> {
+    run::<gateway::GatewayConnection>(listeners, service, settings, shutdown)
+}
+
+/// Serves the clients of a relay; see [`serve_web`].
+pub fn serve_relay(
+    listeners: Vec<TcpListener>,
+    service: &Arc<ArcSwap<RelayService>>,
+    settings: &Settings,
+    shutdown: &Shutdown,
+) -> io::Result<()> {
+    run::<relay::RelayConnection>(listeners, service, settings, shutdown)
 }
 
 /// A kind of connection that a loop can serve.
 pub(crate) trait Connection: Sized + 'static {
-    /// What all connections of a role share.
-    type Shared: Clone + Send + Sync + 'static;
+    /// The service it is accepted for.
+    type Service: Send + Sync + 'static;
     /// What the connections of one loop share.
     type Local: Default;
 
     /// Takes up a client that was just accepted.
-    fn accept(shared: &Self::Shared, client: Socket, peer: SocketAddr, now: &Now) -> Self;
+    fn accept(service: Arc<Self::Service>, client: Socket, peer: SocketAddr, now: &Now) -> Self;
 
     /// Serves it as far as it goes without waiting.
     fn serve(&mut self, around: &mut Around<'_, Self>) -> Turn;
@@ -145,13 +168,11 @@ pub(crate) const CALLS_A_TURN: usize = 16;
 
 /// Starts the loops, which all wait at the same listeners, and waits for their end.
 fn run<C: Connection>(
-    shared: Option<Live<C::Shared>>,
     listeners: Vec<TcpListener>,
+    service: &Arc<ArcSwap<C::Service>>,
     settings: &Settings,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    // The service was looked at to choose this kind of connection.
-    let Some(shared) = shared else { return Err(io::Error::other("the service is of another kind")) };
     let open = Permits::new(settings.connections_max);
     let pollers = (0..settings.loops).map(|_| reactor::poller()).collect::<io::Result<Vec<_>>>()?;
     let tills = Arc::new(Tills::new(pollers.iter().map(|(_, bells)| Arc::clone(bells)).collect()));
@@ -161,7 +182,7 @@ fn run<C: Connection>(
         shutdown.subscribe(move || wakes.wake());
         let listeners = Listeners::new(&listeners, Arc::clone(&tills), number)?;
         let start =
-            Reactor::<C>::starter(poller, shared.clone(), listeners, open.clone(), settings, shutdown);
+            Reactor::<C>::starter(poller, Arc::clone(service), listeners, open.clone(), settings, shutdown);
         let thread = thread::Builder::new().name(format!("loop-{number}"));
         loops.push(thread.spawn(move || start().run())?);
     }

@@ -9,18 +9,18 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use mio::{Events, Poll, Token, Waker};
 
+use super::Settings;
 use super::bell::Bells;
 use super::listeners::{LISTENERS_MAX, Listeners};
 use super::owners::{Owner, Owners};
 use super::places::Places;
 use super::socket::Socket;
 use super::{Around, Connection, Side, Turn};
-use crate::app::settings::Settings;
 use crate::net::clock;
 use crate::net::permits::{Permit, Permits};
-use crate::net::reloadable::Live;
 use crate::net::shutdown::Shutdown;
 use crate::net::timers::Timers;
 use crate::protocol::now::Now;
@@ -50,7 +50,7 @@ pub(crate) struct Reactor<C: Connection> {
     poll: Poll,
     bells: Arc<Bells>,
     listeners: Listeners,
-    shared: Live<C::Shared>,
+    service: Arc<ArcSwap<C::Service>>,
     local: C::Local,
     open: Permits,
     shutdown: Shutdown,
@@ -81,18 +81,18 @@ impl<C: Connection> Reactor<C> {
     /// Prepares a loop; the function that comes back makes it, on the thread where it is to run.
     pub(crate) fn starter(
         (poll, bells): (Poll, Arc<Bells>),
-        shared: Live<C::Shared>,
+        service: Arc<ArcSwap<C::Service>>,
         listeners: Listeners,
         open: Permits,
         settings: &Settings,
         shutdown: &Shutdown,
     ) -> impl FnOnce() -> Reactor<C> + Send + use<C> {
-        let (shutdown, drain) = (shutdown.clone(), settings.timeouts.drain);
+        let (shutdown, drain) = (shutdown.clone(), settings.drain);
         move || Reactor {
             poll,
             bells,
             listeners,
-            shared,
+            service,
             local: C::Local::default(),
             open,
             shutdown,
@@ -198,7 +198,7 @@ impl<C: Connection> Reactor<C> {
                 return;
             };
             let client = Socket::new(client, token(Side::Client, self.connections.next()));
-            let connection = Box::new(C::accept(&self.shared.get(), client, peer, now));
+            let connection = Box::new(C::accept(self.service.load_full(), client, peer, now));
             let slot = self.connections.add(Entry { connection, is_due: false, _permit: permit });
             self.make_due(slot);
             let (mine, all) = (self.connections.len(), self.open.count());

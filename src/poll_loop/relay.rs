@@ -7,56 +7,33 @@ use std::time::Instant;
 use mio::event::Event;
 
 use super::owners::Owner;
-use super::socket::Socket;
+use super::socket::{Received, Socket};
 use super::{Around, CALLS_A_TURN, Connection, Side, Turn, reactor};
-use crate::app::service::{Offer, Service};
-use crate::balance::Group;
 use crate::net::connect::{self, ConnectError};
+use crate::net::pipe::StreamPipe;
+use crate::protocol::interest::Step;
 use crate::protocol::now::Now;
-use crate::protocol::proxy_header::Policy;
-use crate::protocol::relay::Relay;
-use crate::protocol::timeouts::Timeouts;
-
-/// What the connections of a relay share.
-#[derive(Clone, Debug)]
-pub(crate) struct Shared {
-    pub(crate) role: &'static str,
-    pub(crate) group: Arc<Group>,
-    pub(crate) timeouts: Arc<Timeouts>,
-    pub(crate) proxies: Arc<Policy>,
-}
-
-impl Shared {
-    /// What is offered; `None` if that is no relay.
-    pub(crate) fn of(offer: &Offer) -> Option<Shared> {
-        let Service::Relay(group) = &offer.service else { return None };
-        Some(Shared {
-            role: offer.role,
-            group: Arc::clone(group),
-            timeouts: Arc::clone(&offer.timeouts),
-            proxies: Arc::clone(&offer.proxies),
-        })
-    }
-}
+use crate::protocol::relay::{Relay, RelayService};
 
 /// A client and the back end it is joined to.
 #[derive(Debug)]
 pub(crate) struct RelayConnection {
     client: Socket,
     backend: Option<Socket>,
+    /// For long streams from the client, and to it.
+    up: StreamPipe,
+    down: StreamPipe,
     /// Dropped last: with it goes the place at the back end, whose connection must be closed by then.
     relay: Relay,
 }
 
 impl Connection for RelayConnection {
-    type Shared = Shared;
+    type Service = RelayService;
     type Local = ();
 
-    fn accept(shared: &Shared, client: Socket, peer: SocketAddr, now: &Now) -> Self {
-        let Shared { role, group, timeouts, proxies } = shared;
-        let caller = proxies.caller(peer, || client.local_addr());
-        let relay = Relay::new(role, caller, Arc::clone(group), Arc::clone(timeouts), now.instant, now);
-        RelayConnection { client, backend: None, relay }
+    fn accept(service: Arc<RelayService>, client: Socket, peer: SocketAddr, now: &Now) -> Self {
+        let caller = service.context.proxies.caller(peer, || client.local_addr());
+        RelayConnection::over(Relay::new(service, caller, now.instant, now), client, None)
     }
 
     fn serve(&mut self, around: &mut Around<'_, Self>) -> Turn {
@@ -84,7 +61,11 @@ impl Connection for RelayConnection {
 impl RelayConnection {
     /// Goes on with two sockets that are connected already.
     pub(crate) fn join(relay: Relay, client: Socket, backend: Socket) -> RelayConnection {
-        RelayConnection { client, backend: Some(backend), relay }
+        RelayConnection::over(relay, client, Some(backend))
+    }
+
+    fn over(relay: Relay, client: Socket, backend: Option<Socket>) -> RelayConnection {
+        RelayConnection { client, backend, up: StreamPipe::default(), down: StreamPipe::default(), relay }
     }
 
     /// Serves it, whatever kind of connection it grew out of: a tunnel began as an exchange.
@@ -92,31 +73,23 @@ impl RelayConnection {
         let now = around.now;
         self.relay.expired(&now);
         for _ in 0..CALLS_A_TURN {
-            let wants = self.relay.wants();
-            if wants.finish {
-                self.drop_backend(around);
-                self.finish(&now);
-                return Turn::Done;
-            } else if wants.watch_client && self.client.has_failed() {
-                self.relay.client_failed();
-            } else if wants.connect {
-                self.connect(around);
-            } else if self.relay.is_connecting() && self.connect_is_through(&now) {
-                continue;
-            } else if wants.write_backend && can_write(&self.backend) {
-                self.write_backend(&now);
-            } else if wants.write_client && self.client.can_write() {
-                self.write_client(&now);
-            } else if wants.shut_client {
-                self.shut_client();
-            } else if wants.shut_backend {
-                self.shut_backend();
-            } else if wants.read_backend && can_read(&self.backend) {
-                self.read_backend(&now);
-            } else if wants.read_client && self.client.can_read() {
-                self.read_client(&now);
-            } else {
-                return self.wait(around);
+            let interest = self.relay.interest();
+            match self.relay.step() {
+                Step::Finish => {
+                    self.drop_backend(around);
+                    self.finish(&now);
+                    return Turn::Done;
+                }
+                _ if interest.watch_client && self.client.has_failed() => self.relay.client_failed(),
+                Step::Connect => self.connect(around),
+                Step::ShutClient => self.shut_client(),
+                Step::ShutBackend => self.shut_backend(),
+                _ if self.relay.is_connecting() && self.connect_is_through(&now) => {}
+                _ if interest.write_backend && can_write(&self.backend) => self.write_backend(&now),
+                _ if interest.write_client && self.client.can_write() => self.write_client(&now),
+                _ if interest.read_backend && can_read(&self.backend) => self.read_backend(&now),
+                _ if interest.read_client && self.client.can_read() => self.read_client(&now),
+                _ => return self.wait(around),
             }
         }
         Turn::Again
@@ -136,13 +109,12 @@ impl RelayConnection {
 
     /// Reads from the client.
     fn read_client(&mut self, now: &Now) {
-        let moved = match self.relay.client_pipe() {
-            Some(pipe) => self.client.fill(pipe),
-            None => self.client.receive(self.relay.client_space()),
-        };
-        match moved {
-            Ok(Some(count)) => self.relay.client_received(count, now),
-            Ok(None) => self.relay.nothing_from_client(),
+        let may_be_piped = self.relay.client_may_be_piped();
+        let relay = &mut self.relay;
+        match self.client.receive_stream(&mut self.up, may_be_piped, || relay.client_space()) {
+            Ok(Received::Buffered(count)) => self.relay.client_received(count, now),
+            Ok(Received::Piped(count)) => self.relay.client_piped(count, now),
+            Ok(Received::Nothing) => self.relay.nothing_from_client(),
             Err(_) => self.relay.client_failed(),
         }
     }
@@ -174,11 +146,7 @@ impl RelayConnection {
     /// Sends what fits; while the connect is under way, success is how we learn that it is through.
     fn write_backend(&mut self, now: &Now) {
         let Some(backend) = &mut self.backend else { return };
-        let sent = match self.relay.backend_output_pipe() {
-            Some(pipe) => backend.drain(pipe),
-            None => backend.send([self.relay.backend_output(), &[]], false),
-        };
-        match sent {
+        match backend.send_stream(&mut self.up, self.relay.backend_output()) {
             Ok(Some(count)) => {
                 self.relay.connected(now);
                 self.relay.backend_sent(count, now);
@@ -194,23 +162,18 @@ impl RelayConnection {
     /// Reads from the back end.
     fn read_backend(&mut self, now: &Now) {
         let Some(backend) = &mut self.backend else { return };
-        let moved = match self.relay.backend_pipe() {
-            Some(pipe) => backend.fill(pipe),
-            None => backend.receive(self.relay.backend_space()),
-        };
-        match moved {
-            Ok(Some(count)) => self.relay.backend_received(count, now),
-            Ok(None) => self.relay.nothing_from_backend(),
+        let may_be_piped = self.relay.backend_may_be_piped();
+        let relay = &mut self.relay;
+        match backend.receive_stream(&mut self.down, may_be_piped, || relay.backend_space()) {
+            Ok(Received::Buffered(count)) => self.relay.backend_received(count, now),
+            Ok(Received::Piped(count)) => self.relay.backend_piped(count, now),
+            Ok(Received::Nothing) => self.relay.nothing_from_backend(),
             Err(_) => self.relay.backend_failed(),
         }
     }
 
     fn write_client(&mut self, now: &Now) {
-        let sent = match self.relay.client_output_pipe() {
-            Some(pipe) => self.client.drain(pipe),
-            None => self.client.send([self.relay.client_output(), &[]], false),
-        };
-        match sent {
+        match self.client.send_stream(&mut self.down, self.relay.client_output()) {
             Ok(Some(count)) => self.relay.client_sent(count, now),
             Ok(None) => {}
             Err(_) => self.relay.client_failed(),

@@ -14,7 +14,7 @@ use mio::{Interest, Registry, Token};
 
 use crate::net::connect::{self, ConnectError};
 use crate::net::io::{self, Moved};
-use crate::net::pipe::Pipe;
+use crate::net::pipe::StreamPipe;
 
 /// Bytes and, where there is such an event, the news of urgent data.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -30,6 +30,17 @@ enum Told {
     Through,
     /// An error, or something that needs a closer look.
     Unclear,
+}
+
+/// What a read brought, and where the bytes are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Received {
+    /// So many bytes in the buffer; 0 is the end of the stream.
+    Buffered(usize),
+    /// So many bytes in the pipe; 0 is the end of the stream.
+    Piped(usize),
+    /// There were none.
+    Nothing,
 }
 
 /// A nonblocking socket and its readiness.
@@ -157,16 +168,26 @@ impl Socket {
         moved
     }
 
-    /// Reads what is there into a pipe. How much that was says nothing of what is left: a pipe is full
-    /// sooner with small segments than with large ones.
-    pub(crate) fn fill(&mut self, pipe: &mut Pipe) -> Moved {
+    /// Reads what is there into `space`, or into the pipe if the stream `may_be_piped` and there is one.
+    pub(crate) fn receive_stream<'s>(
+        &mut self,
+        pipe: &mut StreamPipe,
+        may_be_piped: bool,
+        space: impl FnOnce() -> &'s mut [u8],
+    ) -> std::io::Result<Received> {
+        let Some(pipe) = pipe.to_fill(may_be_piped) else {
+            return Ok(self.receive(space())?.map_or(Received::Nothing, Received::Buffered));
+        };
+        // How much a pipe took says nothing of what is left: it is full sooner with small segments
+        // than with large ones.
         let moved = pipe.fill(&self.stream);
         self.readable &= matches!(moved, Ok(Some(_)));
-        moved
+        Ok(moved?.map_or(Received::Nothing, Received::Piped))
     }
 
-    /// Sends what fits from a pipe.
-    pub(crate) fn drain(&mut self, pipe: &mut Pipe) -> Moved {
+    /// Sends what fits of the bytes in the pipe, or of `bytes` if it holds none.
+    pub(crate) fn send_stream(&mut self, pipe: &mut StreamPipe, bytes: &[u8]) -> Moved {
+        let Some(pipe) = pipe.to_drain() else { return self.send([bytes, &[]], false) };
         let moved = pipe.drain(&self.stream);
         self.writable &= matches!(moved, Ok(Some(_)));
         moved

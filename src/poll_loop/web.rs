@@ -8,52 +8,25 @@ use mio::event::Event;
 
 use super::socket::Socket;
 use super::{Around, CALLS_A_TURN, Connection, Side, Turn};
-use crate::app::service::{Offer, Service};
-use crate::protocol::limits::KEEP_ALIVE_REQUESTS;
+use crate::protocol::interest::Step;
 use crate::protocol::now::Now;
-use crate::protocol::proxy_header::Policy;
-use crate::protocol::timeouts::Timeouts;
-use crate::protocol::web::{Output, Web};
-
-/// What the connections of a web server share.
-#[derive(Clone, Debug)]
-pub(crate) struct Shared {
-    pub(crate) role: &'static str,
-    pub(crate) site: Arc<crate::site::Site>,
-    pub(crate) timeouts: Arc<Timeouts>,
-    pub(crate) proxies: Arc<Policy>,
-}
-
-impl Shared {
-    /// What is offered; `None` if that is no site.
-    pub(crate) fn of(offer: &Offer) -> Option<Shared> {
-        let Service::Web(site) = &offer.service else { return None };
-        Some(Shared {
-            role: offer.role,
-            site: Arc::clone(site),
-            timeouts: Arc::clone(&offer.timeouts),
-            proxies: Arc::clone(&offer.proxies),
-        })
-    }
-}
+use crate::protocol::web::{Output, Web, WebService};
+use crate::site::Site;
 
 /// A client of a web server.
 #[derive(Debug)]
 pub(crate) struct WebConnection {
-    web: Web,
+    web: Web<Site>,
     client: Socket,
 }
 
 impl Connection for WebConnection {
-    type Shared = Shared;
+    type Service = WebService<Site>;
     type Local = ();
 
-    fn accept(shared: &Shared, client: Socket, peer: SocketAddr, now: &Now) -> Self {
-        let Shared { role, site, timeouts, proxies } = shared;
-        let caller = proxies.caller(peer, || client.local_addr());
-        let (site, timeouts, accepted) = (Arc::clone(site), Arc::clone(timeouts), now.instant);
-        let web = Web::new(role, caller, site, timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
-        WebConnection { web, client }
+    fn accept(service: Arc<WebService<Site>>, client: Socket, peer: SocketAddr, now: &Now) -> Self {
+        let caller = service.context.proxies.caller(peer, || client.local_addr());
+        WebConnection { web: Web::new(service, caller, now.instant, now), client }
     }
 
     fn serve(&mut self, around: &mut Around<'_, Self>) -> Turn {
@@ -63,18 +36,16 @@ impl Connection for WebConnection {
             self.web.drain();
         }
         for _ in 0..CALLS_A_TURN {
-            let wants = self.web.wants();
-            if wants.finish {
-                self.finish(&now);
-                return Turn::Done;
-            } else if wants.write_client && self.client.can_write() {
-                self.write_client(&now);
-            } else if wants.shut_client {
-                self.shut_client();
-            } else if wants.read_client && self.client.can_read() {
-                self.read_client(&now);
-            } else {
-                return self.wait(around);
+            let interest = self.web.interest();
+            match self.web.step() {
+                Step::Finish => {
+                    self.finish(&now);
+                    return Turn::Done;
+                }
+                Step::ShutClient => self.shut_client(),
+                _ if interest.write_client && self.client.can_write() => self.write_client(&now),
+                _ if interest.read_client && self.client.can_read() => self.read_client(&now),
+                _ => return self.wait(around),
             }
         }
         Turn::Again

@@ -1,6 +1,8 @@
 //! What bytes mean.
 pub mod buffer;
 pub mod cidr;
+pub mod context;
+pub mod event;
 pub mod exchange;
 pub mod forward;
 pub mod http;

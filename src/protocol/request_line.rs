@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::observe::log;
 use crate::protocol::http::head::RequestHead;
 
 /// Bytes of a target that the log shows.
@@ -13,10 +12,10 @@ const SHOWN_BYTES_MAX: usize = 256;
 pub struct RequestLine(String);
 
 impl RequestLine {
-    /// Remembers a request; does nothing if closing lines are not logged.
-    pub fn set(&mut self, head: &RequestHead<'_>) {
+    /// Remembers a request, if anybody `wanted` to be told of its end.
+    pub fn set(&mut self, head: &RequestHead<'_>, wanted: bool) {
         self.0.clear();
-        if log::closing_lines_wanted() {
+        if wanted {
             self.0.push_str(head.method_name);
             self.0.push(' ');
             let target = head.target;
@@ -26,8 +25,8 @@ impl RequestLine {
     }
 
     /// Puts `text` where a request could not be read.
-    pub fn set_if_empty(&mut self, text: &str) {
-        if self.0.is_empty() && log::closing_lines_wanted() {
+    pub fn set_if_empty(&mut self, text: &str, wanted: bool) {
+        if self.0.is_empty() && wanted {
             self.0.push_str(text);
         }
     }

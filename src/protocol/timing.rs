@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::observe::log::Closing;
+use super::event::Closing;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::Outcome;
 

@@ -10,8 +10,8 @@ use std::io::Write;
 
 use chrono::{DateTime, Local};
 
-use super::response::{Response, Content, Length};
 use super::mime;
+use super::response::{Content, Length, Response};
 use crate::protocol::buffer::Buffer;
 use crate::protocol::http::response::reason;
 use crate::protocol::now::Now;

@@ -15,7 +15,6 @@
 //! | `pages`, `trial` | answers without a file: fixed ones, and to order |
 //! | `answer`, `mirror` | an answer as a head, in our form and in the Python's |
 
-mod response;
 mod cache;
 mod conditional;
 mod files;
@@ -24,19 +23,21 @@ mod mime;
 mod mirror;
 mod pages;
 mod path;
+mod response;
 mod trial;
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use response::{Response, Content, ContentRange, Length};
 pub use cache::CachedFile;
+pub use response::{Content, ContentRange, Length, Response};
 pub use trial::Filler;
 
 use crate::protocol::http::head::RequestHead;
 use crate::protocol::http::{Method, Refusal};
 use crate::protocol::now::Now;
+use crate::protocol::web;
 use cache::{Cache, Hit};
 use conditional::Verdict;
 use files::{Found, Root};
@@ -102,23 +103,6 @@ impl Site {
     /// True if the site answers in the Python's format.
     pub fn is_mirror(&self) -> bool {
         self.mirror
-    }
-
-    /// Answers one request whose head is complete.
-    pub fn respond(&self, head: &RequestHead<'_>, now: &Now) -> Response {
-        let response = self.unmasked(head, now);
-        let response = if self.mirror { mirror::mirrored(response) } else { response };
-        match head.method {
-            Method::Head => response.without_body(),
-            _ => response,
-        }
-    }
-
-    /// A refusal as an answer: one plain sentence, and the end of the connection, since what else
-    /// comes on it may not be a request. Where it may be, use [`Response::refusal`].
-    pub fn refuse(&self, refusal: Refusal) -> Response {
-        let response = Response { close: true, ..Response::refusal(refusal) };
-        if self.mirror { mirror::mirrored(response) } else { response }
     }
 
     /// The answer to any method, as if it were a GET where it is a HEAD.
@@ -213,7 +197,9 @@ impl Site {
             false => conditional::judge(head, file.validators(), now),
         };
         match verdict {
-            Verdict::Whole => Response { file: Some(file.clone()), ..Response::new(200, part(file, 0, whole)) },
+            Verdict::Whole => {
+                Response { file: Some(file.clone()), ..Response::new(200, part(file, 0, whole)) }
+            }
             Verdict::Part(range) => Response {
                 file: Some(file.clone()),
                 content_range: Some(ContentRange::Part { first: range.start, last: range.end - 1, whole }),
@@ -230,6 +216,27 @@ impl Site {
                 ..Response::refusal(Refusal::new(416, "The range begins after the end of the file."))
             },
         }
+    }
+}
+
+impl web::Site for Site {
+    type Response = Response;
+
+    /// Answers one request whose head is complete.
+    fn respond(&self, head: &RequestHead<'_>, now: &Now) -> Response {
+        let response = self.unmasked(head, now);
+        let response = if self.mirror { mirror::mirrored(response) } else { response };
+        match head.method {
+            Method::Head => response.without_body(),
+            _ => response,
+        }
+    }
+
+    /// A refusal as an answer: one plain sentence, and the end of the connection, since what else
+    /// comes on it may not be a request. Where it may be, use [`Response::refusal`].
+    fn refuse(&self, refusal: Refusal) -> Response {
+        let response = Response { close: true, ..Response::refusal(refusal) };
+        if self.mirror { mirror::mirrored(response) } else { response }
     }
 }
 

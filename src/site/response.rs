@@ -10,11 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cache::CachedFile;
-use super::{mirror, trial};
+use super::mirror;
+use super::trial::Filler;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::http::response::ResponseWriter;
 use crate::protocol::http::{Refusal, Version};
 use crate::protocol::now::Now;
+use crate::protocol::web::{self, Body};
 
 /// The methods a site answers, for `Allow`.
 const ALLOW: &str = "GET, HEAD, POST";
@@ -94,7 +96,7 @@ pub enum Content {
         /// How many. If the file turns out shorter, the connection must be closed.
         length: u64,
     },
-    /// Made on the way by a [`Filler`](trial::Filler).
+    /// Made on the way by a [`Filler`].
     Filler {
         /// Bytes of content, chunk framing not counted.
         length: u64,
@@ -124,9 +126,9 @@ impl Content {
     }
 
     /// The generator of a filler's bytes.
-    pub fn filler(&self) -> Option<trial::Filler> {
+    pub fn filler(&self) -> Option<Filler> {
         match self {
-            Content::Filler { length, chunked } => Some(trial::Filler::new(*length, *chunked)),
+            Content::Filler { length, chunked } => Some(Filler::new(*length, *chunked)),
             _ => None,
         }
     }
@@ -153,7 +155,10 @@ impl Response {
 
     /// A fixed text.
     pub(super) fn text(status: u16, text: &'static str) -> Response {
-        Response { content_type: Some("text/plain"), ..Response::new(status, Content::Static(text.as_bytes())) }
+        Response {
+            content_type: Some("text/plain"),
+            ..Response::new(status, Content::Static(text.as_bytes()))
+        }
     }
 
     /// 204.
@@ -176,36 +181,6 @@ impl Response {
     #[must_use]
     pub fn without_body(self) -> Response {
         Response { body: Content::Empty, head_only: true, ..self }
-    }
-
-    /// Writes the head into `out`; `false` if there is no room, and then nothing is written.
-    ///
-    /// `version` is the request's: a client that speaks HTTP/1.0 knows no chunks. `connection` is the
-    /// value of `Connection`, if it is to be said; an answer that closes says `close` by itself.
-    #[must_use]
-    pub fn write_head(
-        &self,
-        out: &mut Buffer,
-        version: Version,
-        connection: Option<&'static str>,
-        now: &Now,
-    ) -> bool {
-        if self.mirrored {
-            return mirror::write_head(self, out, now);
-        }
-        let mut head = ResponseWriter::start(out, self.status, now);
-        self.describe(&mut head);
-        match self.length {
-            Length::Known(bytes) => head.field("Content-Length", bytes),
-            Length::Chunked if version == Version::Http11 => {
-                head.field_bytes("Transfer-Encoding", b"chunked")
-            }
-            Length::Chunked | Length::UntilClose | Length::None => {}
-        }
-        if let Some(value) = if self.close { Some("close") } else { connection } {
-            head.field_bytes("Connection", value.as_bytes());
-        }
-        head.finish()
     }
 
     /// The fields about what is answered with.
@@ -243,10 +218,74 @@ impl Response {
             (None, _) => self.content_type,
         }
     }
+}
 
-    /// Bytes to send after the body, outside of all framing: the mirror's four stray ones.
-    pub fn trailing(&self) -> &'static [u8] {
+impl web::Response for Response {
+    type Memory = Content;
+    type File = Arc<File>;
+    type Generator = Filler;
+
+    fn status(&self) -> u16 {
+        self.status
+    }
+
+    fn delay(&self) -> Option<Duration> {
+        self.delay
+    }
+
+    fn closes(&self, version: Version) -> bool {
+        let ends_by_close = match self.length {
+            Length::UntilClose => true,
+            // A client of HTTP/1.0 knows no chunks.
+            Length::Chunked => version == Version::Http10,
+            Length::None | Length::Known(_) => false,
+        };
+        self.close || ends_by_close
+    }
+
+    fn trailing(&self) -> &'static [u8] {
         if self.mirrored && !self.head_only { mirror::STRAY } else { b"" }
+    }
+
+    /// An answer that closes says `close` by itself.
+    fn write_head(
+        &self,
+        out: &mut Buffer,
+        version: Version,
+        connection: Option<&'static str>,
+        now: &Now,
+    ) -> bool {
+        if self.mirrored {
+            return mirror::write_head(self, out, now);
+        }
+        let mut head = ResponseWriter::start(out, self.status, now);
+        self.describe(&mut head);
+        match self.length {
+            Length::Known(bytes) => head.field("Content-Length", bytes),
+            Length::Chunked if version == Version::Http11 => {
+                head.field_bytes("Transfer-Encoding", b"chunked")
+            }
+            Length::Chunked | Length::UntilClose | Length::None => {}
+        }
+        if let Some(value) = if self.close { Some("close") } else { connection } {
+            head.field_bytes("Connection", value.as_bytes());
+        }
+        head.finish()
+    }
+
+    fn into_body(self) -> Body<Content, Arc<File>, Filler> {
+        match self.body {
+            Content::File { file, offset, length } => Body::File { file, offset, length },
+            Content::Filler { length, chunked } => Body::Generated(Filler::new(length, chunked)),
+            in_memory => Body::Memory(in_memory),
+        }
+    }
+}
+
+impl AsRef<[u8]> for Content {
+    /// Empty for what is not in memory.
+    fn as_ref(&self) -> &[u8] {
+        self.bytes().unwrap_or_default()
     }
 }
 

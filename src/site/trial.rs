@@ -7,10 +7,11 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::response::{Response, Content, Length};
 use super::pages::{HOME, HOME_BYTES};
+use super::response::{Content, Length, Response};
 use crate::protocol::buffer::Buffer;
 use crate::protocol::http::{Version, decimal};
+use crate::protocol::web::Generator;
 use crate::site::limits::{TRIAL_BYTES_MAX, TRIAL_DELAY_MAX};
 
 /// What the query asks for.
@@ -149,14 +150,9 @@ pub struct Filler {
     is_over: bool,
 }
 
-impl Filler {
-    /// A filler of `length` bytes of content.
-    pub fn new(length: u64, chunked: bool) -> Filler {
-        Filler { sent: 0, length, chunked, is_over: length == 0 && !chunked }
-    }
-
+impl Generator for Filler {
     /// Puts in what there is room for; `true` once the last byte is in.
-    pub fn fill(&mut self, out: &mut Buffer) -> bool {
+    fn fill(&mut self, out: &mut Buffer) -> bool {
         if self.chunked {
             self.fill_chunks(out);
         } else {
@@ -167,6 +163,13 @@ impl Filler {
             self.is_over = self.sent == self.length;
         }
         self.is_over
+    }
+}
+
+impl Filler {
+    /// A filler of `length` bytes of content.
+    pub fn new(length: u64, chunked: bool) -> Filler {
+        Filler { sent: 0, length, chunked, is_over: length == 0 && !chunked }
     }
 
     fn fill_chunks(&mut self, out: &mut Buffer) {

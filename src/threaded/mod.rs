@@ -1,105 +1,130 @@
-//! The threaded driver: a fixed pool of workers, and calls that wait.
+//! The threaded driver: a fixed number of workers, and calls that wait.
 //!
-//! ```text
-//!   door --a worker is idle------> worker-00 .. worker-63 --waits long--> lot (one poller thread)
-//!     |                                  ^                                   |
-//!     +--none is--> acceptor-0 --> bounded queue <--readable, or time is up--+
-//! ```
+//! A worker takes one connection and serves it with blocking calls, in the order in which a person
+//! would tell it: read the request, choose a back end, connect, send, read the response, pass it on.
+//! Each service has its story in a file of its own, and `serve` is its first screen.
 //!
-//! A worker takes one connection and serves it with calls that wait: it reads the request, connects,
-//! writes, reads, writes, in the order in which a person would tell it (`web`, `gateway`,
-//! `relay`). Where it stands is on its stack. The price is a thread for each connection that
-//! waits; so one that waits longer than a moment is parked (`lot`) and the worker goes on to the next.
+//! The price of this model is a thread for each connection that waits. So a connection that waits
+//! longer than a moment is *parked*: its worker hands it to one thread that waits for all of those, and
+//! goes on to the next. A step of a story that has to wait too long returns [`Parked`], and `?` leaves
+//! the story; later another worker calls `serve` again, and every step that is done already finds
+//! nothing to do, because what is done is remembered by the connection's machine in `protocol`.
 //!
-//! | file | owns | twin in `poll_loop/` |
-//! |---|---|---|
-//! | `web` `gateway` `relay` | one connection of each service, phase by phase | the same names |
-//! | `pool` `queue` | the workers, what waits for them, and who may wait | `reactor` |
-//! | `door` | who waits at a listener: idle workers or the acceptor | `listeners` |
-//! | `acceptor` | from the listener to the queue | `reactor` (`accept`) |
-//! | `lot` | connections that wait without a worker | `reactor` |
-//! | `bell` | how one is called that waits for a back end with room | the same name |
-//! | `socket` | a socket whose reads wait so long | none: its reads never wait |
+//! | file | owns |
+//! |---|---|
+//! | `web` `gateway` `relay` | the story of one connection of each service (twins in `poll_loop`) |
+//! | `intake` | where a worker's next connection comes from |
+//! | `worker` | the workers, and how long each may wait |
+//! | `parking` | connections that wait without a worker |
+//! | `waker` | how a connection is called that waits in the queue for a back end |
+//! | `io` | how a call on a socket waits |
 
-mod acceptor;
-mod bell;
-mod door;
 mod gateway;
-mod lot;
-mod pool;
-mod queue;
+mod intake;
+mod io;
+mod parking;
 mod relay;
-mod socket;
+mod waker;
 mod web;
+mod worker;
 
-use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::app::service::{Offer, Service};
-use crate::app::settings::Settings;
+use arc_swap::ArcSwap;
+
 use crate::net::clock;
 use crate::net::permits::Permits;
-use crate::net::reloadable::Live;
 use crate::net::shutdown::Shutdown;
-use crate::protocol::interest::Wants;
+use crate::protocol::exchange::Gateway;
+use crate::protocol::interest::{Interest, Step};
 use crate::protocol::now::Now;
-use door::Door;
-use pool::{Patience, Pool};
+use crate::protocol::relay::RelayService;
+use crate::protocol::web::WebService;
+use crate::site::Site;
+use intake::Entrance;
+use parking::Parking;
+use waker::Wakers;
+use worker::{PoolLoad, WaitBudget};
 
-/// Serves the listeners until `shutdown`; see [`crate::app::service::serve`].
-pub fn serve(
-    listeners: Vec<TcpListener>,
-    offers: &Live<Offer>,
-    settings: &Settings,
-    shutdown: &Shutdown,
-) -> io::Result<()> {
-    match offers.get().service {
-        Service::Web(_) => {
-            let shared = offers.map(web::Shared::of);
-            run::<web::WebConnection>(shared, listeners, settings, shutdown)
-        }
-        Service::Gateway(_) => {
-            // One stock of kept connections, whatever is offered: they lead to addresses.
-            let kept = Arc::default();
-            let shared = offers.map(move |offer| gateway::Shared::of(offer, &kept));
-            run::<gateway::GatewayConnection>(shared, listeners, settings, shutdown)
-        }
-        Service::Relay(_) => {
-            let shared = offers.map(relay::Shared::of);
-            run::<relay::RelayConnection>(shared, listeners, settings, shutdown)
-        }
-    }
+/// What the driver is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Threads of the pool.
+    pub workers: usize,
+    /// Accepted connections that may wait for a worker.
+    pub queue: usize,
+    /// Park connections that wait for their peer; off, each of them keeps its worker.
+    pub park: bool,
+    /// Open client connections; further ones wait in the kernel's backlog.
+    pub connections_max: usize,
+    /// From the first signal to the end.
+    pub drain: Duration,
 }
 
-/// A kind of connection that the pool can serve.
+/// Serves web clients until `shutdown`, then drains: returns when the last connection is gone or the
+/// drain's time is over. `service` may be replaced meanwhile; it holds for connections accepted later.
+///
+/// Errors: threads or pollers that cannot be made; nothing that a client or a back end does.
+pub fn serve_web(
+    listeners: Vec<TcpListener>,
+    service: &Arc<ArcSwap<WebService<Site>>>,
+    settings: &Settings,
+    shutdown: &Shutdown,
+) -> std::io::Result<()> {
+    run::<web::WebConnection>(listeners, service, settings, shutdown)
+}
+
+/// Serves the clients of a gateway; see [`serve_web`].
+pub fn serve_gateway(
+    listeners: Vec<TcpListener>,
+    service: &Arc<ArcSwap<Gateway>>,
+    settings: &Settings,
+    shutdown: &Shutdown,
+) -> std::io::Result<()> {
+    run::<gateway::GatewayConnection>(listeners, service, settings, shutdown)
+}
+
+/// Serves the clients of a relay; see [`serve_web`].
+pub fn serve_relay(
+    listeners: Vec<TcpListener>,
+    service: &Arc<ArcSwap<RelayService>>,
+    settings: &Settings,
+    shutdown: &Shutdown,
+) -> std::io::Result<()> {
+    run::<relay::RelayConnection>(listeners, service, settings, shutdown)
+}
+
+/// The connection waits for something that its worker does not wait for: it is to be parked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Parked;
+
+/// A kind of connection that the workers can serve.
 pub(crate) trait Connection: Send + Sized + 'static {
-    /// What all connections of a role share.
-    type Shared: Clone + Send + Sync + 'static;
+    /// The service it is accepted for.
+    type Service: Send + Sync + 'static;
+    /// What the connections of a role share beyond that, however often the service is replaced.
+    type Common: Clone + Default + Send + Sync + 'static;
     /// What a full queue means: a server says 503, a relay lets the kernel's backlog fill up.
     const REFUSES_WHEN_FULL: bool;
 
     /// Takes up a client that was accepted at `accepted`.
     fn accept(
-        shared: &Self::Shared,
+        service: Arc<Self::Service>,
+        common: &Self::Common,
         client: TcpStream,
         peer: SocketAddr,
         accepted: Instant,
         now: &Now,
     ) -> Self;
 
-    /// Serves it until it is over, or waits for something that `patience` does not cover.
-    fn serve(&mut self, patience: &Patience<'_>) -> Turn;
+    /// Serves it to its end, or until it has to wait longer than `budget` allows.
+    fn serve(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked>;
 
-    /// What it waits for, and on which sockets: the client's, the back end's.
-    fn waits_for(&self) -> (Wants, [Option<BorrowedFd<'_>>; 2]);
-
-    /// The number of the bell it waits for, if it has ever waited for one.
-    fn bell(&self) -> Option<u64> {
-        None
-    }
+    /// What it waits for while it is parked.
+    fn awaits(&self) -> Awaited<'_>;
 
     /// When it is to be served even if nothing happens.
     fn deadline(&self) -> Option<Instant>;
@@ -114,49 +139,76 @@ pub(crate) trait Connection: Send + Sized + 'static {
     fn cut(&mut self, now: &Now);
 
     /// What the role keeps between connections is looked over, once in a while.
-    fn tidy(_shared: &Self::Shared, _now: &Now) {}
+    fn tidy(_common: &Self::Common, _now: &Now) {}
 }
 
-/// What a worker does with a connection that it has served for now.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Turn {
-    /// It is over: drop it.
-    Done,
-    /// It waits: park it.
-    Park,
+/// What a parked connection waits for, and on which sockets.
+pub(crate) struct Awaited<'c> {
+    pub(crate) step: Step,
+    pub(crate) interest: Interest,
+    pub(crate) client: Option<BorrowedFd<'c>>,
+    pub(crate) backend: Option<BorrowedFd<'c>>,
+    /// The number of the waker it was given when it last had to wait for a back end.
+    pub(crate) waker: Option<u64>,
 }
 
-/// Starts pool, lot and acceptors, waits for the end, and drains.
+/// The role whose connections are served.
+pub(crate) struct Role<C: Connection> {
+    service: Arc<ArcSwap<C::Service>>,
+    common: C::Common,
+}
+
+impl<C: Connection> Clone for Role<C> {
+    fn clone(&self) -> Role<C> {
+        Role { service: Arc::clone(&self.service), common: self.common.clone() }
+    }
+}
+
+impl<C: Connection> Role<C> {
+    fn accept(&self, client: TcpStream, peer: SocketAddr, accepted: Instant, now: &Now) -> C {
+        C::accept(self.service.load_full(), &self.common, client, peer, accepted, now)
+    }
+
+    fn tidy(&self, now: &Now) {
+        C::tidy(&self.common, now);
+    }
+}
+
+/// Starts workers, parking and acceptors, waits for the end, and drains.
 fn run<C: Connection>(
-    shared: Option<Live<C::Shared>>,
     listeners: Vec<TcpListener>,
+    service: &Arc<ArcSwap<C::Service>>,
     settings: &Settings,
     shutdown: &Shutdown,
-) -> io::Result<()> {
-    // The service was looked at to choose this kind of connection.
-    let Some(shared) = shared else { return Err(io::Error::other("the service is of another kind")) };
-    let open = Permits::new(settings.connections_max);
-    let count = listeners.len();
-    let door = |listener| Arc::new(Door::new(listener, settings.workers, count));
-    let doors: Vec<_> = listeners.into_iter().map(door).collect();
-    let pool = Pool::<C>::start(shared, &doors, &open, settings, shutdown)?;
-    let acceptors = doors
-        .into_iter()
-        .enumerate()
-        .map(|(number, door)| acceptor::start(number, door, &pool, &open, shutdown))
-        .collect::<io::Result<Vec<_>>>()?;
+) -> std::io::Result<()> {
+    let role = Role::<C> { service: Arc::clone(service), common: C::Common::default() };
+    let permits = Permits::new(settings.connections_max);
+    let entrance = Entrance::new(listeners, settings.workers, settings.queue, &permits);
+    let (parking, handle) = Parking::start(entrance.sender(), &role)?;
+    let wakers = Wakers::new({
+        let handle = handle.clone();
+        move |number| handle.wake(number)
+    });
+    let load = Arc::new(PoolLoad::new(settings.workers, settings.park, shutdown, wakers));
+    let workers = worker::start(settings.workers, &role, &load, &handle, |number| entrance.intake(number));
+    let acceptors = entrance.start_acceptors(&role, &load, &handle, shutdown)?;
+
     shutdown.wait();
-    let until = clock::now().instant + settings.timeouts.drain;
+    let until = clock::now().instant + settings.drain;
     for acceptor in acceptors {
         if acceptor.join().is_err() {
             log::error!("an acceptor ended by a panic");
         }
     }
-    pool.drain();
-    let left = open.wait_until_none(until);
+    handle.drain();
+    let left = permits.wait_until_none(until);
     if left > 0 {
         log::warn!("the drain's time is over: {left} connections are cut");
     }
-    pool.stop();
+    load.end();
+    handle.stop();
+    // With the parking goes the last one who could send to the workers: they end.
+    parking.join();
+    workers.join();
     Ok(())
 }

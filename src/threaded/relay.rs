@@ -1,116 +1,71 @@
-//! One client of a relay and its back end, served by one worker. Twin: `poll_loop/relay.rs`.
+//! The story of one client of a relay and its back end, told by one worker. Twin: `poll_loop/relay.rs`.
 //!
-//! One worker owns both directions. Two jobs for one connection would starve: enough of those, and
-//! each worker waits for a partner that is still in the queue.
+//! One worker owns both directions. With two jobs for one connection the pool could starve: enough of
+//! them, and each worker waits for a partner that is still in the queue.
 
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::pool::Patience;
-use super::socket::{self, Socket};
-use super::{Connection, Turn};
-use crate::app::service::{Offer, Service};
-use crate::balance::Group;
-use crate::net::{clock, connect, io};
-use crate::protocol::interest::Wants;
+use super::io::{self, Received, Socket};
+use super::worker::WaitBudget;
+use super::{Awaited, Connection, Parked};
+use crate::net::pipe::StreamPipe;
+use crate::net::{clock, connect};
+use crate::protocol::interest::Step;
 use crate::protocol::now::Now;
-use crate::protocol::proxy_header::Policy;
-use crate::protocol::relay::Relay;
-use crate::protocol::timeouts::Timeouts;
-
-/// What the connections of a relay share.
-#[derive(Clone, Debug)]
-pub(crate) struct Shared {
-    pub(crate) role: &'static str,
-    pub(crate) group: Arc<Group>,
-    pub(crate) timeouts: Arc<Timeouts>,
-    pub(crate) proxies: Arc<Policy>,
-}
-
-impl Shared {
-    /// What is offered; `None` if that is no relay.
-    pub(crate) fn of(offer: &Offer) -> Option<Shared> {
-        let Service::Relay(group) = &offer.service else { return None };
-        Some(Shared {
-            role: offer.role,
-            group: Arc::clone(group),
-            timeouts: Arc::clone(&offer.timeouts),
-            proxies: Arc::clone(&offer.proxies),
-        })
-    }
-}
+use crate::protocol::relay::{Relay, RelayService};
 
 /// A client and the back end it is joined to.
 #[derive(Debug)]
 pub(crate) struct RelayConnection {
     client: Socket,
     backend: Option<Socket>,
+    /// For long streams from the client, and to it.
+    up: StreamPipe,
+    down: StreamPipe,
     connect_timeout: Duration,
-    /// The last write found the socket full.
-    client_full: bool,
-    backend_full: bool,
-    /// The back end's end was looked for once without being told of it.
-    looked_for_end: bool,
-    /// By what it was to be called when it last stood in the queue for a back end.
-    bell: Option<u64>,
+    /// The number of the waker it was given when it last had to wait for a back end.
+    waker: Option<u64>,
     /// Dropped last: with it goes the place at the back end, whose connection must be closed by then.
     relay: Relay,
 }
 
 impl Connection for RelayConnection {
-    type Shared = Shared;
+    type Service = RelayService;
+    type Common = ();
     const REFUSES_WHEN_FULL: bool = false;
 
-    fn accept(shared: &Shared, client: TcpStream, peer: SocketAddr, accepted: Instant, now: &Now) -> Self {
-        let Shared { role, group, timeouts, proxies } = shared;
-        let caller = proxies.caller(peer, || client.local_addr());
-        RelayConnection {
-            client: Socket::accepted(client),
-            backend: None,
-            connect_timeout: timeouts.connect,
-            client_full: false,
-            backend_full: false,
-            looked_for_end: false,
-            bell: None,
-            relay: Relay::new(role, caller, Arc::clone(group), Arc::clone(timeouts), accepted, now),
+    fn accept(
+        service: Arc<RelayService>,
+        _common: &(),
+        client: TcpStream,
+        peer: SocketAddr,
+        accepted: Instant,
+        now: &Now,
+    ) -> Self {
+        let caller = service.context.proxies.caller(peer, || client.local_addr());
+        let connect_timeout = service.context.timeouts.connect;
+        let relay = Relay::new(service, caller, accepted, now);
+        RelayConnection { connect_timeout, ..RelayConnection::over(relay, Socket::accepted(client), None) }
+    }
+
+    fn serve(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+        self.connect(budget)?;
+        self.copy_both_ways(budget)?;
+        self.finish(&clock::now());
+        Ok(())
+    }
+
+    fn awaits(&self) -> Awaited<'_> {
+        Awaited {
+            step: self.relay.step(),
+            interest: self.relay.interest(),
+            client: Some(self.client.as_fd()),
+            backend: self.backend.as_ref().map(AsFd::as_fd),
+            waker: self.waker,
         }
-    }
-
-    fn serve(&mut self, patience: &Patience<'_>) -> Turn {
-        loop {
-            let now = clock::now();
-            self.relay.expired(&now);
-            if patience.is_over() {
-                self.relay.drained();
-            }
-            let wants = self.relay.wants();
-            if wants.finish {
-                self.finish(&now);
-                return Turn::Done;
-            } else if wants.connect {
-                self.connect(patience, &now);
-            } else if wants.write_backend && !self.backend_full {
-                self.write_backend();
-            } else if wants.write_client && !self.client_full {
-                self.write_client();
-            } else if wants.shut_client {
-                self.shut_client();
-            } else if wants.shut_backend {
-                self.shut_backend();
-            } else if self.wait(&wants, patience, &now) == Turn::Park {
-                return Turn::Park;
-            }
-        }
-    }
-
-    fn waits_for(&self) -> (Wants, [Option<BorrowedFd<'_>>; 2]) {
-        (self.relay.wants(), [Some(self.client.as_fd()), self.backend.as_ref().map(AsFd::as_fd)])
-    }
-
-    fn bell(&self) -> Option<u64> {
-        self.bell
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -134,71 +89,81 @@ impl Connection for RelayConnection {
 impl RelayConnection {
     /// Goes on with two sockets that are connected already.
     pub(crate) fn join(relay: Relay, client: Socket, backend: Socket) -> RelayConnection {
+        RelayConnection::over(relay, client, Some(backend))
+    }
+
+    fn over(relay: Relay, client: Socket, backend: Option<Socket>) -> RelayConnection {
         RelayConnection {
             client,
-            backend: Some(backend),
+            backend,
+            up: StreamPipe::default(),
+            down: StreamPipe::default(),
             connect_timeout: Duration::ZERO,
-            client_full: false,
-            backend_full: false,
-            looked_for_end: false,
-            bell: None,
+            waker: None,
             relay,
         }
     }
 
-    /// Waits for what is wanted: a single read waits by itself, anything else asks `poll(2)` first.
-    fn wait(&mut self, wants: &Wants, patience: &Patience<'_>, now: &Now) -> Turn {
-        if self.stream_goes_on(wants) {
-            return Turn::Done;
-        }
-        // Who stands in the queue waits in the lot: that is where its bell is heard.
-        let wait = match wants.queued {
-            true => Duration::ZERO,
-            false => patience.next_wait(self.relay.deadline(), now),
-        };
-        let writes = wants.write_client || wants.write_backend;
-        let moved = match (wants.read_client, wants.read_backend) {
-            (true, false) if !writes && !wants.watch_client => self.read_client(wait),
-            (false, true) if !writes && !wants.watch_client => self.read_backend(wait),
-            _ => {
-                let ready = socket::wait(wants, &self.client, self.backend.as_ref(), wait);
-                self.client_full &= !ready.write_client;
-                self.backend_full &= !ready.write_backend;
-                let from_backend = ready.read_backend && self.read_backend(Duration::ZERO);
-                let from_client = ready.read_client && self.read_client(Duration::ZERO);
-                if ready.watch_client {
-                    self.relay.client_failed();
-                }
-                let written = ready.write_client || ready.write_backend;
-                from_backend || from_client || written || ready.watch_client
+    /// Connects to the back end whose turn it is; to the next, if that one cannot be had.
+    fn connect(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+        while self.relay.needs_backend() {
+            let now = self.keep_time(budget);
+            match self.relay.step() {
+                Step::Connect => self.connect_next(budget, &now),
+                // Its PROXY header is awaited, or its place in the queue for a back end.
+                _ => self.wait_for_either(budget)?,
             }
-        };
-        match moved {
-            true => patience.renew(),
-            false if self.deadline().is_some_and(|deadline| deadline <= clock::now().instant) => {}
-            false if wants.queued || patience.waited_in_vain() => return Turn::Park,
-            false => {}
         }
-        Turn::Done
+        Ok(())
     }
 
-    /// Reads on without waiting where a long stream goes through a pipe: when its last piece is out,
-    /// the next has mostly come.
-    fn stream_goes_on(&mut self, wants: &Wants) -> bool {
-        let down = wants.read_backend && self.relay.backend_pipe().is_some();
-        let up = wants.read_client && self.relay.client_pipe().is_some();
-        (down && self.read_backend(Duration::ZERO)) || (up && self.read_client(Duration::ZERO))
+    /// Copies bytes both ways and passes each end on, until both sides have ended.
+    fn copy_both_ways(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+        while self.relay.step() != Step::Finish {
+            let has_sent = self.write_backend() | self.write_client();
+            match self.relay.step() {
+                Step::ShutClient => self.shut_client(),
+                Step::ShutBackend => self.shut_backend(),
+                Step::Transfer if !has_sent => self.wait_for_either(budget)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until client or back end can go on, and reads from whichever has sent something.
+    fn wait_for_either(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+        let now = self.keep_time(budget);
+        // In the queue for a back end it waits in the parking only: that is where its waker leads.
+        let is_queued = self.relay.step() == Step::Queue;
+        let limit = match self.relay.step() {
+            Step::Transfer => budget.limit(self.relay.deadline(), &now),
+            Step::Queue => Duration::ZERO,
+            _ => return Ok(()),
+        };
+        let ready = io::wait(&self.relay.interest(), &mut self.client, self.backend.as_mut(), limit);
+        let from_backend = ready.read_backend && self.read_backend(ready.limit);
+        let from_client = ready.read_client && self.read_client(ready.limit);
+        if ready.client_failed {
+            self.relay.client_failed();
+        }
+        match from_backend || from_client || ready.has_room || ready.client_failed {
+            true => budget.renew(),
+            false if ready.is_look => {}
+            false if is_queued => budget.park(self.relay.deadline())?,
+            false => budget.waited_in_vain(self.relay.deadline())?,
+        }
+        Ok(())
     }
 
     /// Reads from the client; false if nothing came.
-    fn read_client(&mut self, wait: Duration) -> bool {
-        let moved = match self.relay.client_pipe() {
-            Some(pipe) => self.client.fill(pipe, wait),
-            None => self.client.receive(self.relay.client_space(), wait),
-        };
-        match moved {
-            Ok(Some(count)) => self.relay.client_received(count, &clock::now()),
-            Ok(None) => {
+    fn read_client(&mut self, limit: Duration) -> bool {
+        let may_be_piped = self.relay.client_may_be_piped();
+        let relay = &mut self.relay;
+        match self.client.receive_stream(&mut self.up, may_be_piped, || relay.client_space(), limit) {
+            Ok(Received::Buffered(count)) => self.relay.client_received(count, &clock::now()),
+            Ok(Received::Piped(count)) => self.relay.client_piped(count, &clock::now()),
+            Ok(Received::Nothing) => {
                 self.relay.nothing_from_client();
                 return false;
             }
@@ -207,53 +172,48 @@ impl RelayConnection {
         true
     }
 
-    /// Connects to the back end whose turn it is, and waits for it.
-    fn connect(&mut self, patience: &Patience<'_>, now: &Now) {
-        let bell = || {
-            let (waker, number) = patience.bell();
-            self.bell = Some(number);
+    /// Tries one back end.
+    fn connect_next(&mut self, budget: &WaitBudget<'_>, now: &Now) {
+        let waker = || {
+            let (waker, number) = budget.waker();
+            self.waker = Some(number);
             waker
         };
-        let Some(address) = self.relay.choose_backend(now, bell) else { return };
+        let Some(address) = self.relay.choose_backend(now, waker) else { return };
         let connected = connect::connect(address, self.connect_timeout);
         let now = clock::now();
         match connected {
             Ok(stream) => {
-                self.backend = Some(Socket::new(stream));
+                self.backend = Some(Socket::connected(stream));
                 self.relay.connected(&now);
-                // A client that speaks first has mostly done so by now, and a look costs less than a
-                // wait for both sides.
-                if self.relay.wants().read_client {
-                    self.read_client(Duration::ZERO);
-                }
             }
             Err(error) => self.relay.connect_failed(error.into(), &now),
         }
     }
 
-    fn write_backend(&mut self) {
-        let Some(backend) = &mut self.backend else { return };
-        let sent = match self.relay.backend_output_pipe() {
-            Some(pipe) => backend.drain(pipe),
-            None => io::send(&*backend, [self.relay.backend_output(), &[]], false),
-        };
-        match sent {
+    /// Sends to the back end what fits without waiting; false if nothing did.
+    fn write_backend(&mut self) -> bool {
+        let Some(backend) = &mut self.backend else { return false };
+        if !self.relay.interest().write_backend {
+            return false;
+        }
+        match backend.send_stream(&mut self.up, self.relay.backend_output()) {
             Ok(Some(count)) => self.relay.backend_sent(count, &clock::now()),
-            Ok(None) => self.backend_full = true,
+            Ok(None) => return false,
             Err(_) => self.relay.backend_failed(),
         }
+        true
     }
 
     /// Reads from the back end; false if nothing came.
-    fn read_backend(&mut self, wait: Duration) -> bool {
+    fn read_backend(&mut self, limit: Duration) -> bool {
         let Some(backend) = &mut self.backend else { return false };
-        let moved = match self.relay.backend_pipe() {
-            Some(pipe) => backend.fill(pipe, wait),
-            None => backend.receive(self.relay.backend_space(), wait),
-        };
-        match moved {
-            Ok(Some(count)) => self.relay.backend_received(count, &clock::now()),
-            Ok(None) => {
+        let may_be_piped = self.relay.backend_may_be_piped();
+        let relay = &mut self.relay;
+        match backend.receive_stream(&mut self.down, may_be_piped, || relay.backend_space(), limit) {
+            Ok(Received::Buffered(count)) => self.relay.backend_received(count, &clock::now()),
+            Ok(Received::Piped(count)) => self.relay.backend_piped(count, &clock::now()),
+            Ok(Received::Nothing) => {
                 self.relay.nothing_from_backend();
                 return false;
             }
@@ -262,27 +222,17 @@ impl RelayConnection {
         true
     }
 
-    fn write_client(&mut self) {
-        let sent = match self.relay.client_output_pipe() {
-            Some(pipe) => self.client.drain(pipe),
-            None => io::send(&self.client, [self.relay.client_output(), &[]], false),
-        };
-        match sent {
-            Ok(Some(count)) => {
-                self.relay.client_sent(count, &clock::now());
-                self.look_for_end();
-            }
-            Ok(None) => self.client_full = true,
+    /// Sends to the client what fits without waiting; false if nothing did.
+    fn write_client(&mut self) -> bool {
+        if !self.relay.interest().write_client {
+            return false;
+        }
+        match self.client.send_stream(&mut self.down, self.relay.client_output()) {
+            Ok(Some(count)) => self.relay.client_sent(count, &clock::now()),
+            Ok(None) => return false,
             Err(_) => self.relay.client_failed(),
         }
-    }
-
-    /// A back end that answers once has mostly closed by the time its answer is out: a look is cheaper
-    /// than a wait. One look only, for a back end that goes on talking would be asked in vain each time.
-    fn look_for_end(&mut self) {
-        if !std::mem::replace(&mut self.looked_for_end, true) && self.relay.wants().read_backend {
-            self.read_backend(Duration::ZERO);
-        }
+        true
     }
 
     fn shut_client(&mut self) {
@@ -297,6 +247,16 @@ impl RelayConnection {
             Ok(()) => self.relay.backend_shut(),
             Err(_) => self.relay.backend_failed(),
         }
+    }
+
+    /// Acts on what time has brought: a deadline, or the end of the drain.
+    fn keep_time(&mut self, budget: &WaitBudget<'_>) -> Now {
+        let now = clock::now();
+        self.relay.expired(&now);
+        if budget.is_over() {
+            self.relay.drained();
+        }
+        now
     }
 
     fn finish(&mut self, now: &Now) {

@@ -1,89 +1,59 @@
-//! One client of a web server, served by one worker. Twin: `poll_loop/web.rs`.
+//! The story of one client of a web server, told by one worker. Twin: `poll_loop/web.rs`.
 
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::pool::Patience;
-use super::socket::{self, Socket};
-use super::{Connection, Turn};
-use crate::app::service::{Offer, Service};
-use crate::net::{clock, io};
-use crate::protocol::interest::Wants;
-use crate::protocol::limits::KEEP_ALIVE_REQUESTS;
+use super::io::{self, Socket};
+use super::worker::WaitBudget;
+use super::{Awaited, Connection, Parked};
+use crate::net::clock;
+use crate::protocol::interest::{Interest, Step};
 use crate::protocol::now::Now;
-use crate::protocol::proxy_header::Policy;
-use crate::protocol::timeouts::Timeouts;
-use crate::protocol::web::{Output, Web};
-
-/// What the connections of a web server share.
-#[derive(Clone, Debug)]
-pub(crate) struct Shared {
-    pub(crate) role: &'static str,
-    pub(crate) site: Arc<crate::site::Site>,
-    pub(crate) timeouts: Arc<Timeouts>,
-    pub(crate) proxies: Arc<Policy>,
-}
-
-impl Shared {
-    /// What is offered; `None` if that is no site.
-    pub(crate) fn of(offer: &Offer) -> Option<Shared> {
-        let Service::Web(site) = &offer.service else { return None };
-        Some(Shared {
-            role: offer.role,
-            site: Arc::clone(site),
-            timeouts: Arc::clone(&offer.timeouts),
-            proxies: Arc::clone(&offer.proxies),
-        })
-    }
-}
+use crate::protocol::web::{Output, Web, WebService};
+use crate::site::Site;
 
 /// A client of a web server.
 #[derive(Debug)]
 pub(crate) struct WebConnection {
-    web: Web,
+    web: Web<Site>,
     client: Socket,
-    /// The last write found the client's socket full.
-    client_full: bool,
 }
 
 impl Connection for WebConnection {
-    type Shared = Shared;
+    type Service = WebService<Site>;
+    type Common = ();
     const REFUSES_WHEN_FULL: bool = true;
 
-    fn accept(shared: &Shared, client: TcpStream, peer: SocketAddr, accepted: Instant, now: &Now) -> Self {
-        let Shared { role, site, timeouts, proxies } = shared;
-        let caller = proxies.caller(peer, || client.local_addr());
-        let (site, timeouts) = (Arc::clone(site), Arc::clone(timeouts));
-        let web = Web::new(role, caller, site, timeouts, KEEP_ALIVE_REQUESTS, accepted, now);
-        WebConnection { web, client: Socket::accepted(client), client_full: false }
+    fn accept(
+        service: Arc<WebService<Site>>,
+        _common: &(),
+        client: TcpStream,
+        peer: SocketAddr,
+        accepted: Instant,
+        now: &Now,
+    ) -> Self {
+        let caller = service.context.proxies.caller(peer, || client.local_addr());
+        WebConnection { web: Web::new(service, caller, accepted, now), client: Socket::accepted(client) }
     }
 
-    fn serve(&mut self, patience: &Patience<'_>) -> Turn {
-        loop {
-            let now = clock::now();
-            self.web.expired(&now);
-            self.hear_of_drain(patience);
-            if patience.is_over() {
-                self.web.drained();
-            }
-            let wants = self.web.wants();
-            if wants.finish {
-                self.finish(&now);
-                return Turn::Done;
-            } else if wants.write_client && !self.client_full {
-                self.write_client();
-            } else if wants.shut_client {
-                self.shut_client();
-            } else if self.wait(&wants, patience, &now) == Turn::Park {
-                return Turn::Park;
-            }
+    fn serve(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+        while self.web.is_open() {
+            self.read_request(budget)?;
+            self.write_response(budget)?;
         }
+        self.close(budget)
     }
 
-    fn waits_for(&self) -> (Wants, [Option<BorrowedFd<'_>>; 2]) {
-        (self.web.wants(), [Some(self.client.as_fd()), None])
+    fn awaits(&self) -> Awaited<'_> {
+        Awaited {
+            step: self.web.step(),
+            interest: self.interest(),
+            client: Some(self.client.as_fd()),
+            backend: None,
+            waker: None,
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -105,60 +75,111 @@ impl Connection for WebConnection {
 }
 
 impl WebConnection {
-    /// The drain may have begun while a call waited: what it brought is then the last of its kind.
-    fn hear_of_drain(&mut self, patience: &Patience<'_>) {
-        if patience.is_draining() {
-            self.web.drain();
+    /// Reads until a whole request is here.
+    fn read_request(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+        while self.web.awaits_request() {
+            self.read_client(budget)?;
         }
+        Ok(())
     }
 
-    /// Waits for what is wanted: a single read waits by itself, anything else asks `poll(2)` first.
-    fn wait(&mut self, wants: &Wants, patience: &Patience<'_>, now: &Now) -> Turn {
-        let wait = patience.next_wait(self.web.deadline(), now);
-        let moved = match (wants.read_client, wants.write_client) {
-            (true, false) => self.read_client(wait, patience),
-            _ => {
-                let ready = socket::wait(wants, &self.client, None, wait);
-                self.client_full &= !ready.write_client;
-                ready.read_client && self.read_client(Duration::ZERO, patience) || ready.write_client
+    /// Sends the response to the last byte; one that is asked to take its time begins later.
+    fn write_response(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+        while self.web.owes_response() {
+            if !self.write_client() {
+                self.wait_for_client(budget)?;
             }
-        };
-        match moved {
-            true => patience.renew(),
-            false if self.deadline().is_some_and(|deadline| deadline <= clock::now().instant) => {}
-            false if patience.waited_in_vain() => return Turn::Park,
-            false => {}
         }
-        Turn::Done
+        Ok(())
     }
 
-    /// Reads from the client; false if nothing came.
-    fn read_client(&mut self, wait: Duration, patience: &Patience<'_>) -> bool {
-        let moved = self.client.receive(self.web.client_space(), wait);
-        self.hear_of_drain(patience);
-        let now = clock::now();
-        match moved {
-            Ok(Some(count)) => self.web.client_received(count, &now),
+    /// Closes our side first, and reads for a while what the client still sends: to close with bytes
+    /// unread would be a reset, and a reset can take the response with it.
+    fn close(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+        if self.web.step() == Step::ShutClient {
+            self.shut_client();
+        }
+        while self.web.step() != Step::Finish {
+            self.read_client(budget)?;
+        }
+        self.finish(&clock::now());
+        Ok(())
+    }
+
+    /// Reads once, and waits for it.
+    fn read_client(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+        let now = self.keep_time(budget);
+        if !self.web.interest().read_client {
+            return Ok(());
+        }
+        let limit = budget.limit(self.web.deadline(), &now);
+        match self.client.receive(self.web.client_space(), limit) {
+            Ok(Some(count)) => {
+                budget.renew();
+                if budget.is_draining() {
+                    self.web.take_last_request();
+                }
+                self.web.client_received(count, &clock::now());
+            }
             Ok(None) => {
                 self.web.nothing_from_client();
-                return false;
+                budget.waited_in_vain(self.web.deadline())?;
             }
             Err(_) => self.web.client_failed(),
         }
-        true
+        Ok(())
     }
 
-    fn write_client(&mut self) {
+    /// Sends what fits without waiting; false if nothing did.
+    fn write_client(&mut self) -> bool {
+        if !self.web.interest().write_client {
+            return false;
+        }
         let sent = match self.web.client_output() {
-            Output::Bytes { first, second, more } => io::send(&self.client, [first, second], more),
+            Output::Bytes { first, second, more } => self.client.send([first, second], more),
             Output::File { file, offset, length } => self.client.send_file(file, offset, length),
         };
         match sent {
             Ok(Some(0)) => self.web.file_ended(),
             Ok(Some(count)) => self.web.client_sent(count, &clock::now()),
-            Ok(None) => self.client_full = true,
+            Ok(None) => return false,
             Err(_) => self.web.client_failed(),
         }
+        true
+    }
+
+    /// Waits until the client takes more, or until it is time to begin.
+    fn wait_for_client(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+        let now = self.keep_time(budget);
+        if self.web.step() != Step::Transfer {
+            return Ok(());
+        }
+        let limit = budget.limit(self.web.deadline(), &now);
+        let ready = io::wait(&self.interest(), &mut self.client, None, limit);
+        if ready.has_room {
+            budget.renew();
+            return Ok(());
+        }
+        budget.waited_in_vain(self.web.deadline())
+    }
+
+    /// Acts on what time has brought: a deadline, the drain, the end of it.
+    fn keep_time(&mut self, budget: &WaitBudget<'_>) -> Now {
+        let now = clock::now();
+        self.web.expired(&now);
+        if budget.is_draining() {
+            self.web.drain();
+        }
+        if budget.is_over() {
+            self.web.drained();
+        }
+        now
+    }
+
+    /// One thing at a time: while a response is on its way, no further request is read.
+    fn interest(&self) -> Interest {
+        let interest = self.web.interest();
+        Interest { read_client: interest.read_client && !interest.write_client, ..interest }
     }
 
     fn shut_client(&mut self) {

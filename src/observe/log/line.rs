@@ -9,9 +9,10 @@ use std::time::Duration;
 use log::kv::{self, Key, Value, VisitSource};
 use log::{Level, Record};
 
+use super::Format;
 use super::clock::Stamp;
 use super::quoted::{Escaped, Quoted};
-use super::{Closing, Format};
+use crate::protocol::event::Closing;
 
 /// What there is to tell.
 #[derive(Debug)]

@@ -15,14 +15,14 @@ mod writer;
 
 use std::cell::RefCell;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use log::{Level, LevelFilter, Metadata, Record, log_enabled};
 
-use crate::protocol::outcome::Outcome;
+use crate::protocol;
+use crate::protocol::event::Observer;
 use line::Event;
 use writer::{Target, Writer};
 
@@ -49,60 +49,24 @@ pub enum Format {
     Json,
 }
 
-/// The end of one connection or exchange, as the closing line tells it.
-#[derive(Clone, Debug)]
-pub struct Closing<'a> {
-    /// The role that served it.
-    pub role: &'a str,
-    /// Who asked.
-    pub client: SocketAddr,
-    /// The back end it was forwarded to, if any.
-    pub backend: Option<SocketAddr>,
-    /// Method and target, such as `GET /images/`; none on a relay.
-    pub request: Option<&'a str>,
-    /// The status sent to the client.
-    pub status: Option<u16>,
-    /// Bytes from the client.
-    pub bytes_in: u64,
-    /// Bytes to the client.
-    pub bytes_out: u64,
-    /// From accept to the first work on it.
-    pub queue: Duration,
-    /// Until the back end accepted.
-    pub connect: Option<Duration>,
-    /// Until the first byte of the answer.
-    pub first: Option<Duration>,
-    /// From first to last.
-    pub total: Duration,
-    /// Back ends tried in vain before.
-    pub retries: u32,
-    /// Who ended it, how, and in which phase.
-    pub outcome: Outcome,
-}
+/// The access lines of the log: one for a client that comes, one for the back end it is given, one
+/// for the end.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessLog;
 
-/// Tells of a new client, in the course's words.
-pub fn connection_from(peer: SocketAddr) {
-    if log_enabled!(Level::Info) {
-        tell(&Event::Connection(peer));
+impl Observer for AccessLog {
+    fn wants_closings(&self) -> bool {
+        log_enabled!(Level::Info)
     }
-}
 
-/// Tells which back end a client was given, in the course's words.
-pub fn forwarded_to(backend: SocketAddr) {
-    if log_enabled!(Level::Info) {
-        tell(&Event::Forwarded(backend));
-    }
-}
-
-/// True if [`closed`] tells anything: what only it needs need not be remembered otherwise.
-pub fn closing_lines_wanted() -> bool {
-    log_enabled!(Level::Info)
-}
-
-/// The closing line of a connection or exchange.
-pub fn closed(closing: &Closing<'_>) {
-    if log_enabled!(Level::Info) {
-        tell(&Event::Closed(closing));
+    fn observe(&self, event: &protocol::event::Event<'_>) {
+        if log_enabled!(Level::Info) {
+            tell(&match event {
+                protocol::event::Event::ConnectionFrom(client) => Event::Connection(*client),
+                protocol::event::Event::ForwardedTo(backend) => Event::Forwarded(*backend),
+                protocol::event::Event::Closed(closing) => Event::Closed(closing),
+            });
+        }
     }
 }
 

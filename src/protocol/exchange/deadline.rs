@@ -12,21 +12,21 @@ impl Exchange {
     /// When [`expired`](Exchange::expired) is to be called if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
-            State::Head => Some(self.reader.deadline(&self.timeouts)),
+            State::Head => Some(self.reader.deadline(self.timeouts())),
             State::Exchanging => Some(match &self.link {
                 Link::Connecting { until, .. } | Link::Queued { until, .. } => *until,
                 _ if self.awaits_response() && !self.watches => self.response_due().min(self.watch_due()),
                 _ if self.awaits_response() => self.response_due(),
-                _ => self.last_progress + self.timeouts.stall,
+                _ => self.last_progress + self.timeouts().stall,
             }),
-            State::Tunnel => Some(self.last_progress + self.timeouts.stall),
+            State::Tunnel => Some(self.last_progress + self.timeouts().stall),
             State::Linger(linger, _) => Some(linger.deadline()),
             State::Over(_) => None,
         }
     }
 
     pub(super) fn response_due(&self) -> Instant {
-        self.awaiting_since + self.timeouts.backend
+        self.awaiting_since + self.timeouts().backend
     }
 
     fn watch_due(&self) -> Instant {
@@ -71,7 +71,7 @@ impl Exchange {
             _ => {}
         }
         // Interim answers that the client does not take hold the final one up.
-        let client_is_slow = self.wants().write_client;
+        let client_is_slow = self.has_client_output();
         if self.response.has_begun() || client_is_slow {
             let who = if client_is_slow { Who::Client } else { Who::Backend };
             return self.cut(Outcome::new(who, How::TimedOut, Phase::ResponseBody));

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::Exchange;
 use crate::balance::{Chosen, Group, Pick, Ticket, Turn};
-use crate::observe::log;
+use crate::protocol::event::Event;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
@@ -100,16 +100,16 @@ impl Exchange {
             Pick::Chosen(backend) => {
                 let address = backend.address;
                 self.timing.connecting.get_or_insert(now.instant);
-                let until = now.instant + self.timeouts.connect;
+                let until = now.instant + self.timeouts().connect;
                 self.link = Link::Connecting { group, turn, backend, until };
                 // A connection that began with a PROXY header is this client's alone.
                 let may_reuse = !again && self.request.may_be_repeated() && !self.caller.is_introduced();
                 return Some(Choice { address, may_reuse });
             }
             Pick::Queued(ticket) => {
-                ::log::debug!("{} waits for a back end of {}", self.caller.address(), group.name());
+                log::debug!("{} waits for a back end of {}", self.caller.address(), group.name());
                 self.timing.waits(now);
-                self.link = Link::Queued { group, ticket, until: now.instant + self.timeouts.connect };
+                self.link = Link::Queued { group, ticket, until: now.instant + self.timeouts().connect };
             }
             Pick::QueueFull => self.none_has_room(&group, How::Limited, now),
             // No more were tried than the first: it was chosen neither now nor before.
@@ -122,7 +122,7 @@ impl Exchange {
     /// The queue for a back end is full, or has taken too long.
     pub(super) fn none_has_room(&mut self, group: &Group, how: How, now: &Now) {
         let outcome = Outcome::new(Who::Us, how, Phase::Queue);
-        ::log::warn!("all back ends of {} are full for {}: {outcome}", group.name(), self.caller.address());
+        log::warn!("all back ends of {} are full for {}: {outcome}", group.name(), self.caller.address());
         let sentence = "All back ends are busy; try again soon.";
         self.respond_with_error(503, "connection_limit_reached", sentence, outcome, now);
     }
@@ -136,7 +136,7 @@ impl Exchange {
     }
 
     fn none_alive(&mut self, group: &Group, now: &Now) {
-        ::log::error!("no back end of {} is alive for {}", group.name(), self.caller.address());
+        log::error!("no back end of {} is alive for {}", group.name(), self.caller.address());
         let outcome = Outcome::new(Who::Backend, How::Refused, Phase::Connect);
         self.respond_with_error(
             503,
@@ -169,11 +169,7 @@ impl Exchange {
                 Outcome::new(Who::Backend, How::Closed, Phase::ResponseHead),
             ),
         };
-        ::log::error!(
-            "no other back end of {} is left for {}: {outcome}",
-            group.name(),
-            self.caller.address()
-        );
+        log::error!("no other back end of {} is left for {}: {outcome}", group.name(), self.caller.address());
         self.respond_with_error(status, error, sentence, outcome, now);
     }
 
@@ -186,7 +182,7 @@ impl Exchange {
     pub fn connected(&mut self, reused: bool, now: &Now) {
         match std::mem::replace(&mut self.link, Link::None) {
             Link::Connecting { group, turn, backend, .. } => {
-                log::forwarded_to(backend.address);
+                self.gateway.context.observer.observe(&Event::ForwardedTo(backend.address));
                 self.timing.connected = Some(now.instant);
                 self.last_progress = now.instant;
                 self.link = Link::Up { group, turn, backend, reused };

@@ -18,10 +18,10 @@
 //!                      +-- 101 -----> Tunnel (goes on as a relay)
 //! ```
 
-mod response;
 mod deadline;
 mod link;
 mod request;
+mod response;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,28 +29,31 @@ use std::time::Instant;
 
 use crate::balance::Group;
 use crate::balance::routes::Routes;
-use crate::observe::log::{self, Closing};
 use crate::protocol::buffer::Buffer;
+use crate::protocol::context::RoleContext;
+use crate::protocol::event::{Closing, Event};
 use crate::protocol::forward::{self, Rules};
 use crate::protocol::http::request_reader::RequestReader;
 use crate::protocol::http::{Method, Refusal, Version};
-use crate::protocol::interest::Wants;
+use crate::protocol::interest::{Interest, Step};
 use crate::protocol::linger::Linger;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::proxy_header::Caller;
-use crate::protocol::relay::Relay;
+use crate::protocol::relay::{Relay, RelayService};
 use crate::protocol::request_line::RequestLine;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
-use response::Response;
 use link::Link;
 pub use link::{Choice, Release};
 use request::Request;
+use response::Response;
 
-/// What a gateway knows: which group answers a path, and how heads are rewritten.
+/// A gateway: its settings, which group serves a path, and how heads are rewritten.
 #[derive(Debug)]
 pub struct Gateway {
+    /// What its connections share.
+    pub context: Arc<RoleContext>,
     /// Path prefixes and their groups of back ends.
     pub routes: Routes,
     /// What is added to and dropped from a forwarded head.
@@ -60,11 +63,8 @@ pub struct Gateway {
 /// One client connection of a gateway.
 #[derive(Debug)]
 pub struct Exchange {
-    role: &'static str,
-    caller: Caller,
     gateway: Arc<Gateway>,
-    timeouts: Arc<Timeouts>,
-    keep_alive_requests: u32,
+    caller: Caller,
     state: State,
     reader: RequestReader,
     link: Link,
@@ -106,23 +106,13 @@ enum State {
 
 impl Exchange {
     /// A connection that was accepted at `accepted` and is taken up now.
-    pub fn new(
-        role: &'static str,
-        caller: impl Into<Caller>,
-        gateway: Arc<Gateway>,
-        timeouts: impl Into<Arc<Timeouts>>,
-        keep_alive_requests: u32,
-        accepted: Instant,
-        now: &Now,
-    ) -> Exchange {
+    pub fn new(gateway: Arc<Gateway>, caller: impl Into<Caller>, accepted: Instant, now: &Now) -> Exchange {
         let caller = caller.into();
+        let entered = caller.enter(&*gateway.context.observer);
         Exchange {
-            role,
-            caller,
             gateway,
-            timeouts: timeouts.into(),
-            keep_alive_requests,
-            state: caller.enter().map_or_else(State::Over, |()| State::Head),
+            caller,
+            state: entered.map_or_else(State::Over, |()| State::Head),
             reader: RequestReader::new(accepted),
             link: Link::None,
             connect_failure: How::Refused,
@@ -142,46 +132,87 @@ impl Exchange {
         }
     }
 
-    /// What this connection waits for.
-    pub fn wants(&self) -> Wants {
-        let release_backend = matches!(self.link, Link::Released { .. });
-        let wants = Wants { release_backend, ..Wants::default() };
-        match self.state {
-            State::Head => Wants { read_client: !self.client_ended, ..wants },
-            State::Exchanging => {
-                let up = matches!(self.link, Link::Up { .. });
-                // As in a relay, bytes for a back end that is being connected may be tried at once.
-                let connecting = matches!(self.link, Link::Connecting { .. });
-                let queued = matches!(self.link, Link::Queued { .. });
-                Wants {
-                    read_client: self.request.wants_bytes()
-                        && self.client_input.room() > 0
-                        && !self.client_ended,
-                    write_client: !self.client_output.is_empty() || self.response.ready() > 0,
-                    connect: match &self.link {
-                        Link::Wanted { .. } => true,
-                        Link::Queued { ticket, .. } => ticket.is_called(),
-                        _ => false,
-                    },
-                    queued,
-                    watch_client: queued || (self.watches && self.awaits_response()),
-                    write_backend: (up || connecting) && self.has_backend_output(),
-                    read_backend: up
-                        && self.request.head_is_sent()
-                        && (self.has_room_for_response_head() || self.response.is_body_awaited())
-                        && self.backend_input.room() > 0,
-                    ..wants
+    /// The next thing to do for this connection.
+    pub fn step(&self) -> Step {
+        match (self.state, &self.link) {
+            (State::Over(_), _) => Step::Finish,
+            (_, Link::Released { .. }) => Step::ReleaseBackend,
+            (State::Exchanging, Link::Wanted { .. }) => Step::Connect,
+            (State::Exchanging, Link::Queued { ticket, .. }) => {
+                if ticket.is_called() {
+                    Step::Connect
+                } else {
+                    Step::Queue
                 }
             }
-            State::Tunnel => {
-                let flushed = self.client_output.is_empty();
-                Wants { write_client: !flushed, tunnel: flushed, ..wants }
-            }
-            State::Linger(linger, _) => {
-                Wants { read_client: linger.shut, shut_client: !linger.shut, ..wants }
-            }
-            State::Over(_) => Wants { finish: true, ..Wants::default() },
+            (State::Tunnel, _) if self.client_output.is_empty() => Step::SwitchProtocols,
+            (State::Linger(linger, _), _) if !linger.shut => Step::ShutClient,
+            _ => Step::Transfer,
         }
+    }
+
+    /// Which bytes can be moved.
+    pub fn interest(&self) -> Interest {
+        match self.state {
+            State::Head => Interest { read_client: !self.client_ended, ..Interest::NONE },
+            State::Exchanging => self.interest_in_exchange(),
+            State::Tunnel => Interest { write_client: !self.client_output.is_empty(), ..Interest::NONE },
+            State::Linger(linger, _) => Interest { read_client: linger.shut, ..Interest::NONE },
+            State::Over(_) => Interest::NONE,
+        }
+    }
+
+    fn interest_in_exchange(&self) -> Interest {
+        let is_up = matches!(self.link, Link::Up { .. });
+        // As in a relay, bytes for a back end that is being connected may be tried at once.
+        let is_connecting = matches!(self.link, Link::Connecting { .. });
+        let is_queued = matches!(self.link, Link::Queued { .. });
+        Interest {
+            read_client: self.request.wants_bytes() && self.client_input.room() > 0 && !self.client_ended,
+            write_client: self.has_client_output(),
+            watch_client: is_queued || (self.watches && self.awaits_response()),
+            write_backend: (is_up || is_connecting) && self.has_backend_output(),
+            read_backend: is_up
+                && self.request.head_is_sent()
+                && (self.has_room_for_response_head() || self.response.is_body_awaited())
+                && self.backend_input.room() > 0,
+        }
+    }
+
+    fn has_client_output(&self) -> bool {
+        !self.client_output.is_empty() || self.response.ready() > 0
+    }
+
+    /// True until its last response is out, or both sides have agreed on another protocol.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Head | State::Exchanging)
+    }
+
+    /// True while a back end has to be chosen, or waited for in the queue.
+    pub fn needs_backend(&self) -> bool {
+        matches!(self.step(), Step::Connect | Step::Queue)
+    }
+
+    /// True while there is no whole request head to act on: between two requests, or within a head.
+    pub fn awaits_request(&self) -> bool {
+        matches!(self.state, State::Head)
+    }
+
+    /// True while a request is forwarded and its response passed on, to its last byte.
+    pub fn is_exchanging(&self) -> bool {
+        match self.state {
+            State::Exchanging => true,
+            State::Tunnel => self.step() != Step::SwitchProtocols,
+            State::Head | State::Linger(..) | State::Over(_) => false,
+        }
+    }
+
+    fn timeouts(&self) -> &Timeouts {
+        &self.gateway.context.timeouts
+    }
+
+    fn wants_closings(&self) -> bool {
+        self.gateway.context.observer.wants_closings()
     }
 
     /// Our sending side is closed.
@@ -216,6 +247,11 @@ impl Exchange {
         }
     }
 
+    /// The program stops, and bytes have just come: the request that they belong to is the last one.
+    pub fn take_last_request(&mut self) {
+        self.draining = true;
+    }
+
     /// The time for finishing is over.
     pub fn drained(&mut self) {
         self.cut(Outcome::new(Who::Us, How::Drained, self.phase()));
@@ -230,7 +266,7 @@ impl Exchange {
         self.refuse(refusal, How::Limited, Phase::Queue, now);
     }
 
-    /// Goes on as a relay of bytes, once [`Wants::tunnel`] is wanted.
+    /// Goes on as a relay of bytes, once the step is [`Step::SwitchProtocols`].
     pub fn into_relay(mut self, now: &Now) -> Relay {
         let (group, backend) = match std::mem::replace(&mut self.link, Link::None) {
             Link::Up { group, backend, .. } => (group, Some(backend)),
@@ -239,7 +275,8 @@ impl Exchange {
         let outcome = Outcome::new(Who::Us, How::Finished, Phase::ResponseHead);
         self.log_exchange(Some(101), backend.as_ref().map(|backend| backend.address), outcome, now);
         let buffers = [std::mem::take(&mut self.client_input), std::mem::take(&mut self.backend_input)];
-        Relay::join(self.role, self.caller.address(), (group, backend), self.timeouts, buffers, now)
+        let service = RelayService { context: Arc::clone(&self.gateway.context), group };
+        Relay::join(Arc::new(service), self.caller.address(), backend, buffers, now)
     }
 
     /// True if the close must be a reset, because an orderly one would make a cut answer look complete.
@@ -268,7 +305,7 @@ impl Exchange {
             State::Linger(_, outcome) | State::Over(outcome) => outcome,
             _ => {
                 if outcome.phase == Phase::RequestHead {
-                    self.request_line.set_if_empty("-"); // never whole, and told all the same
+                    self.request_line.set_if_empty("-", self.wants_closings()); // never whole, and told all the same
                 }
                 outcome
             }
@@ -277,8 +314,8 @@ impl Exchange {
 
     /// Refuses a request that was not forwarded, or not wholly, and closes.
     fn refuse(&mut self, refusal: Refusal, how: How, phase: Phase, now: &Now) {
-        ::log::debug!("{} is answered {refusal}", self.caller.address());
-        self.request_line.set_if_empty("-");
+        log::debug!("{} is answered {refusal}", self.caller.address());
+        self.request_line.set_if_empty("-", self.wants_closings());
         self.request.abandon();
         self.request.keep = false;
         let outcome = Outcome::new(Who::Client, how, phase);
@@ -352,8 +389,9 @@ impl Exchange {
         now: &Now,
     ) {
         let request = Some(self.request_line.as_str());
-        let closing = self.timing.closing(self.role, self.caller.address(), outcome, now);
-        log::closed(&Closing { backend, request, status, ..closing });
+        let RoleContext { role, observer, .. } = &*self.gateway.context;
+        let closing = self.timing.closing(role, self.caller.address(), outcome, now);
+        observer.observe(&Event::Closed(&Closing { backend, request, status, ..closing }));
         self.request_line.clear();
         self.timing.bytes_in = 0;
     }

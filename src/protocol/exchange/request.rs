@@ -153,7 +153,11 @@ impl Exchange {
         self.timing.bytes_in += count as u64;
         self.client_ended |= count == 0;
         match self.state {
-            State::Head => match self.caller.hear(&mut self.client_input, self.client_ended) {
+            State::Head => match self.caller.hear(
+                &mut self.client_input,
+                self.client_ended,
+                &*self.gateway.context.observer,
+            ) {
                 Ok(true) => self.read_head(now),
                 Ok(false) => {}
                 Err(outcome) => self.state = State::Over(outcome),
@@ -189,12 +193,13 @@ impl Exchange {
         let mut space = FieldSpace::new();
         let head = RequestHead::parse(bytes, &mut space)?
             .ok_or(Refusal::bad("The request head is not complete."))?;
-        self.request_line.set(&head);
+        self.request_line.set(&head, self.gateway.context.observer.wants_closings());
         self.request.method = head.method;
         self.request.version = head.version;
         let framing = framing::of_request(&head)?;
         self.request.client_keeps = head.keeps_alive();
-        self.request.keep = head.keeps_alive() && self.reader.requests() < self.keep_alive_requests;
+        self.request.keep =
+            head.keeps_alive() && self.reader.requests() < self.gateway.context.keep_alive_requests;
         if head.method == Method::Connect {
             // Not 405: that one must list what is allowed, which only a back end knows.
             return Err(Refusal::new(501, "A gateway opens no tunnels: CONNECT is for forward proxies."));

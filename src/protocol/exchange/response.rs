@@ -253,7 +253,7 @@ impl Exchange {
     }
 
     fn response_is_malformed(&mut self, fault: &'static str, now: &Now) {
-        ::log::warn!("{} answered nonsense: {fault}", self.backend_name());
+        log::warn!("{} answered nonsense: {fault}", self.backend_name());
         self.report_failure(How::Malformed, Phase::ResponseHead, now);
         let outcome = Outcome::new(Who::Backend, How::Malformed, Phase::ResponseHead);
         let sentence = "The back end's answer breaks the rules of HTTP.";
@@ -284,7 +284,7 @@ impl Exchange {
                 }
                 Ok(None) => break,
                 Err(_) => {
-                    ::log::warn!("{} broke its own chunked framing", self.backend_name());
+                    log::warn!("{} broke its own chunked framing", self.backend_name());
                     self.report_failure(How::Malformed, Phase::ResponseBody, now);
                     return self.cut(Outcome::new(Who::Backend, How::Malformed, Phase::ResponseBody));
                 }

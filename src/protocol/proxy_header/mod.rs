@@ -15,9 +15,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use proxy_header::{ParseConfig, Protocol, ProxiedAddress, ProxyHeader};
 
-use crate::observe::log;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::cidr::Network;
+use crate::protocol::event::{Event, Observer};
 use crate::protocol::limits::{PROXY_HEADER_BYTES_MAX, PROXY_LINE_BYTES_MAX};
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
@@ -94,12 +94,12 @@ impl Caller {
     }
 
     /// It is taken up: told in the log, or at the end already.
-    pub fn enter(&self) -> Result<(), Outcome> {
+    pub fn enter(&self, observer: &dyn Observer) -> Result<(), Outcome> {
         match self.standing {
-            Standing::Known => log::connection_from(self.address),
+            Standing::Known => observer.observe(&Event::ConnectionFrom(self.address)),
             Standing::Awaited => {}
             Standing::Stranger => {
-                ::log::warn!("{} is closed: PROXY headers are taken from --trust only", self.address);
+                log::warn!("{} is closed: PROXY headers are taken from --trust only", self.address);
                 return Err(Outcome::new(Who::Us, How::Refused, Phase::ProxyHeader));
             }
         }
@@ -108,7 +108,12 @@ impl Caller {
 
     /// Takes the header off the start of `input`; false while it is not whole. `ended` if no more
     /// will come. An error is the end of the connection.
-    pub fn hear(&mut self, input: &mut Buffer, ended: bool) -> Result<bool, Outcome> {
+    pub fn hear(
+        &mut self,
+        input: &mut Buffer,
+        ended: bool,
+        observer: &dyn Observer,
+    ) -> Result<bool, Outcome> {
         if self.is_known() {
             return Ok(true);
         }
@@ -121,14 +126,14 @@ impl Caller {
                     // The client knows this address and not ours.
                     self.send = self.send.map(|(version, _)| (version, Some(told.destination)));
                 }
-                log::connection_from(self.address);
+                observer.observe(&Event::ConnectionFrom(self.address));
                 Ok(true)
             }
             Ok(None) if ended && input.is_empty() => Err(Outcome::new(Who::Client, How::Closed, Phase::Idle)),
             Ok(None) if ended => Err(Outcome::new(Who::Client, How::Closed, Phase::ProxyHeader)),
             Ok(None) => Ok(false),
             Err(fault) => {
-                ::log::warn!("{} is closed: {fault}", self.address);
+                log::warn!("{} is closed: {fault}", self.address);
                 Err(Outcome::new(Who::Client, How::Malformed, Phase::ProxyHeader))
             }
         }

@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use super::{Relay, State};
 use crate::balance::Pick;
-use crate::observe::log;
+use crate::protocol::event::Event;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
@@ -15,8 +15,8 @@ impl Relay {
     pub fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<SocketAddr> {
         let (turn, pick) = match &mut self.state {
             State::Connecting { turn, .. } => {
-                let mut turn = turn.unwrap_or_else(|| self.group.turn());
-                let pick = self.group.choose(&mut turn, now, waker);
+                let mut turn = turn.unwrap_or_else(|| self.service.group.turn());
+                let pick = self.service.group.choose(&mut turn, now, waker);
                 (turn, pick)
             }
             State::Queued { ticket, .. } => {
@@ -26,7 +26,7 @@ impl Relay {
             }
             _ => return None,
         };
-        let until = now.instant + self.timeouts.connect;
+        let until = now.instant + self.timeouts().connect;
         match pick {
             Pick::Chosen(backend) => {
                 let address = backend.address;
@@ -35,14 +35,18 @@ impl Relay {
                 return Some(address);
             }
             Pick::Queued(ticket) => {
-                ::log::debug!("{} waits for a back end of {}", self.caller.address(), self.group.name());
+                log::debug!(
+                    "{} waits for a back end of {}",
+                    self.caller.address(),
+                    self.service.group.name()
+                );
                 self.timing.waits(now);
                 self.state = State::Queued { ticket, until };
             }
             Pick::QueueFull => self.none_has_room(How::Limited, now),
             Pick::None => {
-                let (group, client) = (self.group.name(), self.caller.address());
-                ::log::error!("no back end of {group} could be connected for {client}");
+                let (group, client) = (self.service.group.name(), self.caller.address());
+                log::error!("no back end of {group} could be connected for {client}");
                 self.end(Outcome::new(Who::Backend, How::Refused, Phase::Connect));
             }
         }
@@ -53,8 +57,8 @@ impl Relay {
     pub(super) fn none_has_room(&mut self, how: How, now: &Now) {
         self.timing.has_waited(now);
         let outcome = Outcome::new(Who::Us, how, Phase::Queue);
-        let (group, client) = (self.group.name(), self.caller.address());
-        ::log::warn!("all back ends of {group} are full for {client}: {outcome}");
+        let (group, client) = (self.service.group.name(), self.caller.address());
+        log::warn!("all back ends of {group} are full for {client}: {outcome}");
         self.end(outcome);
     }
 
@@ -67,8 +71,8 @@ impl Relay {
     pub fn connected(&mut self, now: &Now) {
         let State::Connecting { backend, .. } = &mut self.state else { return };
         let Some(backend) = backend.take() else { return };
-        self.group.report_success(&backend);
-        log::forwarded_to(backend.address);
+        self.service.group.report_success(&backend);
+        self.service.context.observer.observe(&Event::ForwardedTo(backend.address));
         self.timing.connected = Some(now.instant);
         self.last_progress = now.instant;
         self.state = State::Joined { backend: Some(backend) };
@@ -76,11 +80,12 @@ impl Relay {
 
     /// The chosen back end cannot be connected: the next one is wanted. Nothing was sent to it, so nothing is lost.
     pub fn connect_failed(&mut self, how: How, now: &Now) {
+        let next_until = now.instant + self.timeouts().connect;
         if let State::Connecting { backend, until, .. } = &mut self.state {
-            *until = now.instant + self.timeouts.connect;
+            *until = next_until;
             if let Some(backend) = backend.take() {
                 self.timing.retries += 1;
-                self.group.report_failure(&backend, how, Phase::Connect, now);
+                self.service.group.report_failure(&backend, how, Phase::Connect, now);
                 if how == How::Limited {
                     // Another back end would not help.
                     self.end(Outcome::new(Who::Us, how, Phase::Connect));

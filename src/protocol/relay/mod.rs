@@ -2,9 +2,9 @@
 //!
 //! Contract: each byte read from one side is sent to the other, in order and once; the end of one
 //! side's sending is passed on when its last byte is out, and the other direction goes on. A
-//! direction whose reader is slow fills its buffer of [`BUFFER_BYTES`]
-//! and then is not read from: the kernel slows the sender down. A direction whose last read filled the
-//! buffer carries a long stream, and goes through a [`Pipe`] while it lasts.
+//! direction whose reader is slow fills its buffer of [`BUFFER_BYTES`] and then is not read from: the
+//! kernel slows the sender down. A direction whose last read filled the buffer carries a long stream:
+//! its driver may move the next bytes through a pipe in the kernel instead, and the machine counts them.
 //!
 //! ```text
 //!   Entering: a PROXY header is awaited, if one is to come
@@ -23,10 +23,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::balance::{Chosen, Group, Ticket, Turn};
-use crate::net::pipe::Pipe;
-use crate::observe::log::{self, Closing};
 use crate::protocol::buffer::Buffer;
-use crate::protocol::interest::Wants;
+use crate::protocol::context::RoleContext;
+use crate::protocol::event::{Closing, Event};
+use crate::protocol::interest::{Interest, Step};
 use crate::protocol::limits::{BUFFER_BYTES, PROXY_HEADER_BYTES_MAX};
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
@@ -34,13 +34,20 @@ use crate::protocol::proxy_header::Caller;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
 
+/// A relay: its settings, and the back ends it joins clients to.
+#[derive(Debug)]
+pub struct RelayService {
+    /// What its connections share.
+    pub context: Arc<RoleContext>,
+    /// The back ends.
+    pub group: Arc<Group>,
+}
+
 /// One relayed client connection.
 #[derive(Debug)]
 pub struct Relay {
-    role: &'static str,
+    service: Arc<RelayService>,
     caller: Caller,
-    group: Arc<Group>,
-    timeouts: Arc<Timeouts>,
     state: State,
     /// From the client to the back end.
     up: Flow,
@@ -78,13 +85,13 @@ enum State {
     },
 }
 
-/// One direction of a relay.
+/// One direction of a relay: a buffer, or a pipe of the driver's of which only the bytes are counted.
 #[derive(Debug, Default)]
 struct Flow {
     buffer: Buffer,
-    /// Holds bytes only while the buffer holds none.
-    pipe: Option<Pipe>,
-    /// The last read was so long that the next goes into the pipe.
+    /// Bytes in the driver's pipe. None while the buffer holds some: order would be lost.
+    piped: usize,
+    /// The last read was so long that the next one may go into a pipe.
     bulk: bool,
     /// The sender has closed its side: nothing more will come.
     ended: bool,
@@ -99,11 +106,11 @@ impl Flow {
 
     /// Not while the pipe holds bytes: what came into the buffer now would have to wait behind them.
     fn can_read(&self) -> bool {
-        !self.ended && self.pipe.as_ref().is_none_or(Pipe::is_empty) && self.buffer.room() > 0
+        !self.ended && self.piped == 0 && self.buffer.room() > 0
     }
 
     fn is_empty(&self) -> bool {
-        self.buffer.is_empty() && self.pipe.as_ref().is_none_or(Pipe::is_empty)
+        self.buffer.is_empty() && self.piped == 0
     }
 
     /// Everything that came has gone out, and nothing more will come.
@@ -111,71 +118,42 @@ impl Flow {
         self.ended && self.is_empty()
     }
 
-    /// The pipe to read into; `None`: read into the buffer.
-    fn pipe_to_fill(&mut self) -> Option<&mut Pipe> {
-        if !self.bulk || !self.is_empty() {
-            return None;
-        }
-        if self.pipe.is_none() {
-            self.pipe = Pipe::new();
-        }
-        self.pipe.as_mut()
+    fn may_be_piped(&self) -> bool {
+        self.bulk && self.is_empty()
     }
 
-    /// The pipe to write from; `None`: write from the buffer.
-    fn pipe_to_drain(&mut self) -> Option<&mut Pipe> {
-        self.pipe.as_mut().filter(|pipe| !pipe.is_empty())
+    /// `count` bytes are in the buffer; 0 is the end, or that nothing came after all.
+    fn buffered(&mut self, count: usize) {
+        self.buffer.filled(count);
+        self.bulk = count > 0 && self.buffer.room() == 0;
     }
 
-    /// `count` bytes are in the buffer or in the pipe; 0 is the end, or that nothing came after all.
-    fn received(&mut self, count: usize) {
-        self.bulk = match &self.pipe {
-            Some(pipe) if !pipe.is_empty() => count >= BUFFER_BYTES,
-            _ => {
-                self.buffer.filled(count);
-                count > 0 && self.buffer.room() == 0
-            }
-        };
-        self.give_back_pipe();
+    /// `count` bytes are in the pipe; 0 is the end.
+    fn piped(&mut self, count: usize) {
+        self.piped += count;
+        self.bulk = count >= BUFFER_BYTES;
     }
 
-    /// `count` bytes went out of the buffer, or out of the pipe, which knows.
+    /// `count` bytes went out, of the buffer or of the pipe.
     fn sent(&mut self, count: usize) {
-        if !self.buffer.is_empty() {
-            self.buffer.consume(count);
-        }
-        self.give_back_pipe();
-    }
-
-    /// A stream that has become short or slow needs no pipe, and others may.
-    fn give_back_pipe(&mut self) {
-        if !self.bulk && self.pipe.as_ref().is_some_and(Pipe::is_empty) {
-            self.pipe = None;
+        match self.piped {
+            0 => self.buffer.consume(count),
+            piped => self.piped = piped.saturating_sub(count),
         }
     }
 }
 
 impl Relay {
     /// A relay for a client that was accepted at `accepted` and is taken up now.
-    pub fn new(
-        role: &'static str,
-        caller: impl Into<Caller>,
-        group: Arc<Group>,
-        timeouts: impl Into<Arc<Timeouts>>,
-        accepted: Instant,
-        now: &Now,
-    ) -> Relay {
-        let timeouts = timeouts.into();
+    pub fn new(service: Arc<RelayService>, caller: impl Into<Caller>, accepted: Instant, now: &Now) -> Relay {
         let caller = caller.into();
-        let state = match caller.enter() {
-            Ok(()) => State::Entering { until: accepted + timeouts.header },
+        let state = match caller.enter(&*service.context.observer) {
+            Ok(()) => State::Entering { until: accepted + service.context.timeouts.header },
             Err(outcome) => State::Over { backend: None, outcome },
         };
         let mut relay = Relay {
-            role,
+            service,
             caller,
-            group,
-            timeouts,
             state,
             up: Flow::default(),
             down: Flow::default(),
@@ -186,12 +164,16 @@ impl Relay {
         relay
     }
 
+    fn timeouts(&self) -> &Timeouts {
+        &self.service.context.timeouts
+    }
+
     /// Begins to connect as soon as it is known for whom.
     fn hear_caller(&mut self, now: &Now) {
         let State::Entering { .. } = self.state else { return };
-        match self.caller.hear(&mut self.up.buffer, self.up.ended) {
+        match self.caller.hear(&mut self.up.buffer, self.up.ended, &*self.service.context.observer) {
             Ok(true) => {
-                let until = now.instant + self.timeouts.connect;
+                let until = now.instant + self.timeouts().connect;
                 self.state = State::Connecting { turn: None, backend: None, until };
                 // What came with the caller's own header leaves room: see `client_space`.
                 if !self.caller.introduce(&mut self.up.buffer) {
@@ -206,18 +188,15 @@ impl Relay {
     /// A relay over two connections that are there already, with what was read from them beyond the
     /// answer that joined them: the tunnel after `101 Switching Protocols`.
     pub fn join(
-        role: &'static str,
+        service: Arc<RelayService>,
         client: SocketAddr,
-        (group, backend): (Arc<Group>, Option<Chosen>),
-        timeouts: impl Into<Arc<Timeouts>>,
+        backend: Option<Chosen>,
         [from_client, from_backend]: [Buffer; 2],
         now: &Now,
     ) -> Relay {
         Relay {
-            role,
+            service,
             caller: client.into(),
-            group,
-            timeouts: timeouts.into(),
             state: State::Joined { backend },
             up: Flow::of(from_client),
             down: Flow::of(from_backend),
@@ -226,39 +205,57 @@ impl Relay {
         }
     }
 
-    /// What this connection waits for.
-    pub fn wants(&self) -> Wants {
+    /// The next thing to do for this connection.
+    pub fn step(&self) -> Step {
         match &self.state {
-            State::Entering { .. } => Wants { read_client: true, ..Wants::default() },
+            State::Over { .. } => Step::Finish,
+            State::Connecting { backend: None, .. } => Step::Connect,
+            State::Queued { ticket, .. } if ticket.is_called() => Step::Connect,
+            State::Queued { .. } => Step::Queue,
+            State::Joined { .. } => self.step_when_joined(),
+            State::Entering { .. } | State::Connecting { .. } => Step::Transfer,
+        }
+    }
+
+    fn step_when_joined(&self) -> Step {
+        match (self.up.is_through(), self.down.is_through()) {
+            // With both ended, closing says the same as two half-closes in fewer calls.
+            (true, true) => Step::Finish,
+            (true, false) if !self.up.end_passed_on => Step::ShutBackend,
+            (false, true) if !self.down.end_passed_on => Step::ShutClient,
+            _ => Step::Transfer,
+        }
+    }
+
+    /// Which bytes can be moved.
+    pub fn interest(&self) -> Interest {
+        match &self.state {
+            State::Entering { .. } => Interest { read_client: true, ..Interest::NONE },
             // What the client says meanwhile is for the back end: until there is no more room.
-            State::Queued { ticket, .. } => Wants {
-                read_client: self.up.can_read(),
-                connect: ticket.is_called(),
-                queued: true,
-                watch_client: true,
-                ..Wants::default()
-            },
-            State::Connecting { backend: None, .. } => Wants { connect: true, ..Wants::default() },
+            State::Queued { .. } => {
+                Interest { read_client: self.up.can_read(), watch_client: true, ..Interest::NONE }
+            }
+            State::Connecting { backend: None, .. } | State::Over { .. } => Interest::NONE,
             // Bytes for a back end that is still being connected may be tried at once: they go out
             // if the connection is there already, as on one machine it nearly always is.
-            State::Connecting { backend: Some(_), .. } => Wants {
+            State::Connecting { backend: Some(_), .. } => Interest {
                 read_client: self.up.can_read(),
                 write_backend: !self.up.is_empty(),
-                ..Wants::default()
+                ..Interest::NONE
             },
-            State::Joined { .. } => Wants {
+            State::Joined { .. } => Interest {
                 read_client: self.up.can_read(),
                 write_client: !self.down.is_empty(),
-                // Not while the client has ended too: then closing says the same in one call less.
-                shut_client: self.down.is_through() && !self.down.end_passed_on && !self.up.is_through(),
                 write_backend: !self.up.is_empty(),
                 read_backend: self.down.can_read(),
-                shut_backend: self.up.is_through() && !self.up.end_passed_on && !self.down.is_through(),
-                finish: self.up.is_through() && self.down.is_through(),
-                ..Wants::default()
+                ..Interest::NONE
             },
-            State::Over { .. } => Wants { finish: true, ..Wants::default() },
         }
+    }
+
+    /// True while a back end has to be chosen, connected, or waited for in the queue.
+    pub fn needs_backend(&self) -> bool {
+        matches!(self.state, State::Entering { .. } | State::Connecting { .. } | State::Queued { .. })
     }
 
     /// When [`expired`](Relay::expired) is to be called if nothing happens before.
@@ -274,8 +271,8 @@ impl Relay {
 
     fn silence_allowed(&self) -> std::time::Duration {
         match self.up.ended || self.down.ended {
-            true => self.timeouts.half_closed,
-            false => self.timeouts.relay_idle,
+            true => self.timeouts().half_closed,
+            false => self.timeouts().relay_idle,
         }
     }
 
@@ -308,14 +305,15 @@ impl Relay {
         }
     }
 
-    /// The pipe that bytes from the client go into now, instead of [`client_space`](Relay::client_space).
-    pub fn client_pipe(&mut self) -> Option<&mut Pipe> {
-        self.up.pipe_to_fill()
+    /// True if the next bytes from the client may go into a pipe instead of
+    /// [`client_space`](Relay::client_space): it sends a long stream, and nothing is held of it.
+    pub fn client_may_be_piped(&self) -> bool {
+        self.up.may_be_piped()
     }
 
     /// There was nothing to read after all: gives the memory for it back.
     pub fn nothing_from_client(&mut self) {
-        self.up.received(0);
+        self.up.buffered(0);
     }
 
     /// `count` bytes came from the client; 0 means that it has ended its sending.
@@ -323,13 +321,21 @@ impl Relay {
         self.last_progress = now.instant;
         self.timing.bytes_in += count as u64;
         self.up.ended |= count == 0;
-        self.up.received(count);
+        self.up.buffered(count);
         self.hear_caller(now);
     }
 
-    /// The pipe that holds the bytes for the client, if [`client_output`](Relay::client_output) does not.
-    pub fn client_output_pipe(&mut self) -> Option<&mut Pipe> {
-        self.down.pipe_to_drain()
+    /// `count` bytes came from the client into the driver's pipe; 0 means that it has ended its sending.
+    pub fn client_piped(&mut self, count: usize, now: &Now) {
+        self.last_progress = now.instant;
+        self.timing.bytes_in += count as u64;
+        self.up.ended |= count == 0;
+        self.up.piped(count);
+    }
+
+    /// Bytes for the client that are in the driver's pipe; then [`client_output`](Relay::client_output) is empty.
+    pub fn piped_for_client(&self) -> usize {
+        self.down.piped
     }
 
     /// Bytes for the client.
@@ -354,14 +360,15 @@ impl Relay {
         self.down.buffer.space()
     }
 
-    /// The pipe that bytes from the back end go into now, instead of [`backend_space`](Relay::backend_space).
-    pub fn backend_pipe(&mut self) -> Option<&mut Pipe> {
-        self.down.pipe_to_fill()
+    /// True if the next bytes from the back end may go into a pipe instead of
+    /// [`backend_space`](Relay::backend_space).
+    pub fn backend_may_be_piped(&self) -> bool {
+        self.down.may_be_piped()
     }
 
     /// There was nothing to read after all: gives the memory for it back.
     pub fn nothing_from_backend(&mut self) {
-        self.down.received(0);
+        self.down.buffered(0);
     }
 
     /// `count` bytes came from the back end; 0 means that it has ended its sending.
@@ -369,12 +376,19 @@ impl Relay {
         self.last_progress = now.instant;
         self.timing.first_byte.get_or_insert(now.instant);
         self.down.ended |= count == 0;
-        self.down.received(count);
+        self.down.buffered(count);
     }
 
-    /// The pipe that holds the bytes for the back end, if [`backend_output`](Relay::backend_output) does not.
-    pub fn backend_output_pipe(&mut self) -> Option<&mut Pipe> {
-        self.up.pipe_to_drain()
+    /// `count` bytes came from the back end into the driver's pipe; 0 means that it has ended its sending.
+    pub fn backend_piped(&mut self, count: usize, now: &Now) {
+        self.last_progress = now.instant;
+        self.down.ended |= count == 0;
+        self.down.piped(count);
+    }
+
+    /// Bytes for the back end that are in the driver's pipe; then [`backend_output`](Relay::backend_output) is empty.
+    pub fn piped_for_backend(&self) -> usize {
+        self.up.piped
     }
 
     /// Bytes for the back end.
@@ -435,8 +449,9 @@ impl Relay {
         self.end(Outcome::new(Who::Us, How::Finished, Phase::Relay));
         let State::Over { backend, outcome } = &self.state else { return };
         let backend = backend.as_ref().map(|backend| backend.address);
-        let closing = self.timing.closing(self.role, self.caller.address(), *outcome, now);
-        log::closed(&Closing { backend, ..closing });
+        let RoleContext { role, observer, .. } = &*self.service.context;
+        let closing = self.timing.closing(role, self.caller.address(), *outcome, now);
+        observer.observe(&Event::Closed(&Closing { backend, ..closing }));
     }
 }
 

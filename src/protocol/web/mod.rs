@@ -13,16 +13,18 @@
 
 mod outgoing;
 mod request;
+mod service;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::observe::log::{self, Closing};
 use crate::protocol::buffer::Buffer;
+use crate::protocol::context::RoleContext;
+use crate::protocol::event::{Closing, Event};
 use crate::protocol::http::body::BodyReader;
 use crate::protocol::http::request_reader::RequestReader;
 use crate::protocol::http::{Refusal, Version};
-use crate::protocol::interest::Wants;
+use crate::protocol::interest::{Interest, Step};
 use crate::protocol::linger::Linger;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
@@ -30,53 +32,54 @@ use crate::protocol::proxy_header::Caller;
 use crate::protocol::request_line::RequestLine;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
-use crate::site::{Response, Site};
 use outgoing::Outgoing;
 pub use outgoing::Output;
+pub use service::{Body, Generator, Response, Site, WebService};
 
 /// One client connection of a web server.
 #[derive(Debug)]
-pub struct Web {
-    role: &'static str,
+pub struct Web<S: Site> {
+    service: Arc<WebService<S>>,
     caller: Caller,
-    site: Arc<Site>,
-    timeouts: Arc<Timeouts>,
-    keep_alive_requests: u32,
-    state: State,
+    state: State<S::Response>,
     reader: RequestReader,
     /// Bytes received and not yet used.
     input: Buffer,
     /// Heads and small bodies to send.
     output: Buffer,
     /// The body behind `output`, if it is too long to be copied there.
-    body: Outgoing,
+    body: OutgoingOf<S::Response>,
     /// Stray bytes behind the body, as the Python wrote them.
     trailing: &'static [u8],
     /// The client has closed its sending side.
     client_ended: bool,
-    draining: bool,
+    /// The present request is the last one: the program stops, or a CONNECT was refused.
+    takes_no_more: bool,
     /// When a byte last moved.
     last_progress: Instant,
     request_line: RequestLine,
     timing: Timing,
 }
 
+/// The body of a response that is being sent.
+type OutgoingOf<R> = Outgoing<<R as Response>::Memory, <R as Response>::File, <R as Response>::Generator>;
+
 #[derive(Debug)]
-enum State {
+enum State<R> {
     /// Waiting for a whole request head.
     Head,
     /// Reading a request body only to get past it; the answer is ready.
     Body {
         reader: BodyReader,
         bytes: u64,
-        response: Response,
+        response: R,
         version: Version,
         client_keeps: bool,
     },
     /// A test answer that was asked to take its time.
     Delay {
         until: Instant,
-        response: Response,
+        response: R,
         version: Version,
         client_keeps: bool,
     },
@@ -98,66 +101,88 @@ struct Close {
     linger: bool,
 }
 
-impl Web {
+impl<S: Site> Web<S> {
     /// A connection that was accepted at `accepted` and is taken up now.
     pub fn new(
-        role: &'static str,
+        service: Arc<WebService<S>>,
         caller: impl Into<Caller>,
-        site: Arc<Site>,
-        timeouts: impl Into<Arc<Timeouts>>,
-        keep_alive_requests: u32,
         accepted: Instant,
         now: &Now,
-    ) -> Web {
+    ) -> Web<S> {
         let caller = caller.into();
+        let entered = caller.enter(&*service.context.observer);
         Web {
-            role,
+            service,
             caller,
-            site,
-            timeouts: timeouts.into(),
-            keep_alive_requests,
-            state: caller.enter().map_or_else(State::Over, |()| State::Head),
+            state: entered.map_or_else(State::Over, |()| State::Head),
             reader: RequestReader::new(accepted),
             input: Buffer::new(),
             output: Buffer::new(),
             body: Outgoing::None,
             trailing: b"",
             client_ended: false,
-            draining: false,
+            takes_no_more: false,
             last_progress: now.instant,
             request_line: RequestLine::default(),
             timing: Timing::open(accepted, now),
         }
     }
 
-    /// What this connection waits for.
-    pub fn wants(&self) -> Wants {
-        let has_output = self.has_output();
+    /// The next thing to do for this connection.
+    pub fn step(&self) -> Step {
+        match &self.state {
+            State::Linger(linger, _) if !linger.shut => Step::ShutClient,
+            State::Over(_) => Step::Finish,
+            _ => Step::Transfer,
+        }
+    }
+
+    /// Which bytes can be moved.
+    pub fn interest(&self) -> Interest {
+        let write_client = self.has_output();
         match &self.state {
             // Requests that wait for room in the output fill the input, and then no more are read.
-            State::Head | State::Body { .. } => Wants {
-                read_client: self.input.room() > 0 && !self.client_ended,
-                write_client: has_output,
-                ..Wants::default()
-            },
-            State::Delay { .. } | State::Response { .. } => {
-                Wants { write_client: has_output, ..Wants::default() }
+            State::Head | State::Body { .. } => {
+                let read_client = self.input.room() > 0 && !self.client_ended;
+                Interest { read_client, write_client, ..Interest::NONE }
             }
-            State::Linger(linger, _) => {
-                Wants { read_client: linger.shut, shut_client: !linger.shut, ..Wants::default() }
-            }
-            State::Over(_) => Wants { finish: true, ..Wants::default() },
+            State::Delay { .. } | State::Response { .. } => Interest { write_client, ..Interest::NONE },
+            State::Linger(linger, _) => Interest { read_client: linger.shut, ..Interest::NONE },
+            State::Over(_) => Interest::NONE,
         }
+    }
+
+    /// True until its last response is out: there are requests to read and responses to send.
+    pub fn is_open(&self) -> bool {
+        !matches!(self.state, State::Linger(..) | State::Over(_))
+    }
+
+    /// True if a request, or the rest of one, has to be read before there is anything to send.
+    pub fn awaits_request(&self) -> bool {
+        matches!(self.state, State::Head | State::Body { .. }) && !self.has_output()
+    }
+
+    /// True if there is something to send, now or after a delay.
+    pub fn owes_response(&self) -> bool {
+        match self.state {
+            State::Head | State::Body { .. } => self.has_output(),
+            State::Delay { .. } | State::Response { .. } => true,
+            State::Linger(..) | State::Over(_) => false,
+        }
+    }
+
+    fn timeouts(&self) -> &Timeouts {
+        &self.service.context.timeouts
     }
 
     /// When [`expired`](Web::expired) is to be called if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
-        let stall = self.last_progress + self.timeouts.stall;
+        let stall = self.last_progress + self.timeouts().stall;
         match &self.state {
-            State::Head if self.output.is_empty() => Some(self.reader.deadline(&self.timeouts)),
+            State::Head if self.output.is_empty() => Some(self.reader.deadline(self.timeouts())),
             State::Head if self.reader.is_idle() => Some(stall),
             // Answers are on their way and the next head is too: a dripping head does not hold them open.
-            State::Head => Some(stall.min(self.reader.deadline(&self.timeouts))),
+            State::Head => Some(stall.min(self.reader.deadline(self.timeouts()))),
             State::Body { .. } | State::Response { .. } => Some(stall),
             State::Delay { until, .. } => Some(*until),
             State::Linger(linger, _) => Some(linger.deadline()),
@@ -215,12 +240,16 @@ impl Web {
             _ if self.has_output() => outcome(Phase::ResponseBody),
             State::Head if self.reader.is_idle() => outcome(Phase::Idle),
             State::Head => {
-                self.request_line.set_if_empty("-"); // never whole, and told all the same
+                self.request_line.set_if_empty("-", self.wants_closings()); // never whole, and told all the same
                 outcome(Phase::RequestHead)
             }
             State::Body { .. } => outcome(Phase::RequestBody),
             State::Delay { .. } | State::Response { .. } => outcome(Phase::ResponseBody),
         });
+    }
+
+    fn wants_closings(&self) -> bool {
+        self.service.context.observer.wants_closings()
     }
 
     fn has_output(&self) -> bool {
@@ -229,10 +258,15 @@ impl Web {
 
     /// The program stops: the answer under way is the last one, and an idle connection ends now.
     pub fn drain(&mut self) {
-        self.draining = true;
+        self.takes_no_more = true;
         if matches!(self.state, State::Head) && self.reader.is_idle() && self.output.is_empty() {
             self.state = State::Over(Outcome::new(Who::Us, How::Drained, Phase::Idle));
         }
+    }
+
+    /// The program stops, and bytes have just come: the request that they belong to is the last one.
+    pub fn take_last_request(&mut self) {
+        self.takes_no_more = true;
     }
 
     /// The time for finishing is over.
@@ -279,12 +313,13 @@ impl Web {
     }
 
     fn log_exchange(&mut self, status: Option<u16>, outcome: Outcome, now: &Now) {
+        let RoleContext { role, observer, .. } = &*self.service.context;
         let request = Some(self.request_line.as_str());
-        log::closed(&Closing {
+        observer.observe(&Event::Closed(&Closing {
             request,
             status,
-            ..self.timing.closing(self.role, self.caller.address(), outcome, now)
-        });
+            ..self.timing.closing(role, self.caller.address(), outcome, now)
+        }));
         self.request_line.clear();
         self.timing.bytes_in = 0;
     }

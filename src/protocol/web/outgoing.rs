@@ -1,61 +1,57 @@
 //! What is sent: an answer's head, its body from where that is, and what comes after the answer.
 
-use std::fs::File;
-use std::sync::Arc;
-
-use super::{Close, State, Web};
+use super::{Body, Close, Generator, Response, Site, State, Web};
 use crate::protocol::http::{Refusal, Version};
 use crate::protocol::linger::Linger;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::timing::Timing;
-use crate::site::{Response, Content, Filler, Length};
 
 /// A body that is sent from where it is.
 #[derive(Debug)]
-pub(super) enum Outgoing {
+pub(super) enum Outgoing<M, F, G> {
     None,
     /// In memory, from `next` on.
     Memory {
-        content: Content,
+        content: M,
         next: usize,
     },
     /// In a file: `length` bytes from `offset` on.
     File {
-        file: Arc<File>,
+        file: F,
         offset: u64,
         length: u64,
     },
     /// Made as it goes, into `output`.
-    Filler(Filler),
+    Generated(G),
 }
 
 /// What is to be sent next.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "each field is told in its variant's words")]
-pub enum Output<'w> {
+pub enum Output<'w, F> {
     /// These two slices, one after the other; `more` if a file follows at once.
     Bytes { first: &'w [u8], second: &'w [u8], more: bool },
     /// `length` bytes of a file from `offset` on.
-    File { file: &'w File, offset: u64, length: u64 },
+    File { file: &'w F, offset: u64, length: u64 },
 }
 
 /// Bodies up to this many bytes are copied behind their head: one send, and the next request can be looked at.
 pub(super) const COPIED_BYTES_MAX: usize = 4096;
 
-impl Web {
+impl<S: Site> Web<S> {
     /// What is to be sent next.
-    pub fn client_output(&self) -> Output<'_> {
+    pub fn client_output(&self) -> Output<'_, <S::Response as Response>::File> {
         let first = self.output.bytes();
         match &self.body {
             Outgoing::Memory { content, next } => {
-                Output::Bytes { first, second: &memory(content)[*next..], more: false }
+                Output::Bytes { first, second: &content.as_ref()[*next..], more: false }
             }
             Outgoing::File { file, offset, length } if first.is_empty() => {
                 Output::File { file, offset: *offset, length: *length }
             }
             Outgoing::File { .. } => Output::Bytes { first, second: &[], more: true },
-            Outgoing::None | Outgoing::Filler(_) => Output::Bytes { first, second: &[], more: false },
+            Outgoing::None | Outgoing::Generated(_) => Output::Bytes { first, second: &[], more: false },
         }
     }
 
@@ -69,7 +65,7 @@ impl Web {
         match &mut self.body {
             Outgoing::Memory { content, next } => {
                 *next += from_body;
-                if *next == memory(content).len() {
+                if *next == content.as_ref().len() {
                     self.body = Outgoing::None;
                 }
             }
@@ -80,14 +76,14 @@ impl Web {
                     self.body = Outgoing::None;
                 }
             }
-            Outgoing::None | Outgoing::Filler(_) => {}
+            Outgoing::None | Outgoing::Generated(_) => {}
         }
         self.advance(now);
     }
 
     /// The file ended before its promised length: the answer cannot be completed, and must not look complete.
     pub fn file_ended(&mut self) {
-        ::log::error!(
+        log::error!(
             "the file of {} shrank while it was sent to {}",
             self.request_line,
             self.caller.address()
@@ -97,12 +93,12 @@ impl Web {
 
     pub(super) fn respond_after_delay(
         &mut self,
-        response: Response,
+        response: S::Response,
         version: Version,
         client_keeps: bool,
         now: &Now,
     ) {
-        match response.delay {
+        match response.delay() {
             Some(delay) => {
                 let until = now.instant + delay;
                 self.state = State::Delay { until, response, version, client_keeps };
@@ -112,13 +108,17 @@ impl Web {
     }
 
     /// Writes the head and lays out the body behind it.
-    pub(super) fn start_response(&mut self, response: Response, version: Version, client_keeps: bool, now: &Now) {
+    pub(super) fn start_response(
+        &mut self,
+        response: S::Response,
+        version: Version,
+        client_keeps: bool,
+        now: &Now,
+    ) {
         let keep = client_keeps
-            && self.reader.requests() < self.keep_alive_requests
-            && !self.draining
-            && !response.close
-            && response.length != Length::UntilClose
-            && !(response.length == Length::Chunked && version == Version::Http10);
+            && self.reader.requests() < self.service.context.keep_alive_requests
+            && !self.takes_no_more
+            && !response.closes(version);
         let outcome = Outcome::new(Who::Us, How::Finished, Phase::ResponseBody);
         // A client that did not say `close` may have sent its next request already.
         let linger = (client_keeps || !self.input.is_empty()) && !self.client_ended;
@@ -128,36 +128,36 @@ impl Web {
 
     /// Answers with an error and closes.
     pub(super) fn refuse(&mut self, refusal: Refusal, how: How, phase: Phase, now: &Now) {
-        ::log::debug!("{} is answered {refusal}", self.caller.address());
+        log::debug!("{} is answered {refusal}", self.caller.address());
         let close = Close { outcome: Outcome::new(Who::Client, how, phase), linger: !self.client_ended };
-        self.request_line.set_if_empty("-");
-        self.lay_out(self.site.refuse(refusal), Version::Http11, Some(close), now);
+        self.request_line.set_if_empty("-", self.wants_closings());
+        self.lay_out(self.service.site.refuse(refusal), Version::Http11, Some(close), now);
     }
 
     /// Writes the head, and the body behind it if that is small; a long body is sent from where it is.
-    fn lay_out(&mut self, response: Response, version: Version, last: Option<Close>, now: &Now) {
+    fn lay_out(&mut self, response: S::Response, version: Version, last: Option<Close>, now: &Now) {
         let connection = match (last.is_some(), version) {
             (true, _) => Some("close"),
             (false, Version::Http10) => Some("keep-alive"),
             (false, Version::Http11) => None,
         };
         let before = self.output.len();
-        self.state = State::Response { status: response.status, last };
+        self.state = State::Response { status: response.status(), last };
         self.timing.first_byte = Some(now.instant);
         // The answer has its own time to get out, however late it comes.
         self.last_progress = now.instant;
         self.trailing = response.trailing();
         if !response.write_head(&mut self.output, version, connection, now) {
-            ::log::error!("no room for the head of the answer to {}", self.request_line);
+            log::error!("no room for the head of the answer to {}", self.request_line);
             self.state = State::Over(Outcome::new(Who::Us, How::Failed, Phase::ResponseHead));
             return;
         }
-        self.body = match response.body {
-            Content::File { length: 0, .. } => Outgoing::None,
-            Content::File { file, offset, length } => Outgoing::File { file, offset, length },
-            Content::Filler { .. } => response.body.filler().map_or(Outgoing::None, Outgoing::Filler),
-            content => {
-                let bytes = memory(&content);
+        self.body = match response.into_body() {
+            Body::File { length: 0, .. } => Outgoing::None,
+            Body::File { file, offset, length } => Outgoing::File { file, offset, length },
+            Body::Generated(generator) => Outgoing::Generated(generator),
+            Body::Memory(content) => {
+                let bytes = content.as_ref();
                 match bytes.len() <= COPIED_BYTES_MAX && self.output.push(bytes) {
                     true => Outgoing::None,
                     false => Outgoing::Memory { content, next: 0 },
@@ -181,7 +181,11 @@ impl Web {
         let State::Response { status, last } = self.state else { return false };
         match last {
             None if self.output.is_empty() || !self.input.is_empty() => {
-                self.log_exchange(Some(status), Outcome::new(Who::Us, How::Finished, Phase::ResponseBody), now);
+                self.log_exchange(
+                    Some(status),
+                    Outcome::new(Who::Us, How::Finished, Phase::ResponseBody),
+                    now,
+                );
                 self.reader.next_request(now);
                 self.timing = Timing::open(now.instant, now);
                 self.state = State::Head;
@@ -202,17 +206,12 @@ impl Web {
 
     /// Makes as much of a test answer as there is room for.
     fn fill(&mut self) {
-        let Outgoing::Filler(filler) = &mut self.body else { return };
+        let Outgoing::Generated(generator) = &mut self.body else { return };
         let before = self.output.len();
-        let is_whole = filler.fill(&mut self.output);
+        let is_whole = generator.fill(&mut self.output);
         self.timing.bytes_out += (self.output.len() - before) as u64;
         if is_whole {
             self.body = Outgoing::None;
         }
     }
-}
-
-/// The bytes of a body that is in memory.
-fn memory(content: &Content) -> &[u8] {
-    content.bytes().unwrap_or_default()
 }

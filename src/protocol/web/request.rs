@@ -1,7 +1,7 @@
 //! The request side: heads as they come, and bodies that are only read past.
 
 use super::outgoing::COPIED_BYTES_MAX;
-use super::{State, Web};
+use super::{Site, State, Web};
 use crate::protocol::http::body::{BodyReader, Part};
 use crate::protocol::http::framing::{self, Framing};
 use crate::protocol::http::head::{FieldSpace, RequestHead};
@@ -16,7 +16,7 @@ use crate::protocol::timing::Timing;
 const INCOMPLETE: Refusal = Refusal::bad("The request head is not complete.");
 const TOO_LARGE: Refusal = Refusal::new(413, "The body is longer than 1 MiB.");
 
-impl Web {
+impl<S: Site> Web<S> {
     /// Where bytes from the client go.
     pub fn client_space(&mut self) -> &mut [u8] {
         self.input.space()
@@ -35,7 +35,7 @@ impl Web {
         }
         self.timing.bytes_in += count as u64;
         self.client_ended |= count == 0;
-        match self.caller.hear(&mut self.input, self.client_ended) {
+        match self.caller.hear(&mut self.input, self.client_ended, &*self.service.context.observer) {
             Ok(true) => self.advance(now),
             Ok(false) => {}
             Err(outcome) => self.state = State::Over(outcome),
@@ -62,7 +62,7 @@ impl Web {
                 self.cut(Who::Client, How::Closed);
                 false
             }
-            Ok(None) if self.draining && self.reader.is_idle() && self.output.is_empty() => {
+            Ok(None) if self.takes_no_more && self.reader.is_idle() && self.output.is_empty() => {
                 self.state = State::Over(Outcome::new(Who::Us, How::Drained, Phase::Idle));
                 false
             }
@@ -83,7 +83,7 @@ impl Web {
             Ok(None) => return self.refuse(INCOMPLETE, How::Malformed, Phase::RequestHead, now),
             Err(refusal) => return self.refuse(refusal, How::Malformed, Phase::RequestHead, now),
         };
-        self.request_line.set(&head);
+        self.request_line.set(&head, self.service.context.observer.wants_closings());
         let framing = match framing::of_request(&head) {
             Ok(Framing::Length(bytes)) if bytes > SITE_BODY_BYTES_MAX => Err(TOO_LARGE),
             other => other,
@@ -94,9 +94,9 @@ impl Web {
         };
         let (client_keeps, version) = (head.keeps_alive(), head.version);
         let expects_continue = head.expects_continue();
-        let mut response = self.site.respond(&head, now);
+        let response = self.service.site.respond(&head, now);
         // A refused CONNECT ends the connection, and lingers: a hopeful client sends bytes of its tunnel.
-        response.close |= head.method == Method::Connect;
+        self.takes_no_more |= head.method == Method::Connect;
         self.input.consume(length);
         let reader = BodyReader::new(framing);
         if reader.is_done() {

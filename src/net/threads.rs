@@ -1,0 +1,12 @@
+//! The names of threads, as a debugger and `top -H` show them.
+
+/// Names the running thread. A system that cannot rename a running thread keeps the name it has.
+pub fn name_this_thread(name: &str) {
+    #[cfg(target_os = "linux")]
+    if let Ok(name) = std::ffi::CString::new(name) {
+        // A thread without its name works as well.
+        let _ = rustix::thread::set_name(&name);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = name;
+}

@@ -1,0 +1,107 @@
+//! From a listener to the channel: one thread a listener, for as long as no worker accepts by itself.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
+
+use super::shared_accept::SharedAccept;
+use super::{Accepted, Work};
+use crate::net::accept::AcceptError;
+use crate::net::clock;
+use crate::net::permits::Permits;
+use crate::net::shutdown::Shutdown;
+use crate::threaded::parking::{ParkedConnection, ParkingHandle};
+use crate::threaded::worker::{PoolLoad, TICK, WaitBudget};
+use crate::threaded::{Connection, Parked, Role};
+
+/// How long accepting pauses at most when descriptors or permits are used up: a connection that
+/// closes ends the pause earlier.
+const PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) struct Acceptor<C: Connection> {
+    pub(super) listener: Arc<SharedAccept>,
+    pub(super) queue: Sender<Work<C>>,
+    pub(super) permits: Permits,
+    pub(super) role: Role<C>,
+    pub(super) load: Arc<PoolLoad>,
+    pub(super) parking: ParkingHandle<C>,
+    pub(super) shutdown: Shutdown,
+}
+
+impl<C: Connection> Acceptor<C> {
+    /// Starts its thread, which ends with the drain.
+    pub(super) fn start(self, number: usize) -> io::Result<JoinHandle<()>> {
+        thread::Builder::new().name(format!("acceptor-{number}")).spawn(move || self.run())
+    }
+
+    fn run(&self) {
+        let mut is_pause_logged = false;
+        while self.listener.wait_until_no_worker_accepts() {
+            // The permit comes first: a client that can have none waits in the kernel's backlog, not in ours.
+            let Some(permit) = self.permits.take() else {
+                if !std::mem::replace(&mut is_pause_logged, true) {
+                    log::warn!("all {} connections are open: accepting pauses", self.permits.most());
+                }
+                self.permits.wait_for_close(PAUSE);
+                continue;
+            };
+            match self.listener.accept() {
+                Ok((client, peer)) => {
+                    is_pause_logged = false;
+                    self.enqueue(Accepted { client, peer, at: clock::now().instant, permit });
+                }
+                Err(_) if self.shutdown.is_draining() => {}
+                Err(error) => match AcceptError::of(&error) {
+                    AcceptError::Transient => {}
+                    AcceptError::OutOfDescriptors => {
+                        if !std::mem::replace(&mut is_pause_logged, true) {
+                            log::error!("accepting pauses until a connection closes: {error}");
+                        }
+                        drop(permit);
+                        self.permits.wait_for_close(PAUSE);
+                    }
+                    AcceptError::Fatal => {
+                        log::error!("accepting failed: {error}");
+                        drop(permit);
+                        self.permits.wait_for_close(PAUSE);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Hands a client to the workers. When the channel is full, a server refuses it at once; a relay
+    /// has no words of its own to say no, so it waits, and accepts nobody else meanwhile.
+    fn enqueue(&self, accepted: Accepted) {
+        match self.queue.try_send(Work::New(accepted)) {
+            Err(TrySendError::Full(Work::New(accepted))) if C::REFUSES_WHEN_FULL => self.refuse(accepted),
+            Err(TrySendError::Full(work)) => self.wait_for_room(work),
+            // Disconnected: the workers are gone, and with them whoever could serve it.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+        }
+    }
+
+    fn wait_for_room(&self, mut work: Work<C>) {
+        while let Err(SendTimeoutError::Timeout(back)) = self.queue.send_timeout(work, TICK) {
+            if self.shutdown.is_draining() {
+                log::warn!("a client was accepted but not served: the program stops");
+                return;
+            }
+            work = back;
+        }
+    }
+
+    /// Answers 503 from this thread, which may look and never wait.
+    fn refuse(&self, Accepted { client, peer, at, permit }: Accepted) {
+        log::warn!("the queue is full: {peer} is answered 503");
+        let now = clock::now();
+        let mut connection = Box::new(self.role.accept(client, peer, at, &now));
+        connection.refuse(&now);
+        if let Err(Parked) = connection.serve(&WaitBudget::none(&self.load)) {
+            self.parking.park(ParkedConnection { connection, permit });
+        }
+    }
+}
