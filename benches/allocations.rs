@@ -9,18 +9,19 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use giliran::balance::Group;
 use giliran::balance::routes::Routes;
+use giliran::observe::log::AccessLog;
+use giliran::protocol::context::RoleContext;
 use giliran::protocol::exchange::{Exchange, Gateway};
 use giliran::protocol::forward::Rules;
 use giliran::protocol::now::Now;
-use giliran::protocol::relay::Relay;
-use giliran::protocol::timeouts::Timeouts;
-use giliran::protocol::web::{Output, Web};
+use giliran::protocol::relay::{Relay, RelayService};
+use giliran::protocol::web::{Output, Web, WebService};
 use giliran::site::{Role, Site};
 
 /// Requests before the count begins: buffers, caches and lists have grown to what they need by then.
@@ -41,11 +42,15 @@ fn main() -> ExitCode {
     let now = Now { instant: Instant::now(), wall: UNIX_EPOCH + Duration::from_secs(1_626_183_073) };
     let site =
         Site::open(Role::Generic, Path::new("public")).expect("the project's folder is the current one");
-    let site = Arc::new(site);
+    let context =
+        RoleContext { keep_alive_requests: u32::MAX, ..RoleContext::new("bench", Arc::new(AccessLog)) };
+    let context = Arc::new(context);
+    let site = Arc::new(WebService { context: Arc::clone(&context), site: Arc::new(site) });
     let group =
         Arc::new(Group::new("bench", (9001..=9005).map(|port| ([127, 0, 0, 1], port).into()).collect()));
-    let gateway = Gateway { routes: Routes::new(Arc::clone(&group)), rules: Rules::default() };
-    let gateway = Arc::new(gateway);
+    let routes = Routes::new(Arc::clone(&group));
+    let gateway = Arc::new(Gateway { context: Arc::clone(&context), routes, rules: Rules::default() });
+    let service = Arc::new(RelayService { context, group });
     println!("| machine | one request | allocations | bytes |\n|---|---|---|---|");
 
     let mut counted = 0;
@@ -67,9 +72,9 @@ fn main() -> ExitCode {
     counted += count("`Exchange`", "a connection of its own", || {
         forward(&mut exchange(&gateway, &now), PAGE, ANSWER, &now);
     });
-    let mut joined = join(&group, &now);
+    let mut joined = join(&service, &now);
     counted += count("`Relay`", "on a joined connection", || relay(&mut joined, &now));
-    counted += count("`Relay`", "a connection of its own", || relay(&mut join(&group, &now), &now));
+    counted += count("`Relay`", "a connection of its own", || relay(&mut join(&service, &now), &now));
     // Not part of the claim: nothing is remembered of what is not there.
     count("`Web`", "404, looked for on the disk", || answer(&mut kept, MISSING, &now));
 
@@ -85,24 +90,20 @@ fn count(machine: &str, what: &str, mut request: impl FnMut()) -> u64 {
     counted.count_total
 }
 
-/// All connections of a role share theirs.
-static TIMEOUTS: LazyLock<Arc<Timeouts>> = LazyLock::new(Arc::default);
-
 fn client() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 22530))
 }
 
-/// A connection that is never told that it has had enough requests.
-fn web(site: &Arc<Site>, now: &Now) -> Web {
-    Web::new("bench", client(), Arc::clone(site), Arc::clone(&TIMEOUTS), u32::MAX, now.instant, now)
+fn web(service: &Arc<WebService<Site>>, now: &Now) -> Web<Site> {
+    Web::new(Arc::clone(service), client(), now.instant, now)
 }
 
 fn exchange(gateway: &Arc<Gateway>, now: &Now) -> Exchange {
-    Exchange::new("bench", client(), Arc::clone(gateway), Arc::clone(&TIMEOUTS), u32::MAX, now.instant, now)
+    Exchange::new(Arc::clone(gateway), client(), now.instant, now)
 }
 
-fn join(group: &Arc<Group>, now: &Now) -> Relay {
-    let mut relay = Relay::new("bench", client(), Arc::clone(group), Arc::clone(&TIMEOUTS), now.instant, now);
+fn join(service: &Arc<RelayService>, now: &Now) -> Relay {
+    let mut relay = Relay::new(Arc::clone(service), client(), now.instant, now);
     relay.choose_backend(now, || Waker::noop().clone()).expect("all back ends are up");
     relay.connected(now);
     relay
@@ -115,11 +116,11 @@ fn read_into(space: &mut [u8], bytes: &[u8]) -> usize {
 }
 
 /// Request in, answer out.
-fn answer(web: &mut Web, request: &[u8], now: &Now) {
+fn answer(web: &mut Web<Site>, request: &[u8], now: &Now) {
     let count = read_into(web.client_space(), request);
     web.client_received(count, now);
-    assert!(web.wants().write_client, "an answer to {}", request.escape_ascii());
-    while web.wants().write_client {
+    assert!(web.interest().write_client, "an answer to {}", request.escape_ascii());
+    while web.interest().write_client {
         let count = match web.client_output() {
             Output::Bytes { first, second, .. } => first.len() + second.len(),
             Output::File { length, .. } => length as usize,
@@ -134,19 +135,19 @@ fn forward(exchange: &mut Exchange, request: &[u8], said: &[u8], now: &Now) {
     exchange.client_received(count, now);
     let choice = exchange.choose_backend(now, || Waker::noop().clone()).expect("all back ends are up");
     exchange.connected(choice.may_reuse, now);
-    while exchange.wants().write_backend {
+    while exchange.interest().write_backend {
         let count = exchange.backend_output().iter().map(|bytes| bytes.len()).sum();
         exchange.backend_sent(count, now);
     }
     let count = read_into(exchange.backend_space(), said);
     exchange.backend_received(count, now);
-    while exchange.wants().write_client {
+    while exchange.interest().write_client {
         let count = exchange.client_output().iter().map(|bytes| bytes.len()).sum();
         exchange.client_sent(count, now);
     }
     assert!(exchange.release_backend(now).keep, "the back end's connection may be kept");
-    let wants = exchange.wants();
-    assert!(wants.read_client && !wants.write_client, "the next request is awaited");
+    let interest = exchange.interest();
+    assert!(interest.read_client && !interest.write_client, "the next request is awaited");
 }
 
 /// Bytes there, bytes back.

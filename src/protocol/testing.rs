@@ -1,10 +1,14 @@
 //! What the tests of the machines share: a clock moved by hand, and streams cut into pieces.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::protocol::context::RoleContext;
+use crate::protocol::event::{Event, Observer};
 use crate::protocol::http::head::FieldSpace;
 use crate::protocol::now::Now;
+use crate::protocol::timeouts::Timeouts;
 
 /// The moment at which each test begins; its wall clock stands at the course's own date.
 pub(crate) fn start() -> Now {
@@ -15,6 +19,23 @@ pub(crate) fn start() -> Now {
 /// The client of each test.
 pub(crate) fn client() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 22530))
+}
+
+/// An observer that takes no note, and has request lines remembered as the access log does.
+#[derive(Debug)]
+pub(crate) struct Silent;
+
+impl Observer for Silent {
+    fn wants_closings(&self) -> bool {
+        true
+    }
+
+    fn observe(&self, _event: &Event<'_>) {}
+}
+
+/// What the connections of a test share.
+pub(crate) fn context(timeouts: Timeouts) -> RoleContext {
+    RoleContext { timeouts, ..RoleContext::new("test", Arc::new(Silent)) }
 }
 
 /// Room for a head that a test wants to keep.

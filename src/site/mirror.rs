@@ -68,6 +68,7 @@ fn put_head(response: &Response, out: &mut Buffer, now: &Now) -> std::io::Result
 mod tests {
     use super::*;
     use crate::protocol::http::Refusal;
+    use crate::protocol::web::Response as _;
     use crate::site::pages;
     use chrono::TimeZone;
     use std::time::Instant;

@@ -292,6 +292,7 @@ impl AsRef<[u8]> for Content {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::web::Response as _;
     use std::time::{Instant, SystemTime};
 
     fn head(response: &Response, version: Version, connection: Option<&'static str>) -> String {

@@ -10,6 +10,7 @@ use super::*;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::http::Version;
 use crate::protocol::testing::leaked_space;
+use crate::protocol::web::{Generator as _, Response as _, Site as _};
 use crate::site::limits::{CACHE_CHECK, CACHED_FILE_BYTES_MAX, CACHED_FILES_MAX};
 
 /// A site in a folder of its own, and a clock that is moved by hand. The clock starts an hour from

@@ -36,8 +36,8 @@ struct Point {
 /// What to read next.
 pub(super) const CODE: &[&str] = &[
     "src/net/listen.rs",
-    "src/threaded/acceptor.rs",
-    "src/defaults.rs (BACKLOG)",
+    "src/threaded/intake/acceptor.rs",
+    "src/app/defaults.rs (BACKLOG)",
     "integration/python/lb_thread.py",
 ];
 

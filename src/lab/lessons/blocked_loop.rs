@@ -30,7 +30,7 @@ const QUICK_LIMIT: Duration = Duration::from_millis(2000);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What to read next.
-pub(super) const CODE: &[&str] = &["src/poll_loop/reactor.rs", "src/net/timers.rs", "src/threaded/pool.rs"];
+pub(super) const CODE: &[&str] = &["src/poll_loop/reactor.rs", "src/net/timers.rs", "src/threaded/worker.rs"];
 
 pub(super) fn question(lang: Lang) -> Question {
     Question {

@@ -26,7 +26,8 @@ const QUICK_LIMIT: Duration = Duration::from_secs(6);
 const WORKING_SWITCHES: u64 = 200;
 
 /// What to read next.
-pub(super) const CODE: &[&str] = &["src/balance.rs", "src/relay.rs", "src/defaults.rs (PASSIVE_FAILURES)"];
+pub(super) const CODE: &[&str] =
+    &["src/balance/mod.rs", "src/protocol/relay/mod.rs", "src/balance/limits.rs (PASSIVE_FAILURES)"];
 
 pub(super) fn question(lang: Lang) -> Question {
     Question {

@@ -23,8 +23,11 @@ const PAUSE: Duration = Duration::from_millis(10);
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What to read next.
-pub(super) const CODE: &[&str] =
-    &["src/http/head.rs", "src/http/request_reader.rs", "integration/python/server_thread_http.py"];
+pub(super) const CODE: &[&str] = &[
+    "src/protocol/http/head.rs",
+    "src/protocol/http/request_reader.rs",
+    "integration/python/server_thread_http.py",
+];
 
 pub(super) fn question(lang: Lang) -> Question {
     Question {

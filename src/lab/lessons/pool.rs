@@ -33,7 +33,8 @@ const WAYS: [(&str, Contender, &[&str]); 3] = [
 ];
 
 /// What to read next.
-pub(super) const CODE: &[&str] = &["src/threaded/pool.rs", "src/threaded/lot.rs", "src/poll_loop/reactor.rs"];
+pub(super) const CODE: &[&str] =
+    &["src/threaded/worker.rs", "src/threaded/parking.rs", "src/poll_loop/reactor.rs"];
 
 pub(super) fn question(lang: Lang) -> Question {
     Question {

@@ -33,10 +33,10 @@ const STILL_SWITCHES: u64 = 20;
 
 /// What to read next.
 pub(super) const CODE: &[&str] = &[
-    "src/relay.rs",
-    "src/buffer.rs",
-    "src/pipe.rs (PIPES_MAX)",
-    "src/defaults.rs (BULK_BUFFER_BYTES)",
+    "src/protocol/relay/mod.rs",
+    "src/protocol/buffer.rs",
+    "src/net/pipe.rs (PIPES_MAX)",
+    "src/protocol/limits.rs (BULK_BUFFER_BYTES)",
     "src/poll_loop/relay.rs",
     "src/threaded/relay.rs",
 ];

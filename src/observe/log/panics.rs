@@ -47,7 +47,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "--ignored", "--nocapture", "log::panics::tests::panics"]);
+        command.args(["--exact", "--ignored", "--nocapture", "observe::log::panics::tests::panics"]);
         let output = command.env("TEST_LOG", &path).env("TEST_LEVEL", level).output().unwrap();
         (std::fs::read_to_string(path).unwrap(), output)
     }

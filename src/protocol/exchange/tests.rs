@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::balance::limits::RETRIES;
-use crate::protocol::limits::{CLIENT_WATCH_AFTER, KEEP_ALIVE_REQUESTS};
-use crate::protocol::testing::{Pieces, all_pieces, client, start};
+use crate::protocol::limits::CLIENT_WATCH_AFTER;
+use crate::protocol::testing::{Pieces, all_pieces, client, context, start};
 
 /// A gateway with one group of back ends.
 struct Bench {
@@ -96,10 +96,10 @@ impl Bench {
     /// A client of a group that others use too.
     fn line_of(&self, group: Arc<Group>, input: &str, acts: &[Act]) -> Line {
         let routes = Routes::new(Arc::clone(&group));
-        let gateway = Arc::new(Gateway { routes, rules: Rules::default() });
-        let (most, accepted) = (KEEP_ALIVE_REQUESTS, self.now.instant);
+        let context = Arc::new(context(self.timeouts));
+        let gateway = Arc::new(Gateway { context, routes, rules: Rules::default() });
         Line {
-            exchange: Exchange::new("test", client(), gateway, self.timeouts, most, accepted, &self.now),
+            exchange: Exchange::new(gateway, client(), self.now.instant, &self.now),
             group,
             now: self.now,
             input: input.as_bytes().to_vec(),
@@ -201,33 +201,45 @@ impl Line {
             self.calls += 1;
             assert!(self.calls < 1_000_000, "it goes round and round: {:?}", self.exchange);
             self.exchange.expired(&self.now);
-            let wants = self.exchange.wants();
-            let none = wants == Wants::default();
-            assert!(!none || self.exchange.deadline().is_some(), "nobody would wake it: {:?}", self.exchange);
+            let (step, interest) = (self.exchange.step(), self.exchange.interest());
+            let waits = step == Step::Transfer && interest == Interest::NONE;
+            assert!(
+                !waits || self.exchange.deadline().is_some(),
+                "nobody would wake it: {:?}",
+                self.exchange
+            );
             let reads_first = self.pieces.toss();
-            if wants.finish {
-                self.exchange.finish(&self.now);
-                return self;
-            } else if wants.tunnel {
-                self.tunnels = true;
-                return self;
-            } else if wants.release_backend {
-                let kept = self.exchange.release_backend(&self.now).keep;
-                let (address, ..) = self.backend.take().expect("a back end to let go");
-                self.visits.last_mut().unwrap().kept = Some(kept);
-                self.kept.extend(kept.then_some(address));
-            } else if wants.connect {
-                self.connect();
-            } else if reads_first && (self.read_client(&wants) || self.read_backend(&wants))
-                || self.write_backend(&wants)
-                || self.write_client(&wants)
-            {
-                // One move a turn: what is wanted next may be another thing.
-            } else if wants.shut_client {
-                self.shut_at = Some(self.received.len());
-                self.exchange.client_shut();
-            } else if !self.read_backend(&wants) && !self.read_client(&wants) {
-                return self;
+            match step {
+                Step::Finish => {
+                    self.exchange.finish(&self.now);
+                    return self;
+                }
+                Step::SwitchProtocols => {
+                    self.tunnels = true;
+                    return self;
+                }
+                Step::ReleaseBackend => {
+                    let kept = self.exchange.release_backend(&self.now).keep;
+                    let (address, ..) = self.backend.take().expect("a back end to let go");
+                    self.visits.last_mut().unwrap().kept = Some(kept);
+                    self.kept.extend(kept.then_some(address));
+                }
+                Step::Connect => self.connect(),
+                Step::ShutClient => {
+                    self.shut_at = Some(self.received.len());
+                    self.exchange.client_shut();
+                }
+                // One move a time: what comes next may be another thing.
+                _ => {
+                    let moved = reads_first && (self.read_client(&interest) || self.read_backend(&interest))
+                        || self.write_backend(&interest)
+                        || self.write_client(&interest)
+                        || self.read_backend(&interest)
+                        || self.read_client(&interest);
+                    if !moved {
+                        return self;
+                    }
+                }
             }
         }
     }
@@ -249,10 +261,10 @@ impl Line {
         self.backend = Some((choice.address, act, 0));
     }
 
-    fn write_backend(&mut self, wants: &Wants) -> bool {
+    fn write_backend(&mut self, interest: &Interest) -> bool {
         let Some((_, act, _)) = &self.backend else { return false };
         let visit = self.visits.last_mut().unwrap();
-        if !wants.write_backend || act.hangs {
+        if !interest.write_backend || act.hangs {
             return false;
         }
         let bytes = self.exchange.backend_output().concat();
@@ -270,9 +282,9 @@ impl Line {
         true
     }
 
-    fn read_backend(&mut self, wants: &Wants) -> bool {
+    fn read_backend(&mut self, interest: &Interest) -> bool {
         let Some((_, act, said)) = &mut self.backend else { return false };
-        if !wants.read_backend || act.hangs || self.visits.last().unwrap().got.len() < act.after {
+        if !interest.read_backend || act.hangs || self.visits.last().unwrap().got.len() < act.after {
             return false;
         }
         let space = self.exchange.backend_space();
@@ -295,9 +307,9 @@ impl Line {
         true
     }
 
-    fn read_client(&mut self, wants: &Wants) -> bool {
+    fn read_client(&mut self, interest: &Interest) -> bool {
         let rest = &self.input[self.sent..];
-        if !wants.read_client || (rest.is_empty() && !self.ends) {
+        if !interest.read_client || (rest.is_empty() && !self.ends) {
             return false;
         }
         let space = self.exchange.client_space();
@@ -313,9 +325,9 @@ impl Line {
         true
     }
 
-    fn write_client(&mut self, wants: &Wants) -> bool {
+    fn write_client(&mut self, interest: &Interest) -> bool {
         let room = self.takes.saturating_sub(self.received.len());
-        if !wants.write_client || room == 0 {
+        if !interest.write_client || room == 0 {
             return false;
         }
         let bytes = self.exchange.client_output().concat();
@@ -531,13 +543,13 @@ fn a_request_that_finds_all_full_waits_for_its_turn() {
     first.run();
     for late in [&mut second, &mut third] {
         assert_eq!(late.run().state(), Standing::Waits(bench.timeouts.connect));
-        let wants = late.exchange.wants();
-        assert!(wants.queued && wants.watch_client && !wants.connect, "{wants:?}");
+        assert_eq!(late.exchange.step(), Step::Queue);
+        assert!(late.exchange.interest().watch_client);
     }
     // The answer comes to the first: its place is free as soon as the answer is whole.
     first.backend.as_mut().unwrap().1.says = OK.into();
     assert_eq!(first.run().text(), OK_SENT);
-    assert!(second.exchange.wants().connect && !third.exchange.wants().connect);
+    assert_eq!((second.exchange.step(), third.exchange.step()), (Step::Connect, Step::Queue));
     assert_eq!((second.run().text().as_str(), third.run().text().as_str()), (OK_SENT, OK_SENT));
     assert_eq!(group.backends()[0].active(), 0);
 }
@@ -594,11 +606,11 @@ fn a_client_is_watched_while_its_answer_takes_long() {
     let bench = Bench::new(1);
     let mut line = bench.line(GET, &[says("")]);
     line.run();
-    assert!(!line.exchange.wants().watch_client);
+    assert!(!line.exchange.interest().watch_client);
     assert_eq!(line.exchange.deadline(), Some(line.now.instant + CLIENT_WATCH_AFTER));
     line.now = line.now.after(CLIENT_WATCH_AFTER);
     line.run();
-    assert!(line.exchange.wants().watch_client);
+    assert!(line.exchange.interest().watch_client);
     assert_eq!(line.state(), Standing::Waits(bench.timeouts.backend - CLIENT_WATCH_AFTER));
     line.exchange.client_failed();
     assert_eq!(line.run().outcome().to_string(), "client reset before answer head");

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::protocol::testing::client;
+use crate::protocol::testing::{Silent, client};
 
 const PEER: &str = "10.0.0.1:40000";
 
@@ -62,15 +62,19 @@ fn a_header_comes_in_any_pieces_and_takes_nothing_behind_it() {
         for cut in 0..=header.len() {
             let mut caller = awaited();
             let mut input = buffer(&header[..cut]);
-            assert_eq!(caller.hear(&mut input, false), Ok(cut == header.len()), "{cut} of {header:?}");
+            assert_eq!(
+                caller.hear(&mut input, false, &Silent),
+                Ok(cut == header.len()),
+                "{cut} of {header:?}"
+            );
             assert!(input.push(&header[cut..]) && input.push(b"behind"));
-            assert_eq!(caller.hear(&mut input, false), Ok(true), "{cut} of {header:?}");
+            assert_eq!(caller.hear(&mut input, false, &Silent), Ok(true), "{cut} of {header:?}");
             let behind: &[u8] =
                 if cut == header.len() { &[&header[cut..], b"behind"].concat() } else { b"behind" };
             assert_eq!((input.bytes(), caller.address()), (behind, address(told)), "{header:?}");
         }
         assert_eq!(
-            awaited().hear(&mut buffer(&header), true),
+            awaited().hear(&mut buffer(&header), true, &Silent),
             Ok(true),
             "an end behind it is not its affair"
         );
@@ -104,28 +108,28 @@ fn what_is_no_header_ends_the_connection_as_soon_as_that_is_seen() {
     for (bytes, seen_at) in bad {
         let mut caller = awaited();
         let before = &bytes[..seen_at - 1];
-        assert_eq!(caller.hear(&mut buffer(before), false), Ok(false), "{bytes:?}");
-        let outcome = caller.hear(&mut buffer(&bytes[..seen_at]), false).unwrap_err();
+        assert_eq!(caller.hear(&mut buffer(before), false, &Silent), Ok(false), "{bytes:?}");
+        let outcome = caller.hear(&mut buffer(&bytes[..seen_at]), false, &Silent).unwrap_err();
         assert_eq!(outcome, Outcome::new(Who::Client, How::Malformed, Phase::ProxyHeader), "{bytes:?}");
-        let whole = awaited().hear(&mut buffer(&bytes), false).unwrap_err();
+        let whole = awaited().hear(&mut buffer(&bytes), false, &Silent).unwrap_err();
         assert_eq!(whole, outcome, "the same whatever the pieces: {bytes:?}");
     }
 }
 
 #[test]
 fn an_end_before_the_header_is_an_end() {
-    let phase = |bytes: &[u8]| awaited().hear(&mut buffer(bytes), true).unwrap_err().phase;
+    let phase = |bytes: &[u8]| awaited().hear(&mut buffer(bytes), true, &Silent).unwrap_err().phase;
     assert_eq!((phase(b""), phase(b"PROX")), (Phase::Idle, Phase::ProxyHeader));
 }
 
 #[test]
 fn only_the_trusted_are_heard_and_only_where_headers_are_expected() {
     let stranger = policy(None).caller(client(), || panic!("nobody wants to know"));
-    assert_eq!(stranger.enter(), Err(Outcome::new(Who::Us, How::Refused, Phase::ProxyHeader)));
-    assert!(awaited().enter().is_ok() && !awaited().is_known());
+    assert_eq!(stranger.enter(&Silent), Err(Outcome::new(Who::Us, How::Refused, Phase::ProxyHeader)));
+    assert!(awaited().enter(&Silent).is_ok() && !awaited().is_known());
     let mut plain = Policy::default().caller(client(), || panic!("nobody wants to know"));
     let mut input = buffer(b"PROXY UNKNOWN\r\n");
-    assert_eq!((plain.enter(), plain.hear(&mut input, false)), (Ok(()), Ok(true)));
+    assert_eq!((plain.enter(&Silent), plain.hear(&mut input, false, &Silent)), (Ok(()), Ok(true)));
     assert_eq!(input.len(), 15, "these bytes are the client's");
 }
 
@@ -163,7 +167,7 @@ fn a_back_end_is_told_who_the_client_is() {
 fn what_one_proxy_told_is_told_on() {
     let mut caller = policy(Some(Version::V2)).caller(address(PEER), || Ok(address("10.0.0.2:80")));
     let mut input = buffer(b"PROXY TCP4 203.0.113.9 198.51.100.1 49152 80\r\n");
-    assert_eq!(caller.hear(&mut input, false), Ok(true));
+    assert_eq!(caller.hear(&mut input, false, &Silent), Ok(true));
     assert_eq!(introduced(&caller, b""), binary(0x21, 0x11, IPV4));
     let mut full = buffer(&vec![0; Buffer::new().room()]);
     assert!(!caller.introduce(&mut full), "no room");
@@ -177,12 +181,12 @@ proptest! {
     ) {
         let bytes = [begin.as_bytes(), &rest].concat();
         let mut whole = buffer(&bytes);
-        let at_once = awaited().hear(&mut whole, false);
+        let at_once = awaited().hear(&mut whole, false, &Silent);
         let (mut caller, mut input, mut in_pieces) = (awaited(), Buffer::new(), Ok(false));
         for byte in &bytes {
             prop_assert!(input.push(&[*byte]));
             if in_pieces == Ok(false) {
-                in_pieces = caller.hear(&mut input, false);
+                in_pieces = caller.hear(&mut input, false, &Silent);
             }
         }
         prop_assert_eq!(in_pieces, at_once);

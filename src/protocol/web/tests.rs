@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::protocol::limits::{BULK_BUFFER_BYTES, KEEP_ALIVE_REQUESTS, LINGER_BYTES_MAX};
-use crate::protocol::testing::{Pieces, all_pieces, client, start};
+use crate::protocol::testing::{Pieces, all_pieces, client, context, start};
 use crate::site::limits::CACHED_FILE_BYTES_MAX;
 use crate::site::{Role, Site};
 
@@ -45,9 +45,9 @@ impl Bench {
     }
 
     fn client_with(&self, requests: u32) -> Client {
-        let site = Arc::clone(&self.site);
-        let accepted = self.now.instant;
-        let web = Web::new("test", client(), site, self.timeouts, requests, accepted, &self.now);
+        let context = RoleContext { keep_alive_requests: requests, ..context(self.timeouts) };
+        let service = Arc::new(WebService { context: Arc::new(context), site: Arc::clone(&self.site) });
+        let web = Web::new(service, client(), self.now.instant, &self.now);
         Client {
             web,
             now: self.now,
@@ -79,7 +79,7 @@ impl Bench {
 
 /// A client, and the driver that serves it.
 struct Client {
-    web: Web,
+    web: Web<Site>,
     now: Now,
     /// What it sends, `sent` bytes of it so far, and whether it then ends its sending.
     input: Vec<u8>,
@@ -132,24 +132,23 @@ impl Client {
             self.calls += 1;
             assert!(self.calls < 3_000_000, "it goes round and round: {:?}", self.web);
             self.web.expired(&self.now);
-            let wants = self.web.wants();
-            let none = wants == Wants::default();
-            assert!(!none || self.web.deadline().is_some(), "nobody would wake it: {:?}", self.web);
-            let may_read = wants.read_client && (self.sent < self.input.len() || self.ends);
-            if wants.finish {
-                self.web.finish(&self.now);
-                return self;
-            } else if may_read && self.reads.toss() {
-                self.read();
-            } else if wants.write_client && self.received.len() < self.takes {
-                self.write();
-            } else if wants.shut_client {
-                self.shut_at = Some(self.received.len());
-                self.web.client_shut();
-            } else if may_read {
-                self.read();
-            } else {
-                return self;
+            let (step, interest) = (self.web.step(), self.web.interest());
+            let waits = step == Step::Transfer && interest == Interest::NONE;
+            assert!(!waits || self.web.deadline().is_some(), "nobody would wake it: {:?}", self.web);
+            let may_read = interest.read_client && (self.sent < self.input.len() || self.ends);
+            match step {
+                Step::Finish => {
+                    self.web.finish(&self.now);
+                    return self;
+                }
+                Step::ShutClient => {
+                    self.shut_at = Some(self.received.len());
+                    self.web.client_shut();
+                }
+                _ if may_read && self.reads.toss() => self.read(),
+                _ if interest.write_client && self.received.len() < self.takes => self.write(),
+                _ if may_read => self.read(),
+                _ => return self,
             }
         }
     }
@@ -808,11 +807,11 @@ proptest! {
         client.takes = if takes < 200 { takes } else { usize::MAX };
         client.run();
         for _ in 0..100 {
-            if client.web.wants().finish {
+            if client.web.step() == Step::Finish {
                 break;
             }
             client.waits();
         }
-        prop_assert!(client.web.wants().finish, "it waits for ever: {:?}", client.web);
+        prop_assert!(client.web.step() == Step::Finish, "it waits for ever: {:?}", client.web);
     }
 }
