@@ -13,6 +13,8 @@ pub mod response;
 
 use std::fmt;
 
+use crate::balance::routes::RouteError;
+
 /// A protocol version that this program speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Version {
@@ -80,6 +82,12 @@ impl Refusal {
     /// Status 400: the request breaks the syntax or the framing rules.
     pub const fn bad(reason: &'static str) -> Refusal {
         Refusal::new(400, reason)
+    }
+}
+
+impl From<RouteError> for Refusal {
+    fn from(error: RouteError) -> Refusal {
+        Refusal::bad(error.reason())
     }
 }
 
