@@ -17,7 +17,7 @@ pub(super) const UP: u64 = 0;
 #[derive(Debug)]
 pub struct Backend {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Unique in its group, also among those with the same address and those that were removed.
     pub(super) number: u64,
     served: AtomicU64,
@@ -96,7 +96,7 @@ impl Backend {
     }
 
     /// Connections or requests it is busy with.
-    pub fn active(&self) -> usize {
+    pub(crate) fn active(&self) -> usize {
         self.active.load(Ordering::Relaxed)
     }
 
@@ -106,7 +106,7 @@ impl Backend {
     }
 
     /// False while it is out or on trial.
-    pub fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         !self.is_out_by_failures() && !self.is_out_by_checks.load(Ordering::Relaxed)
     }
 

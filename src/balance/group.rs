@@ -33,11 +33,11 @@ pub struct Group {
 
 /// What [`Group::replace`] changed.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Replaced {
+pub(crate) struct Replaced {
     /// Back ends that are new.
-    pub added: Vec<SocketAddr>,
+    pub(crate) added: Vec<SocketAddr>,
     /// Back ends that get no more turns; the connections they have go on.
-    pub removed: Vec<SocketAddr>,
+    pub(crate) removed: Vec<SocketAddr>,
 }
 
 impl Group {
@@ -47,7 +47,7 @@ impl Group {
     }
 
     /// A group of which each back end has at most `active_max` connections or requests at a time; 0 is no limit.
-    pub fn limited(name: &str, addresses: Vec<SocketAddr>, active_max: usize) -> Group {
+    pub(crate) fn limited(name: &str, addresses: Vec<SocketAddr>, active_max: usize) -> Group {
         let group = Group {
             name: name.to_owned(),
             list: RwLock::new(List { backends: Vec::new(), out_count: 0, next_number: 0 }),
@@ -65,13 +65,13 @@ impl Group {
     }
 
     /// The back ends as they are now.
-    pub fn backends(&self) -> Vec<Arc<Backend>> {
+    pub(crate) fn backends(&self) -> Vec<Arc<Backend>> {
         self.list().backends.clone()
     }
 
     /// Makes these the back ends. Those that were there already keep their state and their order and
     /// come first, however the addresses are shuffled, so that nobody's share suffers.
-    pub fn replace(&self, addresses: &[SocketAddr]) -> Replaced {
+    pub(crate) fn replace(&self, addresses: &[SocketAddr]) -> Replaced {
         let mut wanted = addresses.to_vec();
         let mut list = self.list_mut();
         let mut removed = Vec::new();
@@ -105,7 +105,7 @@ impl Group {
 
     /// The next candidate of a turn, whatever the group's limit.
     ///
-    /// `None` if [`RETRIES`](super::limits::RETRIES) + 1 have been tried, or if none is left that may be
+    /// `None` if `RETRIES` + 1 have been tried, or if none is left that may be
     /// used and is untried: at once on the first call if all are out. No back end is named twice in one turn.
     pub fn next(&self, turn: &mut Turn, now: Instant) -> Option<Chosen> {
         let list = self.list();

@@ -20,7 +20,7 @@
 mod availability;
 mod backend;
 mod group;
-pub mod health;
+pub(crate) mod health;
 pub(crate) mod idle_pool;
 pub mod limits;
 mod list;
@@ -32,8 +32,8 @@ mod turn;
 mod tests;
 
 pub use backend::{Backend, Chosen};
-pub use group::{Group, Replaced};
-pub use queue::{Pick, Ticket};
+pub use group::Group;
+pub(crate) use queue::{Pick, Ticket};
 pub use turn::Turn;
 
 /// The name under which a log message of this room appears, whichever of its files writes it.

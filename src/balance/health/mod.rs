@@ -22,8 +22,7 @@ mod probe;
 use std::time::{Duration, Instant};
 
 use super::limits::{CHECK_FALL, CHECK_JITTER, CHECK_RISE};
-pub use probe::Probe;
-pub(crate) use probe::ProbeResult;
+pub(crate) use probe::{Probe, ProbeResult};
 
 /// What the checks of one back end have found so far.
 #[derive(Clone, Debug)]

@@ -22,7 +22,7 @@ use super::turn::Turn;
 
 /// What came of asking for a back end.
 #[derive(Debug)]
-pub enum Pick {
+pub(crate) enum Pick {
     /// This one.
     Chosen(Chosen),
     /// All that may be tried are full: wait until [`Ticket::is_ready`].
@@ -59,7 +59,7 @@ struct Handover {
 
 /// A place in the queue. Dropping it leaves the queue.
 #[derive(Debug)]
-pub struct Ticket {
+pub(crate) struct Ticket {
     limit: Arc<Limit>,
     handover: Arc<Handover>,
 }

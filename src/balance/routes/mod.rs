@@ -5,16 +5,15 @@
 //! `/imagesx`; `/images/` is for `/images/` and `/images/x`, not for `/images`. A prefix counts at the
 //! start of the path only: the Python looked for it anywhere, so that `/x/pdf/y` went to the PDF server.
 //!
-//! What is compared is the [normal form](path::normalize) of the path, without the query; the target
+//! What is compared is the normal form (`path::normalize`) of the path, without the query; the target
 //! itself is forwarded as it came.
 //!
 //! Not all back ends read a path alike: some take `%2F` or `\` for a slash, some cut `;parameters` off
-//! each segment (`/pdf/..;/x`). A path that leads to another group in that [reading](path::read_loosely)
+//! each segment (`/pdf/..;/x`). A path that leads to another group in that reading (`path::read_loosely`)
 //! is refused: whichever group got it, the back end might serve something outside of the route.
 
 mod path;
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::group::Group;
@@ -54,14 +53,6 @@ impl RouteError {
         }
     }
 }
-
-impl fmt::Display for RouteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.reason())
-    }
-}
-
-impl std::error::Error for RouteError {}
 
 impl Routes {
     /// Everything to one group: what a balancer has.

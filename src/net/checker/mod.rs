@@ -1,8 +1,8 @@
 //! Health checks of back ends: one thread that connects to them, sends requests and reads responses.
 //!
 //! Contract: no check waits for another. All connections are nonblocking and belong to one poller, so
-//! that a back end which does not answer costs its own check [`CHECK_TIMEOUT`] and delays no other one.
-//! What a result means is decided in [`health`](crate::balance::health); only changes are logged.
+//! that a back end which does not answer costs its own check `CHECK_TIMEOUT` and delays no other one.
+//! What a result means is decided in `balance::health`; only changes are logged.
 
 mod check;
 
