@@ -10,7 +10,7 @@ fn health() -> Health {
 
 /// What each result of a row (`+` passed, `-` failed, `!` marked out) changes.
 fn changes(health: &mut Health, results: &str) -> Vec<(usize, Change)> {
-    let result = |(place, result)| {
+    let result = |(index, result)| {
         let change = match result {
             '+' => health.passed(),
             '-' => health.failed(),
@@ -19,7 +19,7 @@ fn changes(health: &mut Health, results: &str) -> Vec<(usize, Change)> {
                 None
             }
         };
-        change.map(|change| (place, change))
+        change.map(|change| (index, change))
     };
     results.chars().enumerate().filter_map(result).collect()
 }
@@ -66,11 +66,11 @@ proptest! {
     fn changes_alternate_and_each_follows_a_full_row(results in "[+-]{0,60}") {
         let found = changes(&mut health(), &results);
         let mut expected = Change::Out;
-        for (place, change) in found {
+        for (index, change) in found {
             prop_assert_eq!(change, expected);
             let (row, mark) = match change { Change::Out => (CHECK_FALL, "-"), Change::Back => (CHECK_RISE, "+") };
-            let from = (place + 1).saturating_sub(row as usize);
-            prop_assert_eq!(&results[from..=place], mark.repeat(place + 1 - from));
+            let from = (index + 1).saturating_sub(row as usize);
+            prop_assert_eq!(&results[from..=index], mark.repeat(index + 1 - from));
             expected = match change { Change::Out => Change::Back, Change::Back => Change::Out };
         }
     }

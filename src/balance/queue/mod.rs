@@ -3,7 +3,7 @@
 //! Contract: no back end ever has more than `active_max` connections or requests. Those that wait are
 //! served first come, first served; a retry skips back ends that it has tried already. A back end that
 //! gets room while somebody waits is handed over with the queue locked, so that no newcomer takes it
-//! first; and if it is handed to somebody who has just left, it goes on to the next one. The waiting
+//! first; and if it is handed to somebody who has just left, it goes on to the next. The waiting
 //! itself, with its deadline, is up to the machines and drivers: each brings a [`Waker`].
 //!
 //! A group without a limit has no queue, takes no lock here, and reaches none of this.
@@ -57,7 +57,7 @@ struct Handover {
     result: Mutex<Option<(Turn, Option<Chosen>)>>,
 }
 
-/// A place in the queue. Dropping it leaves the queue.
+/// What somebody who waits in the queue holds. Dropping it leaves the queue.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     limit: Arc<Limit>,

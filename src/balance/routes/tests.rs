@@ -85,6 +85,9 @@ fn a_path_that_two_back_ends_read_as_two_routes_is_refused() {
     ] {
         assert!(routes.find(path).is_err(), "{path}");
     }
+    // Only the careless reading of the second leads above the root.
+    assert_eq!(routes.find("/pdf/..%2fx").unwrap_err(), RouteError::Ambiguous);
+    assert_eq!(routes.find("/..%2fx").unwrap_err(), RouteError::AboveRoot);
     for (path, name) in [
         ("/pdf/a%2Fb", "/pdf/"),
         ("/pdf/a;b=c", "/pdf/"),

@@ -158,6 +158,14 @@ mod tests {
     }
 
     #[test]
+    fn a_path_without_a_route_is_a_bad_request() {
+        for error in [RouteError::AboveRoot, RouteError::Ambiguous] {
+            assert_eq!(Refusal::from(error), Refusal::bad(error.reason()));
+            assert_eq!(Refusal::from(error).status, 400);
+        }
+    }
+
+    #[test]
     fn lists_are_trimmed_and_empty_members_do_not_count() {
         assert_eq!(list(b" a ,, b\t,").collect::<Vec<_>>(), [b"a", b"b"]);
         assert_eq!(list(b"").count(), 0);
