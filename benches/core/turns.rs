@@ -6,28 +6,27 @@
 
 use std::sync::Barrier;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use giliran::balance::Group;
-use giliran::protocol::now::Now;
 
 pub(crate) fn bench(criterion: &mut Criterion) {
-    let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
+    let now = Instant::now();
     let addresses = (9001..=9005).map(|port| ([127, 0, 0, 1], port).into()).collect();
     let turns = Group::new("bench", addresses);
     let mut group = criterion.benchmark_group("turn");
     for threads in [1, 2, 4, 8] {
         group.throughput(Throughput::Elements(threads as u64));
         group.bench_function(BenchmarkId::new("threads", threads), |bencher| {
-            bencher.iter_custom(|times| drawn_by(threads, times, &turns, &now));
+            bencher.iter_custom(|times| drawn_by(threads, times, &turns, now));
         });
     }
     group.finish();
 }
 
 /// How long so many threads take to draw so many turns each.
-fn drawn_by(threads: usize, times: u64, group: &Group, now: &Now) -> Duration {
+fn drawn_by(threads: usize, times: u64, group: &Group, now: Instant) -> Duration {
     let start = Barrier::new(threads + 1);
     thread::scope(|scope| {
         for _ in 0..threads {

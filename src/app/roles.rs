@@ -10,7 +10,7 @@ use crate::app::cli::{self, Balancer, Effect, Failure, Mode, Proxy, Reload, Role
 use crate::app::service::{RunningService, Service};
 use crate::app::settings::{Model, Settings};
 use crate::balance::routes::Routes;
-use crate::net::dns::Names;
+use crate::net::dns::ResolvedGroup;
 use crate::net::endpoint::Endpoint;
 use crate::net::limits::connections_that_fit;
 use crate::net::listen::bind;
@@ -27,7 +27,7 @@ pub struct Plan {
     settings: Settings,
     addresses: Vec<SocketAddr>,
     /// Where the service's groups come from: looked up again while it runs.
-    names: Vec<Names>,
+    names: Vec<ResolvedGroup>,
 }
 
 /// Plans a static server over the site of `kind`.
@@ -163,8 +163,8 @@ pub(crate) fn connections_max(wanted: usize, roles: usize) -> usize {
 }
 
 /// A group of all addresses of all endpoints that a flag named, each with at most so much to do at a time.
-fn look_up(flag: &str, group: &str, endpoints: &[Endpoint], most: usize) -> Result<Names, Failure> {
-    Names::look_up_first(group, endpoints, most)
+fn look_up(flag: &str, group: &str, endpoints: &[Endpoint], most: usize) -> Result<ResolvedGroup, Failure> {
+    ResolvedGroup::look_up(group, endpoints, most)
         .map_err(|(endpoint, error)| Failure::Runtime(format!("{flag} {endpoint}: {error}")))
 }
 

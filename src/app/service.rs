@@ -17,7 +17,7 @@ use crate::balance::health::Probe;
 use crate::balance::limits::CHECK_PATH;
 use crate::balance::routes::Routes;
 use crate::net::checker::Checker;
-use crate::net::dns::{Lookups, Names};
+use crate::net::dns::{DnsWatcher, ResolvedGroup};
 use crate::net::shutdown::Shutdown;
 use crate::observe::log::AccessLog;
 use crate::protocol::context::RoleContext;
@@ -68,7 +68,7 @@ impl Service {
 #[derive(Debug)]
 struct Upkeep {
     _checker: Option<Checker>,
-    _lookups: Option<Lookups>,
+    _dns: Option<DnsWatcher>,
 }
 
 /// A service that is being served, and may be replaced meanwhile.
@@ -83,20 +83,20 @@ pub enum RunningService {
 }
 
 impl RunningService {
-    /// Starts the upkeep of a service whose groups came from these names.
+    /// Starts the upkeep of a service with these groups of back ends.
     ///
     /// Errors: threads or pollers that cannot be made.
     pub fn start(
         role: &'static str,
         service: Service,
         settings: &Settings,
-        names: Vec<Names>,
+        groups: Vec<ResolvedGroup>,
     ) -> io::Result<RunningService> {
         let probe = settings.check_probe.clone().unwrap_or_else(|| service.probe());
         let (interval, send) = (settings.check_interval, settings.proxies.send);
         let upkeep = Upkeep {
             _checker: Checker::start(service.groups(), interval, probe, send)?,
-            _lookups: Lookups::start(names, settings.resolve_interval)?,
+            _dns: DnsWatcher::start(groups, settings.resolve_interval)?,
         };
         let context = Arc::new(RoleContext {
             timeouts: settings.timeouts,

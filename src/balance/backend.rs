@@ -1,4 +1,7 @@
-//! One server of a group: its counters, and what is held against it.
+//! One server of a group: its address, its counters, and what is held against it.
+//!
+//! Contract: reading its state takes no lock. A change between up and out is made with its `failures`
+//! locked, so that each change is told once; the group's list is locked after that, never before.
 
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -7,30 +10,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::queue::Limit;
 
-/// The value of [`Backend::out_until`] of a back end that no failure took out.
+/// The value of [`Backend::out_until_ms`] of a back end that failures did not take out.
 pub(super) const UP: u64 = 0;
 
 /// One server behind us: its address, its counters and its health.
 #[derive(Debug)]
 pub struct Backend {
     /// Where it listens.
-    pub address: SocketAddr,
-    /// Tells it from all others of its group, those with the same address and those that are gone included.
+    pub(crate) address: SocketAddr,
+    /// Unique in its group, also among those with the same address and those that were removed.
     pub(super) number: u64,
-    pub(super) served: AtomicU64,
+    served: AtomicU64,
     pub(super) active: AtomicUsize,
-    pub(super) failed: AtomicU64,
+    pub(super) failures_total: AtomicU64,
     /// [`UP`], or when one connection may try it again, in milliseconds since the group's base.
-    pub(super) out_until: AtomicU64,
-    /// Its checks took it out.
-    pub(super) down: AtomicBool,
+    pub(super) out_until_ms: AtomicU64,
+    /// Its health checks hold it out.
+    pub(super) is_out_by_checks: AtomicBool,
     /// It was taken off the list.
-    pub(super) is_gone: AtomicBool,
-    /// True if there is a failure that a success has to wipe out: spares each success the lock.
-    pub(super) failing: AtomicBool,
-    /// Held for every change between up and out, so that each is told once; taken before the list.
-    pub(super) failures: Mutex<Failures>,
-    /// The group's limit, if it has one: who lets go of this back end may have kept somebody waiting.
+    pub(super) is_removed: AtomicBool,
+    /// True if there is a failure that a success has to clear: spares most successes the lock.
+    pub(super) has_failures: AtomicBool,
+    failures: Mutex<Failures>,
+    /// The group's limit, if it has one: whoever releases this back end may let a waiting one go on.
     limit: Option<Arc<Limit>>,
 }
 
@@ -39,10 +41,10 @@ pub struct Backend {
 pub(super) struct Failures {
     pub(super) count: u32,
     /// When the first of them was, in milliseconds since the group's base.
-    pub(super) since: u64,
+    pub(super) first_ms: u64,
 }
 
-/// A back end in the hands of one connection or request, counted as active until it is dropped.
+/// A back end chosen for one connection or request, counted as active until this is dropped.
 #[derive(Debug)]
 pub struct Chosen(pub(super) Arc<Backend>);
 
@@ -66,7 +68,7 @@ impl Drop for Chosen {
     fn drop(&mut self) {
         match &self.0.limit {
             None => _ = self.0.active.fetch_sub(1, Ordering::Relaxed),
-            Some(limit) => limit.freed(&self.0),
+            Some(limit) => limit.release(&self.0),
         }
     }
 }
@@ -78,11 +80,11 @@ impl Backend {
             number,
             served: AtomicU64::new(0),
             active: AtomicUsize::new(0),
-            failed: AtomicU64::new(0),
-            out_until: AtomicU64::new(UP),
-            down: AtomicBool::new(false),
-            is_gone: AtomicBool::new(false),
-            failing: AtomicBool::new(false),
+            failures_total: AtomicU64::new(0),
+            out_until_ms: AtomicU64::new(UP),
+            is_out_by_checks: AtomicBool::new(false),
+            is_removed: AtomicBool::new(false),
+            has_failures: AtomicBool::new(false),
             failures: Mutex::default(),
             limit,
         }
@@ -94,36 +96,37 @@ impl Backend {
     }
 
     /// Connections or requests it is busy with.
-    pub fn active(&self) -> usize {
+    pub(crate) fn active(&self) -> usize {
         self.active.load(Ordering::Relaxed)
     }
 
-    /// Failures reported since the start.
+    /// Failures that connections reported since the start.
     pub fn failures_reported(&self) -> u64 {
-        self.failed.load(Ordering::Relaxed)
+        self.failures_total.load(Ordering::Relaxed)
     }
 
     /// False while it is out or on trial.
-    pub fn is_up(&self) -> bool {
-        !self.is_out_by_failures() && !self.down.load(Ordering::Relaxed)
+    pub(crate) fn is_up(&self) -> bool {
+        !self.is_out_by_failures() && !self.is_out_by_checks.load(Ordering::Relaxed)
     }
 
-    /// True if connections took it out; its checks may think otherwise.
-    pub fn is_out_by_failures(&self) -> bool {
-        self.out_until.load(Ordering::Relaxed) != UP
+    /// True if failures that connections reported hold it out; its checks may find it well.
+    pub(crate) fn is_out_by_failures(&self) -> bool {
+        self.out_until_ms.load(Ordering::Relaxed) != UP
     }
 
     /// True if it is up or due for a trial.
-    pub(super) fn is_open(&self, moment: u64) -> bool {
-        !self.down.load(Ordering::Relaxed) && moment >= self.out_until.load(Ordering::Relaxed)
+    pub(super) fn is_usable(&self, now_ms: u64) -> bool {
+        !self.is_out_by_checks.load(Ordering::Relaxed) && now_ms >= self.out_until_ms.load(Ordering::Relaxed)
     }
 
-    pub(super) fn forgive(&self, failures: &mut Failures) {
+    pub(super) fn clear_failures(&self, failures: &mut Failures) {
         failures.count = 0;
-        self.failing.store(false, Ordering::Relaxed);
+        self.has_failures.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn failures(&self) -> MutexGuard<'_, Failures> {
+        // Two numbers that are written together: whole after a panic elsewhere.
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

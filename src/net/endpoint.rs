@@ -1,7 +1,7 @@
-//! Addresses as people write them: `127.0.0.1:8888`, `[::1]:80`, `localhost:9001`.
+//! An address as people write it: `127.0.0.1:8888`, `[::1]:80`, `localhost:9001`.
 //!
-//! Contract: parsing never asks the network, so that a command line is judged at once; names are
-//! looked up by [`Endpoint::resolve`], at start or on a thread of its own, and never on a poll loop.
+//! Contract: parsing does no lookup, so that a command line is checked at once. [`Endpoint::resolve`] looks
+//! the name up and may block: it is for the start and for a thread of its own, never for a poll loop.
 
 use std::fmt;
 use std::io;
@@ -15,7 +15,7 @@ use crate::net::limits::ADDRESSES_PER_NAME_MAX;
 pub struct Endpoint {
     /// A name or an address; IPv6 without its brackets.
     pub host: String,
-    /// The port; 0 only makes sense to listen on, and takes a free one.
+    /// The port. 0 is only for listening: the system chooses a free one.
     pub port: u16,
 }
 
@@ -29,7 +29,7 @@ impl Endpoint {
         Ok(endpoint)
     }
 
-    /// True if the host is a name, which may lead elsewhere tomorrow, and not an address.
+    /// True if the host is a name, whose addresses may change, and not an address.
     pub fn is_name(&self) -> bool {
         self.host.parse::<IpAddr>().is_err()
     }
@@ -63,7 +63,7 @@ impl FromStr for Endpoint {
         let Some((host, port)) = text.rsplit_once(':') else {
             return Err(format!("{text:?} is not an address: {wanted}"));
         };
-        // Digits by hand: `parse` alone would take "+80".
+        // Digits only: `parse` alone would also accept "+80".
         if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(format!("{text:?} has no port: {wanted}"));
         }
@@ -87,8 +87,8 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Letters, digits, `-`, `_` and `.`: host names and IPv4 addresses; so a bare IPv6 address, a URL
-/// or a list is told apart at once, and not as a name that cannot be found.
+/// True for letters, digits, `-`, `_` and `.`: host names and IPv4 addresses. A bare IPv6 address, a URL or
+/// a list is refused here, with a better message than that of a failed lookup.
 fn is_name(host: &str) -> bool {
     !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_says_what_one_looks_like() {
+    fn an_error_says_what_an_address_looks_like() {
         for (text, part) in [
             ("8888", "write HOST:PORT"),
             ("localhost", "write HOST:PORT"),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_has_a_port() {
+    fn a_target_needs_a_port() {
         assert!(Endpoint::parse_target("localhost:0").unwrap_err().contains("port 0"));
         assert!(Endpoint::parse_target("localhost:1").is_ok());
     }

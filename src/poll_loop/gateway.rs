@@ -97,11 +97,11 @@ impl Connection for GatewayConnection {
     }
 
     fn drop_idle(idle: &mut IdlePool<Socket>, backend: usize) {
-        idle.remove_any(|socket| reactor::backend_place(socket.token()) == backend);
+        idle.remove(|socket| reactor::backend_place(socket.token()) == backend);
     }
 
     fn tidy(idle: &mut IdlePool<Socket>, owners: &mut Owners, now: &Now) {
-        while let Some(old) = idle.expire(now) {
+        while let Some(old) = idle.expire(now.instant) {
             owners.remove(reactor::backend_place(old.token()));
         }
     }
@@ -268,7 +268,7 @@ impl HttpConnection {
             return;
         }
         around.owners.set(place, Owner::Idle);
-        if let Some(surplus) = around.local.put(address, socket, &around.now) {
+        if let Some(surplus) = around.local.put(address, socket, around.now.instant) {
             around.owners.remove(reactor::backend_place(surplus.token()));
         }
     }
@@ -297,7 +297,7 @@ impl HttpConnection {
 /// as a look would know a moment from now, and who may be given a kept connection may ask again.
 fn take_idle(around: &mut Around<'_, GatewayConnection>, backend: SocketAddr) -> Option<Socket> {
     loop {
-        let socket = around.local.take(backend, &around.now)?;
+        let socket = around.local.take(backend, around.now.instant)?;
         if !socket.can_read() || io::is_quiet(&socket) {
             return Some(socket);
         }

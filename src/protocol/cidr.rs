@@ -1,37 +1,31 @@
-//! Addresses that belong together: one address, or all that share a prefix (CIDR, RFC 4632).
+//! One address or a block of them (CIDR, RFC 4632): `10.1.2.3`, `10.0.0.0/8`, `::1` or `fd00::/8`.
+//!
+//! [`ipnet`] knows what a block contains. Ours is what it does not do: a single address is a block too,
+//! an IPv4 address mapped into IPv6 counts as IPv4, and errors are written for the person who configures.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// One address or a block of them, written `10.1.2.3`, `10.0.0.0/8`, `::1` or `fd00::/8`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Network {
-    address: IpAddr,
-    /// Bits that must agree: 0 to 32, or to 128 in IPv6.
-    prefix_bits: u8,
-}
+use ipnet::IpNet;
 
-impl Network {
-    /// True if `address` is in this block. An IPv4 address mapped into IPv6 counts as what it is.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let same = |one: u128, other: u128, bits: u8| {
-            let differs_below = u32::from(bits) - u32::from(self.prefix_bits);
-            (one ^ other).checked_shr(differs_below).unwrap_or(0) == 0
-        };
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(one), IpAddr::V4(other)) => same(one.to_bits().into(), other.to_bits().into(), 32),
-            (IpAddr::V6(one), IpAddr::V6(other)) => same(one.to_bits(), other.to_bits(), 128),
-            _ => false,
-        }
+use crate::protocol::http::decimal;
+
+/// One address or a block of them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Cidr(IpNet);
+
+impl Cidr {
+    /// True if `address` is in this block.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        self.0.contains(&address.to_canonical())
     }
 }
 
-impl FromStr for Network {
+impl FromStr for Cidr {
     type Err = String;
 
-    /// Errors are one sentence for the one who configures.
-    fn from_str(text: &str) -> Result<Network, String> {
+    fn from_str(text: &str) -> Result<Cidr, String> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
@@ -39,19 +33,22 @@ impl FromStr for Network {
         let Ok(address) = address.parse::<IpAddr>() else {
             return Err(format!("`{text}` is neither an IP address nor a block such as 10.0.0.0/8"));
         };
-        let bits = if address.is_ipv4() { 32 } else { 128 };
-        let prefix_bits = match prefix.map(|prefix| crate::protocol::http::decimal(prefix.as_bytes())) {
-            None => bits,
-            Some(Some(prefix)) if prefix <= u64::from(bits) => prefix as u8,
-            Some(_) => return Err(format!("the prefix of `{text}` is not a number from 0 to {bits}")),
+        let single = IpNet::from(address);
+        let block = match prefix {
+            None => Some(single),
+            Some(digits) => decimal(digits.as_bytes())
+                .and_then(|bits| u8::try_from(bits).ok())
+                .and_then(|bits| IpNet::new(address, bits).ok()),
         };
-        Ok(Network { address, prefix_bits })
+        let error =
+            || format!("the prefix of `{text}` is not a number from 0 to {}", single.max_prefix_len());
+        block.map(Cidr).ok_or_else(error)
     }
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix_bits)
+        self.0.fmt(f)
     }
 }
 
@@ -61,7 +58,7 @@ mod tests {
 
     #[test]
     fn blocks_contain_what_shares_their_prefix() {
-        for (network, inside, outside) in [
+        for (block, inside, outside) in [
             ("10.1.2.3", "10.1.2.3", "10.1.2.4"),
             ("10.0.0.0/8", "10.255.0.1", "11.0.0.0"),
             ("10.0.0.7/30", "10.0.0.4", "10.0.0.8"),
@@ -70,20 +67,34 @@ mod tests {
             ("fd00::/8", "fdff::1", "fe00::"),
             ("127.0.0.0/8", "::ffff:127.0.0.1", "::1"),
         ] {
-            let block: Network = network.parse().unwrap();
-            assert!(block.contains(inside.parse().unwrap()), "{network} {inside}");
-            assert!(!block.contains(outside.parse().unwrap()), "{network} {outside}");
+            let cidr: Cidr = block.parse().unwrap();
+            assert!(cidr.contains(inside.parse().unwrap()), "{block} {inside}");
+            assert!(!cidr.contains(outside.parse().unwrap()), "{block} {outside}");
         }
     }
 
     #[test]
-    fn bad_ones_are_named() {
-        for text in ["", "localhost", "10.0.0/8", "/8"] {
-            assert!(text.parse::<Network>().unwrap_err().contains("neither an IP address"), "{text}");
-        }
-        for (text, most) in [("10.0.0.0/33", "32"), ("10.0.0.0/", "32"), ("::/129", "128"), ("::/+1", "128")]
+    fn a_block_prints_as_address_and_prefix() {
+        for (text, printed) in
+            [("10.1.2.3", "10.1.2.3/32"), ("10.0.0.7/08", "10.0.0.7/8"), ("::1", "::1/128")]
         {
-            assert!(text.parse::<Network>().unwrap_err().ends_with(most), "{text}");
+            assert_eq!(text.parse::<Cidr>().unwrap().to_string(), printed);
+        }
+    }
+
+    #[test]
+    fn errors_name_the_text_and_what_is_wrong() {
+        for text in ["", "localhost", "10.0.0/8", "/8", "010.0.0.1/8"] {
+            assert!(text.parse::<Cidr>().unwrap_err().contains("neither an IP address"), "{text}");
+        }
+        for (text, most) in [
+            ("10.0.0.0/33", "32"),
+            ("10.0.0.0/", "32"),
+            ("10.0.0.0/256", "32"),
+            ("::/129", "128"),
+            ("::/+1", "128"),
+        ] {
+            assert!(text.parse::<Cidr>().unwrap_err().ends_with(most), "{text}");
         }
     }
 }

@@ -139,7 +139,7 @@ impl Connection for GatewayConnection {
     fn tidy(idle: &Idle, now: &Now) {
         loop {
             // The lock is let go before the socket is closed.
-            let old = idle.lock().expire(now);
+            let old = idle.lock().expire(now.instant);
             if old.is_none() {
                 return;
             }
@@ -353,7 +353,7 @@ impl HttpConnection {
             && release.keep
         {
             // Closed after the lock is let go, if there are too many.
-            let _surplus = self.idle.lock().put(address, socket, &now);
+            let _surplus = self.idle.lock().put(address, socket, now.instant);
         }
     }
 
@@ -388,7 +388,7 @@ impl Idle {
     fn take(&self, backend: SocketAddr, now: &Now) -> Option<Socket> {
         loop {
             // The lock is let go before a socket is looked at or closed.
-            let socket = self.lock().take(backend, now)?;
+            let socket = self.lock().take(backend, now.instant)?;
             if crate::net::io::is_quiet(&socket) {
                 return Some(socket);
             }

@@ -18,7 +18,7 @@ use crate::app::settings::Settings;
 use crate::balance::health::Probe;
 use crate::net::endpoint::Endpoint;
 use crate::observe::log::Format;
-use crate::protocol::cidr::Network;
+use crate::protocol::cidr::Cidr;
 use crate::protocol::proxy_header::Version;
 
 /// Flags that change the settings of the drivers.
@@ -230,7 +230,7 @@ impl Effect for BackEnds {
 pub struct Front {
     /// An address or block, such as 10.0.0.0/8, whose X-Forwarded fields and PROXY headers are believed; repeatable
     #[arg(long, value_name = "ADDR")]
-    pub trust: Vec<Network>,
+    pub trust: Vec<Cidr>,
     /// Every connection begins with a PROXY header (v1 or v2); whoever is not trusted is closed
     #[arg(long)]
     pub proxy_protocol: bool,

@@ -1,30 +1,33 @@
-//! At most so many with one back end at a time, and the queue of those who wait until one has room.
+//! A limit on how much one back end has to do at a time, and the queue of those who wait for room.
 //!
-//! Contract: no back end is ever held by more than the limit. Who waits is served in the order of
-//! coming, but for who has tried already what comes free. A place that comes free while somebody
-//! waits is handed over under the lock of the queue, so that no newcomer slips in between; and a
-//! place handed to somebody who has left goes on to the next. Waiting itself, its deadline included,
-//! is the machines' and the drivers': each brings a [`Waker`] by which its turn is called.
+//! Contract: no back end ever has more than `active_max` connections or requests. Those that wait are
+//! served first come, first served; a retry skips back ends that it has tried already. A back end that
+//! gets room while somebody waits is handed over with the queue locked, so that no newcomer takes it
+//! first; and if it is handed to somebody who has just left, it goes on to the next. The waiting
+//! itself, with its deadline, is up to the machines and drivers: each brings a [`Waker`].
 //!
-//! Without a limit there is no queue, no lock, and none of this is ever reached.
+//! A group without a limit has no queue, takes no lock here, and reaches none of this.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Instant;
 
-use super::{Backend, Chosen, Group, List, Turn};
-use crate::balance::limits::BACKEND_QUEUE;
-use crate::protocol::now::Now;
+use super::backend::{Backend, Chosen};
+use super::group::Group;
+use super::limits::BACKEND_QUEUE;
+use super::list::List;
+use super::turn::Turn;
 
 /// What came of asking for a back end.
 #[derive(Debug)]
-pub enum Pick {
-    /// This one, and a place with it.
+pub(crate) enum Pick {
+    /// This one.
     Chosen(Chosen),
-    /// All that may be tried are full: the turn will be called.
+    /// All that may be tried are full: wait until [`Ticket::is_ready`].
     Queued(Ticket),
-    /// All are full, and so many wait that no more may.
+    /// All are full, and so is the queue.
     QueueFull,
     /// None is left to try: at once on the first call if all are out.
     None,
@@ -33,176 +36,180 @@ pub enum Pick {
 /// The limit of one group, and who waits because of it.
 #[derive(Debug)]
 pub(super) struct Limit {
-    most: usize,
-    /// Taken after the group's list; every change of a back end's active count is made under it.
+    active_max: usize,
+    /// Locked after the group's list. Every change of a back end's active count is made with it locked.
     queue: Mutex<VecDeque<Waiting>>,
 }
 
+/// An entry of the queue.
 #[derive(Debug)]
 struct Waiting {
     turn: Turn,
-    call: Arc<Call>,
+    handover: Arc<Handover>,
 }
 
-/// Where the one who waits finds what it was called for.
+/// Where the holder of a ticket finds what it waited for. It is in the queue until then, and not after.
 #[derive(Debug)]
-struct Call {
+struct Handover {
     waker: Waker,
-    is_called: AtomicBool,
-    /// Its turn as it stands then, and the back end; none if there is nobody left to wait for.
+    is_done: AtomicBool,
+    /// The turn to go on with, and the back end; no back end if there is none left to wait for.
     result: Mutex<Option<(Turn, Option<Chosen>)>>,
 }
 
-/// A place in the queue. Dropping it is leaving.
+/// What somebody who waits in the queue holds. Dropping it leaves the queue.
 #[derive(Debug)]
-pub struct Ticket {
+pub(crate) struct Ticket {
     limit: Arc<Limit>,
-    call: Arc<Call>,
+    handover: Arc<Handover>,
 }
 
 impl Ticket {
-    /// Its turn has come, or there is nobody left to wait for: see [`take`](Ticket::take).
-    pub fn is_called(&self) -> bool {
-        self.call.is_called.load(Ordering::Acquire)
+    /// True when the wait is over: see [`take`](Ticket::take). The waker is called at this moment.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.handover.is_done.load(Ordering::Acquire)
     }
 
-    /// What it was called for, once: the turn to go on with, and a back end if there is one. `None`
-    /// if it was not called.
-    pub fn take(&self) -> Option<(Turn, Option<Chosen>)> {
-        self.call.result().take()
+    /// The result of the wait, once: the turn to go on with, and a back end unless there is none left to
+    /// wait for. `None` if the ticket is not ready.
+    pub(crate) fn take(&self) -> Option<(Turn, Option<Chosen>)> {
+        self.handover.result().take()
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        // Who was called is not in it any more.
-        if !self.is_called() {
-            self.limit.queue().retain(|waiting| !Arc::ptr_eq(&waiting.call, &self.call));
+        if !self.is_ready() {
+            self.limit.queue().retain(|waiting| !Arc::ptr_eq(&waiting.handover, &self.handover));
         }
     }
 }
 
-impl Call {
+impl Handover {
     fn result(&self) -> MutexGuard<'_, Option<(Turn, Option<Chosen>)>> {
+        // One value that is set whole.
         self.result.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Entries taken from the queue, each with what it gets. To be finished when the locks are released.
+type Served = Vec<(Waiting, Option<Chosen>)>;
+
 impl Waiting {
-    /// Calls it; not under the queue's lock, since a place that nobody takes is freed right here.
-    fn call(self, backend: Option<Chosen>) {
-        *self.call.result() = Some((self.turn, backend));
-        self.call.is_called.store(true, Ordering::Release);
-        self.call.waker.wake_by_ref();
+    /// Ends the wait. Not with the queue locked: if the ticket is gone, dropping its back end locks it.
+    fn finish(self, backend: Option<Chosen>) {
+        *self.handover.result() = Some((self.turn, backend));
+        self.handover.is_done.store(true, Ordering::Release);
+        self.handover.waker.wake_by_ref();
     }
 }
 
-/// Who is to be called, and for what, as soon as the queue's lock is let go.
-type Called = Vec<(Waiting, Option<Chosen>)>;
-
 impl Limit {
-    pub(super) fn new(most: usize) -> Limit {
-        Limit { most, queue: Mutex::default() }
+    pub(super) fn new(active_max: usize) -> Limit {
+        Limit { active_max, queue: Mutex::default() }
     }
 
     fn queue(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
-        // Entries are added and removed whole: what a panic elsewhere leaves is a queue.
+        // Entries are added and removed whole: after a panic elsewhere it is still a queue.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn has_room(&self, backend: &Backend) -> bool {
-        backend.active() < self.most
+        backend.active() < self.active_max
     }
 
-    /// Somebody is done with this back end: its place goes to who waits for one longest.
-    pub(super) fn freed(&self, backend: &Arc<Backend>) {
+    /// A connection or request is done with this back end: the first one that waits for it gets the room.
+    pub(super) fn release(&self, backend: &Arc<Backend>) {
         let mut queue = self.queue();
         backend.active.fetch_sub(1, Ordering::Relaxed);
-        // One that is out, or gone from the list, gets nobody new.
-        if !backend.is_up() || backend.is_gone.load(Ordering::Relaxed) {
+        // One that is out or removed from the list gets nothing new.
+        if !backend.is_up() || backend.is_removed.load(Ordering::Relaxed) {
             return;
         }
         let first = queue.iter().position(|waiting| !waiting.turn.has_tried(backend));
-        let Some(mut waiting) = first.and_then(|place| queue.remove(place)) else { return };
-        waiting.turn.took(backend);
+        let Some(mut waiting) = first.and_then(|index| queue.remove(index)) else { return };
+        waiting.turn.record(backend);
         let chosen = Chosen::new(backend);
         drop(queue);
-        waiting.call(Some(chosen));
+        waiting.finish(Some(chosen));
+    }
+
+    /// Takes out of the queue everybody for whom a back end has room, first come, first served.
+    fn serve(
+        &self,
+        list: &List,
+        queue: &mut VecDeque<Waiting>,
+        may_be_used: impl Fn(&Backend) -> bool,
+    ) -> Served {
+        let mut served = Served::new();
+        let mut index = 0;
+        while let Some(waiting) = queue.get_mut(index) {
+            match list.candidate(&mut waiting.turn, |backend| self.has_room(backend) && may_be_used(backend))
+            {
+                Some(chosen) => served.extend(queue.remove(index).map(|waiting| (waiting, Some(chosen)))),
+                None => index += 1,
+            }
+        }
+        served
     }
 }
 
 impl Group {
-    /// As [`next`](Group::next), within the limit: whoever finds all full waits. `waker` is asked for
-    /// only then, and wakes when [`Ticket::is_called`].
-    pub fn choose(&self, turn: &mut Turn, now: &Now, waker: impl FnOnce() -> Waker) -> Pick {
+    /// As [`next`](Group::next), but within the group's limit: if all are full, it waits in the queue.
+    /// `waker` is asked for only then, and called when [`Ticket::is_ready`].
+    pub(crate) fn choose(&self, turn: &mut Turn, now: Instant, waker: impl FnOnce() -> Waker) -> Pick {
         let Some(limit) = &self.limit else { return self.next(turn, now).map_or(Pick::None, Pick::Chosen) };
         let list = self.list();
         let mut queue = limit.queue();
-        let moment = self.milliseconds(now);
-        let has_free_place = |backend: &Arc<Backend>| limit.has_room(backend) && backend.is_open(moment);
-        // Nobody in front is overtaken: a place that is free although they wait is offered to them
-        // first. Such a one is a trial, which nothing but the time has opened.
-        let called = match !queue.is_empty() && list.backends.iter().any(has_free_place) {
-            true => hand_out(limit, &list, &mut queue, |backend| self.may_be_used(backend, now)),
-            false => Called::new(),
+        let now_ms = self.milliseconds(now);
+        let is_free = |backend: &Arc<Backend>| limit.has_room(backend) && backend.is_usable(now_ms);
+        // Those in front are served first. There is room although they wait only if the time for a
+        // trial has come, which no event tells.
+        let served = match !queue.is_empty() && list.backends.iter().any(is_free) {
+            true => limit.serve(&list, &mut queue, |backend| self.may_be_used(backend, now)),
+            false => Served::new(),
         };
         let may_be_used = |backend: &Backend| limit.has_room(backend) && self.may_be_used(backend, now);
-        turn.position.get_or_insert_with(|| list.place_of_turn(turn.drawn, || moment));
+        turn.start.get_or_insert_with(|| list.start_of_turn(turn.number, || now_ms));
         let pick = match list.candidate(turn, may_be_used) {
             Some(chosen) => Pick::Chosen(chosen),
-            None if !turn.may_use_one_of(&list, |backend| backend.is_open(moment)) => Pick::None,
+            None if !turn.has_candidate_in(&list, |backend| backend.is_usable(now_ms)) => Pick::None,
             None if queue.len() >= BACKEND_QUEUE => Pick::QueueFull,
             None => {
-                let (is_called, result) = (AtomicBool::new(false), Mutex::new(None));
-                let call = Arc::new(Call { waker: waker(), is_called, result });
-                queue.push_back(Waiting { turn: *turn, call: Arc::clone(&call) });
-                Pick::Queued(Ticket { limit: Arc::clone(limit), call })
+                let (is_done, result) = (AtomicBool::new(false), Mutex::new(None));
+                let handover = Arc::new(Handover { waker: waker(), is_done, result });
+                queue.push_back(Waiting { turn: *turn, handover: Arc::clone(&handover) });
+                Pick::Queued(Ticket { limit: Arc::clone(limit), handover })
             }
         };
         drop((queue, list));
-        called.into_iter().for_each(|(waiting, chosen)| waiting.call(chosen));
+        served.into_iter().for_each(|(waiting, chosen)| waiting.finish(chosen));
         pick
     }
 
-    /// After a change of who is up: who can go on is called, and who has nobody left to wait for.
-    pub(super) fn call_waiting(&self) {
+    /// To be called after a change of who is up: serves those who can go on, and ends the wait of those
+    /// who have no back end left to wait for.
+    pub(super) fn serve_queue(&self) {
         let Some(limit) = &self.limit else { return };
         let list = self.list();
         let mut queue = limit.queue();
-        let mut called = hand_out(limit, &list, &mut queue, Backend::is_up);
-        let mut place = 0;
-        while let Some(waiting) = queue.get(place) {
-            match waiting.turn.may_use_one_of(&list, Backend::is_up) {
-                true => place += 1,
-                false => called.extend(queue.remove(place).map(|waiting| (waiting, None))),
+        let mut served = limit.serve(&list, &mut queue, Backend::is_up);
+        let mut index = 0;
+        while let Some(waiting) = queue.get(index) {
+            match waiting.turn.has_candidate_in(&list, Backend::is_up) {
+                true => index += 1,
+                false => served.extend(queue.remove(index).map(|waiting| (waiting, None))),
             }
         }
         drop((queue, list));
-        called.into_iter().for_each(|(waiting, chosen)| waiting.call(chosen));
+        served.into_iter().for_each(|(waiting, chosen)| waiting.finish(chosen));
     }
 
-    /// How many wait for a back end that has room: for the status page and tests.
-    pub fn waiting(&self) -> usize {
+    /// How many wait for a back end with room.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
         self.limit.as_ref().map_or(0, |limit| limit.queue().len())
     }
-}
-
-/// Takes everybody out of the queue, first come first, for whom there is a place.
-fn hand_out(
-    limit: &Limit,
-    list: &List,
-    queue: &mut VecDeque<Waiting>,
-    may_be_used: impl Fn(&Backend) -> bool,
-) -> Called {
-    let mut called = Called::new();
-    let mut place = 0;
-    while let Some(waiting) = queue.get_mut(place) {
-        match list.candidate(&mut waiting.turn, |backend| limit.has_room(backend) && may_be_used(backend)) {
-            Some(chosen) => called.extend(queue.remove(place).map(|waiting| (waiting, Some(chosen)))),
-            None => place += 1,
-        }
-    }
-    called
 }
 
 #[cfg(test)]

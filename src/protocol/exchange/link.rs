@@ -22,7 +22,7 @@ pub(super) enum Link {
         turn: Option<Turn>,
         again: Option<Chosen>,
     },
-    /// All that may be chosen are full: its turn will be called.
+    /// All that may be chosen are full: it waits in the group's queue.
     Queued {
         group: Arc<Group>,
         ticket: Ticket,
@@ -67,8 +67,8 @@ pub struct Release {
 }
 
 impl Exchange {
-    /// Chooses the back end for the request. `None`: it waits for one that has room, and `waker` is how
-    /// its turn is called; or there is none, and the client is being told so.
+    /// Chooses the back end for the request. `None`: it waits for one that has room, and `waker` is
+    /// called then; or there is none, and the client is being told so.
     pub fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<Choice> {
         let again = matches!(self.link, Link::Wanted { again: Some(_), .. });
         let (group, turn, pick) = match std::mem::replace(&mut self.link, Link::None) {
@@ -78,7 +78,7 @@ impl Exchange {
             }
             Link::Wanted { group, turn, again: None } => {
                 let mut turn = turn.unwrap_or_else(|| group.turn());
-                let pick = group.choose(&mut turn, now, waker);
+                let pick = group.choose(&mut turn, now.instant, waker);
                 (group, turn, pick)
             }
             Link::Queued { group, ticket, until } => match ticket.take() {
@@ -127,7 +127,7 @@ impl Exchange {
         self.respond_with_error(503, "connection_limit_reached", sentence, outcome, now);
     }
 
-    /// Its turn did not come in time.
+    /// No back end had room in time.
     pub(super) fn queue_expired(&mut self, now: &Now) {
         if let Link::Queued { group, .. } = std::mem::replace(&mut self.link, Link::None) {
             self.timing.has_waited(now);
@@ -196,14 +196,15 @@ impl Exchange {
     pub fn connect_failed(&mut self, how: How, now: &Now) {
         match std::mem::replace(&mut self.link, Link::None) {
             Link::Connecting { group, backend, .. } if how == How::Limited => {
-                group.report_failure(&backend, how, Phase::Connect, now);
+                group.report_local_limit(&backend);
                 // Another back end would not help.
                 let outcome = Outcome::new(Who::Us, how, Phase::Connect);
                 let sentence = "This gateway can open no more connections at the moment; try again soon.";
                 self.respond_with_error(503, "proxy_internal_error", sentence, outcome, now);
             }
             Link::Connecting { group, turn, backend, .. } => {
-                group.report_failure(&backend, how, Phase::Connect, now);
+                let failure = Outcome::new(Who::Backend, how, Phase::Connect);
+                group.report_failure(&backend, &failure, now.instant);
                 self.connect_failure = how;
                 self.timing.connected = None;
                 self.timing.retries += 1;
@@ -275,7 +276,7 @@ impl Exchange {
 
     pub(super) fn report_failure(&self, how: How, phase: Phase, now: &Now) {
         if let Link::Up { group, backend, .. } = &self.link {
-            group.report_failure(backend, how, phase, now);
+            group.report_failure(backend, &Outcome::new(Who::Backend, how, phase), now.instant);
         }
     }
 

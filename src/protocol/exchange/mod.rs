@@ -139,7 +139,7 @@ impl Exchange {
             (_, Link::Released { .. }) => Step::ReleaseBackend,
             (State::Exchanging, Link::Wanted { .. }) => Step::Connect,
             (State::Exchanging, Link::Queued { ticket, .. }) => {
-                if ticket.is_called() {
+                if ticket.is_ready() {
                     Step::Connect
                 } else {
                     Step::Queue

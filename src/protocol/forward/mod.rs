@@ -26,7 +26,7 @@ use std::net::{IpAddr, SocketAddr};
 use self::field::{Kind, Options, is_kept_whatever_is_said, kind, may_trail};
 use self::lines::Lines;
 use crate::protocol::buffer::Buffer;
-use crate::protocol::cidr::Network;
+use crate::protocol::cidr::Cidr;
 use crate::protocol::http::framing::Framing;
 use crate::protocol::http::head::{Field, Fields, RequestHead, ResponseHead};
 use crate::protocol::http::response::{ResponseWriter, SERVER};
@@ -37,7 +37,7 @@ use crate::protocol::now::Now;
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     /// Peers whose `X-Forwarded-*` and `Forwarded` fields are believed: proxies of our own in front of us.
-    pub trust: Vec<Network>,
+    pub trust: Vec<Cidr>,
 }
 
 impl Rules {

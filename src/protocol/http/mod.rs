@@ -13,6 +13,8 @@ pub mod response;
 
 use std::fmt;
 
+use crate::balance::routes::RouteError;
+
 /// A protocol version that this program speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Version {
@@ -83,6 +85,12 @@ impl Refusal {
     }
 }
 
+impl From<RouteError> for Refusal {
+    fn from(error: RouteError) -> Refusal {
+        Refusal::bad(error.reason())
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.status, self.reason)
@@ -146,6 +154,14 @@ mod tests {
         assert_eq!(hexadecimal(b"fFf"), Some(0xfff));
         for bad in ["", "+f", "0x5", "f ", "10000000000000000"] {
             assert_eq!(hexadecimal(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_without_a_route_is_a_bad_request() {
+        for error in [RouteError::AboveRoot, RouteError::Ambiguous] {
+            assert_eq!(Refusal::from(error), Refusal::bad(error.reason()));
+            assert_eq!(Refusal::from(error).status, 400);
         }
     }
 

@@ -16,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use proxy_header::{ParseConfig, Protocol, ProxiedAddress, ProxyHeader};
 
 use crate::protocol::buffer::Buffer;
-use crate::protocol::cidr::Network;
+use crate::protocol::cidr::Cidr;
 use crate::protocol::event::{Event, Observer};
 use crate::protocol::limits::{PROXY_HEADER_BYTES_MAX, PROXY_LINE_BYTES_MAX};
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
@@ -36,7 +36,7 @@ pub struct Policy {
     /// Every connection begins with a header.
     pub accept: bool,
     /// Who may send one.
-    pub trust: Vec<Network>,
+    pub trust: Vec<Cidr>,
     /// Every connection to a back end begins with one of ours.
     pub send: Option<Version>,
 }

@@ -10,13 +10,13 @@ use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
 impl Relay {
-    /// Chooses the back end to connect to next. `None`: it waits for one that has room, and `waker` is
-    /// how its turn is called; or there is none, and the connection ends.
+    /// Chooses the back end to connect to next. `None`: it waits for one that has room, and `waker`
+    /// is called then; or there is none, and the connection ends.
     pub fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<SocketAddr> {
         let (turn, pick) = match &mut self.state {
             State::Connecting { turn, .. } => {
                 let mut turn = turn.unwrap_or_else(|| self.service.group.turn());
-                let pick = self.service.group.choose(&mut turn, now, waker);
+                let pick = self.service.group.choose(&mut turn, now.instant, waker);
                 (turn, pick)
             }
             State::Queued { ticket, .. } => {
@@ -85,10 +85,13 @@ impl Relay {
             *until = next_until;
             if let Some(backend) = backend.take() {
                 self.timing.retries += 1;
-                self.service.group.report_failure(&backend, how, Phase::Connect, now);
                 if how == How::Limited {
+                    self.service.group.report_local_limit(&backend);
                     // Another back end would not help.
                     self.end(Outcome::new(Who::Us, how, Phase::Connect));
+                } else {
+                    let failure = Outcome::new(Who::Backend, how, Phase::Connect);
+                    self.service.group.report_failure(&backend, &failure, now.instant);
                 }
             }
         }

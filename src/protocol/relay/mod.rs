@@ -70,7 +70,7 @@ enum State {
         backend: Option<Chosen>,
         until: Instant,
     },
-    /// All back ends are full: its turn will be called.
+    /// All back ends are full: it waits in the group's queue.
     Queued {
         ticket: Ticket,
         until: Instant,
@@ -210,7 +210,7 @@ impl Relay {
         match &self.state {
             State::Over { .. } => Step::Finish,
             State::Connecting { backend: None, .. } => Step::Connect,
-            State::Queued { ticket, .. } if ticket.is_called() => Step::Connect,
+            State::Queued { ticket, .. } if ticket.is_ready() => Step::Connect,
             State::Queued { .. } => Step::Queue,
             State::Joined { .. } => self.step_when_joined(),
             State::Entering { .. } | State::Connecting { .. } => Step::Transfer,

@@ -1,0 +1,77 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const INTERVAL: Duration = Duration::from_secs(2);
+
+fn health() -> Health {
+    Health::new(INTERVAL, 7, Instant::now())
+}
+
+/// What each result of a row (`+` passed, `-` failed, `!` marked out) changes.
+fn changes(health: &mut Health, results: &str) -> Vec<(usize, Change)> {
+    let result = |(index, result)| {
+        let change = match result {
+            '+' => health.passed(),
+            '-' => health.failed(),
+            _ => {
+                health.mark_out();
+                None
+            }
+        };
+        change.map(|change| (index, change))
+    };
+    results.chars().enumerate().filter_map(result).collect()
+}
+
+#[test]
+fn three_failures_take_out_and_two_passes_bring_back() {
+    let mut health = health();
+    assert_eq!(changes(&mut health, "+---++"), [(3, Change::Out), (5, Change::Back)]);
+    assert_eq!(changes(&mut health, "--+--+--+"), []);
+    assert_eq!(changes(&mut health, "---+-+-++"), [(2, Change::Out), (8, Change::Back)]);
+}
+
+#[test]
+fn the_first_check_decides_alone() {
+    assert_eq!(changes(&mut health(), "-"), [(0, Change::Out)]);
+    assert_eq!(changes(&mut health(), "+--"), []);
+}
+
+#[test]
+fn a_back_end_marked_out_needs_the_whole_rise() {
+    let mut health = health();
+    assert_eq!(changes(&mut health, "+!++"), [(3, Change::Back)]);
+    assert_eq!(
+        changes(&mut health, "!+!+"),
+        [(3, Change::Back)],
+        "marked out while it is out: the rise does not begin again"
+    );
+    assert_eq!(changes(&mut health, "!---"), [], "it is out already");
+}
+
+proptest! {
+    #[test]
+    fn the_next_check_is_an_interval_away_give_or_take_the_jitter(seed: u64, milliseconds in 1u64..100_000) {
+        let (interval, start) = (Duration::from_millis(milliseconds), Instant::now());
+        let mut health = Health::new(interval, seed, start);
+        for _ in 0..50 {
+            let away = (health.due() - start).as_secs_f64() / interval.as_secs_f64();
+            prop_assert!((1.0 - CHECK_JITTER - 1e-3..=1.0 + CHECK_JITTER + 1e-3).contains(&away), "{}", away);
+            health.check_begins(start);
+        }
+    }
+
+    #[test]
+    fn changes_alternate_and_each_follows_a_full_row(results in "[+-]{0,60}") {
+        let found = changes(&mut health(), &results);
+        let mut expected = Change::Out;
+        for (index, change) in found {
+            prop_assert_eq!(change, expected);
+            let (row, mark) = match change { Change::Out => (CHECK_FALL, "-"), Change::Back => (CHECK_RISE, "+") };
+            let from = (index + 1).saturating_sub(row as usize);
+            prop_assert_eq!(&results[from..=index], mark.repeat(index + 1 - from));
+            expected = match change { Change::Out => Change::Back, Change::Back => Change::Out };
+        }
+    }
+}

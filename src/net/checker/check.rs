@@ -1,0 +1,103 @@
+//! One check of one back end: connect, send the request, read the status.
+//!
+//! Contract: [`proceed`](Check::proceed) never blocks; it is called for each event of the socket until it
+//! has a result. The deadline is watched by the caller.
+
+use std::fmt;
+use std::time::Instant;
+
+use mio::net::TcpStream;
+
+use crate::balance::health::ProbeResult;
+use crate::balance::limits::{CHECK_ANSWER_BYTES_MAX, CHECK_TIMEOUT};
+use crate::net::connect::{self, ConnectError};
+use crate::net::io;
+
+/// A check under way. Dropping it closes its connection.
+pub(super) struct Check {
+    stream: TcpStream,
+    deadline: Instant,
+    is_connected: bool,
+    /// What is still to be sent.
+    request: Vec<u8>,
+    /// The first bytes of the response.
+    response: Vec<u8>,
+}
+
+/// Why a check failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum CheckError {
+    /// No connection could be made.
+    Connect(ConnectError),
+    /// The deadline passed.
+    TimedOut,
+    /// The connection was closed or reset before the status was there.
+    Closed,
+    /// The response is not HTTP/1.
+    NotHttp,
+    /// The server says by this status that it does not work.
+    Status(u16),
+}
+
+impl fmt::Display for CheckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CheckError::Connect(error) => error.fmt(f),
+            CheckError::TimedOut => write!(f, "no answer within {} s", CHECK_TIMEOUT.as_secs()),
+            CheckError::Closed => f.write_str("closed without an answer"),
+            CheckError::NotHttp => f.write_str("the answer is not HTTP"),
+            CheckError::Status(status) => write!(f, "the answer is {status}"),
+        }
+    }
+}
+
+impl Check {
+    /// A check over a connection that is being made. Without a `request`, that it is made is enough.
+    pub(super) fn new(stream: TcpStream, request: Vec<u8>, deadline: Instant) -> Check {
+        Check { stream, deadline, is_connected: false, request, response: Vec::new() }
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Does what can be done without waiting; the result once there is one.
+    pub(super) fn proceed(&mut self) -> Option<Result<(), CheckError>> {
+        if !self.is_connected {
+            match connect::finish(&self.stream) {
+                Ok(true) => self.is_connected = true,
+                Ok(false) => return None,
+                Err(error) => return Some(Err(CheckError::Connect(error))),
+            }
+            if self.request.is_empty() {
+                return Some(Ok(()));
+            }
+        }
+        while !self.request.is_empty() {
+            match io::send(&self.stream, [&self.request, &[]], false) {
+                Ok(Some(count)) => drop(self.request.drain(..count)),
+                Ok(None) => return None,
+                Err(_) => return Some(Err(CheckError::Closed)),
+            }
+        }
+        loop {
+            // Room for a whole small response although only its start is looked at: bytes that stay unread
+            // would make the close a reset.
+            let mut bytes = [0; 2048];
+            match io::receive(&self.stream, &mut bytes) {
+                Ok(Some(0)) | Err(_) => return Some(Err(CheckError::Closed)),
+                Ok(None) => return None,
+                Ok(Some(count)) => {
+                    let room = CHECK_ANSWER_BYTES_MAX - self.response.len();
+                    self.response.extend_from_slice(&bytes[..count.min(room)]);
+                }
+            }
+            match ProbeResult::read(&self.response) {
+                ProbeResult::Incomplete => {}
+                ProbeResult::Passed => return Some(Ok(())),
+                ProbeResult::ServerError(status) => return Some(Err(CheckError::Status(status))),
+                ProbeResult::NotHttp => return Some(Err(CheckError::NotHttp)),
+            }
+        }
+    }
+}
