@@ -13,6 +13,7 @@ pub mod limits;
 pub mod listen;
 pub mod permits;
 pub mod pipe;
+pub(crate) mod poller;
 pub mod shutdown;
 pub mod signals;
 pub mod threads;

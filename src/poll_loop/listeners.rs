@@ -20,6 +20,7 @@ use mio::{Registry, Token};
 use super::bell::Bells;
 use crate::net::accept::AcceptError;
 use crate::net::listen::ACCEPTED_INHERIT_NODELAY;
+use crate::net::poller::{self, LISTENERS_ARE_LEVEL_TRIGGERED};
 use crate::protocol::now::Now;
 
 /// Clients accepted from one listener in one turn.
@@ -147,7 +148,7 @@ impl Listeners {
 
     /// How many clients one of them may let in during a turn that has so many events.
     pub(crate) fn allowance(&self, events: usize) -> usize {
-        match poller::TELLS_AGAIN {
+        match LISTENERS_ARE_LEVEL_TRIGGERED {
             true => (1 + events / EVENTS_AN_ACCEPT).min(ACCEPTS_MAX),
             false => ACCEPTS_MAX,
         }
@@ -200,7 +201,7 @@ impl Listeners {
     /// A turn has let in as many as it may, and there may be more: if no further event tells of
     /// them, the next turn looks by itself.
     pub(crate) fn had_enough(&mut self, now: &Now) {
-        if !poller::TELLS_AGAIN && self.paused.is_none() {
+        if !LISTENERS_ARE_LEVEL_TRIGGERED && self.paused.is_none() {
             self.paused = Some(Pause { until: now.instant, for_others: false });
         }
     }
@@ -258,8 +259,8 @@ impl Listeners {
         }
         for (number, listener) in self.sockets.iter_mut().enumerate() {
             report(match wanted {
-                true => poller::add(registry, listener, Token(1 + number)),
-                false => poller::remove(registry, listener),
+                true => poller::add_listener(registry, listener, Token(1 + number)),
+                false => poller::remove_listener(registry, listener),
             });
         }
     }
@@ -268,44 +269,6 @@ impl Listeners {
 fn report(done: io::Result<()>) {
     if let Err(error) = done {
         log::error!("the poller of a listener failed: {error}");
-    }
-}
-
-/// Linux: each turn is told of waiting clients until none is left (level triggered), and one sleeping
-/// loop at a time is woken for them. mio has no such modes, so the poller beneath it is asked.
-#[cfg(target_os = "linux")]
-mod poller {
-    use super::*;
-    use mio::net::TcpListener;
-    use rustix::event::epoll::{self, EventData, EventFlags};
-
-    pub(super) const TELLS_AGAIN: bool = true;
-
-    pub(super) fn add(registry: &Registry, listener: &mut TcpListener, token: Token) -> io::Result<()> {
-        let flags = EventFlags::IN | EventFlags::EXCLUSIVE;
-        Ok(epoll::add(registry, &*listener, EventData::new_u64(token.0 as u64), flags)?)
-    }
-
-    pub(super) fn remove(registry: &Registry, listener: &mut TcpListener) -> io::Result<()> {
-        Ok(epoll::delete(registry, &*listener)?)
-    }
-}
-
-/// Elsewhere a client is told of once, and to all loops that are open.
-#[cfg(not(target_os = "linux"))]
-mod poller {
-    use super::*;
-    use mio::Interest;
-    use mio::net::TcpListener;
-
-    pub(super) const TELLS_AGAIN: bool = false;
-
-    pub(super) fn add(registry: &Registry, listener: &mut TcpListener, token: Token) -> io::Result<()> {
-        registry.register(listener, token, Interest::READABLE)
-    }
-
-    pub(super) fn remove(registry: &Registry, listener: &mut TcpListener) -> io::Result<()> {
-        registry.deregister(listener)
     }
 }
 

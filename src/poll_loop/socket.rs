@@ -6,7 +6,6 @@
 use std::fs::File;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
 
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -15,12 +14,7 @@ use mio::{Interest, Registry, Token};
 use crate::net::connect::{self, ConnectError};
 use crate::net::io::{self, Moved};
 use crate::net::pipe::StreamPipe;
-
-/// Bytes and, where there is such an event, the news of urgent data.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-const READING: Interest = Interest::READABLE;
+use crate::net::poller::READ_INTEREST;
 
 /// What the poller has told of a connect that is under way.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -126,8 +120,8 @@ impl Socket {
     /// ever taken back, so a socket costs one call, and one more if its peer reads slowly.
     pub(crate) fn register(&mut self, registry: &Registry) -> std::io::Result<()> {
         let interest = match self.connecting || !self.writable {
-            true => READING | Interest::WRITABLE,
-            false => READING,
+            true => READ_INTEREST | Interest::WRITABLE,
+            false => READ_INTEREST,
         };
         match self.registered {
             None => registry.register(&mut self.stream, self.token, interest)?,
@@ -225,8 +219,7 @@ impl Socket {
 
     /// Makes the close a reset: the peer must not take what it has for the whole.
     pub(crate) fn reset_on_close(&self) {
-        // Failing means that the socket is dead already, and a dead one is what is wanted.
-        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        io::reset_on_close(&self.stream);
     }
 }
 
