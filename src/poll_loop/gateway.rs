@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use mio::event::Event;
 
-use super::owners::{Owner, Owners};
 use super::relay::RelayConnection;
+use super::slots::{BackendOwner, BackendSlots};
 use super::socket::Socket;
-use super::{Around, CALLS_A_TURN, Connection, Side, Turn, reactor};
+use super::{CALLS_PER_ITERATION_MAX, Connection, LoopContext, Served, Side};
 use crate::balance::idle_pool::IdlePool;
 use crate::net::connect::{self, ConnectError};
 use crate::net::{clock, io};
@@ -53,16 +53,16 @@ impl Connection for GatewayConnection {
         GatewayConnection { stage: Stage::Http(HttpConnection { client, backend: None, exchange }) }
     }
 
-    fn serve(&mut self, around: &mut Around<'_, Self>) -> Turn {
+    fn serve(&mut self, around: &mut LoopContext<'_, Self>) -> Served {
         if let Stage::Http(http) = &mut self.stage
-            && let Some(turn) = http.serve(around)
+            && let Some(served) = http.serve(around)
         {
-            return turn;
+            return served;
         }
         self.switch_protocols();
         match &mut self.stage {
             Stage::Tunnel(relay) => relay.serve_around(around),
-            Stage::Http(_) | Stage::Switching => Turn::Done,
+            Stage::Http(_) | Stage::Switching => Served::Closed,
         }
     }
 
@@ -97,12 +97,12 @@ impl Connection for GatewayConnection {
     }
 
     fn drop_idle(idle: &mut IdlePool<Socket>, backend: usize) {
-        idle.remove(|socket| reactor::backend_place(socket.token()) == backend);
+        idle.remove(|socket| socket.slot() == backend);
     }
 
-    fn tidy(idle: &mut IdlePool<Socket>, owners: &mut Owners, now: &Now) {
+    fn tidy(idle: &mut IdlePool<Socket>, backends: &mut BackendSlots, now: &Now) {
         while let Some(old) = idle.expire(now.instant) {
-            owners.remove(reactor::backend_place(old.token()));
+            backends.remove(old.slot());
         }
     }
 }
@@ -120,20 +120,20 @@ impl GatewayConnection {
 }
 
 impl HttpConnection {
-    /// Serves requests until there is a turn to take; `None` means that the exchange became a tunnel.
-    fn serve(&mut self, around: &mut Around<'_, GatewayConnection>) -> Option<Turn> {
+    /// Serves requests as far as it goes; `None` means that the exchange became a tunnel.
+    fn serve(&mut self, around: &mut LoopContext<'_, GatewayConnection>) -> Option<Served> {
         let now = around.now;
         self.exchange.expired(&now);
         if around.is_draining {
             self.exchange.drain();
         }
-        for _ in 0..CALLS_A_TURN {
+        for _ in 0..CALLS_PER_ITERATION_MAX {
             let interest = self.exchange.interest();
             match self.exchange.step() {
                 Step::Finish => {
-                    self.drop_backend(around.owners);
+                    self.drop_backend(around.backends);
                     self.finish(&now);
-                    return Some(Turn::Done);
+                    return Some(Served::Closed);
                 }
                 Step::SwitchProtocols => return None,
                 Step::ReleaseBackend => self.release_backend(around),
@@ -148,11 +148,11 @@ impl HttpConnection {
                 _ => return Some(self.wait(around)),
             }
         }
-        Some(Turn::Again)
+        Some(Served::MoreToDo)
     }
 
     /// Goes back to the loop, which will tell of what is wanted.
-    fn wait(&mut self, around: &mut Around<'_, GatewayConnection>) -> Turn {
+    fn wait(&mut self, around: &mut LoopContext<'_, GatewayConnection>) -> Served {
         let backend = self.backend.as_mut();
         let backend = backend.map_or(Ok(()), |(_, backend)| backend.register(around.registry));
         // While the back end is at work nothing is wanted of the client, and it need not be known to
@@ -165,9 +165,9 @@ impl HttpConnection {
         if let Err(error) = client.and(backend) {
             log::error!("a connection could not be registered: {error}");
             self.exchange.client_failed();
-            return Turn::Again;
+            return Served::MoreToDo;
         }
-        Turn::Wait
+        Served::Waiting
     }
 
     /// Reads from the client.
@@ -180,22 +180,22 @@ impl HttpConnection {
     }
 
     /// Takes an idle connection, or begins to connect.
-    fn connect(&mut self, around: &mut Around<'_, GatewayConnection>) {
-        self.drop_backend(around.owners);
+    fn connect(&mut self, around: &mut LoopContext<'_, GatewayConnection>) {
+        self.drop_backend(around.backends);
         let now = around.now;
-        let bell = || around.bells.bell(around.place);
-        let Some(choice) = self.exchange.choose_backend(&now, bell) else { return };
+        let waker = || around.waker.for_connection(around.slot);
+        let Some(choice) = self.exchange.choose_backend(&now, waker) else { return };
         let idle = if choice.may_reuse { take_idle(around, choice.address) } else { None };
         if let Some(socket) = idle {
-            around.owners.set(reactor::backend_place(socket.token()), Owner::Connection(around.place));
+            around.backends.set(socket.slot(), BackendOwner::Connection(around.slot));
             self.backend = Some((choice.address, socket));
             self.exchange.connected(true, &now);
             return;
         }
         match connect::start(choice.address) {
             Ok(stream) => {
-                let place = around.owners.add(Owner::Connection(around.place));
-                let socket = Socket::connecting(stream, reactor::token(Side::Backend, place));
+                let slot = around.backends.insert(BackendOwner::Connection(around.slot));
+                let socket = Socket::connecting(stream, slot);
                 self.backend = Some((choice.address, socket));
             }
             Err(error) => self.exchange.connect_failed(error.into(), &now),
@@ -255,28 +255,28 @@ impl HttpConnection {
     }
 
     /// Keeps the back end's connection for another request, or closes it.
-    fn release_backend(&mut self, around: &mut Around<'_, GatewayConnection>) {
+    fn release_backend(&mut self, around: &mut LoopContext<'_, GatewayConnection>) {
         let release = self.exchange.release_backend(&around.now);
         if !release.keep {
-            return self.drop_backend(around.owners);
+            return self.drop_backend(around.backends);
         }
         let Some((address, mut socket)) = self.backend.take() else { return };
-        let place = reactor::backend_place(socket.token());
+        let slot = socket.slot();
         // One that has closed, or that could not be registered, would be dead without an event to tell.
         if socket.has_closed() || socket.register(around.registry).is_err() {
-            around.owners.remove(place);
+            around.backends.remove(slot);
             return;
         }
-        around.owners.set(place, Owner::Idle);
+        around.backends.set(slot, BackendOwner::Pool);
         if let Some(surplus) = around.local.put(address, socket, around.now.instant) {
-            around.owners.remove(reactor::backend_place(surplus.token()));
+            around.backends.remove(surplus.slot());
         }
     }
 
-    /// Closes the back end's socket, if there is one, and frees its place.
-    fn drop_backend(&mut self, owners: &mut Owners) {
+    /// Closes the back end's socket, if there is one, and frees its slot.
+    fn drop_backend(&mut self, backends: &mut BackendSlots) {
         if let Some((_, backend)) = self.backend.take() {
-            owners.remove(reactor::backend_place(backend.token()));
+            backends.remove(backend.slot());
         }
     }
 
@@ -293,14 +293,14 @@ impl HttpConnection {
 }
 
 /// The newest kept connection to `backend` that is as it was left; the others are closed. Of one that
-/// was read to its last byte the poller tells whatever came since, a turn late at most: that is as much
+/// was read to its last byte the poller tells whatever came since, an iteration late at most: that is as much
 /// as a look would know a moment from now, and who may be given a kept connection may ask again.
-fn take_idle(around: &mut Around<'_, GatewayConnection>, backend: SocketAddr) -> Option<Socket> {
+fn take_idle(around: &mut LoopContext<'_, GatewayConnection>, backend: SocketAddr) -> Option<Socket> {
     loop {
         let socket = around.local.take(backend, around.now.instant)?;
         if !socket.can_read() || io::is_quiet(&socket) {
             return Some(socket);
         }
-        around.owners.remove(reactor::backend_place(socket.token()));
+        around.backends.remove(socket.slot());
     }
 }

@@ -1,37 +1,48 @@
-//! The async driver: one thread serves all connections, and never waits for one of them.
+//! The async driver: one thread serves many connections, and never waits for one of them.
 //!
 //! ```text
-//!             +--------------------- one turn of a loop ---------------------+
-//!   poll(2) --+--> listener: accept a batch                                  |
-//!     ^       +--> socket: serve its connection until each call would wait   |
-//!     |       +--> timers: deadlines that have come                          |
-//!     +-------+--------------------------------------------------------------+
+//!   one iteration of an event loop:
+//!
+//!   wait in the poller --> note the events --> accept clients --> serve what is due --> tidy up --+
+//!     ^                    and the deadlines                      each until a call               |
+//!     |                    that have come                         would have to wait              |
+//!     +-------------------------------------------------------------------------------------------+
 //! ```
 //!
-//! A connection is served as far as it goes without waiting; then its place in the story is in a
-//! struct, not on a stack, and the loop goes on to the next. The price is that nothing may block:
-//! not a name look-up, not a log line, not a read from a slow disk; for all would wait with it.
+//! The poller (epoll or kqueue, through mio) returns when sockets are ready, a deadline has come or another
+//! thread wakes the loop. Each event is only noted at first: its socket remembers that it is ready, and its
+//! connection is *due*. Then the loop accepts a bounded number of new clients, which are due as well, and
+//! serves each connection that is due, as far as it goes without waiting and for at most
+//! [`CALLS_PER_ITERATION_MAX`] calls. What a connection must remember until its next event is in a struct,
+//! not on a stack. The price is that nothing may block: no name look-up, no log line, no read from a slow
+//! disk, because all connections of the loop would wait with it.
 //!
-//! No async runtime and no `async fn`: readiness comes from mio (epoll, kqueue), edge triggered,
-//! with one registration a socket and none for a socket that never had to be waited for.
+//! Sockets are edge triggered: the poller reports once that one is ready, and the socket remembers that
+//! until a call would have to wait. A socket is registered with the poller when its connection has to wait
+//! for the first time, if it ever has. Listeners are level triggered on Linux: the poller reports one again
+//! for as long as clients wait in its backlog, so a loop need not accept until there is none, which
+//! would be one `accept` in vain for each batch. There is no async runtime and no `async fn`.
 //!
-//! | file | owns | twin in `threaded/` |
+//! A role has several loops, each on its own thread; a connection stays with the loop that accepted it.
+//!
+//! | file | owns | in `threaded/` |
 //! |---|---|---|
-//! | `web` `gateway` `relay` | one connection of each service, phase by phase | the same names |
-//! | `reactor` | the loop: events, timers, the end | `pool`, `lot` |
-//! | `listeners` | who may come in during a turn, and when nobody may | `acceptor` |
-//! | `places` `owners` | which connection an event is for | none: its worker knows |
-//! | `bell` | how one is called that waits for a back end with room | the same name |
-//! | `socket` | a socket that remembers what it is ready for | `socket`, which waits instead |
+//! | `web` `gateway` `relay` | one connection of each service | the same names |
+//! | `event_loop` | events, timers, the drain | `worker`, `parking` |
+//! | `accept` | the listeners as one loop has them | `intake/` |
+//! | `scaling` | which loops accept | `intake/shared_accept` |
+//! | `slots` | which connection an event is for | nothing: a worker has one connection |
+//! | `waker` | waking a loop for a connection that waits in the queue for a back end | `waker` |
+//! | `socket` | a socket that remembers what it is ready for | `io`, whose calls wait instead |
 
-mod bell;
+mod accept;
+mod event_loop;
 mod gateway;
-mod listeners;
-mod owners;
-mod places;
-mod reactor;
 mod relay;
+mod scaling;
+mod slots;
 mod socket;
+mod waker;
 mod web;
 
 use std::io;
@@ -51,11 +62,12 @@ use crate::protocol::now::Now;
 use crate::protocol::relay::RelayService;
 use crate::protocol::web::WebService;
 use crate::site::Site;
-use bell::Bells;
-use listeners::{Listeners, Tills};
-use owners::Owners;
-use reactor::Reactor;
+use accept::Accept;
+use event_loop::EventLoop;
+use scaling::AcceptScaling;
+use slots::BackendSlots;
 use socket::Socket;
+use waker::LoopWaker;
 
 /// What the driver is told.
 #[derive(Clone, Debug)]
@@ -102,32 +114,33 @@ pub fn serve_relay(
 }
 
 /// A kind of connection that a loop can serve.
-pub(crate) trait Connection: Sized + 'static {
+pub(crate) trait Connection: Sized + Send + 'static {
     /// The service it is accepted for.
     type Service: Send + Sync + 'static;
     /// What the connections of one loop share.
-    type Local: Default;
+    type Local: Default + Send;
 
     /// Takes up a client that was just accepted.
     fn accept(service: Arc<Self::Service>, client: Socket, peer: SocketAddr, now: &Now) -> Self;
 
-    /// Serves it as far as it goes without waiting.
-    fn serve(&mut self, around: &mut Around<'_, Self>) -> Turn;
+    /// Serves it as far as it goes without waiting, and within the bounds of one iteration.
+    fn serve(&mut self, context: &mut LoopContext<'_, Self>) -> Served;
 
-    /// An event for one of its sockets: to be remembered, not yet acted on.
+    /// Remembers an event of one of its sockets; `serve` acts on it later in the same iteration.
     fn note(&mut self, side: Side, event: &Event);
 
-    /// When it is to be served even if nothing happens.
+    /// When it is to be served even without an event.
     fn deadline(&self) -> Option<Instant>;
 
     /// The drain's time is over: ends it here and now, and says so in the log.
     fn cut(&mut self, now: &Now);
 
-    /// An event for a back end's connection that is kept idle: it was closed, or speaks unasked.
+    /// Drops the idle connection to a back end whose socket is in this slot: it was closed, or sends
+    /// what nobody has asked for.
     fn drop_idle(_local: &mut Self::Local, _backend: usize) {}
 
-    /// What the loop keeps between connections is looked over, once in a while.
-    fn tidy(_local: &mut Self::Local, _owners: &mut Owners, _now: &Now) {}
+    /// Drops what has been idle for too long; called about once a second.
+    fn tidy(_local: &mut Self::Local, _backends: &mut BackendSlots, _now: &Now) {}
 }
 
 /// Which of a connection's two sockets.
@@ -137,60 +150,59 @@ pub(crate) enum Side {
     Backend,
 }
 
-/// What a connection finds around it while it is served.
-pub(crate) struct Around<'l, C: Connection> {
+/// What a connection may use of its loop while it is served.
+pub(crate) struct LoopContext<'l, C: Connection> {
     pub(crate) local: &'l mut C::Local,
     pub(crate) registry: &'l Registry,
-    pub(crate) owners: &'l mut Owners,
-    pub(crate) bells: &'l Arc<Bells>,
-    /// The connection's own place in the loop's table.
-    pub(crate) place: usize,
-    /// The time of this turn.
+    pub(crate) backends: &'l mut BackendSlots,
+    pub(crate) waker: &'l Arc<LoopWaker>,
+    /// The connection's own slot in the loop's table.
+    pub(crate) slot: usize,
+    /// The time at which this iteration began.
     pub(crate) now: Now,
     pub(crate) is_draining: bool,
 }
 
-/// What the loop does with a connection that it has served for now.
+/// What the loop does with a connection that it has served.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Turn {
+pub(crate) enum Served {
     /// It is over: drop it.
-    Done,
+    Closed,
     /// It waits for an event or its deadline.
-    Wait,
-    /// It could go on, but others wait: serve it again next turn.
-    Again,
+    Waiting,
+    /// It has more to do, but others wait: serve it again in the next iteration.
+    MoreToDo,
 }
 
-/// Calls that move bytes which one connection may make in a turn: 16 of 16 KiB are a quarter of a
-/// megabyte, some 50 us; long bodies move in larger pieces, and files in what the socket takes, at
-/// most a few megabytes. Then it is the others' turn.
-pub(crate) const CALLS_A_TURN: usize = 16;
+/// Calls that move bytes which one connection may make in an iteration: 16 of 16 KiB are a quarter of a
+/// megabyte, some 50 us. Long bodies move in larger pieces, and files by as much as the socket takes, at
+/// most 16 MiB. Then the other connections are served.
+pub(crate) const CALLS_PER_ITERATION_MAX: usize = 16;
 
-/// Starts the loops, which all wait at the same listeners, and waits for their end.
+/// Starts the loops, which share the listeners, and waits for their end.
 fn run<C: Connection>(
     listeners: Vec<TcpListener>,
     service: &Arc<ArcSwap<C::Service>>,
     settings: &Settings,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    let open = Permits::new(settings.connections_max);
-    let pollers = (0..settings.loops).map(|_| reactor::poller()).collect::<io::Result<Vec<_>>>()?;
-    let tills = Arc::new(Tills::new(pollers.iter().map(|(_, bells)| Arc::clone(bells)).collect()));
-    let mut loops = Vec::new();
+    let permits = Permits::new(settings.connections_max);
+    let pollers = (0..settings.loops).map(|_| event_loop::poller()).collect::<io::Result<Vec<_>>>()?;
+    let scaling = Arc::new(AcceptScaling::new(pollers.iter().map(|(_, waker)| Arc::clone(waker))));
+    let mut threads = Vec::new();
     for (number, poller) in pollers.into_iter().enumerate() {
-        let wakes = Arc::clone(&poller.1);
-        shutdown.subscribe(move || wakes.wake());
-        let listeners = Listeners::new(&listeners, Arc::clone(&tills), number)?;
-        let start =
-            Reactor::<C>::starter(poller, Arc::clone(service), listeners, open.clone(), settings, shutdown);
+        let waker = Arc::clone(&poller.1);
+        shutdown.subscribe(move || waker.wake());
+        let accept = Accept::new(&listeners, permits.clone(), Arc::clone(&scaling), number)?;
+        let event_loop = EventLoop::<C>::new(poller, Arc::clone(service), accept, settings, shutdown);
         let thread = thread::Builder::new().name(format!("loop-{number}"));
-        loops.push(thread.spawn(move || start().run())?);
+        threads.push(thread.spawn(move || event_loop.run())?);
     }
-    // From here on they are open for as long as a loop accepts.
+    // Only the loops hold the listeners now: when the last loop closes them, clients are refused.
     drop(listeners);
-    for thread in loops {
+    for thread in threads {
         if thread.join().is_err() {
-            log::error!("a poll loop ended by a panic");
+            log::error!("an event loop ended by a panic");
         }
     }
     Ok(())

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use mio::event::Event;
 
-use super::owners::Owner;
+use super::slots::BackendOwner;
 use super::socket::{Received, Socket};
-use super::{Around, CALLS_A_TURN, Connection, Side, Turn, reactor};
+use super::{CALLS_PER_ITERATION_MAX, Connection, LoopContext, Served, Side};
 use crate::net::connect::{self, ConnectError};
 use crate::net::pipe::StreamPipe;
 use crate::protocol::interest::Step;
@@ -36,7 +36,7 @@ impl Connection for RelayConnection {
         RelayConnection::over(Relay::new(service, caller, now.instant, now), client, None)
     }
 
-    fn serve(&mut self, around: &mut Around<'_, Self>) -> Turn {
+    fn serve(&mut self, around: &mut LoopContext<'_, Self>) -> Served {
         self.serve_around(around)
     }
 
@@ -69,16 +69,16 @@ impl RelayConnection {
     }
 
     /// Serves it, whatever kind of connection it grew out of: a tunnel began as an exchange.
-    pub(crate) fn serve_around<C: Connection>(&mut self, around: &mut Around<'_, C>) -> Turn {
+    pub(crate) fn serve_around<C: Connection>(&mut self, around: &mut LoopContext<'_, C>) -> Served {
         let now = around.now;
         self.relay.expired(&now);
-        for _ in 0..CALLS_A_TURN {
+        for _ in 0..CALLS_PER_ITERATION_MAX {
             let interest = self.relay.interest();
             match self.relay.step() {
                 Step::Finish => {
                     self.drop_backend(around);
                     self.finish(&now);
-                    return Turn::Done;
+                    return Served::Closed;
                 }
                 _ if interest.watch_client && self.client.has_failed() => self.relay.client_failed(),
                 Step::Connect => self.connect(around),
@@ -92,19 +92,19 @@ impl RelayConnection {
                 _ => return self.wait(around),
             }
         }
-        Turn::Again
+        Served::MoreToDo
     }
 
     /// Goes back to the loop, which will tell of what is wanted.
-    fn wait<C: Connection>(&mut self, around: &mut Around<'_, C>) -> Turn {
+    fn wait<C: Connection>(&mut self, around: &mut LoopContext<'_, C>) -> Served {
         let client = self.client.register(around.registry);
         let backend = self.backend.as_mut().map_or(Ok(()), |backend| backend.register(around.registry));
         if let Err(error) = client.and(backend) {
             log::error!("a connection could not be registered: {error}");
             self.relay.client_failed();
-            return Turn::Again;
+            return Served::MoreToDo;
         }
-        Turn::Wait
+        Served::Waiting
     }
 
     /// Reads from the client.
@@ -120,14 +120,14 @@ impl RelayConnection {
     }
 
     /// Begins to connect to the back end whose turn it is.
-    fn connect<C: Connection>(&mut self, around: &mut Around<'_, C>) {
+    fn connect<C: Connection>(&mut self, around: &mut LoopContext<'_, C>) {
         self.drop_backend(around);
-        let bell = || around.bells.bell(around.place);
-        let Some(address) = self.relay.choose_backend(&around.now, bell) else { return };
+        let waker = || around.waker.for_connection(around.slot);
+        let Some(address) = self.relay.choose_backend(&around.now, waker) else { return };
         match connect::start(address) {
             Ok(stream) => {
-                let place = around.owners.add(Owner::Connection(around.place));
-                self.backend = Some(Socket::connecting(stream, reactor::token(Side::Backend, place)));
+                let slot = around.backends.insert(BackendOwner::Connection(around.slot));
+                self.backend = Some(Socket::connecting(stream, slot));
             }
             Err(error) => self.relay.connect_failed(error.into(), &around.now),
         }
@@ -194,13 +194,13 @@ impl RelayConnection {
         }
     }
 
-    /// Closes the back end's socket, if there is one, and frees its place.
-    fn drop_backend<C: Connection>(&mut self, around: &mut Around<'_, C>) {
+    /// Closes the back end's socket, if there is one, and frees its slot.
+    fn drop_backend<C: Connection>(&mut self, around: &mut LoopContext<'_, C>) {
         if let Some(backend) = self.backend.take() {
             if self.relay.was_cut() {
                 backend.reset_on_close();
             }
-            around.owners.remove(reactor::backend_place(backend.token()));
+            around.backends.remove(backend.slot());
         }
     }
 

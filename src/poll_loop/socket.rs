@@ -1,7 +1,8 @@
-//! A socket that remembers what it is ready for.
+//! A nonblocking socket that remembers what it is ready for.
 //!
-//! Contract: edge triggered readiness is told once, so it is kept here until a call finds the
-//! socket empty or full. A call is made only while the flag stands: no call is made in vain twice.
+//! Contract: the poller reports readiness once (edge triggered), so it is kept here until a call finds
+//! the socket empty or full. Callers ask [`Socket::can_read`] and [`Socket::can_write`] first, so no
+//! call is made in vain twice.
 
 use std::fs::File;
 use std::net::{Shutdown, SocketAddr};
@@ -9,21 +10,24 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use mio::event::Event;
 use mio::net::TcpStream;
-use mio::{Interest, Registry, Token};
+use mio::{Interest, Registry};
 
+use super::Side;
+use super::slots::Source;
 use crate::net::connect::{self, ConnectError};
 use crate::net::io::{self, Moved};
 use crate::net::pipe::StreamPipe;
 use crate::net::poller::READ_INTEREST;
 
-/// What the poller has told of a connect that is under way.
+/// How far the connect has come, as far as is known. The poller reports its end by readiness to write.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Told {
-    Nothing,
-    /// It can be written to, and no error: it is through.
-    Through,
-    /// An error, or something that needs a closer look.
+enum Connect {
+    UnderWay,
+    /// An event says that the socket can be written to and has no error.
+    Succeeded,
+    /// An event reports an error, or something that needs a closer look.
     Unclear,
+    Done,
 }
 
 /// What a read brought, and where the bytes are.
@@ -37,51 +41,50 @@ pub(crate) enum Received {
     Nothing,
 }
 
-/// A nonblocking socket and its readiness.
+/// A socket and its readiness.
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: TcpStream,
-    token: Token,
-    /// What it is registered for with the loop's poller: nothing until there is something to wait
-    /// for, so a connection that is served at a stretch never costs the call; and writing only once
-    /// a write found it full, for the poller would tell at once that a fresh socket is writable.
+    side: Side,
+    /// Its slot in the loop's table for sockets of this side.
+    slot: usize,
+    /// What it is registered for with the loop's poller. It is registered only when there is something
+    /// to wait for, so a connection that is served without waiting never costs the call; and for
+    /// writing only once a write has found it full, for a new socket would be reported as writable at once.
     registered: Option<Interest>,
     readable: bool,
     writable: bool,
-    /// The peer has closed its side: what is left to read ends with an end of stream, of which no
-    /// further event tells.
+    /// The peer has closed its side: after what is left to read comes the end of the stream, which no
+    /// further event reports.
     read_closed: bool,
-    /// The connection is dead: reset, for one.
+    /// The connection is dead, by a reset for example.
     failed: bool,
-    /// The connect is not known to be through: the poller tells by readiness to write.
-    connecting: bool,
-    /// The peer has sent urgent data (`MSG_OOB`), at which a read stops short of what is behind it.
+    connect: Connect,
+    /// The peer has sent urgent data (`MSG_OOB`): a read stops short of what is behind it.
     urgent: bool,
-    /// What an event has told of the connect since the last look.
-    told: Told,
 }
 
 impl Socket {
-    /// A socket that was just made: worth a try in both directions, before any event.
-    pub(crate) fn new(stream: TcpStream, token: Token) -> Socket {
+    /// A new connected socket: reading and writing are tried before any event.
+    pub(crate) fn new(stream: TcpStream, side: Side, slot: usize) -> Socket {
         Socket {
             stream,
-            token,
+            side,
+            slot,
             registered: None,
             readable: true,
             writable: true,
             read_closed: false,
             failed: false,
-            connecting: false,
+            connect: Connect::Done,
             urgent: false,
-            told: Told::Nothing,
         }
     }
 
-    /// A socket that is being connected: worth a try for writing; nothing can have come yet, and
-    /// the registration tells at once what has come until then.
-    pub(crate) fn connecting(stream: TcpStream, token: Token) -> Socket {
-        Socket { readable: false, connecting: true, ..Socket::new(stream, token) }
+    /// A back end's socket whose connect is under way: writing is tried before any event. Reading is not,
+    /// for nothing can have arrived yet, and what arrives before it is registered is reported then.
+    pub(crate) fn connecting(stream: TcpStream, slot: usize) -> Socket {
+        Socket { readable: false, connect: Connect::UnderWay, ..Socket::new(stream, Side::Backend, slot) }
     }
 
     /// Remembers an event.
@@ -92,9 +95,9 @@ impl Socket {
         self.read_closed |= event.is_read_closed() || failed;
         self.failed |= failed;
         self.urgent |= event.is_priority();
-        if self.connecting {
-            let is_through = event.is_writable() && !failed && !event.is_write_closed();
-            self.told = if is_through { Told::Through } else { Told::Unclear };
+        if self.connect != Connect::Done {
+            let succeeded = event.is_writable() && !failed && !event.is_write_closed();
+            self.connect = if succeeded { Connect::Succeeded } else { Connect::Unclear };
         }
     }
 
@@ -116,17 +119,18 @@ impl Socket {
         self.failed
     }
 
-    /// Registers for what is waited for: reading always, writing if the socket is full. Nothing is
-    /// ever taken back, so a socket costs one call, and one more if its peer reads slowly.
+    /// Registers for what is waited for: reading always, writing if the socket is full. An interest is
+    /// never withdrawn, so a socket costs one call, and one more if its peer reads slowly.
     pub(crate) fn register(&mut self, registry: &Registry) -> std::io::Result<()> {
-        let interest = match self.connecting || !self.writable {
+        let interest = match self.connect != Connect::Done || !self.writable {
             true => READ_INTEREST | Interest::WRITABLE,
             false => READ_INTEREST,
         };
+        let token = Source::Socket(self.side, self.slot).token();
         match self.registered {
-            None => registry.register(&mut self.stream, self.token, interest)?,
+            None => registry.register(&mut self.stream, token, interest)?,
             Some(known) if known | interest != known => {
-                registry.reregister(&mut self.stream, self.token, interest)?;
+                registry.reregister(&mut self.stream, token, interest)?;
             }
             Some(_) => return Ok(()),
         }
@@ -134,16 +138,16 @@ impl Socket {
         Ok(())
     }
 
-    /// The place in the table that the registration names.
-    pub(crate) fn token(&self) -> Token {
-        self.token
+    /// Its slot in the loop's table for sockets of its side.
+    pub(crate) fn slot(&self) -> usize {
+        self.slot
     }
 
     /// Reads what is there.
     pub(crate) fn receive(&mut self, into: &mut [u8]) -> Moved {
         let room = into.len();
         let moved = io::receive(&self.stream, into);
-        // Less than there was room for: the socket is empty, and the next byte is a new edge (epoll(7)).
+        // It gave less than there was room for: it is empty, and the next byte is a new event (epoll(7)).
         if !matches!(moved, Ok(Some(count)) if count == room || self.read_closed || self.urgent) {
             self.readable = false;
             self.urgent = false;
@@ -155,7 +159,9 @@ impl Socket {
     pub(crate) fn send(&mut self, slices: [&[u8]; 2], more: bool) -> Moved {
         let length = slices[0].len() + slices[1].len();
         let moved = io::send(&self.stream, slices, more);
-        self.connecting &= !matches!(moved, Ok(Some(_)));
+        if matches!(moved, Ok(Some(_))) {
+            self.connect = Connect::Done;
+        }
         if !matches!(moved, Ok(Some(count)) if count == length) {
             self.writable = false;
         }
@@ -172,8 +178,8 @@ impl Socket {
         let Some(pipe) = pipe.to_fill(may_be_piped) else {
             return Ok(self.receive(space())?.map_or(Received::Nothing, Received::Buffered));
         };
-        // How much a pipe took says nothing of what is left: it is full sooner with small segments
-        // than with large ones.
+        // The number of bytes does not show whether more is left: small segments fill a pipe with fewer
+        // bytes than large ones.
         let moved = pipe.fill(&self.stream);
         self.readable &= matches!(moved, Ok(Some(_)));
         Ok(moved?.map_or(Received::Nothing, Received::Piped))
@@ -196,18 +202,18 @@ impl Socket {
         moved
     }
 
-    /// Whether a started connect is through; `Ok(false)` if it is not, or nothing was heard of it.
+    /// Whether the connect has succeeded; `Ok(false)` if it has not ended yet, or no event has come.
     pub(crate) fn is_connected(&mut self) -> Result<bool, ConnectError> {
-        let through = match std::mem::replace(&mut self.told, Told::Nothing) {
-            Told::Nothing => false,
-            Told::Through => true,
-            Told::Unclear => connect::finish(&self.stream)?,
+        let is_connected = match self.connect {
+            Connect::UnderWay => false,
+            Connect::Succeeded | Connect::Done => true,
+            Connect::Unclear => connect::finish(&self.stream)?,
         };
-        self.connecting &= !through;
-        Ok(through)
+        self.connect = if is_connected { Connect::Done } else { Connect::UnderWay };
+        Ok(is_connected)
     }
 
-    /// The address of ours that the peer has connected to.
+    /// Our address, to which the peer has connected.
     pub(crate) fn local_addr(&self) -> std::io::Result<SocketAddr> {
         self.stream.local_addr()
     }
@@ -217,7 +223,7 @@ impl Socket {
         self.stream.shutdown(Shutdown::Write)
     }
 
-    /// Makes the close a reset: the peer must not take what it has for the whole.
+    /// Makes the close a reset: the peer must not take what it has got for the whole.
     pub(crate) fn reset_on_close(&self) {
         io::reset_on_close(&self.stream);
     }

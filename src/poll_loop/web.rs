@@ -7,7 +7,7 @@ use std::time::Instant;
 use mio::event::Event;
 
 use super::socket::Socket;
-use super::{Around, CALLS_A_TURN, Connection, Side, Turn};
+use super::{CALLS_PER_ITERATION_MAX, Connection, LoopContext, Served, Side};
 use crate::protocol::interest::Step;
 use crate::protocol::now::Now;
 use crate::protocol::web::{Output, Web, WebService};
@@ -29,18 +29,18 @@ impl Connection for WebConnection {
         WebConnection { web: Web::new(service, caller, now.instant, now), client }
     }
 
-    fn serve(&mut self, around: &mut Around<'_, Self>) -> Turn {
+    fn serve(&mut self, around: &mut LoopContext<'_, Self>) -> Served {
         let now = around.now;
         self.web.expired(&now);
         if around.is_draining {
             self.web.drain();
         }
-        for _ in 0..CALLS_A_TURN {
+        for _ in 0..CALLS_PER_ITERATION_MAX {
             let interest = self.web.interest();
             match self.web.step() {
                 Step::Finish => {
                     self.finish(&now);
-                    return Turn::Done;
+                    return Served::Closed;
                 }
                 Step::ShutClient => self.shut_client(),
                 _ if interest.write_client && self.client.can_write() => self.write_client(&now),
@@ -48,7 +48,7 @@ impl Connection for WebConnection {
                 _ => return self.wait(around),
             }
         }
-        Turn::Again
+        Served::MoreToDo
     }
 
     fn note(&mut self, _side: Side, event: &Event) {
@@ -67,13 +67,13 @@ impl Connection for WebConnection {
 
 impl WebConnection {
     /// Goes back to the loop, which will tell of what is wanted.
-    fn wait(&mut self, around: &mut Around<'_, Self>) -> Turn {
+    fn wait(&mut self, around: &mut LoopContext<'_, Self>) -> Served {
         if let Err(error) = self.client.register(around.registry) {
             log::error!("a client could not be registered: {error}");
             self.web.client_failed();
-            return Turn::Again;
+            return Served::MoreToDo;
         }
-        Turn::Wait
+        Served::Waiting
     }
 
     /// Reads from the client.

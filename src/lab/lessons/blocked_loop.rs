@@ -30,7 +30,8 @@ const QUICK_LIMIT: Duration = Duration::from_millis(2000);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What to read next.
-pub(super) const CODE: &[&str] = &["src/poll_loop/reactor.rs", "src/net/timers.rs", "src/threaded/worker.rs"];
+pub(super) const CODE: &[&str] =
+    &["src/poll_loop/event_loop.rs", "src/net/timers.rs", "src/threaded/worker.rs"];
 
 pub(super) fn question(lang: Lang) -> Question {
     Question {

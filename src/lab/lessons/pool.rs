@@ -34,7 +34,7 @@ const WAYS: [(&str, Contender, &[&str]); 3] = [
 
 /// What to read next.
 pub(super) const CODE: &[&str] =
-    &["src/threaded/worker.rs", "src/threaded/parking.rs", "src/poll_loop/reactor.rs"];
+    &["src/threaded/worker.rs", "src/threaded/parking.rs", "src/poll_loop/event_loop.rs"];
 
 pub(super) fn question(lang: Lang) -> Question {
     Question {
