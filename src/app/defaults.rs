@@ -58,7 +58,10 @@ pub const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
 pub const LOG_LEVEL: &str = "info";
 
 /// The longest duration a flag takes, one week: in milliseconds it still fits the 31 bits of `poll(2)`.
-pub const PERIOD_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The shortest duration a flag takes that is not zero: pollers count in milliseconds.
+pub const DURATION_MIN: Duration = Duration::from_millis(1);
 
 /// The largest `--backlog`: older kernels keep the number in 16 bits.
 pub const BACKLOG_MAX: usize = 65_535;

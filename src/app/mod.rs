@@ -2,7 +2,7 @@
 pub mod cli;
 pub mod config;
 pub mod defaults;
-pub mod duration;
+pub(crate) mod duration;
 pub mod roles;
 pub mod service;
 pub mod settings;

@@ -3,6 +3,7 @@
 //! Contract: a role has only flags that concern it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -11,7 +12,7 @@ use super::flags::{
     Loops, Pool, Routing,
 };
 use super::values::{count, port_base};
-use crate::app::duration::Period;
+use crate::app::duration;
 use crate::app::settings::{Model, Settings};
 
 /// The arguments of the four static servers.
@@ -177,8 +178,9 @@ pub struct Suite {
     #[arg(long, value_name = "DIR", default_value = crate::app::defaults::ROOT)]
     pub root: PathBuf,
     /// For what is in flight after Ctrl-C or SIGTERM
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::DRAIN))]
-    pub drain: Period,
+    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::DRAIN),
+          value_parser = duration::parse)]
+    pub drain: Duration,
     /// The log; read by [`run`](super::run).
     #[command(flatten)]
     pub logging: Logging,
@@ -198,7 +200,7 @@ impl Suite {
             connections_max: crate::app::defaults::SUITE_CONNECTIONS_MAX,
             ..Settings::default()
         };
-        settings.timeouts.drain = self.drain.0;
+        settings.timeouts.drain = self.drain;
         settings
     }
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{ArgPredicate, PossibleValuesParser, TypedValueParser};
@@ -13,7 +14,7 @@ use log::LevelFilter;
 
 use super::Failure;
 use super::values::count;
-use crate::app::duration::{Every, Period};
+use crate::app::duration::{self, Interval};
 use crate::app::settings::Settings;
 use crate::balance::health::Probe;
 use crate::net::endpoint::Endpoint;
@@ -98,28 +99,29 @@ impl Effect for Loops {
 #[command(next_help_heading = "Deadlines, such as 500ms, 4s or 10m")]
 pub struct ClientTimes {
     /// For a whole request head; then 408
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::HEADER_TIMEOUT),
-          value_parser = Period::parse_deadline)]
-    pub header_timeout: Period,
+    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::HEADER_TIMEOUT),
+          value_parser = duration::parse_timeout)]
+    pub header_timeout: Duration,
     /// For the next request on a kept connection
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::KEEP_ALIVE),
-          value_parser = Period::parse_deadline)]
-    pub keep_alive: Period,
+    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::KEEP_ALIVE),
+          value_parser = duration::parse_timeout)]
+    pub keep_alive: Duration,
     /// Longest silence within a body
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::STALL_TIMEOUT),
-          value_parser = Period::parse_deadline)]
-    pub stall_timeout: Period,
+    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::STALL_TIMEOUT),
+          value_parser = duration::parse_timeout)]
+    pub stall_timeout: Duration,
     /// For what is in flight after Ctrl-C or SIGTERM
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::DRAIN))]
-    pub drain: Period,
+    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::DRAIN),
+          value_parser = duration::parse)]
+    pub drain: Duration,
 }
 
 impl Effect for ClientTimes {
     fn apply(&self, settings: &mut Settings) {
-        settings.timeouts.header = self.header_timeout.0;
-        settings.timeouts.keep_alive = self.keep_alive.0;
-        settings.timeouts.stall = self.stall_timeout.0;
-        settings.timeouts.drain = self.drain.0;
+        settings.timeouts.header = self.header_timeout;
+        settings.timeouts.keep_alive = self.keep_alive;
+        settings.timeouts.stall = self.stall_timeout;
+        settings.timeouts.drain = self.drain;
     }
 }
 
@@ -128,29 +130,29 @@ impl Effect for ClientTimes {
 #[command(next_help_heading = "Deadlines of back ends")]
 pub struct BackEndTimes {
     /// For a back end to accept a connection
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::CONNECT_TIMEOUT),
-          value_parser = Period::parse_deadline)]
-    pub connect_timeout: Period,
+    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::CONNECT_TIMEOUT),
+          value_parser = duration::parse_timeout)]
+    pub connect_timeout: Duration,
     /// For the head of a back end's answer; then 504
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::BACKEND_TIMEOUT),
-          value_parser = Period::parse_deadline)]
-    pub backend_timeout: Period,
+    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::BACKEND_TIMEOUT),
+          value_parser = duration::parse_timeout)]
+    pub backend_timeout: Duration,
     /// For a relay on which nobody sends
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::RELAY_IDLE_TIMEOUT),
-          value_parser = Period::parse_deadline)]
-    pub relay_idle_timeout: Period,
+    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::RELAY_IDLE_TIMEOUT),
+          value_parser = duration::parse_timeout)]
+    pub relay_idle_timeout: Duration,
     /// For a relay of which one side has finished and the other is silent
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::HALF_CLOSED_TIMEOUT),
-          value_parser = Period::parse_deadline)]
-    pub half_closed_timeout: Period,
+    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::HALF_CLOSED_TIMEOUT),
+          value_parser = duration::parse_timeout)]
+    pub half_closed_timeout: Duration,
 }
 
 impl Effect for BackEndTimes {
     fn apply(&self, settings: &mut Settings) {
-        settings.timeouts.connect = self.connect_timeout.0;
-        settings.timeouts.backend = self.backend_timeout.0;
-        settings.timeouts.relay_idle = self.relay_idle_timeout.0;
-        settings.timeouts.half_closed = self.half_closed_timeout.0;
+        settings.timeouts.connect = self.connect_timeout;
+        settings.timeouts.backend = self.backend_timeout;
+        settings.timeouts.relay_idle = self.relay_idle_timeout;
+        settings.timeouts.half_closed = self.half_closed_timeout;
     }
 }
 
@@ -170,21 +172,23 @@ pub struct Load {
 #[command(next_help_heading = "Health of back ends")]
 pub struct Health {
     /// From one check of a back end to the next, or off; 3 that fail take it out, 2 that pass bring it back
-    #[arg(long, value_name = "TIME", default_value_t = Every(Some(crate::balance::limits::CHECK_INTERVAL)))]
-    pub health_interval: Every,
+    #[arg(long, value_name = "TIME", default_value = duration::text(crate::balance::limits::CHECK_INTERVAL),
+          value_parser = duration::parse_interval)]
+    pub health_interval: Interval,
     /// What checks ask for with HEAD, well is any status below 500; off: to be connected is enough [default: / for http, off for tcp]
     #[arg(long, value_name = "PATH")]
     pub health_path: Option<Probe>,
     /// From one look-up of the back ends' names to the next, or off
-    #[arg(long, value_name = "TIME", default_value_t = Every(Some(crate::app::defaults::RESOLVE_INTERVAL)))]
-    pub resolve_interval: Every,
+    #[arg(long, value_name = "TIME", default_value = duration::text(crate::app::defaults::RESOLVE_INTERVAL),
+          value_parser = duration::parse_interval)]
+    pub resolve_interval: Interval,
 }
 
 impl Effect for Health {
     fn apply(&self, settings: &mut Settings) {
-        settings.check_interval = self.health_interval.0;
+        settings.check_interval = self.health_interval;
         settings.check_probe = self.health_path.clone();
-        settings.resolve_interval = self.resolve_interval.0;
+        settings.resolve_interval = self.resolve_interval;
     }
 }
 
