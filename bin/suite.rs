@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use giliran::app::cli::{self, Role};
-use giliran::app::suite;
+use giliran::app::cli::Role;
+use giliran::app::{run, suite};
 
 fn main() -> ExitCode {
-    cli::run(&Role::SUITE, suite::prepare, suite::serve)
+    run(&Role::SUITE, suite::prepare, suite::serve)
 }

@@ -16,7 +16,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use toml::de::{DeTable, DeValue};
 
-use crate::app::cli::explain;
+use crate::app::cli::one_line;
 use crate::app::defaults::CONFIG_BYTES_MAX;
 use crate::observe::log::Quoted;
 
@@ -94,7 +94,7 @@ pub fn merge_text(
         // Each key by itself first, so that an error can be given its line.
         let alone = std::iter::once(program.clone()).chain(arguments.iter().cloned()).collect();
         if let Err(error) = parse(alone) {
-            let words = explain(&error);
+            let words = one_line(&error);
             let words = words.strip_prefix("--").map_or(words.clone(), str::to_owned);
             debug_assert!(words.contains(id.replace('_', "-").as_str()), "{words}");
             return Err(format!("{file}, line {line}: {words}"));
@@ -112,7 +112,7 @@ pub fn merge_text(
         let entry =
             entries.iter().find(|entry| culprit.trim_start_matches('-') == entry.id.replace('_', "-"));
         let line = entry.map(|entry| format!(", line {}", entry.line)).unwrap_or_default();
-        format!("{file}{line}: {}", explain(&error))
+        format!("{file}{line}: {}", one_line(&error))
     })
 }
 
@@ -258,7 +258,7 @@ mod tests {
     fn effective<A: Args>(role: Role, file: &str, flags: &[&str]) -> Result<String, String> {
         let mut command = role.command::<A>();
         let argv: Vec<OsString> = [role.name].iter().chain(flags).map(OsString::from).collect();
-        let given = command.try_get_matches_from_mut(&argv).map_err(|error| explain(&error))?;
+        let given = command.try_get_matches_from_mut(&argv).map_err(|error| one_line(&error))?;
         let matches = merge_text(&command, &given, "role.toml", file, argv)?;
         Ok(show(&command, &matches))
     }

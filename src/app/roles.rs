@@ -6,7 +6,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::app::cli::{self, Balancer, Effect, Failure, Mode, Proxy, Reload, Role, Server};
+use crate::app::cli::{self, Balancer, Failure, FlagGroup, Mode, Proxy, Role, Server};
+use crate::app::defaults;
+use crate::app::reload::Reload;
 use crate::app::service::{RunningService, Service};
 use crate::app::settings::{Model, Settings};
 use crate::balance::routes::Routes;
@@ -20,7 +22,7 @@ use crate::site::{self, Site};
 
 /// A role that is ready to be bound.
 #[derive(Debug)]
-pub struct Plan {
+pub struct PreparedRole {
     name: &'static str,
     model: Model,
     service: Service,
@@ -31,13 +33,13 @@ pub struct Plan {
 }
 
 /// Plans a static server over the site of `kind`.
-pub fn server(kind: site::Role) -> impl Fn(&Role, &Server) -> Result<Plan, Failure> {
+pub fn server(kind: site::Role) -> impl Fn(&Role, &Server) -> Result<PreparedRole, Failure> {
     move |role, args| {
         args.front.check()?;
         let site = Site::open(kind, &args.site.root)
             .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.site.root.display())))?;
         let site = if args.site.mirror { site.with_mirror() } else { site };
-        Ok(Plan {
+        Ok(PreparedRole {
             name: role.name,
             model: args.driver.model,
             service: Service::Web(Arc::new(site)),
@@ -49,7 +51,7 @@ pub fn server(kind: site::Role) -> impl Fn(&Role, &Server) -> Result<Plan, Failu
 }
 
 /// Plans the reverse proxy.
-pub fn proxy(role: &Role, args: &Proxy) -> Result<Plan, Failure> {
+pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
     args.front.check()?;
     let routing = &args.routing;
     let most = args.load.max_per_backend;
@@ -62,7 +64,7 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<Plan, Failure> {
             .map_err(|error| Failure::Usage(format!("--route {route}: {error}")))?;
         names.push(of_route);
     }
-    Ok(Plan {
+    Ok(PreparedRole {
         name: role.name,
         model: args.driver.model,
         service: Service::Gateway { routes, rules: Rules { trust: args.front.trust.clone() } },
@@ -73,16 +75,14 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<Plan, Failure> {
 }
 
 /// Plans a balancer, which is its model.
-pub fn balancer<T: clap::Args + Effect>(
+pub fn balancer<T: clap::Args + FlagGroup>(
     model: Model,
-) -> impl Fn(&Role, &Balancer<T>) -> Result<Plan, Failure> {
+) -> impl Fn(&Role, &Balancer<T>) -> Result<PreparedRole, Failure> {
     move |role, args| {
         args.front.check()?;
         let back_ends = &args.back_ends;
         let endpoints = match back_ends.backends {
-            Some(count) => {
-                crate::app::defaults::WEB_SERVERS[..count].iter().copied().map(Endpoint::from).collect()
-            }
+            Some(count) => defaults::WEB_SERVERS[..count].iter().copied().map(Endpoint::from).collect(),
             None => back_ends.backend.clone(),
         };
         let names = look_up("--backend", "back ends", &endpoints, args.load.max_per_backend)?;
@@ -94,7 +94,7 @@ pub fn balancer<T: clap::Args + Effect>(
                 Service::Gateway { routes: Routes::new(group), rules }
             }
         };
-        Ok(Plan {
+        Ok(PreparedRole {
             name: role.name,
             model,
             service,
@@ -122,8 +122,8 @@ const FIXED: [&str; 12] = [
 ];
 
 /// Binds, prints one line a listener, and serves until a signal ends it.
-pub fn serve(plan: Plan, reload: Option<Reload<Plan>>) -> Result<(), Failure> {
-    let Plan { name, model, service, mut settings, addresses, names } = plan;
+pub fn serve(plan: PreparedRole, reload: Option<Reload<PreparedRole>>) -> Result<(), Failure> {
+    let PreparedRole { name, model, service, mut settings, addresses, names } = plan;
     let runtime = |error: std::io::Error| Failure::Runtime(error.to_string());
     // Before anything is bound: a signal that comes from now on is a drain and not a sudden death.
     let (shutdown, hangups) = signals::listen(reload.is_some()).map_err(runtime)?;
@@ -141,7 +141,7 @@ pub fn serve(plan: Plan, reload: Option<Reload<Plan>>) -> Result<(), Failure> {
     let running = RunningService::start(name, service, &settings, names).map_err(runtime)?;
     if let Some(reload) = reload {
         let running = running.clone();
-        let apply = move |plan: Plan| {
+        let apply = move |plan: PreparedRole| {
             let new = RunningService::start(plan.name, plan.service, &plan.settings, plan.names);
             running.replace(new.map_err(runtime)?).map_err(|error| Failure::Usage(error.to_owned()))
         };

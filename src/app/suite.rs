@@ -11,7 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use crate::app::cli::{self, Failure, Reload, Role};
+use crate::app::cli::{self, Failure, Role};
+use crate::app::defaults;
+use crate::app::reload::Reload;
 use crate::app::roles::connections_max;
 use crate::app::service::{RunningService, Service};
 use crate::app::settings::{Model, Settings};
@@ -22,9 +24,6 @@ use crate::net::shutdown::Shutdown;
 use crate::net::signals;
 use crate::protocol::forward::Rules;
 use crate::site::{self, Site};
-
-/// The last port of a suite, counted from `--port-base`: the fifth web server.
-pub const PORT_OFFSET_MAX: u16 = 15;
 
 /// What one role of the suite does.
 #[derive(Clone, Debug)]
@@ -58,21 +57,21 @@ type Wired = (Seat, TcpListener, Service);
 
 /// A suite that is ready to be bound.
 #[derive(Debug)]
-pub struct Plan {
+pub struct PreparedSuite {
     seats: Vec<Seat>,
     settings: Settings,
 }
 
 /// Opens the sites and lays out the ports.
-pub fn prepare(_role: &Role, args: &cli::Suite) -> Result<Plan, Failure> {
+pub fn prepare(_role: &Role, args: &cli::Suite) -> Result<PreparedSuite, Failure> {
     let seats = seats(args.model, args.port_base, args.backends, &args.root)
         .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.root.display())))?;
-    Ok(Plan { seats, settings: args.settings() })
+    Ok(PreparedSuite { seats, settings: args.settings() })
 }
 
 /// Binds and starts all of it, prints the map, and runs until a signal ends it.
-pub fn serve(plan: Plan, reload: Option<Reload<Plan>>) -> Result<(), Failure> {
-    let Plan { seats, mut settings } = plan;
+pub fn serve(plan: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> Result<(), Failure> {
+    let PreparedSuite { seats, mut settings } = plan;
     let runtime = |error: io::Error| Failure::Runtime(error.to_string());
     let (shutdown, hangups) = signals::listen(reload.is_some()).map_err(runtime)?;
     if let Some(reload) = reload {
@@ -140,32 +139,18 @@ fn seats(model: Model, port_base: Option<u16>, backends: usize, root: &Path) -> 
         path,
     };
     let mut seats = vec![
-        seat(
-            Role::DEFAULT_SERVER,
-            model,
-            open(site::Role::Default)?,
-            0,
-            crate::app::defaults::DEFAULT_SERVER,
-            "/",
-        ),
-        seat(
-            Role::IMAGE_SERVER,
-            model,
-            open(site::Role::Image)?,
-            1,
-            crate::app::defaults::IMAGE_SERVER,
-            "/images/",
-        ),
-        seat(Role::PDF_SERVER, model, open(site::Role::Pdf)?, 2, crate::app::defaults::PDF_SERVER, "/pdf/"),
+        seat(Role::DEFAULT_SERVER, model, open(site::Role::Default)?, 0, defaults::DEFAULT_SERVER, "/"),
+        seat(Role::IMAGE_SERVER, model, open(site::Role::Image)?, 1, defaults::IMAGE_SERVER, "/images/"),
+        seat(Role::PDF_SERVER, model, open(site::Role::Pdf)?, 2, defaults::PDF_SERVER, "/pdf/"),
     ];
     let generic = open(site::Role::Generic)?;
-    for (offset, course) in (11..=PORT_OFFSET_MAX).zip(crate::app::defaults::WEB_SERVERS).take(backends) {
+    for (offset, course) in (11..=defaults::SUITE_PORT_OFFSET_MAX).zip(defaults::WEB_SERVERS).take(backends) {
         seats.push(seat(Role::WEB_SERVER, model, generic.clone(), offset, course, "/"));
     }
     seats.extend([
-        seat(Role::REVERSE_PROXY, model, Job::Proxy, 3, crate::app::defaults::REVERSE_PROXY, "/images/"),
-        seat(Role::LB_THREADED, Model::Threaded, Job::Balance, 4, crate::app::defaults::LB_THREADED, "/"),
-        seat(Role::LB_ASYNC, Model::Async, Job::Balance, 5, crate::app::defaults::LB_ASYNC, "/"),
+        seat(Role::REVERSE_PROXY, model, Job::Proxy, 3, defaults::REVERSE_PROXY, "/images/"),
+        seat(Role::LB_THREADED, Model::Threaded, Job::Balance, 4, defaults::LB_THREADED, "/"),
+        seat(Role::LB_ASYNC, Model::Async, Job::Balance, 5, defaults::LB_ASYNC, "/"),
     ]);
     Ok(seats)
 }
@@ -182,17 +167,16 @@ fn place(port_base: Option<u16>, offset: u16, course: SocketAddr) -> SocketAddr 
 
 fn take_seat(seat: Seat, notes: &mut String) -> Result<Bound, Failure> {
     let name = seat.role.name;
-    let listener =
-        bind(seat.wanted, crate::app::defaults::BACKLOG).or_else(|error| match error.unprivileged() {
-            Some(address) => {
-                notes.push_str(&format!(
-                    "port {} needs privileges, so {name} listens on {address}\n",
-                    seat.wanted.port()
-                ));
-                bind(address, crate::app::defaults::BACKLOG)
-            }
-            None => Err(error),
-        });
+    let listener = bind(seat.wanted, defaults::BACKLOG).or_else(|error| match error.unprivileged() {
+        Some(address) => {
+            notes.push_str(&format!(
+                "port {} needs privileges, so {name} listens on {address}\n",
+                seat.wanted.port()
+            ));
+            bind(address, defaults::BACKLOG)
+        }
+        None => Err(error),
+    });
     let listener = listener.map_err(|error| Failure::Runtime(no_seat(name, &error)))?;
     let address = listener.local_addr().map_err(|error| Failure::Runtime(format!("{name}: {error}")))?;
     Ok(Bound { seat, listener, address })
@@ -246,7 +230,7 @@ mod tests {
     use super::*;
 
     fn suite(port_base: Option<u16>, backends: usize) -> Vec<Seat> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(crate::app::defaults::ROOT);
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(defaults::ROOT);
         seats(Model::Threaded, port_base, backends, &root).unwrap()
     }
 
@@ -261,7 +245,7 @@ mod tests {
             [8888, 8889, 8890, 9001, 9002, 9003, 9004, 9005, 18000, 666, 44444]
         );
         assert_eq!(ports(&suite(Some(20000), 2)), [20000, 20001, 20002, 20011, 20012, 20003, 20004, 20005]);
-        assert_eq!(ports(&suite(Some(20000), 5))[7], 20000 + PORT_OFFSET_MAX);
+        assert_eq!(ports(&suite(Some(20000), 5))[7], 20000 + defaults::SUITE_PORT_OFFSET_MAX);
         assert!(ports(&suite(Some(0), 5)).iter().all(|port| *port == 0));
     }
 

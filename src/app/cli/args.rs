@@ -8,12 +8,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::flags::{
-    BackEndTimes, BackEnds, ClientTimes, Configuration, Effect, Front, Health, Listening, Load, Logging,
-    Loops, Pool, Routing,
+    BackEnds, BackendTimeouts, ClientTimeouts, Configuration, FlagGroup, Front, Health, Listening, Load,
+    Logging, Loops, Pool, Routing,
 };
 use super::values::{count, port_base};
+use crate::app::defaults;
 use crate::app::duration;
 use crate::app::settings::{Model, Settings};
+use crate::protocol::limits;
 
 /// The arguments of the four static servers.
 #[derive(Args, Clone, Debug)]
@@ -32,11 +34,11 @@ pub struct Server {
     pub front: Front,
     /// Deadlines.
     #[command(flatten)]
-    pub times: ClientTimes,
-    /// The log; read by [`run`](super::run).
+    pub client_timeouts: ClientTimeouts,
+    /// The log; [`Invocation`](crate::app::invocation::Invocation) reads it.
     #[command(flatten)]
     pub logging: Logging,
-    /// The file; read by [`run`](super::run).
+    /// The file; [`Invocation`](crate::app::invocation::Invocation) reads it.
     #[command(flatten)]
     pub configuration: Configuration,
 }
@@ -44,7 +46,7 @@ pub struct Server {
 impl Server {
     /// The settings these arguments come to.
     pub fn settings(&self) -> Settings {
-        settings(&[&self.listening, &self.driver, &self.front, &self.times])
+        settings(&[&self.listening, &self.driver, &self.front, &self.client_timeouts])
     }
 }
 
@@ -65,20 +67,20 @@ pub struct Proxy {
     pub front: Front,
     /// Deadlines of clients.
     #[command(flatten)]
-    pub times: ClientTimes,
+    pub client_timeouts: ClientTimeouts,
     /// Deadlines of back ends.
     #[command(flatten)]
-    pub back_end_times: BackEndTimes,
+    pub backend_timeouts: BackendTimeouts,
     /// How much a back end gets at a time.
     #[command(flatten)]
     pub load: Load,
     /// Checks and look-ups of back ends.
     #[command(flatten)]
     pub health: Health,
-    /// The log; read by [`run`](super::run).
+    /// The log; [`Invocation`](crate::app::invocation::Invocation) reads it.
     #[command(flatten)]
     pub logging: Logging,
-    /// The file; read by [`run`](super::run).
+    /// The file; [`Invocation`](crate::app::invocation::Invocation) reads it.
     #[command(flatten)]
     pub configuration: Configuration,
 }
@@ -90,8 +92,8 @@ impl Proxy {
             &self.listening,
             &self.driver,
             &self.front,
-            &self.times,
-            &self.back_end_times,
+            &self.client_timeouts,
+            &self.backend_timeouts,
             &self.health,
         ])
     }
@@ -99,7 +101,7 @@ impl Proxy {
 
 /// The arguments of a balancer, which has the flags of its own model only.
 #[derive(Args, Clone, Debug)]
-pub struct Balancer<T: Args + Effect> {
+pub struct Balancer<T: Args + FlagGroup> {
     /// Where it listens.
     #[command(flatten)]
     pub listening: Listening,
@@ -114,20 +116,20 @@ pub struct Balancer<T: Args + Effect> {
     pub front: Front,
     /// Deadlines of clients.
     #[command(flatten)]
-    pub times: ClientTimes,
+    pub client_timeouts: ClientTimeouts,
     /// Deadlines of back ends.
     #[command(flatten)]
-    pub back_end_times: BackEndTimes,
+    pub backend_timeouts: BackendTimeouts,
     /// How much a back end gets at a time.
     #[command(flatten)]
     pub load: Load,
     /// Checks and look-ups of back ends.
     #[command(flatten)]
     pub health: Health,
-    /// The log; read by [`run`](super::run).
+    /// The log; [`Invocation`](crate::app::invocation::Invocation) reads it.
     #[command(flatten)]
     pub logging: Logging,
-    /// The file; read by [`run`](super::run).
+    /// The file; [`Invocation`](crate::app::invocation::Invocation) reads it.
     #[command(flatten)]
     pub configuration: Configuration,
 }
@@ -138,7 +140,7 @@ pub type ThreadedBalancer = Balancer<Pool>;
 /// The arguments of `lb-async`.
 pub type AsyncBalancer = Balancer<Loops>;
 
-impl<T: Args + Effect> Balancer<T> {
+impl<T: Args + FlagGroup> Balancer<T> {
     /// The settings these arguments come to.
     pub fn settings(&self) -> Settings {
         settings(&[
@@ -146,8 +148,8 @@ impl<T: Args + Effect> Balancer<T> {
             &self.concurrency,
             &self.back_ends,
             &self.front,
-            &self.times,
-            &self.back_end_times,
+            &self.client_timeouts,
+            &self.backend_timeouts,
             &self.health,
         ])
     }
@@ -164,27 +166,27 @@ pub struct Suite {
     #[arg(long, value_enum, default_value_t = Model::Threaded)]
     pub model: Model,
     /// Threads of each pool
-    #[arg(long, value_name = "N", default_value_t = crate::app::defaults::SUITE_WORKERS,
-          value_parser = count(1, crate::app::defaults::WORKERS_MAX))]
+    #[arg(long, value_name = "N", default_value_t = defaults::SUITE_WORKERS,
+          value_parser = count(1, defaults::WORKERS_MAX))]
     pub workers: usize,
     /// Let a connection that waits for its client keep its worker (shows starvation)
     #[arg(long)]
     pub no_park: bool,
     /// How many web servers are started behind the balancers
-    #[arg(long, value_name = "N", default_value_t = crate::app::defaults::WEB_SERVERS.len(),
-          value_parser = count(1, crate::app::defaults::WEB_SERVERS.len()))]
+    #[arg(long, value_name = "N", default_value_t = defaults::WEB_SERVERS.len(),
+          value_parser = count(1, defaults::WEB_SERVERS.len()))]
     pub backends: usize,
     /// Folder of the site
-    #[arg(long, value_name = "DIR", default_value = crate::app::defaults::ROOT)]
+    #[arg(long, value_name = "DIR", default_value = defaults::ROOT)]
     pub root: PathBuf,
     /// For what is in flight after Ctrl-C or SIGTERM
-    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::DRAIN),
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::DRAIN),
           value_parser = duration::parse)]
     pub drain: Duration,
-    /// The log; read by [`run`](super::run).
+    /// The log; [`Invocation`](crate::app::invocation::Invocation) reads it.
     #[command(flatten)]
     pub logging: Logging,
-    /// The file; read by [`run`](super::run).
+    /// The file; [`Invocation`](crate::app::invocation::Invocation) reads it.
     #[command(flatten)]
     pub configuration: Configuration,
 }
@@ -197,7 +199,7 @@ impl Suite {
             park: !self.no_park,
             // One loop a role: ten roles share the machine, and the course's balancer had one.
             loops: 1,
-            connections_max: crate::app::defaults::SUITE_CONNECTIONS_MAX,
+            connections_max: defaults::SUITE_CONNECTIONS_MAX,
             ..Settings::default()
         };
         settings.timeouts.drain = self.drain;
@@ -220,7 +222,7 @@ pub struct Driver {
     pub loops: Loops,
 }
 
-impl Effect for Driver {
+impl FlagGroup for Driver {
     fn apply(&self, settings: &mut Settings) {
         self.pool.apply(settings);
         self.loops.apply(settings);
@@ -232,14 +234,14 @@ impl Effect for Driver {
 #[command(next_help_heading = "Site")]
 pub struct SiteFlags {
     /// Folder of the site
-    #[arg(long, value_name = "DIR", default_value = crate::app::defaults::ROOT)]
+    #[arg(long, value_name = "DIR", default_value = defaults::ROOT)]
     pub root: PathBuf,
     /// Answer byte for byte as the course's Python did
     #[arg(long)]
     pub mirror: bool,
 }
 
-fn settings(groups: &[&dyn Effect]) -> Settings {
+fn settings(groups: &[&dyn FlagGroup]) -> Settings {
     let mut settings = Settings::default();
     for group in groups {
         group.apply(&mut settings);

@@ -1,29 +1,30 @@
 //! The flags, in groups that concern the same thing; a role is a choice of groups.
 //!
 //! Contract: each flag is defined once, so that it has one name, one default and one text in all
-//! roles; every default comes from [`defaults`]. [`Effect`] turns a group into [`Settings`].
+//! roles; every default comes from [`defaults`]. [`FlagGroup`] turns a group into [`Settings`].
 
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::{ArgPredicate, PossibleValuesParser, TypedValueParser};
+use clap::builder::ArgPredicate;
 use log::LevelFilter;
 
-use super::Failure;
-use super::values::count;
+use super::failure::Failure;
+use super::values::{Mode, RouteTo, count, levels};
+use crate::app::defaults;
 use crate::app::duration::{self, Interval};
 use crate::app::settings::Settings;
 use crate::balance::health::Probe;
+use crate::balance::limits::CHECK_INTERVAL;
 use crate::net::endpoint::Endpoint;
 use crate::observe::log::Format;
 use crate::protocol::cidr::Network;
+use crate::protocol::limits;
 use crate::protocol::proxy_header::Version;
 
 /// Flags that change the settings of the drivers.
-pub trait Effect {
+pub trait FlagGroup {
     /// Writes what the flags say into `settings`.
     fn apply(&self, settings: &mut Settings);
 }
@@ -36,16 +37,16 @@ pub struct Listening {
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<Endpoint>,
     /// Connections the kernel holds until they are accepted
-    #[arg(long, value_name = "N", default_value_t = crate::app::defaults::BACKLOG as usize,
-          value_parser = count(1, crate::app::defaults::BACKLOG_MAX))]
+    #[arg(long, value_name = "N", default_value_t = defaults::BACKLOG as usize,
+          value_parser = count(1, defaults::BACKLOG_MAX))]
     pub backlog: usize,
     /// Open client connections; more wait in the kernel's backlog
-    #[arg(long, value_name = "N", default_value_t = crate::app::defaults::CONNECTIONS_MAX,
-          value_parser = count(1, crate::app::defaults::CONNECTIONS_MAX_MAX))]
+    #[arg(long, value_name = "N", default_value_t = defaults::CONNECTIONS_MAX,
+          value_parser = count(1, defaults::CONNECTIONS_MAX_MAX))]
     pub connections_max: usize,
 }
 
-impl Effect for Listening {
+impl FlagGroup for Listening {
     fn apply(&self, settings: &mut Settings) {
         // The flag's bound lies far below that of its type.
         settings.backlog = u32::try_from(self.backlog).unwrap_or(u32::MAX);
@@ -58,19 +59,19 @@ impl Effect for Listening {
 #[command(next_help_heading = "Threaded model")]
 pub struct Pool {
     /// Threads of the pool
-    #[arg(long, value_name = "N", default_value_t = crate::app::defaults::WORKERS,
-          value_parser = count(1, crate::app::defaults::WORKERS_MAX))]
+    #[arg(long, value_name = "N", default_value_t = defaults::WORKERS,
+          value_parser = count(1, defaults::WORKERS_MAX))]
     pub workers: usize,
     /// Accepted connections that may wait for a worker
-    #[arg(long, value_name = "N", default_value_t = crate::app::defaults::QUEUE,
-          value_parser = count(1, crate::app::defaults::QUEUE_MAX))]
+    #[arg(long, value_name = "N", default_value_t = defaults::QUEUE,
+          value_parser = count(1, defaults::QUEUE_MAX))]
     pub queue: usize,
     /// Let a connection that waits for its client keep its worker (shows starvation)
     #[arg(long)]
     pub no_park: bool,
 }
 
-impl Effect for Pool {
+impl FlagGroup for Pool {
     fn apply(&self, settings: &mut Settings) {
         settings.workers = self.workers;
         settings.queue = self.queue;
@@ -84,11 +85,11 @@ impl Effect for Pool {
 pub struct Loops {
     /// Poll loops, each with a thread of its own [default: one a core]
     #[arg(long, value_name = "N", hide_default_value = true, default_value_t = Settings::default().loops,
-          value_parser = count(1, crate::app::defaults::LOOPS_MAX))]
+          value_parser = count(1, defaults::LOOPS_MAX))]
     pub loops: usize,
 }
 
-impl Effect for Loops {
+impl FlagGroup for Loops {
     fn apply(&self, settings: &mut Settings) {
         settings.loops = self.loops;
     }
@@ -97,26 +98,26 @@ impl Effect for Loops {
 /// Deadlines of the client's side.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Deadlines, such as 500ms, 4s or 10m")]
-pub struct ClientTimes {
+pub struct ClientTimeouts {
     /// For a whole request head; then 408
-    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::HEADER_TIMEOUT),
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::HEADER_TIMEOUT),
           value_parser = duration::parse_timeout)]
     pub header_timeout: Duration,
     /// For the next request on a kept connection
-    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::KEEP_ALIVE),
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::KEEP_ALIVE),
           value_parser = duration::parse_timeout)]
     pub keep_alive: Duration,
     /// Longest silence within a body
-    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::STALL_TIMEOUT),
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::STALL_TIMEOUT),
           value_parser = duration::parse_timeout)]
     pub stall_timeout: Duration,
     /// For what is in flight after Ctrl-C or SIGTERM
-    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::DRAIN),
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::DRAIN),
           value_parser = duration::parse)]
     pub drain: Duration,
 }
 
-impl Effect for ClientTimes {
+impl FlagGroup for ClientTimeouts {
     fn apply(&self, settings: &mut Settings) {
         settings.timeouts.header = self.header_timeout;
         settings.timeouts.keep_alive = self.keep_alive;
@@ -128,26 +129,26 @@ impl Effect for ClientTimes {
 /// Deadlines of the back ends' side.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Deadlines of back ends")]
-pub struct BackEndTimes {
+pub struct BackendTimeouts {
     /// For a back end to accept a connection
-    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::CONNECT_TIMEOUT),
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::CONNECT_TIMEOUT),
           value_parser = duration::parse_timeout)]
     pub connect_timeout: Duration,
     /// For the head of a back end's answer; then 504
-    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::BACKEND_TIMEOUT),
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::BACKEND_TIMEOUT),
           value_parser = duration::parse_timeout)]
     pub backend_timeout: Duration,
     /// For a relay on which nobody sends
-    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::RELAY_IDLE_TIMEOUT),
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::RELAY_IDLE_TIMEOUT),
           value_parser = duration::parse_timeout)]
     pub relay_idle_timeout: Duration,
     /// For a relay of which one side has finished and the other is silent
-    #[arg(long, value_name = "TIME", default_value = duration::text(crate::protocol::limits::HALF_CLOSED_TIMEOUT),
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::HALF_CLOSED_TIMEOUT),
           value_parser = duration::parse_timeout)]
     pub half_closed_timeout: Duration,
 }
 
-impl Effect for BackEndTimes {
+impl FlagGroup for BackendTimeouts {
     fn apply(&self, settings: &mut Settings) {
         settings.timeouts.connect = self.connect_timeout;
         settings.timeouts.backend = self.backend_timeout;
@@ -162,8 +163,8 @@ impl Effect for BackEndTimes {
 pub struct Load {
     /// Connections (tcp) or requests (http) that one back end gets at a time, 0 for any number; the rest
     /// wait in turn, at most for --connect-timeout; then 503, or the end for tcp
-    #[arg(long, value_name = "N", default_value_t = crate::app::defaults::MAX_PER_BACKEND,
-          value_parser = count(0, crate::app::defaults::MAX_PER_BACKEND_MAX))]
+    #[arg(long, value_name = "N", default_value_t = defaults::MAX_PER_BACKEND,
+          value_parser = count(0, defaults::MAX_PER_BACKEND_MAX))]
     pub max_per_backend: usize,
 }
 
@@ -172,33 +173,24 @@ pub struct Load {
 #[command(next_help_heading = "Health of back ends")]
 pub struct Health {
     /// From one check of a back end to the next, or off; 3 that fail take it out, 2 that pass bring it back
-    #[arg(long, value_name = "TIME", default_value = duration::text(crate::balance::limits::CHECK_INTERVAL),
+    #[arg(long, value_name = "TIME", default_value = duration::text(CHECK_INTERVAL),
           value_parser = duration::parse_interval)]
     pub health_interval: Interval,
     /// What checks ask for with HEAD, well is any status below 500; off: to be connected is enough [default: / for http, off for tcp]
     #[arg(long, value_name = "PATH")]
     pub health_path: Option<Probe>,
     /// From one look-up of the back ends' names to the next, or off
-    #[arg(long, value_name = "TIME", default_value = duration::text(crate::app::defaults::RESOLVE_INTERVAL),
+    #[arg(long, value_name = "TIME", default_value = duration::text(defaults::RESOLVE_INTERVAL),
           value_parser = duration::parse_interval)]
     pub resolve_interval: Interval,
 }
 
-impl Effect for Health {
+impl FlagGroup for Health {
     fn apply(&self, settings: &mut Settings) {
         settings.check_interval = self.health_interval;
         settings.check_probe = self.health_path.clone();
         settings.resolve_interval = self.resolve_interval;
     }
-}
-
-/// What a balancer does with a connection.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
-pub enum Mode {
-    /// Relay bytes: one back end for each connection
-    Tcp,
-    /// Forward requests: one back end for each request
-    Http,
 }
 
 /// The back ends of a balancer.
@@ -210,9 +202,9 @@ pub struct BackEnds {
     pub backend: Vec<Endpoint>,
     /// The first N of 127.0.0.1:9001 to 9005; excludes --backend
     #[arg(long, value_name = "N", conflicts_with = "backend",
-          default_value = crate::app::defaults::WEB_SERVERS.len().to_string(),
+          default_value = defaults::WEB_SERVERS.len().to_string(),
           default_value_if("backend", ArgPredicate::IsPresent, None),
-          value_parser = count(1, crate::app::defaults::WEB_SERVERS.len()))]
+          value_parser = count(1, defaults::WEB_SERVERS.len()))]
     pub backends: Option<usize>,
     /// What is shared out: connections (tcp) or requests (http)
     #[arg(long, value_enum, default_value_t = Mode::Tcp)]
@@ -222,7 +214,7 @@ pub struct BackEnds {
     pub send_proxy: Option<Version>,
 }
 
-impl Effect for BackEnds {
+impl FlagGroup for BackEnds {
     fn apply(&self, settings: &mut Settings) {
         settings.proxies.send = self.send_proxy;
     }
@@ -253,44 +245,10 @@ impl Front {
     }
 }
 
-impl Effect for Front {
+impl FlagGroup for Front {
     fn apply(&self, settings: &mut Settings) {
         settings.proxies.accept = self.proxy_protocol;
         settings.proxies.trust.clone_from(&self.trust);
-    }
-}
-
-/// A value of `--route`: `PREFIX=ADDR[,ADDR]`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct RouteTo {
-    /// The start of the paths.
-    pub prefix: String,
-    /// Where they go, in turn.
-    pub backends: Vec<Endpoint>,
-}
-
-impl FromStr for RouteTo {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<RouteTo, String> {
-        let wanted = "write PREFIX=HOST:PORT[,HOST:PORT], such as /images/=127.0.0.1:8889";
-        // The last `=`: a path may hold one, an address not.
-        let Some((prefix, backends)) = text.rsplit_once('=') else {
-            return Err(format!("{text:?} is not a route: {wanted}"));
-        };
-        if !prefix.starts_with('/') {
-            return Err(format!("{text:?} has a prefix that does not start with /: {wanted}"));
-        }
-        let backends = backends.split(',').map(Endpoint::parse_target).collect::<Result<_, _>>();
-        let backends = backends.map_err(|error| format!("{text:?}: {error}"))?;
-        Ok(RouteTo { prefix: prefix.to_owned(), backends })
-    }
-}
-
-impl fmt::Display for RouteTo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let backends: Vec<String> = self.backends.iter().map(Endpoint::to_string).collect();
-        write!(f, "{}={}", self.prefix, backends.join(","))
     }
 }
 
@@ -306,7 +264,7 @@ pub struct Routing {
     pub route: Vec<RouteTo>,
     /// All other paths go to these back ends in turn
     #[arg(long, value_name = "ADDR[,ADDR]", value_delimiter = ',', value_parser = Endpoint::parse_target,
-          default_values_t = [Endpoint::from(crate::app::defaults::DEFAULT_SERVER)])]
+          default_values_t = [Endpoint::from(defaults::DEFAULT_SERVER)])]
     pub default: Vec<Endpoint>,
 }
 
@@ -314,10 +272,7 @@ pub struct Routing {
 fn course_routes() -> Vec<RouteTo> {
     let route =
         |prefix: &str, address| RouteTo { prefix: prefix.into(), backends: vec![Endpoint::from(address)] };
-    vec![
-        route("/images/", crate::app::defaults::IMAGE_SERVER),
-        route("/pdf/", crate::app::defaults::PDF_SERVER),
-    ]
+    vec![route("/images/", defaults::IMAGE_SERVER), route("/pdf/", defaults::PDF_SERVER)]
 }
 
 /// What is told, and where.
@@ -325,7 +280,7 @@ fn course_routes() -> Vec<RouteTo> {
 #[command(next_help_heading = "Log")]
 pub struct Logging {
     /// How much is told
-    #[arg(long, value_name = "LEVEL", default_value = crate::app::defaults::LOG_LEVEL, value_parser = levels())]
+    #[arg(long, value_name = "LEVEL", default_value = defaults::LOG_LEVEL, value_parser = levels())]
     pub log: LevelFilter,
     /// For people, as the course's Python wrote it, or one JSON object a line
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -333,12 +288,6 @@ pub struct Logging {
     /// File the log is appended to, opened anew on SIGUSR1 [default: standard error]
     #[arg(long, value_name = "PATH")]
     pub log_file: Option<PathBuf>,
-}
-
-fn levels() -> impl TypedValueParser<Value = LevelFilter> {
-    let names = LevelFilter::iter().map(|level| level.as_str().to_ascii_lowercase());
-    PossibleValuesParser::new(names)
-        .try_map(|name| name.parse::<LevelFilter>().map_err(|error| error.to_string()))
 }
 
 /// The file of settings, and the trial of it.

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 
 use clap::{Args, Command};
 
+use crate::app::defaults;
+
 /// A role, as its `--help` presents it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Role {
@@ -23,7 +25,7 @@ impl Role {
         name: "default-server",
         about: "Static web server: fixed pages, and the files of a folder",
         example: "default-server --root public --listen 127.0.0.1:8080 --model async",
-        listen: Some(crate::app::defaults::DEFAULT_SERVER),
+        listen: Some(defaults::DEFAULT_SERVER),
     };
 
     /// The course's Image Web Server.
@@ -31,7 +33,7 @@ impl Role {
         name: "image-server",
         about: "Static web server for /images/ and the files below it",
         example: "image-server --root public --keep-alive 5s",
-        listen: Some(crate::app::defaults::IMAGE_SERVER),
+        listen: Some(defaults::IMAGE_SERVER),
     };
 
     /// The course's PDF Web Server.
@@ -39,7 +41,7 @@ impl Role {
         name: "pdf-server",
         about: "Static web server for /pdf/ and the files below it",
         example: "pdf-server --root public --workers 8 --queue 32",
-        listen: Some(crate::app::defaults::PDF_SERVER),
+        listen: Some(defaults::PDF_SERVER),
     };
 
     /// The course's Web Server, of which there are five.
@@ -47,7 +49,7 @@ impl Role {
         name: "web-server",
         about: "A back end for the balancers: the default site, and test answers such as /?size=20000&delay=50ms",
         example: "web-server --listen 127.0.0.1:9002",
-        listen: Some(crate::app::defaults::WEB_SERVERS[0]),
+        listen: Some(defaults::WEB_SERVERS[0]),
     };
 
     /// The course's Reverse Proxy.
@@ -55,7 +57,7 @@ impl Role {
         name: "reverse-proxy",
         about: "Sends each request to a back end by its path",
         example: "reverse-proxy --route /images/=127.0.0.1:8889 --default 127.0.0.1:8888,127.0.0.1:8887",
-        listen: Some(crate::app::defaults::REVERSE_PROXY),
+        listen: Some(defaults::REVERSE_PROXY),
     };
 
     /// The course's threaded balancer.
@@ -63,7 +65,7 @@ impl Role {
         name: "lb-threaded",
         about: "Round-robin load balancer: a fixed pool of threads, blocking calls",
         example: "lb-threaded --listen 127.0.0.1:6660 --backend 127.0.0.1:9001 --backend 127.0.0.1:9002",
-        listen: Some(crate::app::defaults::LB_THREADED),
+        listen: Some(defaults::LB_THREADED),
     };
 
     /// The course's asynchronous balancer.
@@ -71,7 +73,7 @@ impl Role {
         name: "lb-async",
         about: "Round-robin load balancer: poll loops over nonblocking sockets",
         example: "lb-async --backends 3 --mode http --loops 2",
-        listen: Some(crate::app::defaults::LB_ASYNC),
+        listen: Some(defaults::LB_ASYNC),
     };
 
     /// All of them in one process.

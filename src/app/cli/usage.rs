@@ -7,7 +7,7 @@ use std::error::Error as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Says in one line what is wrong, without a full stop: the caller may go on.
-pub(crate) fn explain(error: &clap::Error) -> String {
+pub(crate) fn one_line(error: &clap::Error) -> String {
     let flag = text(error, ContextKind::InvalidArg);
     // `--workers <N>`: the flag alone is what one would look for.
     let flag = flag.split([' ', '=']).next().unwrap_or_default();

@@ -2,7 +2,14 @@
 //!
 //! Contract: an error repeats the value and says what would be right, since it is shown as it is.
 
-use crate::app::suite;
+use std::fmt;
+use std::str::FromStr;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use log::LevelFilter;
+
+use crate::app::defaults;
+use crate::net::endpoint::Endpoint;
 
 /// A whole number from `least` to `most`.
 pub(super) fn count(
@@ -23,9 +30,59 @@ pub(super) fn count(
 
 /// The first port of the suite: 0, or one that leaves room for all of them.
 pub(super) fn port_base(text: &str) -> Result<u16, String> {
-    let most = u16::MAX - suite::PORT_OFFSET_MAX;
+    let most = u16::MAX - defaults::SUITE_PORT_OFFSET_MAX;
     let port = count(0, usize::from(most))(text)?;
     u16::try_from(port).map_err(|_| format!("{text} is out of range: 0 to {most}"))
+}
+
+/// What a balancer does with a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub enum Mode {
+    /// Relay bytes: one back end for each connection
+    Tcp,
+    /// Forward requests: one back end for each request
+    Http,
+}
+
+/// A value of `--route`: `PREFIX=ADDR[,ADDR]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RouteTo {
+    /// The start of the paths.
+    pub prefix: String,
+    /// Where they go, in turn.
+    pub backends: Vec<Endpoint>,
+}
+
+impl FromStr for RouteTo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<RouteTo, String> {
+        let wanted = "write PREFIX=HOST:PORT[,HOST:PORT], such as /images/=127.0.0.1:8889";
+        // The last `=`: a path may hold one, an address not.
+        let Some((prefix, backends)) = text.rsplit_once('=') else {
+            return Err(format!("{text:?} is not a route: {wanted}"));
+        };
+        if !prefix.starts_with('/') {
+            return Err(format!("{text:?} has a prefix that does not start with /: {wanted}"));
+        }
+        let backends = backends.split(',').map(Endpoint::parse_target).collect::<Result<_, _>>();
+        let backends = backends.map_err(|error| format!("{text:?}: {error}"))?;
+        Ok(RouteTo { prefix: prefix.to_owned(), backends })
+    }
+}
+
+impl fmt::Display for RouteTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let backends: Vec<String> = self.backends.iter().map(Endpoint::to_string).collect();
+        write!(f, "{}={}", self.prefix, backends.join(","))
+    }
+}
+
+/// The levels of `--log`.
+pub(super) fn levels() -> impl TypedValueParser<Value = LevelFilter> {
+    let names = LevelFilter::iter().map(|level| level.as_str().to_ascii_lowercase());
+    PossibleValuesParser::new(names)
+        .try_map(|name| name.parse::<LevelFilter>().map_err(|error| error.to_string()))
 }
 
 #[cfg(test)]
@@ -51,5 +108,22 @@ mod tests {
     fn the_port_base_leaves_room() {
         assert_eq!(port_base("0"), Ok(0));
         assert!(port_base("65535").unwrap_err().contains("out of range"));
+    }
+
+    #[test]
+    fn routes_are_prefix_and_addresses() {
+        let route: RouteTo = "/a=b/=x:1,[::1]:2".parse().unwrap();
+        assert_eq!((route.prefix.as_str(), route.backends.len()), ("/a=b/", 2));
+        assert_eq!(route.to_string(), "/a=b/=x:1,[::1]:2");
+        for (text, part) in [
+            ("/images/", "is not a route"),
+            ("images=x:1", "does not start with /"),
+            ("/images/=", "is not an address"),
+            ("/images/=x:1,", "is not an address"),
+            ("/images/=x:0", "port 0"),
+        ] {
+            let error = text.parse::<RouteTo>().unwrap_err();
+            assert!(error.contains(part) && error.contains(text.split('=').next().unwrap()), "{error}");
+        }
     }
 }

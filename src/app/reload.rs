@@ -11,8 +11,9 @@ use std::thread;
 
 use clap::Args;
 
-use super::{Failure, Parsed, Role, Stop};
+use crate::app::cli::{Failure, Role};
 use crate::app::config;
+use crate::app::invocation::{Invocation, NotStarted};
 use crate::net::signals::Hangups;
 
 /// What can be read again, and how.
@@ -24,7 +25,7 @@ pub struct Reload<P> {
 
 /// A configuration that was read and found to be good.
 struct Reread<P> {
-    plan: P,
+    prepared: P,
     shown: String,
     level: log::LevelFilter,
 }
@@ -32,24 +33,26 @@ struct Reread<P> {
 impl<P: 'static> Reload<P> {
     /// For a role that was started with `argv` and came to `parsed`. `None` if it has no file:
     /// then there is nothing that could have changed.
-    pub(super) fn new<A: Args>(
+    pub(crate) fn new<A: Args>(
         role: &Role,
         argv: Vec<OsString>,
-        parsed: &Parsed<A>,
+        invocation: &Invocation<A>,
         prepare: impl Fn(&Role, &A) -> Result<P, Failure> + Send + 'static,
     ) -> Option<Reload<P>> {
-        parsed.configuration.config.as_ref()?;
+        if !invocation.has_file() {
+            return None;
+        }
         let role = *role;
         let read = move || {
-            let parsed = Parsed::<A>::read(&role, argv.clone()).map_err(|stop| match stop {
-                Stop::Failed(failure) => failure,
-                // The same arguments asked for a start before.
-                Stop::Told(error) => Failure::Usage(error.to_string()),
+            let invocation = Invocation::<A>::read(&role, argv.clone()).map_err(|reason| match reason {
+                NotStarted::Failed(failure) => failure,
+                // Cannot be: the role was started with the same arguments.
+                NotStarted::HelpWanted(help) => Failure::Usage(help.to_string()),
             })?;
-            let plan = prepare(&role, &parsed.args)?;
-            Ok(Reread { plan, shown: parsed.shown, level: parsed.logging.log })
+            let prepared = prepare(&role, &invocation.args)?;
+            Ok(Reread { prepared, shown: invocation.shown, level: invocation.logging.log })
         };
-        Some(Reload { read: Box::new(read), shown: parsed.shown.clone() })
+        Some(Reload { read: Box::new(read), shown: invocation.shown.clone() })
     }
 
     /// Reads it at each hangup from now on, on a thread of its own: names are looked up, which takes
@@ -89,13 +92,13 @@ impl<P: 'static> Reload<P> {
         may_change: fn(&str) -> bool,
         apply: &mut impl FnMut(P) -> Result<(), Failure>,
     ) -> Result<Vec<String>, Failure> {
-        let Reread { plan, shown, level } = (self.read)()?;
+        let Reread { prepared, shown, level } = (self.read)()?;
         let changed = config::changed(&self.shown, &shown);
         let fixed: Vec<&str> = changed.iter().map(String::as_str).filter(|key| !may_change(key)).collect();
         if !fixed.is_empty() {
             return Err(Failure::Usage(format!("a restart is needed to change {}", fixed.join(", "))));
         }
-        apply(plan)?;
+        apply(prepared)?;
         log::set_max_level(level);
         self.shown = shown;
         Ok(changed)
