@@ -1,8 +1,9 @@
 //! The configuration file: TOML whose keys are the long flags.
 //!
 //! Contract: there is no second definition of the settings. Each `key = value` becomes the argument
-//! `--key=value` and clap judges it; what the command line gives, or excludes, wins over the file; an
-//! error names file, line and key. What [`show`] prints can be read back and means the same.
+//! `--key=value`, which clap parses like one that was typed. A flag on the command line overrides its key and
+//! the keys that it excludes. An error names file, line and key. What [`show`] prints can be read back and
+//! gives the same settings.
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -20,15 +21,15 @@ use crate::app::cli::one_line;
 use crate::app::defaults::CONFIG_BYTES_MAX;
 use crate::observe::log::Quoted;
 
-/// Flags that are no settings: a file can neither name another file nor ask for help.
+/// Flags that are not keys: a file can neither name another file nor ask for help.
 const NO_KEYS: [&str; 4] = ["config", "check", "help", "version"];
 
-/// How alike two words are, from 0 to 1, before one is suggested for the other.
-const LIKENESS_MIN: f64 = 0.75;
+/// Similarity of two words, from 0 to 1, from which on one is suggested for the other.
+const SIMILARITY_MIN: f64 = 0.75;
 
-/// Reads the file at `path` and parses it together with `argv`, which alone came to `given`.
+/// Reads the file at `path` and parses it together with `argv`; `given` is what `argv` alone was parsed to.
 ///
-/// Errors are one line for the user.
+/// Errors: one line for the user.
 pub fn merge(
     command: &Command,
     given: &ArgMatches,
@@ -40,7 +41,7 @@ pub fn merge(
     merge_text(command, given, &path.display().to_string(), &text, argv)
 }
 
-/// The effective settings as a file: every key with its value, those that are not set left out.
+/// The effective settings in the form of a file: every key that has a value.
 pub fn show(command: &Command, matches: &ArgMatches) -> String {
     let mut shown = String::new();
     let mut heading = None;
@@ -57,29 +58,29 @@ pub fn show(command: &Command, matches: &ArgMatches) -> String {
     shown
 }
 
-/// The keys in which two sets of effective settings differ, as [`show`] shows them: in their order.
+/// The keys in which two texts of [`show`] differ, in the order of the flags.
 pub fn changed(old: &str, new: &str) -> Vec<String> {
     let only_in = |one: &str, other: &str| -> Vec<String> {
         let lines = one.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        // One key a line: a text with line ends in it is shown with escapes.
+        // Every key is one line: line ends within a value are shown as escapes.
         let differ = lines.filter(|line| !other.lines().any(|same| same == *line));
         differ.filter_map(|line| Some(line.split_once(" = ")?.0.to_owned())).collect()
     };
     let mut keys = only_in(new, old);
-    // Those that are not set any more.
+    // Keys that have no value any more.
     let gone = only_in(old, new).into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>();
     keys.extend(gone);
     keys
 }
 
-/// One key of the file, as arguments.
+/// One key of the file, as command-line arguments.
 struct Entry {
     id: String,
     line: usize,
     arguments: Vec<OsString>,
 }
 
-/// The same for a text that is here already; `file` is the name it goes by in errors.
+/// The same for a text that was read already; `file` is its name in errors.
 pub fn merge_text(
     command: &Command,
     given: &ArgMatches,
@@ -91,7 +92,7 @@ pub fn merge_text(
     let parse = |arguments: Vec<OsString>| command.clone().try_get_matches_from(arguments);
     let program = argv.first().cloned().unwrap_or_else(|| command.get_name().into());
     for Entry { id, line, arguments } in &entries {
-        // Each key by itself first, so that an error can be given its line.
+        // Each key is parsed alone first, so that an error can name its line.
         let alone = std::iter::once(program.clone()).chain(arguments.iter().cloned()).collect();
         if let Err(error) = parse(alone) {
             let words = one_line(&error);
@@ -100,10 +101,10 @@ pub fn merge_text(
             return Err(format!("{file}, line {line}: {words}"));
         }
     }
-    let kept = entries.iter().filter(|entry| !overridden(command, given, &entry.id));
-    let arguments = kept.flat_map(|entry| entry.arguments.iter().cloned());
+    let remaining = entries.iter().filter(|entry| !overridden(command, given, &entry.id));
+    let arguments = remaining.flat_map(|entry| entry.arguments.iter().cloned());
     let all = std::iter::once(program.clone()).chain(arguments).chain(argv.into_iter().skip(1));
-    // Each part was right by itself: two keys of the file do not go together.
+    // Each key alone was right, so two keys of the file exclude each other.
     parse(all.collect()).map_err(|error| {
         let culprit = match error.get(ContextKind::InvalidArg) {
             Some(ContextValue::String(flag)) => flag.split(' ').next().unwrap_or_default(),
@@ -116,7 +117,7 @@ pub fn merge_text(
     })
 }
 
-/// True if the command line gives this flag, or one that excludes it.
+/// True if the command line has this flag, or one that excludes it.
 fn overridden(command: &Command, given: &ArgMatches, id: &str) -> bool {
     let is_given = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
     let excludes = |one: &Arg, other: &Arg| {
@@ -156,7 +157,7 @@ fn entries(command: &Command, file: &str, text: &str) -> Result<Vec<Entry>, Stri
         let line = line_of(text, name.span().start);
         entries.push(Entry { id: arg.get_id().to_string(), line, arguments });
     }
-    // A table comes in the order of its keys; errors and values shall come in that of the file.
+    // The table is sorted by key; errors and repeated values must follow the order of the file.
     entries.sort_by_key(|entry| entry.line);
     Ok(entries)
 }
@@ -166,17 +167,17 @@ fn line_of(text: &str, offset: usize) -> usize {
 }
 
 fn unknown(command: &Command, name: &str) -> String {
-    let likeness = |key: &str| strsim::jaro_winkler(key, name);
+    let similarity = |key: &str| strsim::jaro_winkler(key, name);
     let keys = command.get_arguments().filter_map(key);
-    match keys.max_by(|one, other| likeness(one).total_cmp(&likeness(other))) {
-        Some(nearest) if likeness(nearest) >= LIKENESS_MIN => {
+    match keys.max_by(|one, other| similarity(one).total_cmp(&similarity(other))) {
+        Some(nearest) if similarity(nearest) >= SIMILARITY_MIN => {
             format!("{} is no key of {}; did you mean {nearest}?", Quoted(name), command.get_name())
         }
         _ => format!("{} is no key of {}; --help lists them", Quoted(name), command.get_name()),
     }
 }
 
-/// The key of a flag, if it has one.
+/// The key of a flag, if it can be in a file.
 fn key(arg: &Arg) -> Option<&str> {
     arg.get_long().filter(|long| !NO_KEYS.contains(long))
 }
@@ -189,7 +190,7 @@ fn is_repeatable(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Append)
 }
 
-/// `--key=value`, once for each value.
+/// The arguments of a key: `--key=value` for each of its values.
 fn arguments(arg: &Arg, key: &str, value: &DeValue<'_>) -> Result<Vec<OsString>, String> {
     if is_switch(arg) {
         return match value.as_bool() {
@@ -200,7 +201,7 @@ fn arguments(arg: &Arg, key: &str, value: &DeValue<'_>) -> Result<Vec<OsString>,
     }
     let argument = |value| scalar(value).map(|value| OsString::from(format!("--{key}={value}")));
     match value {
-        // Without a value its default would count, which is not what an empty list says.
+        // No argument would mean the default, and an empty list does not say that.
         DeValue::Array(values) if values.is_empty() => {
             Err("an empty list; leave the key out for its default".to_owned())
         }
@@ -229,8 +230,8 @@ fn toml_value(arg: &Arg, matches: &ArgMatches) -> Option<String> {
     if is_switch(arg) {
         return Some(matches.get_flag(id).to_string());
     }
-    // The words that clap parsed, defaults included. TOML is Unicode: a path that is not cannot be
-    // written in a file at all.
+    // The texts that clap parsed, defaults included. TOML is Unicode, so a path that is not Unicode cannot
+    // be shown as it is.
     let values: Vec<String> =
         matches.get_raw(id)?.map(|value| toml_scalar(&value.to_string_lossy())).collect();
     match values.as_slice() {
@@ -240,7 +241,7 @@ fn toml_value(arg: &Arg, matches: &ArgMatches) -> Option<String> {
     }
 }
 
-/// A number if the text is what TOML would print for it, else a string.
+/// A number without quotes if it is written as TOML writes it, else a string.
 fn toml_scalar(text: &str) -> String {
     match text.parse::<i64>() {
         Ok(number) if number.to_string() == text => text.to_owned(),

@@ -1,8 +1,8 @@
-//! The configuration, read again while the role runs: on SIGHUP.
+//! Reload: on SIGHUP the configuration is read again while the role runs.
 //!
-//! Contract: all or nothing. What is new is read, validated and prepared like at a start before
-//! anything of the old is touched; any error, or one key that needs a restart, keeps all of the old.
-//! So what runs is always one configuration that somebody wrote, and never a mix of two.
+//! Contract: all or nothing. The new configuration is read, validated and prepared as at a start before
+//! anything changes; on an error, or if a key has changed that needs a restart, the old one stays in force.
+//! So the role always runs with one configuration that somebody wrote, and never with a mix of two.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -16,14 +16,14 @@ use crate::app::config;
 use crate::app::invocation::{Invocation, NotStarted};
 use crate::net::signals::Hangups;
 
-/// What can be read again, and how.
+/// The means to read the configuration of a running role again.
 pub struct Reload<P> {
     read: Box<dyn Fn() -> Result<Reread<P>, Failure> + Send>,
-    /// The effective settings as they are now, in the form of `--check`.
+    /// The effective settings in force, in the form of `--check`.
     shown: String,
 }
 
-/// A configuration that was read and found to be good.
+/// A configuration that was read again and is valid.
 struct Reread<P> {
     prepared: P,
     shown: String,
@@ -31,8 +31,8 @@ struct Reread<P> {
 }
 
 impl<P: 'static> Reload<P> {
-    /// For a role that was started with `argv` and came to `parsed`. `None` if it has no file:
-    /// then there is nothing that could have changed.
+    /// For a role that was started with `argv`, which gave `invocation`. `None` if it has no configuration
+    /// file, since then nothing can have changed.
     pub(crate) fn new<A: Args>(
         role: &Role,
         argv: Vec<OsString>,
@@ -55,10 +55,10 @@ impl<P: 'static> Reload<P> {
         Some(Reload { read: Box::new(read), shown: invocation.shown.clone() })
     }
 
-    /// Reads it at each hangup from now on, on a thread of its own: names are looked up, which takes
-    /// its time. `apply` puts a plan in place of the old one; `may_change` knows the keys that it can.
+    /// Reloads at each SIGHUP from now on, on a thread of its own, since DNS lookups block. `apply` replaces
+    /// what was prepared before; `may_change` says of which keys it can apply the change.
     ///
-    /// Errors: no thread can be had.
+    /// Errors: the thread cannot be started.
     pub fn start(
         mut self,
         hangups: Hangups,
@@ -81,12 +81,12 @@ impl<P: 'static> Reload<P> {
                 }
             }
         };
-        // Never joined: it ends with the process.
+        // Not joined: it ends with the process.
         thread::Builder::new().name("reload".to_owned()).spawn(run)?;
         Ok(())
     }
 
-    /// Reads and applies it once; the keys that have changed.
+    /// Reloads once; returns the keys that have changed.
     fn reload(
         &mut self,
         may_change: fn(&str) -> bool,

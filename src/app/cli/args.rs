@@ -1,6 +1,6 @@
-//! What each role takes: a choice of the groups of flags.
+//! The arguments of each role: which groups of flags it has.
 //!
-//! Contract: a role has only flags that concern it.
+//! Contract: a role has only flags that have an effect on it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub struct Server {
     /// Where it listens.
     #[command(flatten)]
     pub listening: Listening,
-    /// Which driver serves.
+    /// The concurrency model.
     #[command(flatten)]
     pub driver: Driver,
     /// What it serves.
@@ -32,7 +32,7 @@ pub struct Server {
     /// Proxies in front.
     #[command(flatten)]
     pub front: Front,
-    /// Deadlines.
+    /// Timeouts and the drain.
     #[command(flatten)]
     pub client_timeouts: ClientTimeouts,
     /// The log; [`Invocation`](crate::app::invocation::Invocation) reads it.
@@ -44,7 +44,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// The settings these arguments come to.
+    /// The settings that these arguments give.
     pub fn settings(&self) -> Settings {
         settings(&[&self.listening, &self.driver, &self.front, &self.client_timeouts])
     }
@@ -56,7 +56,7 @@ pub struct Proxy {
     /// Where it listens.
     #[command(flatten)]
     pub listening: Listening,
-    /// Which driver serves.
+    /// The concurrency model.
     #[command(flatten)]
     pub driver: Driver,
     /// Where requests go.
@@ -65,16 +65,16 @@ pub struct Proxy {
     /// Proxies in front.
     #[command(flatten)]
     pub front: Front,
-    /// Deadlines of clients.
+    /// Timeouts of clients, and the drain.
     #[command(flatten)]
     pub client_timeouts: ClientTimeouts,
-    /// Deadlines of back ends.
+    /// Timeouts of back ends.
     #[command(flatten)]
     pub backend_timeouts: BackendTimeouts,
-    /// How much a back end gets at a time.
+    /// How much a back end gets at the same time.
     #[command(flatten)]
     pub load: Load,
-    /// Checks and look-ups of back ends.
+    /// Health checks and DNS lookups of back ends.
     #[command(flatten)]
     pub health: Health,
     /// The log; [`Invocation`](crate::app::invocation::Invocation) reads it.
@@ -86,7 +86,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// The settings these arguments come to.
+    /// The settings that these arguments give.
     pub fn settings(&self) -> Settings {
         settings(&[
             &self.listening,
@@ -99,7 +99,7 @@ impl Proxy {
     }
 }
 
-/// The arguments of a balancer, which has the flags of its own model only.
+/// The arguments of a balancer, which has the flags of one model only.
 #[derive(Args, Clone, Debug)]
 pub struct Balancer<T: Args + FlagGroup> {
     /// Where it listens.
@@ -114,16 +114,16 @@ pub struct Balancer<T: Args + FlagGroup> {
     /// Proxies in front.
     #[command(flatten)]
     pub front: Front,
-    /// Deadlines of clients.
+    /// Timeouts of clients, and the drain.
     #[command(flatten)]
     pub client_timeouts: ClientTimeouts,
-    /// Deadlines of back ends.
+    /// Timeouts of back ends.
     #[command(flatten)]
     pub backend_timeouts: BackendTimeouts,
-    /// How much a back end gets at a time.
+    /// How much a back end gets at the same time.
     #[command(flatten)]
     pub load: Load,
-    /// Checks and look-ups of back ends.
+    /// Health checks and DNS lookups of back ends.
     #[command(flatten)]
     pub health: Health,
     /// The log; [`Invocation`](crate::app::invocation::Invocation) reads it.
@@ -141,7 +141,7 @@ pub type ThreadedBalancer = Balancer<Pool>;
 pub type AsyncBalancer = Balancer<Loops>;
 
 impl<T: Args + FlagGroup> Balancer<T> {
-    /// The settings these arguments come to.
+    /// The settings that these arguments give.
     pub fn settings(&self) -> Settings {
         settings(&[
             &self.listening,
@@ -159,27 +159,27 @@ impl<T: Args + FlagGroup> Balancer<T> {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Suite")]
 pub struct Suite {
-    /// First of the ports, 0 takes free ones [default: the course's ports]
+    /// First port of the block that the roles listen on, 0 for free ports [default: the course's ports]
     #[arg(long, value_name = "N", value_parser = port_base)]
     pub port_base: Option<u16>,
-    /// Which driver serves the sites and the reverse proxy
+    /// Concurrency model of the web servers and the reverse proxy
     #[arg(long, value_enum, default_value_t = Model::Threaded)]
     pub model: Model,
-    /// Threads of each pool
+    /// Worker threads of each pool
     #[arg(long, value_name = "N", default_value_t = defaults::SUITE_WORKERS,
           value_parser = count(1, defaults::WORKERS_MAX))]
     pub workers: usize,
-    /// Let a connection that waits for its client keep its worker (shows starvation)
+    /// Do not park connections that wait for their peer: each keeps its worker (shows starvation)
     #[arg(long)]
     pub no_park: bool,
-    /// How many web servers are started behind the balancers
+    /// Web servers to start behind the balancers
     #[arg(long, value_name = "N", default_value_t = defaults::WEB_SERVERS.len(),
           value_parser = count(1, defaults::WEB_SERVERS.len()))]
     pub backends: usize,
     /// Folder of the site
     #[arg(long, value_name = "DIR", default_value = defaults::ROOT)]
     pub root: PathBuf,
-    /// For what is in flight after Ctrl-C or SIGTERM
+    /// Time for open connections to finish after Ctrl-C or SIGTERM
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::DRAIN),
           value_parser = duration::parse)]
     pub drain: Duration,
@@ -192,12 +192,12 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// The settings these arguments come to; all roles share them.
+    /// The settings that these arguments give to all roles of the suite.
     pub fn settings(&self) -> Settings {
         let mut settings = Settings {
             workers: self.workers,
             park: !self.no_park,
-            // One loop a role: ten roles share the machine, and the course's balancer had one.
+            // One loop a role: up to eleven roles share the machine, and the course's balancer had one.
             loops: 1,
             connections_max: defaults::SUITE_CONNECTIONS_MAX,
             ..Settings::default()
@@ -207,11 +207,11 @@ impl Suite {
     }
 }
 
-/// The choice of a driver, and the flags of both.
+/// The choice of a concurrency model, and the flags of both.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Model")]
 pub struct Driver {
-    /// How connections take turns: a pool of threads, or poll loops
+    /// Concurrency model
     #[arg(long, value_enum, default_value_t = Model::Threaded)]
     pub model: Model,
     /// The threaded model's flags.
@@ -229,14 +229,14 @@ impl FlagGroup for Driver {
     }
 }
 
-/// What a static server serves, and how it looks on the wire.
+/// What a static server serves.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Site")]
 pub struct SiteFlags {
     /// Folder of the site
     #[arg(long, value_name = "DIR", default_value = defaults::ROOT)]
     pub root: PathBuf,
-    /// Answer byte for byte as the course's Python did
+    /// Answer byte for byte as the course's Python does
     #[arg(long)]
     pub mirror: bool,
 }

@@ -1,7 +1,8 @@
-//! The flags, in groups that concern the same thing; a role is a choice of groups.
+//! The flags, in groups; `args` says which groups a role has.
 //!
-//! Contract: each flag is defined once, so that it has one name, one default and one text in all
-//! roles; every default comes from [`defaults`]. [`FlagGroup`] turns a group into [`Settings`].
+//! Contract: each flag is defined once, so that it has one name, one default and one help text in all
+//! roles. No default is written here: it is a constant of [`defaults`] or of a room's `limits`.
+//! [`FlagGroup`] turns a group into [`Settings`].
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,24 +24,24 @@ use crate::protocol::cidr::Network;
 use crate::protocol::limits;
 use crate::protocol::proxy_header::Version;
 
-/// Flags that change the settings of the drivers.
+/// A group of flags that changes the settings of the drivers.
 pub trait FlagGroup {
-    /// Writes what the flags say into `settings`.
+    /// Writes the values of the flags into `settings`.
     fn apply(&self, settings: &mut Settings);
 }
 
-/// Where connections come in.
+/// Where connections are accepted.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Listening")]
 pub struct Listening {
-    /// Address to listen on; repeatable; port 0 takes a free one
+    /// Address to listen on; repeatable; port 0 takes a free port
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<Endpoint>,
-    /// Connections the kernel holds until they are accepted
+    /// Connections that may wait in the kernel until they are accepted
     #[arg(long, value_name = "N", default_value_t = defaults::BACKLOG as usize,
           value_parser = count(1, defaults::BACKLOG_MAX))]
     pub backlog: usize,
-    /// Open client connections; more wait in the kernel's backlog
+    /// Client connections that may be open at the same time; more wait in the kernel's backlog
     #[arg(long, value_name = "N", default_value_t = defaults::CONNECTIONS_MAX,
           value_parser = count(1, defaults::CONNECTIONS_MAX_MAX))]
     pub connections_max: usize,
@@ -48,7 +49,7 @@ pub struct Listening {
 
 impl FlagGroup for Listening {
     fn apply(&self, settings: &mut Settings) {
-        // The flag's bound lies far below that of its type.
+        // The flag accepts only numbers that fit by far.
         settings.backlog = u32::try_from(self.backlog).unwrap_or(u32::MAX);
         settings.connections_max = self.connections_max;
     }
@@ -58,7 +59,7 @@ impl FlagGroup for Listening {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Threaded model")]
 pub struct Pool {
-    /// Threads of the pool
+    /// Worker threads of the pool
     #[arg(long, value_name = "N", default_value_t = defaults::WORKERS,
           value_parser = count(1, defaults::WORKERS_MAX))]
     pub workers: usize,
@@ -66,7 +67,7 @@ pub struct Pool {
     #[arg(long, value_name = "N", default_value_t = defaults::QUEUE,
           value_parser = count(1, defaults::QUEUE_MAX))]
     pub queue: usize,
-    /// Let a connection that waits for its client keep its worker (shows starvation)
+    /// Do not park connections that wait for their peer: each keeps its worker (shows starvation)
     #[arg(long)]
     pub no_park: bool,
 }
@@ -83,7 +84,7 @@ impl FlagGroup for Pool {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Async model")]
 pub struct Loops {
-    /// Poll loops, each with a thread of its own [default: one a core]
+    /// Poll loops, each on a thread of its own [default: one per core]
     #[arg(long, value_name = "N", hide_default_value = true, default_value_t = Settings::default().loops,
           value_parser = count(1, defaults::LOOPS_MAX))]
     pub loops: usize,
@@ -95,23 +96,23 @@ impl FlagGroup for Loops {
     }
 }
 
-/// Deadlines of the client's side.
+/// The timeouts of client connections, and the drain.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Deadlines, such as 500ms, 4s or 10m")]
+#[command(next_help_heading = "Timeouts, such as 500ms, 4s or 10m")]
 pub struct ClientTimeouts {
-    /// For a whole request head; then 408
+    /// Time to receive a whole request head; then 408
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::HEADER_TIMEOUT),
           value_parser = duration::parse_timeout)]
     pub header_timeout: Duration,
-    /// For the next request on a kept connection
+    /// Time that an idle client connection stays open for its next request
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::KEEP_ALIVE),
           value_parser = duration::parse_timeout)]
     pub keep_alive: Duration,
-    /// Longest silence within a body
+    /// Longest time without progress within a body
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::STALL_TIMEOUT),
           value_parser = duration::parse_timeout)]
     pub stall_timeout: Duration,
-    /// For what is in flight after Ctrl-C or SIGTERM
+    /// Time for open connections to finish after Ctrl-C or SIGTERM
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::DRAIN),
           value_parser = duration::parse)]
     pub drain: Duration,
@@ -126,23 +127,23 @@ impl FlagGroup for ClientTimeouts {
     }
 }
 
-/// Deadlines of the back ends' side.
+/// The timeouts of connections to back ends, and of relays.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Deadlines of back ends")]
+#[command(next_help_heading = "Timeouts of back ends")]
 pub struct BackendTimeouts {
-    /// For a back end to accept a connection
+    /// Time for a back end to accept a connection
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::CONNECT_TIMEOUT),
           value_parser = duration::parse_timeout)]
     pub connect_timeout: Duration,
-    /// For the head of a back end's answer; then 504
+    /// Time for a back end to send the head of its response; then 504
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::BACKEND_TIMEOUT),
           value_parser = duration::parse_timeout)]
     pub backend_timeout: Duration,
-    /// For a relay on which nobody sends
+    /// Time that a relay may be idle: neither side sends
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::RELAY_IDLE_TIMEOUT),
           value_parser = duration::parse_timeout)]
     pub relay_idle_timeout: Duration,
-    /// For a relay of which one side has finished and the other is silent
+    /// Time that a half-closed relay may be idle: one side has finished sending, the other sends nothing
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::HALF_CLOSED_TIMEOUT),
           value_parser = duration::parse_timeout)]
     pub half_closed_timeout: Duration,
@@ -157,29 +158,29 @@ impl FlagGroup for BackendTimeouts {
     }
 }
 
-/// How much back ends get at a time.
+/// How much a back end gets at the same time.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Load of back ends")]
+#[command(next_help_heading = "Limit of back ends")]
 pub struct Load {
-    /// Connections (tcp) or requests (http) that one back end gets at a time, 0 for any number; the rest
-    /// wait in turn, at most for --connect-timeout; then 503, or the end for tcp
+    /// Connections (tcp) or requests (http) that one back end gets at the same time, 0 for no limit; more
+    /// wait in a queue for up to --connect-timeout, then get 503, or for tcp are closed
     #[arg(long, value_name = "N", default_value_t = defaults::MAX_PER_BACKEND,
           value_parser = count(0, defaults::MAX_PER_BACKEND_MAX))]
     pub max_per_backend: usize,
 }
 
-/// How it is known which back ends there are, and which of them work.
+/// How the role learns which back ends there are (DNS), and which of them are up (health checks).
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Health of back ends")]
 pub struct Health {
-    /// From one check of a back end to the next, or off; 3 that fail take it out, 2 that pass bring it back
+    /// Time between two health checks of a back end, or off; 3 failures in a row take it out, 2 successes bring it back
     #[arg(long, value_name = "TIME", default_value = duration::text(CHECK_INTERVAL),
           value_parser = duration::parse_interval)]
     pub health_interval: Interval,
-    /// What checks ask for with HEAD, well is any status below 500; off: to be connected is enough [default: / for http, off for tcp]
+    /// Path that health checks request with HEAD, any status below 500 passes; off: a connection passes [default: / for http, off for tcp]
     #[arg(long, value_name = "PATH")]
     pub health_path: Option<Probe>,
-    /// From one look-up of the back ends' names to the next, or off
+    /// Time between two DNS lookups of the back ends' names, or off
     #[arg(long, value_name = "TIME", default_value = duration::text(defaults::RESOLVE_INTERVAL),
           value_parser = duration::parse_interval)]
     pub resolve_interval: Interval,
@@ -197,19 +198,19 @@ impl FlagGroup for Health {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Back ends")]
 pub struct BackEnds {
-    /// A back end; repeatable; of a name, every address is one
+    /// Address of a back end; repeatable; each address of a host name is a back end
     #[arg(long, value_name = "ADDR", value_parser = Endpoint::parse_target)]
     pub backend: Vec<Endpoint>,
-    /// The first N of 127.0.0.1:9001 to 9005; excludes --backend
+    /// Use the first N of 127.0.0.1:9001 to 9005; excludes --backend
     #[arg(long, value_name = "N", conflicts_with = "backend",
           default_value = defaults::WEB_SERVERS.len().to_string(),
           default_value_if("backend", ArgPredicate::IsPresent, None),
           value_parser = count(1, defaults::WEB_SERVERS.len()))]
     pub backends: Option<usize>,
-    /// What is shared out: connections (tcp) or requests (http)
+    /// What is balanced: connections (tcp) or requests (http)
     #[arg(long, value_enum, default_value_t = Mode::Tcp)]
     pub mode: Mode,
-    /// Tell back ends who the client is by a PROXY header; their connections are not kept then
+    /// Send back ends a PROXY header with the client's address; each connection then serves one client only
     #[arg(long, value_enum, value_name = "VERSION")]
     pub send_proxy: Option<Version>,
 }
@@ -220,28 +221,27 @@ impl FlagGroup for BackEnds {
     }
 }
 
-/// Proxies that stand in front of this role.
+/// The proxies in front of this role.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Proxies in front")]
 pub struct Front {
-    /// An address or block, such as 10.0.0.0/8, whose X-Forwarded fields and PROXY headers are believed; repeatable
+    /// Address or block, such as 10.0.0.0/8, of proxies whose X-Forwarded fields and PROXY headers are trusted; repeatable
     #[arg(long, value_name = "ADDR")]
     pub trust: Vec<Network>,
-    /// Every connection begins with a PROXY header (v1 or v2); whoever is not trusted is closed
+    /// Expect a PROXY header (v1 or v2) at the start of every connection; close those of addresses that are not trusted
     #[arg(long)]
     pub proxy_protocol: bool,
 }
 
 impl Front {
-    /// Looks whether the flags make sense together.
+    /// Finds combinations of the flags that make no sense.
     pub fn check(&self) -> Result<(), Failure> {
-        match self.proxy_protocol && self.trust.is_empty() {
-            true => {
-                let words = "--proxy-protocol: nobody may send a header; name the proxies with --trust";
-                Err(Failure::Usage(words.to_owned()))
-            }
-            false => Ok(()),
+        if self.proxy_protocol && self.trust.is_empty() {
+            let words =
+                "--proxy-protocol: no address is trusted to send a header; name the proxies with --trust";
+            return Err(Failure::Usage(words.to_owned()));
         }
+        Ok(())
     }
 }
 
@@ -256,48 +256,48 @@ impl FlagGroup for Front {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Routes")]
 pub struct Routing {
-    // Before `default`, which would otherwise have its default value already when this one asks
-    // whether it is there.
-    /// Paths that start with PREFIX go to these back ends in turn; repeatable; none if only --default is given
+    // Stands before `default` on purpose: clap fills in default values in this order, and `default`
+    // would count as given once it has its own.
+    /// Send paths that start with PREFIX to these back ends in turn; repeatable; no routes if only --default is given
     #[arg(long, value_name = "PREFIX=ADDR[,ADDR]", default_values_t = course_routes(),
           default_value_if("default", ArgPredicate::IsPresent, None))]
     pub route: Vec<RouteTo>,
-    /// All other paths go to these back ends in turn
+    /// Send all other paths to these back ends in turn
     #[arg(long, value_name = "ADDR[,ADDR]", value_delimiter = ',', value_parser = Endpoint::parse_target,
           default_values_t = [Endpoint::from(defaults::DEFAULT_SERVER)])]
     pub default: Vec<Endpoint>,
 }
 
-/// The course's routes: images and PDF files have servers of their own.
+/// The course's routes: images and PDF files have their own servers.
 fn course_routes() -> Vec<RouteTo> {
     let route =
         |prefix: &str, address| RouteTo { prefix: prefix.into(), backends: vec![Endpoint::from(address)] };
     vec![route("/images/", defaults::IMAGE_SERVER), route("/pdf/", defaults::PDF_SERVER)]
 }
 
-/// What is told, and where.
+/// What is logged, in which form, and where.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Log")]
 pub struct Logging {
-    /// How much is told
+    /// Level of the log: this one and those before it are logged
     #[arg(long, value_name = "LEVEL", default_value = defaults::LOG_LEVEL, value_parser = levels())]
     pub log: LevelFilter,
-    /// For people, as the course's Python wrote it, or one JSON object a line
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    /// Form of the lines: for people, as the course's Python writes them, or JSON
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     pub log_format: Format,
-    /// File the log is appended to, opened anew on SIGUSR1 [default: standard error]
+    /// File to append the log to; SIGUSR1 reopens it [default: standard error]
     #[arg(long, value_name = "PATH")]
     pub log_file: Option<PathBuf>,
 }
 
-/// The file of settings, and the trial of it.
+/// The configuration file, and its validation.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Configuration")]
 pub struct Configuration {
-    /// TOML file with the long flags as keys; the command line wins over it; SIGHUP reads it again, all or nothing
+    /// TOML file with the long flags as keys; the command line overrides it; SIGHUP reloads all of it or, on an error, nothing
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Validate, print the effective settings as such a file, and stop
+    /// Validate, print the effective settings as such a file, and exit
     #[arg(long)]
     pub check: bool,
 }

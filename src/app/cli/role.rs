@@ -1,6 +1,6 @@
-//! The roles: the name, the words and the address that a preset consists of.
+//! The roles: the name, the help text, the example and the default address of each binary.
 //!
-//! Contract: everything in which one binary's command line differs from its sister's is here.
+//! Contract: two roles with the same flags (see `args`) differ in nothing but what is here.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ pub struct Role {
     pub name: &'static str,
     about: &'static str,
     example: &'static str,
-    /// Where it listens by default; the suite has no address of its own.
+    /// Where it listens by default; `None` for the suite, whose roles have addresses of their own.
     pub listen: Option<SocketAddr>,
 }
 
@@ -47,7 +47,7 @@ impl Role {
     /// The course's Web Server, of which there are five.
     pub const WEB_SERVER: Role = Role {
         name: "web-server",
-        about: "A back end for the balancers: the default site, and test answers such as /?size=20000&delay=50ms",
+        about: "Back end for the balancers: the default site, and test responses such as /?size=20000&delay=50ms",
         example: "web-server --listen 127.0.0.1:9002",
         listen: Some(defaults::WEB_SERVERS[0]),
     };
@@ -76,24 +76,24 @@ impl Role {
         listen: Some(defaults::LB_ASYNC),
     };
 
-    /// All of them in one process.
+    /// All roles in one process.
     pub const SUITE: Role = Role {
         name: "suite",
-        about: "Starts every role in one process and prints a map of them",
+        about: "Starts every role in one process and prints a table of their addresses",
         example: "suite --port-base 20000 --model async",
         listen: None,
     };
 
-    /// The role's command: flags, defaults and help.
+    /// The command line of the role, which has the flags `A`.
     pub fn command<A: Args>(&self) -> Command {
-        // The words come last: clap takes those of `A`, which are for readers of the code.
+        // The help text is set after the flags: clap would take the doc comment of `A` for it.
         let command = A::augment_args(Command::new(self.name))
             .version(env!("CARGO_PKG_VERSION"))
             .about(self.about)
             .long_about(None)
             .after_help(format!("Example:\n  {}", self.example));
         let Some(address) = self.listen.map(|address| address.to_string()) else { return command };
-        // Not `mut_arg`, which would move the flag behind all others.
+        // Not `mut_arg`, which would move the flag to the end of the list.
         command.mut_args(move |arg| match arg.get_long() {
             Some("listen") => arg.default_value(address.clone()),
             _ => arg,

@@ -1,6 +1,6 @@
-//! Parsers of single values whose types alone do not say what makes sense.
+//! Values of flags that need a type or a parser of their own.
 //!
-//! Contract: an error repeats the value and says what would be right, since it is shown as it is.
+//! Contract: an error repeats the value and says what would be right: the user sees it as it is.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ pub(super) fn count(
     most: usize,
 ) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
     move |text| {
-        // Digits by hand: `parse` alone would take "+8".
+        // Digits are checked here: `parse` would also accept "+8".
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(format!("{text:?} is not a whole number"));
         }
@@ -28,7 +28,7 @@ pub(super) fn count(
     }
 }
 
-/// The first port of the suite: 0, or one that leaves room for all of them.
+/// The first port of the suite: 0, or a port that leaves room for those of all roles.
 pub(super) fn port_base(text: &str) -> Result<u16, String> {
     let most = u16::MAX - defaults::SUITE_PORT_OFFSET_MAX;
     let port = count(0, usize::from(most))(text)?;
@@ -38,18 +38,18 @@ pub(super) fn port_base(text: &str) -> Result<u16, String> {
 /// What a balancer does with a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 pub enum Mode {
-    /// Relay bytes: one back end for each connection
+    /// Relay bytes: each connection goes to one back end
     Tcp,
-    /// Forward requests: one back end for each request
+    /// Forward requests: each request goes to one back end
     Http,
 }
 
 /// A value of `--route`: `PREFIX=ADDR[,ADDR]`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RouteTo {
-    /// The start of the paths.
+    /// What the paths start with.
     pub prefix: String,
-    /// Where they go, in turn.
+    /// The back ends they go to, in turn.
     pub backends: Vec<Endpoint>,
 }
 
@@ -58,7 +58,7 @@ impl FromStr for RouteTo {
 
     fn from_str(text: &str) -> Result<RouteTo, String> {
         let wanted = "write PREFIX=HOST:PORT[,HOST:PORT], such as /images/=127.0.0.1:8889";
-        // The last `=`: a path may hold one, an address not.
+        // The last `=`: a path may contain one, an address cannot.
         let Some((prefix, backends)) = text.rsplit_once('=') else {
             return Err(format!("{text:?} is not a route: {wanted}"));
         };
