@@ -1,4 +1,4 @@
-//! The whole picture: every role in one process, and a map of them.
+//! All roles in one process, and a table of their addresses.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
-//! One invocation of a role: what its command line and its configuration file come to together.
+//! One invocation of a role: its command line together with its configuration file.
 //!
-//! Contract: reading starts nothing. Whatever is wrong with the flags or with the file is one line,
-//! which ends by pointing to `--help` where flags are concerned.
+//! Contract: reading starts nothing. Whatever is wrong with the flags or with the file is one line; about a
+//! flag of the command line it ends with a hint at `--help`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,12 +10,12 @@ use clap::{ArgMatches, Args, FromArgMatches};
 
 use crate::app::cli::{Configuration, Failure, Logging, Role, one_line};
 use crate::app::config;
-use crate::observe::log;
+use crate::observe;
 
-/// What a command line and its configuration file came to.
+/// The parsed flags of a command line and of its configuration file.
 #[derive(Debug)]
 pub(crate) struct Invocation<A> {
-    /// The role's own flags.
+    /// The arguments of the role.
     pub(crate) args: A,
     /// The flags of the log.
     pub(crate) logging: Logging,
@@ -70,9 +70,9 @@ impl<A: Args> Invocation<A> {
     }
 
     /// Starts the log; it ends, with its last lines written, when the guard is dropped.
-    pub(crate) fn start_log(&self) -> Result<log::Guard, Failure> {
+    pub(crate) fn start_log(&self) -> Result<observe::log::Guard, Failure> {
         let Logging { log: level, log_format, log_file } = &self.logging;
-        log::start(*level, *log_format, log_file.clone()).map_err(|error| match log_file {
+        observe::log::start(*level, *log_format, log_file.clone()).map_err(|error| match log_file {
             Some(path) => Failure::Usage(format!("--log-file: {}: {error}", path.display())),
             None => Failure::Runtime(format!("the log cannot be started: {error}")),
         })
@@ -82,7 +82,7 @@ impl<A: Args> Invocation<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::cli::{AsyncBalancer, Server, ThreadedBalancer};
+    use crate::app::cli::{Balancer, Loops, Pool, Server};
 
     fn read<A: Args>(role: Role, flags: &[&str]) -> Result<Invocation<A>, String> {
         let argv = [role.name].iter().chain(flags).map(OsString::from).collect();
@@ -119,7 +119,7 @@ mod tests {
                 "--log: \"loud\" is not one of off, error, warn, info, debug, trace; see --help",
             ),
         ] {
-            let error = read::<ThreadedBalancer>(Role::LB_THREADED, flags).unwrap_err();
+            let error = read::<Balancer<Pool>>(Role::LB_THREADED, flags).unwrap_err();
             if flags.len() == 2 && flags[0].starts_with("--backend=") {
                 // Clap names the two in either order.
                 assert!(error.contains("exclude each other"), "{error}");
@@ -129,7 +129,7 @@ mod tests {
         }
         assert_eq!(read::<Server>(Role::IMAGE_SERVER, &["--help"]).unwrap_err(), "help");
         assert_eq!(read::<Server>(Role::IMAGE_SERVER, &["--version"]).unwrap_err(), "help");
-        let error = read::<AsyncBalancer>(Role::LB_ASYNC, &["--model=async"]).unwrap_err();
+        let error = read::<Balancer<Loops>>(Role::LB_ASYNC, &["--model=async"]).unwrap_err();
         assert!(error.starts_with("--model is unknown here"), "{error}");
     }
 }

@@ -59,7 +59,7 @@ impl<P: 'static> Reload<P> {
     /// what was prepared before; `may_change` says of which keys it can apply the change.
     ///
     /// Errors: the thread cannot be started.
-    pub fn start(
+    pub(crate) fn start(
         mut self,
         hangups: Hangups,
         may_change: fn(&str) -> bool,

@@ -22,30 +22,30 @@ use crate::protocol::limits;
 pub struct Server {
     /// Where it listens.
     #[command(flatten)]
-    pub listening: Listening,
+    pub(crate) listening: Listening,
     /// The concurrency model.
     #[command(flatten)]
-    pub driver: Driver,
+    pub(crate) driver: Driver,
     /// What it serves.
     #[command(flatten)]
-    pub site: SiteFlags,
+    pub(crate) site: SiteFlags,
     /// Proxies in front.
     #[command(flatten)]
-    pub front: Front,
+    pub(crate) front: Front,
     /// Timeouts and the drain.
     #[command(flatten)]
-    pub client_timeouts: ClientTimeouts,
-    /// The log; [`Invocation`](crate::app::invocation::Invocation) reads it.
+    pub(crate) client_timeouts: ClientTimeouts,
+    /// The log. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
-    pub logging: Logging,
-    /// The file; [`Invocation`](crate::app::invocation::Invocation) reads it.
+    pub(crate) logging: Logging,
+    /// The configuration file. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
-    pub configuration: Configuration,
+    pub(crate) configuration: Configuration,
 }
 
 impl Server {
     /// The settings that these arguments give.
-    pub fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         settings(&[&self.listening, &self.driver, &self.front, &self.client_timeouts])
     }
 }
@@ -55,39 +55,39 @@ impl Server {
 pub struct Proxy {
     /// Where it listens.
     #[command(flatten)]
-    pub listening: Listening,
+    pub(crate) listening: Listening,
     /// The concurrency model.
     #[command(flatten)]
-    pub driver: Driver,
+    pub(crate) driver: Driver,
     /// Where requests go.
     #[command(flatten)]
-    pub routing: Routing,
+    pub(crate) routing: Routing,
     /// Proxies in front.
     #[command(flatten)]
-    pub front: Front,
+    pub(crate) front: Front,
     /// Timeouts of clients, and the drain.
     #[command(flatten)]
-    pub client_timeouts: ClientTimeouts,
+    pub(crate) client_timeouts: ClientTimeouts,
     /// Timeouts of back ends.
     #[command(flatten)]
-    pub backend_timeouts: BackendTimeouts,
+    pub(crate) backend_timeouts: BackendTimeouts,
     /// How much a back end gets at the same time.
     #[command(flatten)]
-    pub load: Load,
+    pub(crate) load: Load,
     /// Health checks and DNS lookups of back ends.
     #[command(flatten)]
-    pub health: Health,
-    /// The log; [`Invocation`](crate::app::invocation::Invocation) reads it.
+    pub(crate) health: Health,
+    /// The log. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
-    pub logging: Logging,
-    /// The file; [`Invocation`](crate::app::invocation::Invocation) reads it.
+    pub(crate) logging: Logging,
+    /// The configuration file. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
-    pub configuration: Configuration,
+    pub(crate) configuration: Configuration,
 }
 
 impl Proxy {
     /// The settings that these arguments give.
-    pub fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         settings(&[
             &self.listening,
             &self.driver,
@@ -99,50 +99,45 @@ impl Proxy {
     }
 }
 
-/// The arguments of a balancer, which has the flags of one model only.
+/// The arguments of a balancer, which has the flags of one model only: [`Pool`] for `lb-threaded`, [`Loops`]
+/// for `lb-async`.
 #[derive(Args, Clone, Debug)]
 pub struct Balancer<T: Args + FlagGroup> {
     /// Where it listens.
     #[command(flatten)]
-    pub listening: Listening,
-    /// Its model's flags: [`Pool`] or [`Loops`].
+    pub(crate) listening: Listening,
+    /// The flags of its model.
     #[command(flatten)]
-    pub concurrency: T,
+    pub(crate) concurrency: T,
     /// Where connections or requests go.
     #[command(flatten)]
-    pub back_ends: BackEnds,
+    pub(crate) back_ends: BackEnds,
     /// Proxies in front.
     #[command(flatten)]
-    pub front: Front,
+    pub(crate) front: Front,
     /// Timeouts of clients, and the drain.
     #[command(flatten)]
-    pub client_timeouts: ClientTimeouts,
+    pub(crate) client_timeouts: ClientTimeouts,
     /// Timeouts of back ends.
     #[command(flatten)]
-    pub backend_timeouts: BackendTimeouts,
+    pub(crate) backend_timeouts: BackendTimeouts,
     /// How much a back end gets at the same time.
     #[command(flatten)]
-    pub load: Load,
+    pub(crate) load: Load,
     /// Health checks and DNS lookups of back ends.
     #[command(flatten)]
-    pub health: Health,
-    /// The log; [`Invocation`](crate::app::invocation::Invocation) reads it.
+    pub(crate) health: Health,
+    /// The log. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
-    pub logging: Logging,
-    /// The file; [`Invocation`](crate::app::invocation::Invocation) reads it.
+    pub(crate) logging: Logging,
+    /// The configuration file. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
-    pub configuration: Configuration,
+    pub(crate) configuration: Configuration,
 }
-
-/// The arguments of `lb-threaded`.
-pub type ThreadedBalancer = Balancer<Pool>;
-
-/// The arguments of `lb-async`.
-pub type AsyncBalancer = Balancer<Loops>;
 
 impl<T: Args + FlagGroup> Balancer<T> {
     /// The settings that these arguments give.
-    pub fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         settings(&[
             &self.listening,
             &self.concurrency,
@@ -161,39 +156,39 @@ impl<T: Args + FlagGroup> Balancer<T> {
 pub struct Suite {
     /// First port of the block that the roles listen on, 0 for free ports [default: the course's ports]
     #[arg(long, value_name = "N", value_parser = port_base)]
-    pub port_base: Option<u16>,
+    pub(crate) port_base: Option<u16>,
     /// Concurrency model of the web servers and the reverse proxy
     #[arg(long, value_enum, default_value_t = Model::Threaded)]
-    pub model: Model,
+    pub(crate) model: Model,
     /// Worker threads of each pool
     #[arg(long, value_name = "N", default_value_t = defaults::SUITE_WORKERS,
           value_parser = count(1, defaults::WORKERS_MAX))]
-    pub workers: usize,
+    pub(crate) workers: usize,
     /// Do not park connections that wait for their peer: each keeps its worker (shows starvation)
     #[arg(long)]
-    pub no_park: bool,
+    pub(crate) no_park: bool,
     /// Web servers to start behind the balancers
     #[arg(long, value_name = "N", default_value_t = defaults::WEB_SERVERS.len(),
           value_parser = count(1, defaults::WEB_SERVERS.len()))]
-    pub backends: usize,
+    pub(crate) backends: usize,
     /// Folder of the site
     #[arg(long, value_name = "DIR", default_value = defaults::ROOT)]
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// Time for open connections to finish after Ctrl-C or SIGTERM
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::DRAIN),
           value_parser = duration::parse)]
-    pub drain: Duration,
-    /// The log; [`Invocation`](crate::app::invocation::Invocation) reads it.
+    pub(crate) drain: Duration,
+    /// The log. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
-    pub logging: Logging,
-    /// The file; [`Invocation`](crate::app::invocation::Invocation) reads it.
+    pub(crate) logging: Logging,
+    /// The configuration file. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
-    pub configuration: Configuration,
+    pub(crate) configuration: Configuration,
 }
 
 impl Suite {
     /// The settings that these arguments give to all roles of the suite.
-    pub fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         let mut settings = Settings {
             workers: self.workers,
             park: !self.no_park,
@@ -210,16 +205,16 @@ impl Suite {
 /// The choice of a concurrency model, and the flags of both.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Model")]
-pub struct Driver {
+pub(crate) struct Driver {
     /// Concurrency model
     #[arg(long, value_enum, default_value_t = Model::Threaded)]
-    pub model: Model,
+    pub(crate) model: Model,
     /// The threaded model's flags.
     #[command(flatten)]
-    pub pool: Pool,
+    pub(crate) pool: Pool,
     /// The asynchronous model's flags.
     #[command(flatten)]
-    pub loops: Loops,
+    pub(crate) loops: Loops,
 }
 
 impl FlagGroup for Driver {
@@ -232,13 +227,13 @@ impl FlagGroup for Driver {
 /// What a static server serves.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Site")]
-pub struct SiteFlags {
+pub(crate) struct SiteFlags {
     /// Folder of the site
     #[arg(long, value_name = "DIR", default_value = defaults::ROOT)]
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// Answer byte for byte as the course's Python does
     #[arg(long)]
-    pub mirror: bool,
+    pub(crate) mirror: bool,
 }
 
 fn settings(groups: &[&dyn FlagGroup]) -> Settings {

@@ -33,18 +33,18 @@ pub trait FlagGroup {
 /// Where connections are accepted.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Listening")]
-pub struct Listening {
+pub(crate) struct Listening {
     /// Address to listen on; repeatable; port 0 takes a free port
     #[arg(long, value_name = "ADDR")]
-    pub listen: Vec<Endpoint>,
+    pub(crate) listen: Vec<Endpoint>,
     /// Connections that may wait in the kernel until they are accepted
     #[arg(long, value_name = "N", default_value_t = defaults::BACKLOG as usize,
           value_parser = count(1, defaults::BACKLOG_MAX))]
-    pub backlog: usize,
+    pub(crate) backlog: usize,
     /// Client connections that may be open at the same time; more wait in the kernel's backlog
     #[arg(long, value_name = "N", default_value_t = defaults::CONNECTIONS_MAX,
           value_parser = count(1, defaults::CONNECTIONS_MAX_MAX))]
-    pub connections_max: usize,
+    pub(crate) connections_max: usize,
 }
 
 impl FlagGroup for Listening {
@@ -62,14 +62,14 @@ pub struct Pool {
     /// Worker threads of the pool
     #[arg(long, value_name = "N", default_value_t = defaults::WORKERS,
           value_parser = count(1, defaults::WORKERS_MAX))]
-    pub workers: usize,
+    pub(crate) workers: usize,
     /// Accepted connections that may wait for a worker
     #[arg(long, value_name = "N", default_value_t = defaults::QUEUE,
           value_parser = count(1, defaults::QUEUE_MAX))]
-    pub queue: usize,
+    pub(crate) queue: usize,
     /// Do not park connections that wait for their peer: each keeps its worker (shows starvation)
     #[arg(long)]
-    pub no_park: bool,
+    pub(crate) no_park: bool,
 }
 
 impl FlagGroup for Pool {
@@ -87,7 +87,7 @@ pub struct Loops {
     /// Poll loops, each on a thread of its own [default: one per core]
     #[arg(long, value_name = "N", hide_default_value = true, default_value_t = Settings::default().loops,
           value_parser = count(1, defaults::LOOPS_MAX))]
-    pub loops: usize,
+    pub(crate) loops: usize,
 }
 
 impl FlagGroup for Loops {
@@ -99,23 +99,23 @@ impl FlagGroup for Loops {
 /// The timeouts of client connections, and the drain.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Timeouts, such as 500ms, 4s or 10m")]
-pub struct ClientTimeouts {
+pub(crate) struct ClientTimeouts {
     /// Time to receive a whole request head; then 408
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::HEADER_TIMEOUT),
           value_parser = duration::parse_timeout)]
-    pub header_timeout: Duration,
+    pub(crate) header_timeout: Duration,
     /// Time that an idle client connection stays open for its next request
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::KEEP_ALIVE),
           value_parser = duration::parse_timeout)]
-    pub keep_alive: Duration,
+    pub(crate) keep_alive: Duration,
     /// Longest time without progress within a body
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::STALL_TIMEOUT),
           value_parser = duration::parse_timeout)]
-    pub stall_timeout: Duration,
+    pub(crate) stall_timeout: Duration,
     /// Time for open connections to finish after Ctrl-C or SIGTERM
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::DRAIN),
           value_parser = duration::parse)]
-    pub drain: Duration,
+    pub(crate) drain: Duration,
 }
 
 impl FlagGroup for ClientTimeouts {
@@ -130,23 +130,23 @@ impl FlagGroup for ClientTimeouts {
 /// The timeouts of connections to back ends, and of relays.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Timeouts of back ends")]
-pub struct BackendTimeouts {
+pub(crate) struct BackendTimeouts {
     /// Time for a back end to accept a connection
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::CONNECT_TIMEOUT),
           value_parser = duration::parse_timeout)]
-    pub connect_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     /// Time for a back end to send the head of its response; then 504
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::BACKEND_TIMEOUT),
           value_parser = duration::parse_timeout)]
-    pub backend_timeout: Duration,
+    pub(crate) backend_timeout: Duration,
     /// Time that a relay may be idle: neither side sends
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::RELAY_IDLE_TIMEOUT),
           value_parser = duration::parse_timeout)]
-    pub relay_idle_timeout: Duration,
+    pub(crate) relay_idle_timeout: Duration,
     /// Time that a half-closed relay may be idle: one side has finished sending, the other sends nothing
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::HALF_CLOSED_TIMEOUT),
           value_parser = duration::parse_timeout)]
-    pub half_closed_timeout: Duration,
+    pub(crate) half_closed_timeout: Duration,
 }
 
 impl FlagGroup for BackendTimeouts {
@@ -161,29 +161,29 @@ impl FlagGroup for BackendTimeouts {
 /// How much a back end gets at the same time.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limit of back ends")]
-pub struct Load {
+pub(crate) struct Load {
     /// Connections (tcp) or requests (http) that one back end gets at the same time, 0 for no limit; more
     /// wait in a queue for up to --connect-timeout, then get 503, or for tcp are closed
     #[arg(long, value_name = "N", default_value_t = defaults::MAX_PER_BACKEND,
           value_parser = count(0, defaults::MAX_PER_BACKEND_MAX))]
-    pub max_per_backend: usize,
+    pub(crate) max_per_backend: usize,
 }
 
 /// How the role learns which back ends there are (DNS), and which of them are up (health checks).
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Health of back ends")]
-pub struct Health {
+pub(crate) struct Health {
     /// Time between two health checks of a back end, or off; 3 failures in a row take it out, 2 successes bring it back
     #[arg(long, value_name = "TIME", default_value = duration::text(CHECK_INTERVAL),
           value_parser = duration::parse_interval)]
-    pub health_interval: Interval,
+    pub(crate) health_interval: Interval,
     /// Path that health checks request with HEAD, any status below 500 passes; off: a connection passes [default: / for http, off for tcp]
     #[arg(long, value_name = "PATH")]
-    pub health_path: Option<Probe>,
+    pub(crate) health_path: Option<Probe>,
     /// Time between two DNS lookups of the back ends' names, or off
     #[arg(long, value_name = "TIME", default_value = duration::text(defaults::RESOLVE_INTERVAL),
           value_parser = duration::parse_interval)]
-    pub resolve_interval: Interval,
+    pub(crate) resolve_interval: Interval,
 }
 
 impl FlagGroup for Health {
@@ -197,22 +197,22 @@ impl FlagGroup for Health {
 /// The back ends of a balancer.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Back ends")]
-pub struct BackEnds {
+pub(crate) struct BackEnds {
     /// Address of a back end; repeatable; each address of a host name is a back end
     #[arg(long, value_name = "ADDR", value_parser = Endpoint::parse_target)]
-    pub backend: Vec<Endpoint>,
+    pub(crate) backend: Vec<Endpoint>,
     /// Use the first N of 127.0.0.1:9001 to 9005; excludes --backend
     #[arg(long, value_name = "N", conflicts_with = "backend",
           default_value = defaults::WEB_SERVERS.len().to_string(),
           default_value_if("backend", ArgPredicate::IsPresent, None),
           value_parser = count(1, defaults::WEB_SERVERS.len()))]
-    pub backends: Option<usize>,
+    pub(crate) backends: Option<usize>,
     /// What is balanced: connections (tcp) or requests (http)
     #[arg(long, value_enum, default_value_t = Mode::Tcp)]
-    pub mode: Mode,
+    pub(crate) mode: Mode,
     /// Send back ends a PROXY header with the client's address; each connection then serves one client only
     #[arg(long, value_enum, value_name = "VERSION")]
-    pub send_proxy: Option<Version>,
+    pub(crate) send_proxy: Option<Version>,
 }
 
 impl FlagGroup for BackEnds {
@@ -224,18 +224,18 @@ impl FlagGroup for BackEnds {
 /// The proxies in front of this role.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Proxies in front")]
-pub struct Front {
+pub(crate) struct Front {
     /// Address or block, such as 10.0.0.0/8, of proxies whose X-Forwarded fields and PROXY headers are trusted; repeatable
     #[arg(long, value_name = "ADDR")]
-    pub trust: Vec<Network>,
+    pub(crate) trust: Vec<Network>,
     /// Expect a PROXY header (v1 or v2) at the start of every connection; close those of addresses that are not trusted
     #[arg(long)]
-    pub proxy_protocol: bool,
+    pub(crate) proxy_protocol: bool,
 }
 
 impl Front {
     /// Finds combinations of the flags that make no sense.
-    pub fn check(&self) -> Result<(), Failure> {
+    pub(crate) fn check(&self) -> Result<(), Failure> {
         if self.proxy_protocol && self.trust.is_empty() {
             let words =
                 "--proxy-protocol: no address is trusted to send a header; name the proxies with --trust";
@@ -255,17 +255,17 @@ impl FlagGroup for Front {
 /// Which paths go where.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Routes")]
-pub struct Routing {
+pub(crate) struct Routing {
     // Stands before `default` on purpose: clap fills in default values in this order, and `default`
     // would count as given once it has its own.
     /// Send paths that start with PREFIX to these back ends in turn; repeatable; no routes if only --default is given
     #[arg(long, value_name = "PREFIX=ADDR[,ADDR]", default_values_t = course_routes(),
           default_value_if("default", ArgPredicate::IsPresent, None))]
-    pub route: Vec<RouteTo>,
+    pub(crate) route: Vec<RouteTo>,
     /// Send all other paths to these back ends in turn
     #[arg(long, value_name = "ADDR[,ADDR]", value_delimiter = ',', value_parser = Endpoint::parse_target,
           default_values_t = [Endpoint::from(defaults::DEFAULT_SERVER)])]
-    pub default: Vec<Endpoint>,
+    pub(crate) default: Vec<Endpoint>,
 }
 
 /// The course's routes: images and PDF files have their own servers.
@@ -278,26 +278,26 @@ fn course_routes() -> Vec<RouteTo> {
 /// What is logged, in which form, and where.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Log")]
-pub struct Logging {
+pub(crate) struct Logging {
     /// Level of the log: this one and those before it are logged
     #[arg(long, value_name = "LEVEL", default_value = defaults::LOG_LEVEL, value_parser = levels())]
-    pub log: LevelFilter,
+    pub(crate) log: LevelFilter,
     /// Form of the lines: for people, as the course's Python writes them, or JSON
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
-    pub log_format: Format,
+    pub(crate) log_format: Format,
     /// File to append the log to; SIGUSR1 reopens it [default: standard error]
     #[arg(long, value_name = "PATH")]
-    pub log_file: Option<PathBuf>,
+    pub(crate) log_file: Option<PathBuf>,
 }
 
 /// The configuration file, and its validation.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Configuration")]
-pub struct Configuration {
+pub(crate) struct Configuration {
     /// TOML file with the long flags as keys; the command line overrides it; SIGHUP reloads all of it or, on an error, nothing
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Validate, print the effective settings as such a file, and exit
     #[arg(long)]
-    pub check: bool,
+    pub(crate) check: bool,
 }

@@ -5,13 +5,13 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `role` | the roles: name, help text, example and default address of each |
-//! | `args` | which groups of flags each role has |
-//! | `flags` | the flags, in groups |
-//! | `values` | values that need a parser of their own |
-//! | `usage` | one line about bad usage |
 //! | `failure` | why a role fails, and its exit status |
 //! | `output` | printing on standard output and standard error |
+//! | `usage` | one line about bad usage |
+//! | `values` | values that need a type or a parser of their own |
+//! | `flags` | the flags, in groups |
+//! | `args` | which groups of flags each role has |
+//! | `role` | the roles: name, help text, example and default address of each |
 
 mod args;
 mod failure;
@@ -21,13 +21,15 @@ mod role;
 mod usage;
 mod values;
 
-pub use args::{AsyncBalancer, Balancer, Proxy, Server, Suite, ThreadedBalancer};
-pub use failure::Failure;
-pub use flags::{Configuration, FlagGroup, Logging, Loops, Pool};
+pub use args::Proxy;
+pub(crate) use args::{Balancer, Server, Suite};
+pub(crate) use failure::Failure;
+pub(crate) use flags::{Configuration, FlagGroup, Logging};
+pub use flags::{Loops, Pool};
 pub(crate) use output::{print, print_failure};
 pub use role::Role;
 pub(crate) use usage::one_line;
-pub use values::Mode;
+pub(crate) use values::Mode;
 
 #[cfg(test)]
 mod tests;

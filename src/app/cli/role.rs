@@ -12,11 +12,11 @@ use crate::app::defaults;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Role {
     /// The name of its binary, in messages and in the log.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     about: &'static str,
     example: &'static str,
     /// Where it listens by default; `None` for the suite, whose roles have addresses of their own.
-    pub listen: Option<SocketAddr>,
+    listen: Option<SocketAddr>,
 }
 
 impl Role {

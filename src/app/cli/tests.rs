@@ -60,11 +60,11 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
         ],
     );
     expect_flags(
-        Role::LB_THREADED.command::<ThreadedBalancer>(),
+        Role::LB_THREADED.command::<Balancer<Pool>>(),
         &[&LISTENING, &FRONT, &POOL, &CLIENT_TIMES, &BACK_END_TIMES, &LOAD, &HEALTH, back_ends],
     );
     expect_flags(
-        Role::LB_ASYNC.command::<AsyncBalancer>(),
+        Role::LB_ASYNC.command::<Balancer<Loops>>(),
         &[&LISTENING, &FRONT, &["loops"], &CLIENT_TIMES, &BACK_END_TIMES, &LOAD, &HEALTH, back_ends],
     );
     expect_flags(
@@ -77,8 +77,8 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
 fn commands_are_sound_in_claps_own_eyes() {
     Role::IMAGE_SERVER.command::<Server>().debug_assert();
     Role::REVERSE_PROXY.command::<Proxy>().debug_assert();
-    Role::LB_THREADED.command::<ThreadedBalancer>().debug_assert();
-    Role::LB_ASYNC.command::<AsyncBalancer>().debug_assert();
+    Role::LB_THREADED.command::<Balancer<Pool>>().debug_assert();
+    Role::LB_ASYNC.command::<Balancer<Loops>>().debug_assert();
     Role::SUITE.command::<Suite>().debug_assert();
 }
 
@@ -107,7 +107,7 @@ fn flags_become_settings() {
 #[test]
 fn without_flags_the_settings_are_the_defaults() {
     let wanted = format!("{:?}", Settings::default());
-    let balancer = parse::<ThreadedBalancer>(Role::LB_THREADED, &[]);
+    let balancer = parse::<Balancer<Pool>>(Role::LB_THREADED, &[]);
     assert_eq!(format!("{:?}", balancer.settings()), wanted);
     assert_eq!(balancer.back_ends.backends, Some(5));
     assert_eq!(format!("{:?}", parse::<Proxy>(Role::REVERSE_PROXY, &[]).settings()), wanted);

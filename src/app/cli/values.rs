@@ -37,7 +37,7 @@ pub(super) fn port_base(text: &str) -> Result<u16, String> {
 
 /// What a balancer does with a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// Relay bytes: each connection goes to one back end
     Tcp,
     /// Forward requests: each request goes to one back end
@@ -46,11 +46,11 @@ pub enum Mode {
 
 /// A value of `--route`: `PREFIX=ADDR[,ADDR]`.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct RouteTo {
+pub(crate) struct RouteTo {
     /// What the paths start with.
-    pub prefix: String,
+    pub(crate) prefix: String,
     /// The back ends they go to, in turn.
-    pub backends: Vec<Endpoint>,
+    pub(crate) backends: Vec<Endpoint>,
 }
 
 impl FromStr for RouteTo {
