@@ -76,7 +76,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What the threaded driver is told.
+    /// The settings of the threaded driver.
     pub fn threaded(&self) -> threaded::Settings {
         threaded::Settings {
             workers: self.workers,
@@ -87,7 +87,7 @@ impl Settings {
         }
     }
 
-    /// What the async driver is told.
+    /// The settings of the async driver.
     pub fn poll_loop(&self) -> poll_loop::Settings {
         poll_loop::Settings {
             loops: self.loops,
