@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use giliran::app::cli::{self, Role};
-use giliran::app::roles;
+use giliran::app::cli::Role;
+use giliran::app::{roles, run};
 use giliran::site;
 
 fn main() -> ExitCode {
-    cli::run(&Role::DEFAULT_SERVER, roles::server(site::Role::Default), roles::serve)
+    run(&Role::DEFAULT_SERVER, roles::server(site::Role::Default), roles::serve)
 }

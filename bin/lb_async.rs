@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use giliran::app::cli::{self, Loops, Role};
-use giliran::app::roles;
+use giliran::app::cli::{Loops, Role};
 use giliran::app::settings::Model;
+use giliran::app::{roles, run};
 
 fn main() -> ExitCode {
-    cli::run(&Role::LB_ASYNC, roles::balancer::<Loops>(Model::Async), roles::serve)
+    run(&Role::LB_ASYNC, roles::balancer::<Loops>(Model::Async), roles::serve)
 }

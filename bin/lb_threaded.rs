@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use giliran::app::cli::{self, Pool, Role};
-use giliran::app::roles;
+use giliran::app::cli::{Pool, Role};
 use giliran::app::settings::Model;
+use giliran::app::{roles, run};
 
 fn main() -> ExitCode {
-    cli::run(&Role::LB_THREADED, roles::balancer::<Pool>(Model::Threaded), roles::serve)
+    run(&Role::LB_THREADED, roles::balancer::<Pool>(Model::Threaded), roles::serve)
 }

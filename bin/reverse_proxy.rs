@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use giliran::app::cli::{self, Role};
-use giliran::app::roles;
+use giliran::app::cli::Role;
+use giliran::app::{roles, run};
 
 fn main() -> ExitCode {
-    cli::run(&Role::REVERSE_PROXY, roles::proxy, roles::serve)
+    run(&Role::REVERSE_PROXY, roles::proxy, roles::serve)
 }

@@ -1,10 +1,10 @@
-//! The whole picture: every role in one process, and a map of them.
+//! All roles in one process, and a table of their addresses.
 
 use std::process::ExitCode;
 
-use giliran::app::cli::{self, Role};
-use giliran::app::suite;
+use giliran::app::cli::Role;
+use giliran::app::{run, suite};
 
 fn main() -> ExitCode {
-    cli::run(&Role::SUITE, suite::prepare, suite::serve)
+    run(&Role::SUITE, suite::prepare, suite::serve)
 }

@@ -1,84 +1,94 @@
-//! Every default and every bound, with its unit and its reason, in one place.
+//! The addresses of the roles, the defaults of flags, and the ranges that flags accept.
 //!
-//! A setting that a flag can change takes its default from here; a bound that no flag changes is
-//! used from here directly. Nothing in the program grows past one of these numbers.
+//! Contract: each number stands here once, with its unit and its reason. The bounds and timeouts of the
+//! work itself are beside that work, also where a flag takes its default from them: in the `limits.rs` of
+//! `protocol`, `balance`, `site` and `net`.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-/// Where each role listens unless it is told otherwise: this machine only, on the course's ports.
-pub const DEFAULT_SERVER: SocketAddr = local(8888);
+/// Where the Default Server listens by default. All roles listen on the loopback address only, on the
+/// ports that the course gave them.
+pub(crate) const DEFAULT_SERVER: SocketAddr = local(8888);
 /// See [`DEFAULT_SERVER`].
-pub const IMAGE_SERVER: SocketAddr = local(8889);
+pub(crate) const IMAGE_SERVER: SocketAddr = local(8889);
 /// See [`DEFAULT_SERVER`].
-pub const PDF_SERVER: SocketAddr = local(8890);
+pub(crate) const PDF_SERVER: SocketAddr = local(8890);
 /// See [`DEFAULT_SERVER`].
-pub const REVERSE_PROXY: SocketAddr = local(18000);
-/// See [`DEFAULT_SERVER`]; 666 needs privileges on most systems.
-pub const LB_THREADED: SocketAddr = local(666);
-/// What to take instead of [`LB_THREADED`] without privileges.
-pub const LB_THREADED_UNPRIVILEGED: SocketAddr = local(6660);
+pub(crate) const REVERSE_PROXY: SocketAddr = local(18000);
+/// See [`DEFAULT_SERVER`]; a port below 1024 needs privileges on most systems.
+pub(crate) const LB_THREADED: SocketAddr = local(666);
 /// See [`DEFAULT_SERVER`].
-pub const LB_ASYNC: SocketAddr = local(44444);
-/// The course's Web Servers, which the balancers share their connections among; `web-server` is the first.
-pub const WEB_SERVERS: [SocketAddr; 5] = [local(9001), local(9002), local(9003), local(9004), local(9005)];
+pub(crate) const LB_ASYNC: SocketAddr = local(44444);
+/// The course's five Web Servers: the back ends of both balancers. `web-server` listens on the first.
+pub(crate) const WEB_SERVERS: [SocketAddr; 5] =
+    [local(9001), local(9002), local(9003), local(9004), local(9005)];
 
 const fn local(port: u16) -> SocketAddr {
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
 }
 
-/// The folder of the site that the servers answer from.
-pub const ROOT: &str = "public";
+/// The folder of the site.
+pub(crate) const ROOT: &str = "public";
 
-/// Connections the kernel may hold for us before `accept` (`listen(2)` backlog).
-/// The course used 1 and 5, and so measured connect retries instead of servers.
-pub const BACKLOG: u32 = 1024;
+/// Connections that may wait in the kernel until they are accepted (the backlog of `listen(2)`).
+/// The course used 1 and 5, and therefore measured connect retries and not servers.
+pub(crate) const BACKLOG: u32 = 1024;
 
-/// Threads of the worker pool: the threaded model serves this many connections at one instant.
-pub const WORKERS: usize = 64;
+/// Threads of the worker pool: the threaded model works on this many connections at the same time.
+pub(crate) const WORKERS: usize = 64;
 
-/// Accepted sockets that may wait for a worker: four a worker, some 250 ms of work at 1 ms each.
-pub const QUEUE: usize = 256;
+/// Accepted connections that may wait for a worker: four a worker. At 1 ms of processor time each, they are
+/// a quarter of a second's work for one core.
+pub(crate) const QUEUE: usize = 256;
 
-/// Open client connections of one role, parked ones and those of a loop included.
-pub const CONNECTIONS_MAX: usize = 10_000;
+/// Open client connections of one role, whether a worker serves them, they are parked, or a poll loop has them.
+pub(crate) const CONNECTIONS_MAX: usize = 10_000;
 
-/// Connections or requests that one back end gets at a time: 0 is any number, as in HAProxy and nginx
+/// Connections or requests that one back end gets at the same time: 0 is no limit, as in HAProxy and nginx
 /// (`maxconn`, `max_conns`).
-pub const MAX_PER_BACKEND: usize = 0;
+pub(crate) const MAX_PER_BACKEND: usize = 0;
 
-/// The most `--max-per-backend`: beyond what one process may hold open it limits nothing.
-pub const MAX_PER_BACKEND_MAX: usize = CONNECTIONS_MAX_MAX;
+/// The largest `--max-per-backend`: a process cannot have more connections open anyway.
+pub(crate) const MAX_PER_BACKEND_MAX: usize = CONNECTIONS_MAX_MAX;
 
-/// From one look-up of the back ends' names to the next: the shortest life that names are commonly
-/// given in DNS (Kubernetes: 5 s for services, 30 s in general).
-pub const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
+/// Time between two DNS lookups of the back ends' names: the shortest TTL in common use (Kubernetes: 5 s
+/// for services, 30 s in general).
+pub(crate) const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How much the log tells: connections and their ends, no inner workings.
-pub const LOG_LEVEL: &str = "info";
+/// The log level: connections and how they ended, without the details that help to debug the program.
+pub(crate) const LOG_LEVEL: &str = "info";
 
-/// The longest duration a flag takes, one week: in milliseconds it still fits the 31 bits of `poll(2)`.
-pub const PERIOD_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The longest duration that a flag accepts, one week: in milliseconds it fits the 31 bits of `poll(2)`.
+pub(crate) const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The shortest duration that a flag accepts, except zero: `poll(2)` counts in milliseconds.
+pub(crate) const DURATION_MIN: Duration = Duration::from_millis(1);
 
 /// The largest `--backlog`: older kernels keep the number in 16 bits.
-pub const BACKLOG_MAX: usize = 65_535;
+pub(crate) const BACKLOG_MAX: usize = 65_535;
 
-/// The most `--workers`: beyond a few thousand threads, stacks and switches cost more than they serve.
-pub const WORKERS_MAX: usize = 4096;
+/// The largest `--workers`: beyond a few thousand threads, their stacks and the switches between them cost
+/// more than they gain.
+pub(crate) const WORKERS_MAX: usize = 4096;
 
-/// The longest `--queue`.
-pub const QUEUE_MAX: usize = 1_000_000;
+/// The largest `--queue`: as many connections as a process may have open ([`CONNECTIONS_MAX_MAX`]), rounded.
+pub(crate) const QUEUE_MAX: usize = 1_000_000;
 
-/// The most `--loops`: more loops than cores gain nothing, and no machine we know has more cores.
-pub const LOOPS_MAX: usize = 1024;
+/// The largest `--loops`: more loops than cores gain nothing, and few machines have more cores.
+pub(crate) const LOOPS_MAX: usize = 1024;
 
-/// The most `--connections-max`: what one process may hold open on Linux by default (`fs.nr_open`).
-pub const CONNECTIONS_MAX_MAX: usize = 1_048_576;
+/// The largest `--connections-max`: the files that one process may open on Linux by default (`fs.nr_open`).
+pub(crate) const CONNECTIONS_MAX_MAX: usize = 1_048_576;
+
+/// The last port of `suite`, counted from `--port-base`: the fifth web server.
+pub(crate) const SUITE_PORT_OFFSET_MAX: u16 = 15;
 
 /// Threads of each pool in `suite`, which has up to ten pools in one process.
-pub const SUITE_WORKERS: usize = 16;
-/// Bytes of a configuration file: thousands of lines more than there are keys.
-pub const CONFIG_BYTES_MAX: u64 = 256 * 1024;
+pub(crate) const SUITE_WORKERS: usize = 16;
 
-/// Open client connections of each role in `suite`: together they stay below common limits on open files.
-pub const SUITE_CONNECTIONS_MAX: usize = 512;
+/// Open client connections of each role in `suite`: its eleven roles together stay below common limits on open files.
+pub(crate) const SUITE_CONNECTIONS_MAX: usize = 512;
+
+/// Bytes of a configuration file: far more than all keys with long lists of back ends take.
+pub(crate) const CONFIG_BYTES_MAX: u64 = 256 * 1024;

@@ -1,108 +1,110 @@
-//! Durations as people write them: `500ms`, `4s`, `10m`, `1h`.
+//! Durations as people write them: `500ms`, `4s`, `10m`, `1h`, and what else `humantime` reads.
 //!
 //! Contract: a number always has its unit, since `--drain 10` is ten seconds to one reader and ten
-//! milliseconds to the next; what [`Period`] prints, it reads back as the same duration.
+//! milliseconds to the next; an error says what would be right; what [`text`] writes for a default,
+//! [`parse`] reads back as the same duration.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use crate::app::defaults::PERIOD_MAX;
+use crate::app::defaults::{DURATION_MAX, DURATION_MIN};
 
-/// The units, largest first, in milliseconds.
-const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+/// Digits of a duration: the longest one, one week, has 15 in the smallest unit, nanoseconds.
+/// The bound also keeps `humantime` from adding up parts whose sum overflows, where it panics.
+const DIGITS_MAX: usize = 15;
 
-/// A duration with a text form: a whole number and its unit.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Period(pub Duration);
+/// From one time that something is done to the next; `None` for never. The alias keeps clap from
+/// reading the `Option` as "this flag may be absent".
+pub(crate) type Interval = Option<Duration>;
 
-impl Period {
-    /// Reads a deadline. None of them can be zero: it would pass before the first byte came.
-    pub fn parse_deadline(text: &str) -> Result<Period, String> {
-        let period = text.parse::<Period>()?;
-        if period.0.is_zero() {
-            return Err(format!("{text} is no time at all: the least is 1ms"));
+/// Reads a duration, which may be zero.
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+    if digits(text) > DIGITS_MAX {
+        return Err(too_long(text));
+    }
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration > DURATION_MAX => Err(too_long(text)),
+        Ok(duration) if duration < DURATION_MIN && !duration.is_zero() => {
+            Err(format!("{text} is too short: the least is {}", self::text(DURATION_MIN)))
         }
-        Ok(period)
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(explain(text, &error)),
     }
 }
 
-impl FromStr for Period {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Period, String> {
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = text.split_at(digits);
-        if number.is_empty() {
-            return Err(format!("{text:?} is not a duration: write 500ms, 4s, 10m or 1h"));
-        }
-        if unit.is_empty() {
-            return Err(format!("{text} has no unit: write {text}s or {text}ms"));
-        }
-        let Some((_, scale)) = UNITS.iter().find(|(name, _)| *name == unit) else {
-            return Err(format!("{text:?} is not a duration: a whole number and one of ms, s, m, h"));
-        };
-        let milliseconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*scale));
-        match milliseconds.map(Duration::from_millis) {
-            Some(duration) if duration <= PERIOD_MAX => Ok(Period(duration)),
-            _ => Err(format!("{text} is too long: the most is {}", Period(PERIOD_MAX))),
-        }
+/// Reads a timeout. None of them can be zero: it would be over before the first byte came.
+pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
+    match parse(text)? {
+        Duration::ZERO => Err(format!("{text} is no time at all: the least is {}", self::text(DURATION_MIN))),
+        timeout => Ok(timeout),
     }
 }
 
-impl fmt::Display for Period {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let milliseconds = self.0.as_millis();
-        // The largest unit that leaves no rest, so that 10 minutes are `10m` and not `600000ms`.
-        let exact = UNITS.iter().find(|(_, scale)| milliseconds.is_multiple_of(u128::from(*scale)));
-        match exact {
-            Some((unit, scale)) if milliseconds > 0 => {
-                write!(f, "{}{unit}", milliseconds / u128::from(*scale))
-            }
-            _ => f.write_str("0s"),
-        }
+/// Reads an interval: a duration, or `off` (which `0` says too) for never.
+pub(crate) fn parse_interval(text: &str) -> Result<Interval, String> {
+    if matches!(text, "off" | "0") {
+        return Ok(None);
     }
+    let interval = parse(text).map_err(|error| format!("{error}, or off"))?;
+    Ok(Some(interval).filter(|interval| !interval.is_zero()))
 }
 
-/// How often something is done: a duration, or `off` (which `0` says too) for never.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Every(pub Option<Duration>);
-
-impl FromStr for Every {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Every, String> {
-        if matches!(text, "off" | "0") {
-            return Ok(Every(None));
-        }
-        let Period(duration) = text.parse().map_err(|error| format!("{error}, or off"))?;
-        Ok(Every(Some(duration).filter(|duration| !duration.is_zero())))
-    }
+/// A duration as a flag's default is written.
+pub(crate) fn text(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
 }
 
-impl fmt::Display for Every {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(duration) => Period(duration).fmt(f),
-            None => f.write_str("off"),
+/// Zeros before the first other digit do not count: they make no number larger.
+fn digits(text: &str) -> usize {
+    let digits = text.bytes().filter(u8::is_ascii_digit);
+    digits.skip_while(|digit| *digit == b'0').count()
+}
+
+fn too_long(text: &str) -> String {
+    format!("{text} is too long: the most is {}h", DURATION_MAX.as_secs() / 3600)
+}
+
+/// Says what a duration looks like: `humantime` would list all its units and name byte offsets.
+fn explain(text: &str, error: &humantime::DurationError) -> String {
+    use humantime::DurationError::{NumberOverflow, UnknownUnit};
+    if !text.trim_start().starts_with(|first: char| first.is_ascii_digit()) {
+        return format!("{text:?} is not a duration: write 500ms, 4s, 10m or 1h");
+    }
+    match error {
+        UnknownUnit { unit, .. } if unit.is_empty() => {
+            format!("{text} has no unit: write {text}s or {text}ms")
         }
+        NumberOverflow if !text.contains('.') => too_long(text),
+        _ => format!("{text:?} is not a duration: a whole number and one of ms, s, m, h"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn each_unit_is_read_and_printed_as_it_was_written() {
-        for (text, milliseconds) in
-            [("500ms", 500), ("4s", 4000), ("1500ms", 1500), ("10m", 600_000), ("1h", 3_600_000), ("0s", 0)]
-        {
-            let period = text.parse::<Period>().unwrap();
-            assert_eq!(period.0, Duration::from_millis(milliseconds), "{text}");
-            assert_eq!(period.to_string(), text);
+        for (written, milliseconds) in [
+            ("500ms", 500),
+            ("4s", 4000),
+            ("10m", 600_000),
+            ("1h", 3_600_000),
+            ("0s", 0),
+            ("168h", 604_800_000),
+        ] {
+            let duration = parse(written).unwrap();
+            assert_eq!(duration, Duration::from_millis(milliseconds), "{written}");
+            assert_eq!(parse(&text(duration)).unwrap(), duration, "{written}");
         }
-        assert_eq!("60s".parse::<Period>().unwrap().to_string(), "1m");
+        for written in ["500ms", "4s", "10m", "1h", "0s"] {
+            assert_eq!(text(parse(written).unwrap()), written);
+        }
+        assert_eq!(text(parse("60s").unwrap()), "1m");
+        for (written, milliseconds) in [("1500ms", 1500), ("1.5s", 1500), ("4 s", 4000), ("1m 30s", 90_000)] {
+            assert_eq!(parse(written), Ok(Duration::from_millis(milliseconds)), "{written}");
+        }
+        assert_eq!(parse("00000000000000000004s"), Ok(Duration::from_secs(4)));
     }
 
     #[test]
@@ -113,28 +115,54 @@ mod tests {
             ("-4s", "write 500ms"),
             ("+4s", "write 500ms"),
             ("4", "4 has no unit: write 4s or 4ms"),
-            ("4 s", "one of ms, s, m, h"),
-            ("1.5s", "a whole number"),
+            ("1.5", "1.5 has no unit: write 1.5s or 1.5ms"),
+            ("4-s", "one of ms, s, m, h"),
+            ("1.s", "a whole number"),
+            ("0.5ns", "a whole number"),
             ("4parsecs", "one of ms, s, m, h"),
+            ("4ns", "4ns is too short: the least is 1ms"),
             ("169h", "the most is 168h"),
+            ("1year", "the most is 168h"),
+            ("999999999999ms 1y", "the most is 168h"),
             ("99999999999999999999h", "the most is 168h"),
+            // `humantime` itself panics at this one.
+            ("18446744073709551615s 1000ms", "the most is 168h"),
         ] {
-            let error = text.parse::<Period>().unwrap_err();
+            let error = parse(text).unwrap_err();
             assert!(error.contains(part), "{text:?}: {error}");
         }
     }
 
     #[test]
-    fn a_deadline_is_never_zero() {
-        assert!(Period::parse_deadline("0ms").unwrap_err().contains("the least is 1ms"));
-        assert_eq!(Period::parse_deadline("1ms").unwrap().0, Duration::from_millis(1));
+    fn a_timeout_is_never_zero() {
+        assert!(parse_timeout("0ms").unwrap_err().contains("the least is 1ms"));
+        assert_eq!(parse_timeout("1ms"), Ok(Duration::from_millis(1)));
     }
 
     #[test]
     fn never_is_off_or_nothing() {
-        for (text, shown) in [("2s", "2s"), ("off", "off"), ("0", "off"), ("0s", "off"), ("100ms", "100ms")] {
-            assert_eq!(text.parse::<Every>().unwrap().to_string(), shown);
+        let (second, tenth) = (Duration::from_secs(2), Duration::from_millis(100));
+        for (text, interval) in
+            [("2s", Some(second)), ("off", None), ("0", None), ("0s", None), ("100ms", Some(tenth))]
+        {
+            assert_eq!(parse_interval(text), Ok(interval), "{text}");
         }
-        assert!("2".parse::<Every>().unwrap_err().ends_with("write 2s or 2ms, or off"));
+        assert!(parse_interval("2").unwrap_err().ends_with("write 2s or 2ms, or off"));
+    }
+
+    proptest! {
+        /// A whole number and one unit, the form that is documented, means what it says.
+        #[test]
+        fn a_number_and_a_unit_is_their_product(number in 0..=168u64, unit in 0..4usize) {
+            let (name, scale) = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)][unit];
+            prop_assert_eq!(parse(&format!("{number}{name}")), Ok(Duration::from_millis(number * scale)));
+        }
+
+        #[test]
+        fn no_text_panics(text in "([0-9]{1,20}\\.?[0-9]{0,4} ?(ns|us|µs|ms|s|m|h|d|w|M|y|x|é)? ?){0,4}") {
+            if let Ok(duration) = parse(&text) {
+                prop_assert!(duration <= DURATION_MAX, "{duration:?}");
+            }
+        }
     }
 }

@@ -1,9 +1,32 @@
-//! From words to a running role.
+//! From words to a running role: flags and a configuration file become settings, a service and its listeners.
+//!
+//! Contract: a file imports only files above it in this list, so that each can be read with what was read before.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `defaults` | the addresses of the roles, the defaults of flags and the ranges of their values |
+//! | `duration` | durations as people write them |
+//! | `settings` | the settings that both drivers obey |
+//! | `cli/` | the flags of each role, their values, and the texts of `--help` |
+//! | `config` | the configuration file, whose keys are flags |
+//! | `invocation` | one command line together with its configuration file |
+//! | `reload` | the same, read again on SIGHUP |
+//! | `service` | what is done with connections, for either driver |
+//! | `roles` | each role: from its flags to a service behind its listeners |
+//! | `suite` | all roles in one process |
+//! | `run` | the whole of a binary, from arguments to exit status |
+
 pub mod cli;
 pub mod config;
-pub mod defaults;
-pub mod duration;
+pub(crate) mod defaults;
+pub(crate) mod duration;
+mod invocation;
+mod reload;
 pub mod roles;
+mod run;
 pub mod service;
 pub mod settings;
 pub mod suite;
+
+pub use run::run;
+pub(crate) use run::run_with;

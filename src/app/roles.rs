@@ -1,12 +1,15 @@
-//! Presets put to work: from a role's arguments to a service behind bound listeners.
+//! The roles: from the arguments of each to a service behind its listeners.
 //!
-//! Contract: [`server`], [`proxy`] and [`balancer`] look at everything that can be wrong without
-//! binding anything, which is also what `--check` does; [`serve`] binds, says so, and runs to the end.
+//! Contract: [`server`], [`proxy`] and [`balancer`] prepare a role and find everything that can be wrong
+//! without binding anything, which is what `--check` does too; [`serve`] binds, prints the addresses, and runs
+//! until a signal ends it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::app::cli::{self, Balancer, Effect, Failure, Mode, Proxy, Reload, Role, Server};
+use crate::app::cli::{self, Balancer, Failure, FlagGroup, Mode, Proxy, Role, Server};
+use crate::app::defaults;
+use crate::app::reload::Reload;
 use crate::app::service::{RunningService, Service};
 use crate::app::settings::{Model, Settings};
 use crate::balance::routes::Routes;
@@ -18,26 +21,26 @@ use crate::net::signals;
 use crate::protocol::forward::Rules;
 use crate::site::{self, Site};
 
-/// A role that is ready to be bound.
+/// A role with its service and settings, before it listens.
 #[derive(Debug)]
-pub struct Plan {
+pub struct PreparedRole {
     name: &'static str,
     model: Model,
     service: Service,
     settings: Settings,
     addresses: Vec<SocketAddr>,
-    /// Where the service's groups come from: looked up again while it runs.
+    /// The host names of the service's back ends, which are looked up again while it runs.
     names: Vec<ResolvedGroup>,
 }
 
-/// Plans a static server over the site of `kind`.
-pub fn server(kind: site::Role) -> impl Fn(&Role, &Server) -> Result<Plan, Failure> {
+/// Prepares a static server with the site of `kind`.
+pub fn server(kind: site::Role) -> impl Fn(&Role, &Server) -> Result<PreparedRole, Failure> {
     move |role, args| {
         args.front.check()?;
         let site = Site::open(kind, &args.site.root)
             .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.site.root.display())))?;
         let site = if args.site.mirror { site.with_mirror() } else { site };
-        Ok(Plan {
+        Ok(PreparedRole {
             name: role.name,
             model: args.driver.model,
             service: Service::Web(Arc::new(site)),
@@ -48,21 +51,21 @@ pub fn server(kind: site::Role) -> impl Fn(&Role, &Server) -> Result<Plan, Failu
     }
 }
 
-/// Plans the reverse proxy.
-pub fn proxy(role: &Role, args: &Proxy) -> Result<Plan, Failure> {
+/// Prepares the reverse proxy.
+pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
     args.front.check()?;
     let routing = &args.routing;
-    let most = args.load.max_per_backend;
-    let mut names = vec![look_up("--default", "default", &routing.default, most)?];
+    let max_per_backend = args.load.max_per_backend;
+    let mut names = vec![look_up("--default", "default", &routing.default, max_per_backend)?];
     let mut routes = Routes::new(Arc::clone(names[0].group()));
     for route in &routing.route {
-        let of_route = look_up("--route", &route.prefix, &route.backends, most)?;
+        let of_route = look_up("--route", &route.prefix, &route.backends, max_per_backend)?;
         routes
             .add(&route.prefix, Arc::clone(of_route.group()))
             .map_err(|error| Failure::Usage(format!("--route {route}: {error}")))?;
         names.push(of_route);
     }
-    Ok(Plan {
+    Ok(PreparedRole {
         name: role.name,
         model: args.driver.model,
         service: Service::Gateway { routes, rules: Rules { trust: args.front.trust.clone() } },
@@ -72,17 +75,15 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<Plan, Failure> {
     })
 }
 
-/// Plans a balancer, which is its model.
-pub fn balancer<T: clap::Args + Effect>(
+/// Prepares a balancer of this model.
+pub fn balancer<T: clap::Args + FlagGroup>(
     model: Model,
-) -> impl Fn(&Role, &Balancer<T>) -> Result<Plan, Failure> {
+) -> impl Fn(&Role, &Balancer<T>) -> Result<PreparedRole, Failure> {
     move |role, args| {
         args.front.check()?;
         let back_ends = &args.back_ends;
         let endpoints = match back_ends.backends {
-            Some(count) => {
-                crate::app::defaults::WEB_SERVERS[..count].iter().copied().map(Endpoint::from).collect()
-            }
+            Some(count) => defaults::WEB_SERVERS[..count].iter().copied().map(Endpoint::from).collect(),
             None => back_ends.backend.clone(),
         };
         let names = look_up("--backend", "back ends", &endpoints, args.load.max_per_backend)?;
@@ -94,7 +95,7 @@ pub fn balancer<T: clap::Args + Effect>(
                 Service::Gateway { routes: Routes::new(group), rules }
             }
         };
-        Ok(Plan {
+        Ok(PreparedRole {
             name: role.name,
             model,
             service,
@@ -105,8 +106,8 @@ pub fn balancer<T: clap::Args + Effect>(
     }
 }
 
-/// What a reload cannot change: it is built into sockets, threads and the log.
-const FIXED: [&str; 12] = [
+/// Keys that a reload cannot change: listeners, threads and the log are made from them once.
+const NEED_RESTART: [&str; 12] = [
     "listen",
     "backlog",
     "connections-max",
@@ -121,19 +122,19 @@ const FIXED: [&str; 12] = [
     "log-file",
 ];
 
-/// Binds, prints one line a listener, and serves until a signal ends it.
-pub fn serve(plan: Plan, reload: Option<Reload<Plan>>) -> Result<(), Failure> {
-    let Plan { name, model, service, mut settings, addresses, names } = plan;
+/// Binds, prints one line for each listener, and serves until a signal ends it.
+pub fn serve(prepared: PreparedRole, reload: Option<Reload<PreparedRole>>) -> Result<(), Failure> {
+    let PreparedRole { name, model, service, mut settings, addresses, names } = prepared;
     let runtime = |error: std::io::Error| Failure::Runtime(error.to_string());
-    // Before anything is bound: a signal that comes from now on is a drain and not a sudden death.
+    // Before anything is bound: from now on a signal starts a drain and does not kill the process.
     let (shutdown, hangups) = signals::listen(reload.is_some()).map_err(runtime)?;
     let mut listeners = Vec::new();
-    let mut said = String::new();
+    let mut addresses_text = String::new();
     for address in addresses {
         let listener =
             bind(address, settings.backlog).map_err(|error| Failure::Runtime(error.to_string()))?;
         let address = listener.local_addr().map_err(runtime)?;
-        said.push_str(&format!("listening on {address}\n"));
+        addresses_text.push_str(&format!("listening on {address}\n"));
         listeners.push(listener);
     }
     settings.connections_max = connections_max(settings.connections_max, 1);
@@ -141,17 +142,18 @@ pub fn serve(plan: Plan, reload: Option<Reload<Plan>>) -> Result<(), Failure> {
     let running = RunningService::start(name, service, &settings, names).map_err(runtime)?;
     if let Some(reload) = reload {
         let running = running.clone();
-        let apply = move |plan: Plan| {
-            let new = RunningService::start(plan.name, plan.service, &plan.settings, plan.names);
-            running.replace(new.map_err(runtime)?).map_err(|error| Failure::Usage(error.to_owned()))
+        let apply = move |prepared: PreparedRole| {
+            let PreparedRole { name, service, settings, names, .. } = prepared;
+            let new = RunningService::start(name, service, &settings, names).map_err(runtime)?;
+            running.replace(new).map_err(|error| Failure::Usage(error.to_owned()))
         };
-        reload.start(hangups, |key| !FIXED.contains(&key), apply).map_err(runtime)?;
+        reload.start(hangups, |key| !NEED_RESTART.contains(&key), apply).map_err(runtime)?;
     }
-    cli::print(&said)?;
+    cli::print(&addresses_text)?;
     running.serve(model, listeners, &settings, &shutdown).map_err(runtime)
 }
 
-/// How many of `wanted` connections each of `roles` may have; says so if the system allows fewer.
+/// How many of `wanted` connections each of `roles` may have; warns if the system allows fewer.
 pub(crate) fn connections_max(wanted: usize, roles: usize) -> usize {
     let fit = (connections_that_fit(wanted.saturating_mul(roles)) / roles).max(1);
     if fit < wanted {
@@ -162,13 +164,18 @@ pub(crate) fn connections_max(wanted: usize, roles: usize) -> usize {
     fit
 }
 
-/// A group of all addresses of all endpoints that a flag named, each with at most so much to do at a time.
-fn look_up(flag: &str, group: &str, endpoints: &[Endpoint], most: usize) -> Result<ResolvedGroup, Failure> {
-    ResolvedGroup::look_up(group, endpoints, most)
+/// Looks up all endpoints that a flag named, and makes one group of their addresses.
+fn look_up(
+    flag: &str,
+    group: &str,
+    endpoints: &[Endpoint],
+    max_per_backend: usize,
+) -> Result<ResolvedGroup, Failure> {
+    ResolvedGroup::look_up(group, endpoints, max_per_backend)
         .map_err(|(endpoint, error)| Failure::Runtime(format!("{flag} {endpoint}: {error}")))
 }
 
-/// All addresses of all endpoints to listen on.
+/// Looks up all endpoints that a flag named, and lists their addresses.
 fn resolve(flag: &str, endpoints: &[Endpoint]) -> Result<Vec<SocketAddr>, Failure> {
     let mut addresses = Vec::new();
     for endpoint in endpoints {

@@ -1,19 +1,23 @@
-//! What a role is told: its deadlines and its bounds. Filled from flags, defaulted from [`defaults`].
+//! The settings that both drivers obey: timeouts, limits, trusted proxies, checks of back ends.
+//!
+//! Contract: [`Settings::default`] is what the flags give when none is on the command line; a test holds them together.
 
 use std::fmt;
 use std::time::Duration;
 
+use crate::app::defaults;
 use crate::balance::health::Probe;
+use crate::balance::limits::CHECK_INTERVAL;
 use crate::protocol::proxy_header::Policy;
 use crate::protocol::timeouts::Timeouts;
 use crate::{poll_loop, threaded};
 
-/// Which driver serves: blocking threads, or loops over readiness.
+/// The concurrency model, which is the choice of a driver.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 pub enum Model {
-    /// A fixed pool of threads, blocking calls.
+    /// A fixed pool of threads, blocking calls
     Threaded,
-    /// Poll loops over nonblocking sockets.
+    /// Poll loops over nonblocking sockets
     Async,
 }
 
@@ -29,50 +33,50 @@ impl fmt::Display for Model {
 /// The settings both drivers obey.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Connections the kernel may hold for us before `accept`.
+    /// Connections that may wait in the kernel until they are accepted.
     pub backlog: u32,
-    /// Threaded: threads of the pool.
+    /// Threaded: worker threads of the pool.
     pub workers: usize,
-    /// Threaded: accepted sockets that may wait for a worker.
+    /// Threaded: accepted connections that may wait for a worker.
     pub queue: usize,
-    /// Threaded: park connections that wait for their peer; off, each of them owns a worker.
+    /// Threaded: park connections that wait for their peer; if false, each of them keeps its worker.
     pub park: bool,
-    /// Async: poll loops, each with its own thread.
+    /// Async: poll loops, each on a thread of its own.
     pub loops: usize,
-    /// Open client connections; further ones wait in the kernel's backlog.
+    /// Client connections that may be open at the same time; more wait in the kernel's backlog.
     pub connections_max: usize,
-    /// The deadlines.
+    /// The timeouts.
     pub timeouts: Timeouts,
-    /// Who is believed about clients, and who is told of them.
+    /// Which proxies in front are trusted, and whether back ends get a PROXY header.
     pub proxies: Policy,
-    /// From one check of a back end to the next; `None` for no checks.
+    /// Time between two health checks of a back end; `None` for no checks.
     pub check_interval: Option<Duration>,
-    /// What back ends are asked for; `None` for what suits the service.
+    /// What a health check does; `None` for what suits the service.
     pub check_probe: Option<Probe>,
-    /// From one look-up of the back ends' names to the next; `None` for the one at start only.
+    /// Time between two DNS lookups of the back ends' names; `None` for one lookup at start only.
     pub resolve_interval: Option<Duration>,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            backlog: crate::app::defaults::BACKLOG,
-            workers: crate::app::defaults::WORKERS,
-            queue: crate::app::defaults::QUEUE,
+            backlog: defaults::BACKLOG,
+            workers: defaults::WORKERS,
+            queue: defaults::QUEUE,
             park: true,
             loops: std::thread::available_parallelism().map_or(1, usize::from),
-            connections_max: crate::app::defaults::CONNECTIONS_MAX,
+            connections_max: defaults::CONNECTIONS_MAX,
             timeouts: Timeouts::default(),
             proxies: Policy::default(),
-            check_interval: Some(crate::balance::limits::CHECK_INTERVAL),
+            check_interval: Some(CHECK_INTERVAL),
             check_probe: None,
-            resolve_interval: Some(crate::app::defaults::RESOLVE_INTERVAL),
+            resolve_interval: Some(defaults::RESOLVE_INTERVAL),
         }
     }
 }
 
 impl Settings {
-    /// What the threaded driver is told.
+    /// The settings of the threaded driver.
     pub fn threaded(&self) -> threaded::Settings {
         threaded::Settings {
             workers: self.workers,
@@ -83,7 +87,7 @@ impl Settings {
         }
     }
 
-    /// What the async driver is told.
+    /// The settings of the async driver.
     pub fn poll_loop(&self) -> poll_loop::Settings {
         poll_loop::Settings {
             loops: self.loops,

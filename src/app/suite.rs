@@ -1,7 +1,7 @@
-//! The whole picture in one process: the course's servers, its proxy and its two balancers.
+//! All roles in one process: the course's servers, its reverse proxy and its two balancers.
 //!
-//! Contract: everything is bound before anything is wired, so that the proxy and the balancers know
-//! the ports that were really taken; the map is printed once all of it can be reached.
+//! Contract: every member is bound before any gets its service, so that the proxy and the balancers know the
+//! ports of their back ends; the table of addresses is printed when all members can be reached.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -11,7 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use crate::app::cli::{self, Failure, Reload, Role};
+use crate::app::cli::{self, Failure, Role};
+use crate::app::defaults;
+use crate::app::reload::Reload;
 use crate::app::roles::connections_max;
 use crate::app::service::{RunningService, Service};
 use crate::app::settings::{Model, Settings};
@@ -23,191 +25,173 @@ use crate::net::signals;
 use crate::protocol::forward::Rules;
 use crate::site::{self, Site};
 
-/// The last port of a suite, counted from `--port-base`: the fifth web server.
-pub const PORT_OFFSET_MAX: u16 = 15;
-
-/// What one role of the suite does.
+/// What a member of the suite serves. Its back ends have no addresses yet.
 #[derive(Clone, Debug)]
-enum Job {
+enum Task {
     Site(Arc<Site>),
     Proxy,
     Balance,
 }
 
-/// One role of the suite before it has a port.
+/// One server of the suite before it listens. Two members may have the same role: there are five web servers.
 #[derive(Clone, Debug)]
-struct Seat {
+struct Member {
     role: Role,
     model: Model,
-    job: Job,
+    task: Task,
     wanted: SocketAddr,
-    /// What to ask it for in the map.
+    /// The path of the example request in the table.
     path: &'static str,
 }
 
-/// A role that listens.
+/// A member that listens.
 #[derive(Debug)]
-struct Bound {
-    seat: Seat,
+struct BoundMember {
+    member: Member,
     listener: TcpListener,
     address: SocketAddr,
 }
 
-/// A role with its listener and its service.
-type Wired = (Seat, TcpListener, Service);
+/// A member with its listener and its service.
+type ReadyMember = (Member, TcpListener, Service);
 
-/// A suite that is ready to be bound.
+/// The members and settings of a suite, before any of them listens.
 #[derive(Debug)]
-pub struct Plan {
-    seats: Vec<Seat>,
+pub struct PreparedSuite {
+    members: Vec<Member>,
     settings: Settings,
 }
 
 /// Opens the sites and lays out the ports.
-pub fn prepare(_role: &Role, args: &cli::Suite) -> Result<Plan, Failure> {
-    let seats = seats(args.model, args.port_base, args.backends, &args.root)
+pub fn prepare(_role: &Role, args: &cli::Suite) -> Result<PreparedSuite, Failure> {
+    let members = members(args.model, args.port_base, args.backends, &args.root)
         .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.root.display())))?;
-    Ok(Plan { seats, settings: args.settings() })
+    Ok(PreparedSuite { members, settings: args.settings() })
 }
 
-/// Binds and starts all of it, prints the map, and runs until a signal ends it.
-pub fn serve(plan: Plan, reload: Option<Reload<Plan>>) -> Result<(), Failure> {
-    let Plan { seats, mut settings } = plan;
+/// Binds and starts all members, prints the table of addresses, and runs until a signal ends it.
+pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> Result<(), Failure> {
+    let PreparedSuite { members, mut settings } = prepared;
     let runtime = |error: io::Error| Failure::Runtime(error.to_string());
     let (shutdown, hangups) = signals::listen(reload.is_some()).map_err(runtime)?;
     if let Some(reload) = reload {
-        // Ports and roles are wired to each other: of all the keys, only how much is told may change.
+        // The members refer to each other by their ports, so a reload can change the log level only.
         reload.start(hangups, |key| key == "log", |_| Ok(())).map_err(runtime)?;
     }
     let mut bound = Vec::new();
     let mut notes = String::new();
-    for seat in seats {
-        bound.push(take_seat(seat, &mut notes)?);
+    for member in members {
+        bound.push(bind_member(member, &mut notes)?);
     }
     settings.connections_max = connections_max(settings.connections_max, bound.len());
-    let map = format!("{}{notes}ready; Ctrl-C ends it\n", map(&bound));
-    let wired = wire(bound).map_err(|error| Failure::Runtime(format!("the routes: {error}")))?;
+    let table = format!("{}{notes}ready; Ctrl-C ends it\n", table(&bound));
+    let ready = add_services(bound).map_err(|error| Failure::Runtime(format!("the routes: {error}")))?;
     thread::scope(|scope| {
         let mut running = Vec::new();
-        // Whichever way this ends, the roles end too: the scope waits for them.
-        let _all = EndsAll(&shutdown);
-        for wired in wired {
-            let name = wired.0.role.name;
+        // The scope waits for the members, so they must also end if this function returns early.
+        let _drain = DrainOnDrop(&shutdown);
+        for member in ready {
+            let name = member.0.role.name;
             let (settings, shutdown) = (&settings, &shutdown);
             let started = thread::Builder::new()
                 .name(name.to_owned())
-                .spawn_scoped(scope, move || serve_one(wired, settings, shutdown));
+                .spawn_scoped(scope, move || serve_member(member, settings, shutdown));
             running
                 .push(started.map_err(|error| Failure::Runtime(format!("{name}: cannot start: {error}")))?);
         }
-        // A listener accepts from `listen` on, so all of it can be reached by now.
-        cli::print(&map)?;
+        // A listener can be reached as soon as it is bound, so all members can by now.
+        cli::print(&table)?;
         running.into_iter().try_for_each(|thread| {
             thread.join().unwrap_or_else(|_| Err(Failure::Runtime("a role panicked".to_owned())))
         })
     })
 }
 
-fn serve_one(
-    (seat, listener, service): Wired,
+fn serve_member(
+    (member, listener, service): ReadyMember,
     settings: &Settings,
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
-    // One role down is not the picture that the map shows: then the others end in good order.
-    let _all = EndsAll(shutdown);
-    let name = seat.role.name;
+    // If one member ends, all drain: the table that was printed would not be true any more.
+    let _drain = DrainOnDrop(shutdown);
+    let name = member.role.name;
     RunningService::start(name, service, settings, Vec::new())
-        .and_then(|running| running.serve(seat.model, vec![listener], settings, shutdown))
+        .and_then(|running| running.serve(member.model, vec![listener], settings, shutdown))
         .map_err(|error| Failure::Runtime(format!("{name}: {error}")))
 }
 
-/// Begins the drain when it goes, be it by an error or a panic.
-struct EndsAll<'a>(&'a Shutdown);
+/// Starts the drain of all members when it is dropped, also by an error or a panic.
+struct DrainOnDrop<'a>(&'a Shutdown);
 
-impl Drop for EndsAll<'_> {
+impl Drop for DrainOnDrop<'_> {
     fn drop(&mut self) {
         self.0.trigger();
     }
 }
 
-fn seats(model: Model, port_base: Option<u16>, backends: usize, root: &Path) -> io::Result<Vec<Seat>> {
-    let open = |kind| Site::open(kind, root).map(|site| Job::Site(Arc::new(site)));
-    let seat = |role: Role, model, job, offset, course, path| Seat {
+fn members(model: Model, port_base: Option<u16>, backends: usize, root: &Path) -> io::Result<Vec<Member>> {
+    let open = |kind| Site::open(kind, root).map(|site| Task::Site(Arc::new(site)));
+    let member = |role: Role, model, task, offset, course, path| Member {
         role,
         model,
-        job,
-        wanted: place(port_base, offset, course),
+        task,
+        wanted: listen_address(port_base, offset, course),
         path,
     };
-    let mut seats = vec![
-        seat(
-            Role::DEFAULT_SERVER,
-            model,
-            open(site::Role::Default)?,
-            0,
-            crate::app::defaults::DEFAULT_SERVER,
-            "/",
-        ),
-        seat(
-            Role::IMAGE_SERVER,
-            model,
-            open(site::Role::Image)?,
-            1,
-            crate::app::defaults::IMAGE_SERVER,
-            "/images/",
-        ),
-        seat(Role::PDF_SERVER, model, open(site::Role::Pdf)?, 2, crate::app::defaults::PDF_SERVER, "/pdf/"),
+    let mut members = vec![
+        member(Role::DEFAULT_SERVER, model, open(site::Role::Default)?, 0, defaults::DEFAULT_SERVER, "/"),
+        member(Role::IMAGE_SERVER, model, open(site::Role::Image)?, 1, defaults::IMAGE_SERVER, "/images/"),
+        member(Role::PDF_SERVER, model, open(site::Role::Pdf)?, 2, defaults::PDF_SERVER, "/pdf/"),
     ];
     let generic = open(site::Role::Generic)?;
-    for (offset, course) in (11..=PORT_OFFSET_MAX).zip(crate::app::defaults::WEB_SERVERS).take(backends) {
-        seats.push(seat(Role::WEB_SERVER, model, generic.clone(), offset, course, "/"));
+    for (offset, course) in (11..=defaults::SUITE_PORT_OFFSET_MAX).zip(defaults::WEB_SERVERS).take(backends) {
+        members.push(member(Role::WEB_SERVER, model, generic.clone(), offset, course, "/"));
     }
-    seats.extend([
-        seat(Role::REVERSE_PROXY, model, Job::Proxy, 3, crate::app::defaults::REVERSE_PROXY, "/images/"),
-        seat(Role::LB_THREADED, Model::Threaded, Job::Balance, 4, crate::app::defaults::LB_THREADED, "/"),
-        seat(Role::LB_ASYNC, Model::Async, Job::Balance, 5, crate::app::defaults::LB_ASYNC, "/"),
+    members.extend([
+        member(Role::REVERSE_PROXY, model, Task::Proxy, 3, defaults::REVERSE_PROXY, "/images/"),
+        member(Role::LB_THREADED, Model::Threaded, Task::Balance, 4, defaults::LB_THREADED, "/"),
+        member(Role::LB_ASYNC, Model::Async, Task::Balance, 5, defaults::LB_ASYNC, "/"),
     ]);
-    Ok(seats)
+    Ok(members)
 }
 
-/// Where a role listens: on the course's port, at its place from the base on, or on any free port.
-fn place(port_base: Option<u16>, offset: u16, course: SocketAddr) -> SocketAddr {
+/// The address a member listens on: the course's, its own port from the base on, or any free port.
+fn listen_address(port_base: Option<u16>, offset: u16, course: SocketAddr) -> SocketAddr {
     match port_base {
         None => course,
         Some(0) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        // The flag leaves room for the largest offset.
+        // The flag accepts only a base that leaves room for the largest offset.
         Some(base) => SocketAddr::from((Ipv4Addr::LOCALHOST, base.saturating_add(offset))),
     }
 }
 
-fn take_seat(seat: Seat, notes: &mut String) -> Result<Bound, Failure> {
-    let name = seat.role.name;
-    let listener =
-        bind(seat.wanted, crate::app::defaults::BACKLOG).or_else(|error| match error.unprivileged() {
-            Some(address) => {
-                notes.push_str(&format!(
-                    "port {} needs privileges, so {name} listens on {address}\n",
-                    seat.wanted.port()
-                ));
-                bind(address, crate::app::defaults::BACKLOG)
-            }
-            None => Err(error),
-        });
-    let listener = listener.map_err(|error| Failure::Runtime(no_seat(name, &error)))?;
+fn bind_member(member: Member, notes: &mut String) -> Result<BoundMember, Failure> {
+    let name = member.role.name;
+    let listener = bind(member.wanted, defaults::BACKLOG).or_else(|error| match error.unprivileged() {
+        Some(address) => {
+            notes.push_str(&format!(
+                "port {} needs privileges, so {name} listens on {address}\n",
+                member.wanted.port()
+            ));
+            bind(address, defaults::BACKLOG)
+        }
+        None => Err(error),
+    });
+    let listener = listener.map_err(|error| Failure::Runtime(bind_error(name, &error)))?;
     let address = listener.local_addr().map_err(|error| Failure::Runtime(format!("{name}: {error}")))?;
-    Ok(Bound { seat, listener, address })
+    Ok(BoundMember { member, listener, address })
 }
 
-/// The listener's own words would suggest `--listen`, which the suite does not have.
-fn no_seat(name: &str, error: &ListenError) -> String {
-    let cause = error.source().map_or_else(|| "it cannot be had".to_owned(), ToString::to_string);
+/// The error of the listener would suggest `--listen`, a flag that the suite does not have.
+fn bind_error(name: &str, error: &ListenError) -> String {
+    let cause = error.source().map_or_else(|| "the address cannot be used".to_owned(), ToString::to_string);
     format!("{name}: cannot listen on {}: {cause}; --port-base 0 takes free ports", error.address())
 }
 
-/// Gives each role its service, now that all addresses are known.
-fn wire(bound: Vec<Bound>) -> Result<Vec<Wired>, String> {
+/// Gives each member its service, now that all addresses are known.
+fn add_services(bound: Vec<BoundMember>) -> Result<Vec<ReadyMember>, String> {
     let of = |role: Role| -> Vec<SocketAddr> {
-        bound.iter().filter(|bound| bound.seat.role == role).map(|bound| bound.address).collect()
+        bound.iter().filter(|bound| bound.member.role == role).map(|bound| bound.address).collect()
     };
     let group = |name: &str, role| Arc::new(Group::new(name, of(role)));
     let mut routes = Routes::new(group("default", Role::DEFAULT_SERVER));
@@ -215,43 +199,44 @@ fn wire(bound: Vec<Bound>) -> Result<Vec<Wired>, String> {
     routes.add("/pdf/", group("/pdf/", Role::PDF_SERVER))?;
     let gateway = Service::Gateway { routes, rules: Rules::default() };
     let web_servers = of(Role::WEB_SERVER);
-    let service = |job: &Job| match job {
-        Job::Site(site) => Service::Web(Arc::clone(site)),
-        Job::Proxy => gateway.clone(),
-        // A group each: the two balancers take turns on their own, as two programs would.
-        Job::Balance => Service::Relay(Arc::new(Group::new("back ends", web_servers.clone()))),
+    let service = |task: &Task| match task {
+        Task::Site(site) => Service::Web(Arc::clone(site)),
+        Task::Proxy => gateway.clone(),
+        // Each balancer has a group of its own, so each does its own round robin, as two programs would.
+        Task::Balance => Service::Relay(Arc::new(Group::new("back ends", web_servers.clone()))),
     };
     Ok(bound
         .into_iter()
         .map(|bound| {
-            let service = service(&bound.seat.job);
-            (bound.seat, bound.listener, service)
+            let service = service(&bound.member.task);
+            (bound.member, bound.listener, service)
         })
         .collect())
 }
 
-/// A table: role, model, address, and a command to try.
-fn map(bound: &[Bound]) -> String {
-    let mut map = format!("{:<15} {:<9} {:<16} try\n", "role", "model", "address");
-    for Bound { seat, address, .. } in bound {
-        // Writing to a `String` does not fail; the columns pad text, so the rest is text first.
-        let (model, at) = (seat.model.to_string(), address.to_string());
-        let _ = writeln!(map, "{:<15} {model:<9} {at:<16} curl http://{at}{}", seat.role.name, seat.path);
+/// A table of the members: role, model, address, and a command to try.
+fn table(bound: &[BoundMember]) -> String {
+    let mut table = format!("{:<15} {:<9} {:<16} try\n", "role", "model", "address");
+    for BoundMember { member, address, .. } in bound {
+        // Writing to a `String` does not fail. Only text is padded to the width of a column.
+        let (model, at) = (member.model.to_string(), address.to_string());
+        let _ =
+            writeln!(table, "{:<15} {model:<9} {at:<16} curl http://{at}{}", member.role.name, member.path);
     }
-    map
+    table
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn suite(port_base: Option<u16>, backends: usize) -> Vec<Seat> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(crate::app::defaults::ROOT);
-        seats(Model::Threaded, port_base, backends, &root).unwrap()
+    fn suite(port_base: Option<u16>, backends: usize) -> Vec<Member> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(defaults::ROOT);
+        members(Model::Threaded, port_base, backends, &root).unwrap()
     }
 
-    fn ports(seats: &[Seat]) -> Vec<u16> {
-        seats.iter().map(|seat| seat.wanted.port()).collect()
+    fn ports(members: &[Member]) -> Vec<u16> {
+        members.iter().map(|member| member.wanted.port()).collect()
     }
 
     #[test]
@@ -261,35 +246,35 @@ mod tests {
             [8888, 8889, 8890, 9001, 9002, 9003, 9004, 9005, 18000, 666, 44444]
         );
         assert_eq!(ports(&suite(Some(20000), 2)), [20000, 20001, 20002, 20011, 20012, 20003, 20004, 20005]);
-        assert_eq!(ports(&suite(Some(20000), 5))[7], 20000 + PORT_OFFSET_MAX);
+        assert_eq!(ports(&suite(Some(20000), 5))[7], 20000 + defaults::SUITE_PORT_OFFSET_MAX);
         assert!(ports(&suite(Some(0), 5)).iter().all(|port| *port == 0));
     }
 
     #[test]
-    fn the_map_has_a_line_and_a_command_for_each_role() {
+    fn the_table_has_a_line_and_a_command_for_each_role() {
         let mut notes = String::new();
-        let bound: Vec<Bound> =
-            suite(Some(0), 2).into_iter().map(|seat| take_seat(seat, &mut notes).unwrap()).collect();
-        let map = map(&bound);
-        let lines: Vec<&str> = map.lines().collect();
-        assert_eq!(lines.len(), 1 + 3 + 2 + 3, "{map}");
-        assert!(lines[0].starts_with("role            model     address          try"), "{map}");
+        let bound: Vec<BoundMember> =
+            suite(Some(0), 2).into_iter().map(|member| bind_member(member, &mut notes).unwrap()).collect();
+        let table = table(&bound);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines.len(), 1 + 3 + 2 + 3, "{table}");
+        assert!(lines[0].starts_with("role            model     address          try"), "{table}");
         for (line, bound) in lines[1..].iter().zip(&bound) {
             let address = bound.address;
-            assert!(line.starts_with(bound.seat.role.name), "{line}");
+            assert!(line.starts_with(bound.member.role.name), "{line}");
             assert!(line.contains(&format!(" {address} ")), "{line}");
-            assert!(line.ends_with(&format!(" curl http://{address}{}", bound.seat.path)), "{line}");
+            assert!(line.ends_with(&format!(" curl http://{address}{}", bound.member.path)), "{line}");
         }
         assert_eq!(notes, "");
-        assert_eq!(wire(bound).unwrap().len(), 8);
+        assert_eq!(add_services(bound).unwrap().len(), 8);
     }
 
     #[test]
     fn a_taken_port_names_the_way_out() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let wanted = taken.local_addr().unwrap();
-        let seat = Seat { wanted, ..suite(None, 1).remove(0) };
-        let failure = take_seat(seat, &mut String::new()).unwrap_err().to_string();
+        let member = Member { wanted, ..suite(None, 1).remove(0) };
+        let failure = bind_member(member, &mut String::new()).unwrap_err().to_string();
         let words = format!("default-server: cannot listen on {wanted}: ");
         assert!(
             failure.starts_with(&words) && failure.ends_with("; --port-base 0 takes free ports"),

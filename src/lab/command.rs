@@ -19,7 +19,7 @@ use super::summary::summarize;
 use super::tools::Tool;
 use super::{lessons, report, tables, text};
 use crate::app::cli::Failure;
-use crate::app::duration::Period;
+use crate::app::duration;
 use crate::net::shutdown::Shutdown;
 use crate::net::signals;
 
@@ -93,8 +93,8 @@ struct GridFlags {
     #[arg(long, value_name = "N", value_parser = up_to(REPEATS_MAX), default_value_t = REPEATS)]
     repeat: usize,
     /// Longest time of one run [default: 60s; 5s with --quick].
-    #[arg(long, value_name = "TIME", value_parser = Period::parse_deadline)]
-    limit: Option<Period>,
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_timeout)]
+    limit: Option<Duration>,
     /// Many requests on one connection, instead of a connection a request.
     #[arg(long)]
     keep_alive: bool,
@@ -255,7 +255,7 @@ impl GridFlags {
 
     fn settings(&self, quick: bool) -> Settings {
         let limit = if quick { QUICK_RUN_LIMIT } else { RUN_LIMIT };
-        let limit = self.limit.map_or(limit, |limit| limit.0);
+        let limit = self.limit.unwrap_or(limit);
         Settings {
             requests: self.requests.unwrap_or(if quick { QUICK_REQUESTS } else { REQUESTS }),
             path: self.path.clone(),

@@ -10,9 +10,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use super::progress::say;
-use crate::app::cli::{self, Loops, Pool, Role};
-use crate::app::roles;
+use crate::app::cli::{Loops, Pool, Role};
 use crate::app::settings::Model;
+use crate::app::{roles, run_with};
 use crate::site;
 
 /// Runs the role of this name; 2 if there is none.
@@ -29,14 +29,10 @@ pub fn main(lab: &str, name: &str, flags: impl Iterator<Item = OsString>) -> Exi
     let argv: Vec<OsString> = [OsString::from(name)].into_iter().chain(flags).collect();
     match name {
         "lb-threaded" => {
-            cli::run_with(&Role::LB_THREADED, argv, roles::balancer::<Pool>(Model::Threaded), roles::serve)
+            run_with(&Role::LB_THREADED, argv, roles::balancer::<Pool>(Model::Threaded), roles::serve)
         }
-        "lb-async" => {
-            cli::run_with(&Role::LB_ASYNC, argv, roles::balancer::<Loops>(Model::Async), roles::serve)
-        }
-        "web-server" => {
-            cli::run_with(&Role::WEB_SERVER, argv, roles::server(site::Role::Generic), roles::serve)
-        }
+        "lb-async" => run_with(&Role::LB_ASYNC, argv, roles::balancer::<Loops>(Model::Async), roles::serve),
+        "web-server" => run_with(&Role::WEB_SERVER, argv, roles::server(site::Role::Generic), roles::serve),
         _ => ExitCode::from(2),
     }
 }

@@ -1,49 +1,52 @@
-//! What each role takes: a choice of the groups of flags.
+//! The arguments of each role: which groups of flags it has.
 //!
-//! Contract: a role has only flags that concern it.
+//! Contract: a role has only flags that have an effect on it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::flags::{
-    BackEndTimes, BackEnds, ClientTimes, Configuration, Effect, Front, Health, Listening, Load, Logging,
-    Loops, Pool, Routing,
+    BackEnds, BackendTimeouts, ClientTimeouts, Configuration, FlagGroup, Front, Health, Listening, Load,
+    Logging, Loops, Pool, Routing,
 };
 use super::values::{count, port_base};
-use crate::app::duration::Period;
+use crate::app::defaults;
+use crate::app::duration;
 use crate::app::settings::{Model, Settings};
+use crate::protocol::limits;
 
 /// The arguments of the four static servers.
 #[derive(Args, Clone, Debug)]
 pub struct Server {
     /// Where it listens.
     #[command(flatten)]
-    pub listening: Listening,
-    /// Which driver serves.
+    pub(crate) listening: Listening,
+    /// The concurrency model.
     #[command(flatten)]
-    pub driver: Driver,
+    pub(crate) driver: Driver,
     /// What it serves.
     #[command(flatten)]
-    pub site: SiteFlags,
+    pub(crate) site: SiteFlags,
     /// Proxies in front.
     #[command(flatten)]
-    pub front: Front,
-    /// Deadlines.
+    pub(crate) front: Front,
+    /// Timeouts and the drain.
     #[command(flatten)]
-    pub times: ClientTimes,
-    /// The log; read by [`run`](super::run).
+    pub(crate) client_timeouts: ClientTimeouts,
+    /// The log. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
-    pub logging: Logging,
-    /// The file; read by [`run`](super::run).
+    pub(crate) logging: Logging,
+    /// The configuration file. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
-    pub configuration: Configuration,
+    pub(crate) configuration: Configuration,
 }
 
 impl Server {
-    /// The settings these arguments come to.
-    pub fn settings(&self) -> Settings {
-        settings(&[&self.listening, &self.driver, &self.front, &self.times])
+    /// The settings that these arguments give.
+    pub(crate) fn settings(&self) -> Settings {
+        settings(&[&self.listening, &self.driver, &self.front, &self.client_timeouts])
     }
 }
 
@@ -52,101 +55,96 @@ impl Server {
 pub struct Proxy {
     /// Where it listens.
     #[command(flatten)]
-    pub listening: Listening,
-    /// Which driver serves.
+    pub(crate) listening: Listening,
+    /// The concurrency model.
     #[command(flatten)]
-    pub driver: Driver,
+    pub(crate) driver: Driver,
     /// Where requests go.
     #[command(flatten)]
-    pub routing: Routing,
+    pub(crate) routing: Routing,
     /// Proxies in front.
     #[command(flatten)]
-    pub front: Front,
-    /// Deadlines of clients.
+    pub(crate) front: Front,
+    /// Timeouts of clients, and the drain.
     #[command(flatten)]
-    pub times: ClientTimes,
-    /// Deadlines of back ends.
+    pub(crate) client_timeouts: ClientTimeouts,
+    /// Timeouts of back ends.
     #[command(flatten)]
-    pub back_end_times: BackEndTimes,
-    /// How much a back end gets at a time.
+    pub(crate) backend_timeouts: BackendTimeouts,
+    /// How much a back end gets at the same time.
     #[command(flatten)]
-    pub load: Load,
-    /// Checks and look-ups of back ends.
+    pub(crate) load: Load,
+    /// Health checks and DNS lookups of back ends.
     #[command(flatten)]
-    pub health: Health,
-    /// The log; read by [`run`](super::run).
+    pub(crate) health: Health,
+    /// The log. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
-    pub logging: Logging,
-    /// The file; read by [`run`](super::run).
+    pub(crate) logging: Logging,
+    /// The configuration file. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
-    pub configuration: Configuration,
+    pub(crate) configuration: Configuration,
 }
 
 impl Proxy {
-    /// The settings these arguments come to.
-    pub fn settings(&self) -> Settings {
+    /// The settings that these arguments give.
+    pub(crate) fn settings(&self) -> Settings {
         settings(&[
             &self.listening,
             &self.driver,
             &self.front,
-            &self.times,
-            &self.back_end_times,
+            &self.client_timeouts,
+            &self.backend_timeouts,
             &self.health,
         ])
     }
 }
 
-/// The arguments of a balancer, which has the flags of its own model only.
+/// The arguments of a balancer, which has the flags of one model only: [`Pool`] for `lb-threaded`, [`Loops`]
+/// for `lb-async`.
 #[derive(Args, Clone, Debug)]
-pub struct Balancer<T: Args + Effect> {
+pub struct Balancer<T: Args + FlagGroup> {
     /// Where it listens.
     #[command(flatten)]
-    pub listening: Listening,
-    /// Its model's flags: [`Pool`] or [`Loops`].
+    pub(crate) listening: Listening,
+    /// The flags of its model.
     #[command(flatten)]
-    pub concurrency: T,
+    pub(crate) concurrency: T,
     /// Where connections or requests go.
     #[command(flatten)]
-    pub back_ends: BackEnds,
+    pub(crate) back_ends: BackEnds,
     /// Proxies in front.
     #[command(flatten)]
-    pub front: Front,
-    /// Deadlines of clients.
+    pub(crate) front: Front,
+    /// Timeouts of clients, and the drain.
     #[command(flatten)]
-    pub times: ClientTimes,
-    /// Deadlines of back ends.
+    pub(crate) client_timeouts: ClientTimeouts,
+    /// Timeouts of back ends.
     #[command(flatten)]
-    pub back_end_times: BackEndTimes,
-    /// How much a back end gets at a time.
+    pub(crate) backend_timeouts: BackendTimeouts,
+    /// How much a back end gets at the same time.
     #[command(flatten)]
-    pub load: Load,
-    /// Checks and look-ups of back ends.
+    pub(crate) load: Load,
+    /// Health checks and DNS lookups of back ends.
     #[command(flatten)]
-    pub health: Health,
-    /// The log; read by [`run`](super::run).
+    pub(crate) health: Health,
+    /// The log. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
-    pub logging: Logging,
-    /// The file; read by [`run`](super::run).
+    pub(crate) logging: Logging,
+    /// The configuration file. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
-    pub configuration: Configuration,
+    pub(crate) configuration: Configuration,
 }
 
-/// The arguments of `lb-threaded`.
-pub type ThreadedBalancer = Balancer<Pool>;
-
-/// The arguments of `lb-async`.
-pub type AsyncBalancer = Balancer<Loops>;
-
-impl<T: Args + Effect> Balancer<T> {
-    /// The settings these arguments come to.
-    pub fn settings(&self) -> Settings {
+impl<T: Args + FlagGroup> Balancer<T> {
+    /// The settings that these arguments give.
+    pub(crate) fn settings(&self) -> Settings {
         settings(&[
             &self.listening,
             &self.concurrency,
             &self.back_ends,
             &self.front,
-            &self.times,
-            &self.back_end_times,
+            &self.client_timeouts,
+            &self.backend_timeouts,
             &self.health,
         ])
     }
@@ -156,88 +154,89 @@ impl<T: Args + Effect> Balancer<T> {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Suite")]
 pub struct Suite {
-    /// First of the ports, 0 takes free ones [default: the course's ports]
+    /// First port of the block that the roles listen on, 0 for free ports [default: the course's ports]
     #[arg(long, value_name = "N", value_parser = port_base)]
-    pub port_base: Option<u16>,
-    /// Which driver serves the sites and the reverse proxy
+    pub(crate) port_base: Option<u16>,
+    /// Concurrency model of the web servers and the reverse proxy
     #[arg(long, value_enum, default_value_t = Model::Threaded)]
-    pub model: Model,
-    /// Threads of each pool
-    #[arg(long, value_name = "N", default_value_t = crate::app::defaults::SUITE_WORKERS,
-          value_parser = count(1, crate::app::defaults::WORKERS_MAX))]
-    pub workers: usize,
-    /// Let a connection that waits for its client keep its worker (shows starvation)
+    pub(crate) model: Model,
+    /// Worker threads of each pool
+    #[arg(long, value_name = "N", default_value_t = defaults::SUITE_WORKERS,
+          value_parser = count(1, defaults::WORKERS_MAX))]
+    pub(crate) workers: usize,
+    /// Do not park connections that wait for their peer: each keeps its worker (shows starvation)
     #[arg(long)]
-    pub no_park: bool,
-    /// How many web servers are started behind the balancers
-    #[arg(long, value_name = "N", default_value_t = crate::app::defaults::WEB_SERVERS.len(),
-          value_parser = count(1, crate::app::defaults::WEB_SERVERS.len()))]
-    pub backends: usize,
+    pub(crate) no_park: bool,
+    /// Web servers to start behind the balancers
+    #[arg(long, value_name = "N", default_value_t = defaults::WEB_SERVERS.len(),
+          value_parser = count(1, defaults::WEB_SERVERS.len()))]
+    pub(crate) backends: usize,
     /// Folder of the site
-    #[arg(long, value_name = "DIR", default_value = crate::app::defaults::ROOT)]
-    pub root: PathBuf,
-    /// For what is in flight after Ctrl-C or SIGTERM
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::DRAIN))]
-    pub drain: Period,
-    /// The log; read by [`run`](super::run).
+    #[arg(long, value_name = "DIR", default_value = defaults::ROOT)]
+    pub(crate) root: PathBuf,
+    /// Time for open connections to finish after Ctrl-C or SIGTERM
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::DRAIN),
+          value_parser = duration::parse)]
+    pub(crate) drain: Duration,
+    /// The log. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
-    pub logging: Logging,
-    /// The file; read by [`run`](super::run).
+    pub(crate) logging: Logging,
+    /// The configuration file. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
-    pub configuration: Configuration,
+    pub(crate) configuration: Configuration,
 }
 
 impl Suite {
-    /// The settings these arguments come to; all roles share them.
-    pub fn settings(&self) -> Settings {
+    /// The settings that these arguments give to all roles of the suite.
+    pub(crate) fn settings(&self) -> Settings {
         let mut settings = Settings {
             workers: self.workers,
             park: !self.no_park,
-            // One loop a role: ten roles share the machine, and the course's balancer had one.
+            // One loop a role: up to eleven roles share the machine, and the course's balancer had one.
             loops: 1,
-            connections_max: crate::app::defaults::SUITE_CONNECTIONS_MAX,
+            connections_max: defaults::SUITE_CONNECTIONS_MAX,
             ..Settings::default()
         };
-        settings.timeouts.drain = self.drain.0;
+        settings.timeouts.drain = self.drain;
         settings
     }
 }
 
-/// The choice of a driver, and the flags of both.
+/// The choice of a concurrency model, and the flags of both.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Model")]
-pub struct Driver {
-    /// How connections take turns: a pool of threads, or poll loops
+pub(crate) struct Driver {
+    /// Concurrency model
     #[arg(long, value_enum, default_value_t = Model::Threaded)]
-    pub model: Model,
+    pub(crate) model: Model,
     /// The threaded model's flags.
     #[command(flatten)]
-    pub pool: Pool,
+    pub(crate) pool: Pool,
     /// The asynchronous model's flags.
     #[command(flatten)]
-    pub loops: Loops,
+    pub(crate) loops: Loops,
 }
 
-impl Effect for Driver {
+impl FlagGroup for Driver {
     fn apply(&self, settings: &mut Settings) {
         self.pool.apply(settings);
         self.loops.apply(settings);
     }
 }
 
-/// What a static server serves, and how it looks on the wire.
+/// What a static server serves.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Site")]
-pub struct SiteFlags {
+pub(crate) struct SiteFlags {
     /// Folder of the site
-    #[arg(long, value_name = "DIR", default_value = crate::app::defaults::ROOT)]
-    pub root: PathBuf,
-    /// Answer byte for byte as the course's Python did
+    #[arg(long, value_name = "DIR", default_value = defaults::ROOT)]
+    pub(crate) root: PathBuf,
+    /// Answer byte for byte as the course's Python does
     #[arg(long)]
-    pub mirror: bool,
+    pub(crate) mirror: bool,
 }
 
-fn settings(groups: &[&dyn Effect]) -> Settings {
+fn settings(groups: &[&dyn FlagGroup]) -> Settings {
     let mut settings = Settings::default();
     for group in groups {
         group.apply(&mut settings);

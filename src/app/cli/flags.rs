@@ -1,52 +1,55 @@
-//! The flags, in groups that concern the same thing; a role is a choice of groups.
+//! The flags, in groups; `args` says which groups a role has.
 //!
-//! Contract: each flag is defined once, so that it has one name, one default and one text in all
-//! roles; every default comes from [`defaults`]. [`Effect`] turns a group into [`Settings`].
+//! Contract: each flag is defined once, so that it has one name, one default and one help text in all
+//! roles. No default is written here: it is a constant of [`defaults`] or of a room's `limits`.
+//! [`FlagGroup`] turns a group into [`Settings`].
 
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
+use std::time::Duration;
 
 use clap::Args;
-use clap::builder::{ArgPredicate, PossibleValuesParser, TypedValueParser};
+use clap::builder::ArgPredicate;
 use log::LevelFilter;
 
-use super::Failure;
-use super::values::count;
-use crate::app::duration::{Every, Period};
+use super::failure::Failure;
+use super::values::{Mode, RouteTo, count, levels};
+use crate::app::defaults;
+use crate::app::duration::{self, Interval};
 use crate::app::settings::Settings;
 use crate::balance::health::Probe;
+use crate::balance::limits::CHECK_INTERVAL;
 use crate::net::endpoint::Endpoint;
 use crate::observe::log::Format;
 use crate::protocol::cidr::Cidr;
+use crate::protocol::limits;
 use crate::protocol::proxy_header::Version;
 
-/// Flags that change the settings of the drivers.
-pub trait Effect {
-    /// Writes what the flags say into `settings`.
+/// A group of flags that changes the settings of the drivers.
+pub trait FlagGroup {
+    /// Writes the values of the flags into `settings`.
     fn apply(&self, settings: &mut Settings);
 }
 
-/// Where connections come in.
+/// Where connections are accepted.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Listening")]
-pub struct Listening {
-    /// Address to listen on; repeatable; port 0 takes a free one
+pub(crate) struct Listening {
+    /// Address to listen on; repeatable; port 0 takes a free port
     #[arg(long, value_name = "ADDR")]
-    pub listen: Vec<Endpoint>,
-    /// Connections the kernel holds until they are accepted
-    #[arg(long, value_name = "N", default_value_t = crate::app::defaults::BACKLOG as usize,
-          value_parser = count(1, crate::app::defaults::BACKLOG_MAX))]
-    pub backlog: usize,
-    /// Open client connections; more wait in the kernel's backlog
-    #[arg(long, value_name = "N", default_value_t = crate::app::defaults::CONNECTIONS_MAX,
-          value_parser = count(1, crate::app::defaults::CONNECTIONS_MAX_MAX))]
-    pub connections_max: usize,
+    pub(crate) listen: Vec<Endpoint>,
+    /// Connections that may wait in the kernel until they are accepted
+    #[arg(long, value_name = "N", default_value_t = defaults::BACKLOG as usize,
+          value_parser = count(1, defaults::BACKLOG_MAX))]
+    pub(crate) backlog: usize,
+    /// Client connections that may be open at the same time; more wait in the kernel's backlog
+    #[arg(long, value_name = "N", default_value_t = defaults::CONNECTIONS_MAX,
+          value_parser = count(1, defaults::CONNECTIONS_MAX_MAX))]
+    pub(crate) connections_max: usize,
 }
 
-impl Effect for Listening {
+impl FlagGroup for Listening {
     fn apply(&self, settings: &mut Settings) {
-        // The flag's bound lies far below that of its type.
+        // The flag accepts only numbers that fit by far.
         settings.backlog = u32::try_from(self.backlog).unwrap_or(u32::MAX);
         settings.connections_max = self.connections_max;
     }
@@ -56,20 +59,20 @@ impl Effect for Listening {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Threaded model")]
 pub struct Pool {
-    /// Threads of the pool
-    #[arg(long, value_name = "N", default_value_t = crate::app::defaults::WORKERS,
-          value_parser = count(1, crate::app::defaults::WORKERS_MAX))]
-    pub workers: usize,
+    /// Worker threads of the pool
+    #[arg(long, value_name = "N", default_value_t = defaults::WORKERS,
+          value_parser = count(1, defaults::WORKERS_MAX))]
+    pub(crate) workers: usize,
     /// Accepted connections that may wait for a worker
-    #[arg(long, value_name = "N", default_value_t = crate::app::defaults::QUEUE,
-          value_parser = count(1, crate::app::defaults::QUEUE_MAX))]
-    pub queue: usize,
-    /// Let a connection that waits for its client keep its worker (shows starvation)
+    #[arg(long, value_name = "N", default_value_t = defaults::QUEUE,
+          value_parser = count(1, defaults::QUEUE_MAX))]
+    pub(crate) queue: usize,
+    /// Do not park connections that wait for their peer: each keeps its worker (shows starvation)
     #[arg(long)]
-    pub no_park: bool,
+    pub(crate) no_park: bool,
 }
 
-impl Effect for Pool {
+impl FlagGroup for Pool {
     fn apply(&self, settings: &mut Settings) {
         settings.workers = self.workers;
         settings.queue = self.queue;
@@ -81,270 +84,220 @@ impl Effect for Pool {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Async model")]
 pub struct Loops {
-    /// Poll loops, each with a thread of its own [default: one a core]
+    /// Poll loops, each on a thread of its own [default: one per core]
     #[arg(long, value_name = "N", hide_default_value = true, default_value_t = Settings::default().loops,
-          value_parser = count(1, crate::app::defaults::LOOPS_MAX))]
-    pub loops: usize,
+          value_parser = count(1, defaults::LOOPS_MAX))]
+    pub(crate) loops: usize,
 }
 
-impl Effect for Loops {
+impl FlagGroup for Loops {
     fn apply(&self, settings: &mut Settings) {
         settings.loops = self.loops;
     }
 }
 
-/// Deadlines of the client's side.
+/// The timeouts of client connections, and the drain.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Deadlines, such as 500ms, 4s or 10m")]
-pub struct ClientTimes {
-    /// For a whole request head; then 408
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::HEADER_TIMEOUT),
-          value_parser = Period::parse_deadline)]
-    pub header_timeout: Period,
-    /// For the next request on a kept connection
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::KEEP_ALIVE),
-          value_parser = Period::parse_deadline)]
-    pub keep_alive: Period,
-    /// Longest silence within a body
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::STALL_TIMEOUT),
-          value_parser = Period::parse_deadline)]
-    pub stall_timeout: Period,
-    /// For what is in flight after Ctrl-C or SIGTERM
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::DRAIN))]
-    pub drain: Period,
+#[command(next_help_heading = "Timeouts, such as 500ms, 4s or 10m")]
+pub(crate) struct ClientTimeouts {
+    /// Time to receive a whole request head; then 408
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::HEADER_TIMEOUT),
+          value_parser = duration::parse_timeout)]
+    pub(crate) header_timeout: Duration,
+    /// Time that an idle client connection stays open for its next request
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::KEEP_ALIVE),
+          value_parser = duration::parse_timeout)]
+    pub(crate) keep_alive: Duration,
+    /// Longest time without progress within a body
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::STALL_TIMEOUT),
+          value_parser = duration::parse_timeout)]
+    pub(crate) stall_timeout: Duration,
+    /// Time for open connections to finish after Ctrl-C or SIGTERM
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::DRAIN),
+          value_parser = duration::parse)]
+    pub(crate) drain: Duration,
 }
 
-impl Effect for ClientTimes {
+impl FlagGroup for ClientTimeouts {
     fn apply(&self, settings: &mut Settings) {
-        settings.timeouts.header = self.header_timeout.0;
-        settings.timeouts.keep_alive = self.keep_alive.0;
-        settings.timeouts.stall = self.stall_timeout.0;
-        settings.timeouts.drain = self.drain.0;
+        settings.timeouts.header = self.header_timeout;
+        settings.timeouts.keep_alive = self.keep_alive;
+        settings.timeouts.stall = self.stall_timeout;
+        settings.timeouts.drain = self.drain;
     }
 }
 
-/// Deadlines of the back ends' side.
+/// The timeouts of connections to back ends, and of relays.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Deadlines of back ends")]
-pub struct BackEndTimes {
-    /// For a back end to accept a connection
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::CONNECT_TIMEOUT),
-          value_parser = Period::parse_deadline)]
-    pub connect_timeout: Period,
-    /// For the head of a back end's answer; then 504
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::BACKEND_TIMEOUT),
-          value_parser = Period::parse_deadline)]
-    pub backend_timeout: Period,
-    /// For a relay on which nobody sends
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::RELAY_IDLE_TIMEOUT),
-          value_parser = Period::parse_deadline)]
-    pub relay_idle_timeout: Period,
-    /// For a relay of which one side has finished and the other is silent
-    #[arg(long, value_name = "TIME", default_value_t = Period(crate::protocol::limits::HALF_CLOSED_TIMEOUT),
-          value_parser = Period::parse_deadline)]
-    pub half_closed_timeout: Period,
+#[command(next_help_heading = "Timeouts of back ends")]
+pub(crate) struct BackendTimeouts {
+    /// Time for a back end to accept a connection
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::CONNECT_TIMEOUT),
+          value_parser = duration::parse_timeout)]
+    pub(crate) connect_timeout: Duration,
+    /// Time for a back end to send the head of its response; then 504
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::BACKEND_TIMEOUT),
+          value_parser = duration::parse_timeout)]
+    pub(crate) backend_timeout: Duration,
+    /// Time that a relay may be idle: neither side sends
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::RELAY_IDLE_TIMEOUT),
+          value_parser = duration::parse_timeout)]
+    pub(crate) relay_idle_timeout: Duration,
+    /// Time that a half-closed relay may be idle: one side has finished sending, the other sends nothing
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::HALF_CLOSED_TIMEOUT),
+          value_parser = duration::parse_timeout)]
+    pub(crate) half_closed_timeout: Duration,
 }
 
-impl Effect for BackEndTimes {
+impl FlagGroup for BackendTimeouts {
     fn apply(&self, settings: &mut Settings) {
-        settings.timeouts.connect = self.connect_timeout.0;
-        settings.timeouts.backend = self.backend_timeout.0;
-        settings.timeouts.relay_idle = self.relay_idle_timeout.0;
-        settings.timeouts.half_closed = self.half_closed_timeout.0;
+        settings.timeouts.connect = self.connect_timeout;
+        settings.timeouts.backend = self.backend_timeout;
+        settings.timeouts.relay_idle = self.relay_idle_timeout;
+        settings.timeouts.half_closed = self.half_closed_timeout;
     }
 }
 
-/// How much back ends get at a time.
+/// How much a back end gets at the same time.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Load of back ends")]
-pub struct Load {
-    /// Connections (tcp) or requests (http) that one back end gets at a time, 0 for any number; the rest
-    /// wait in turn, at most for --connect-timeout; then 503, or the end for tcp
-    #[arg(long, value_name = "N", default_value_t = crate::app::defaults::MAX_PER_BACKEND,
-          value_parser = count(0, crate::app::defaults::MAX_PER_BACKEND_MAX))]
-    pub max_per_backend: usize,
+#[command(next_help_heading = "Limit of back ends")]
+pub(crate) struct Load {
+    /// Connections (tcp) or requests (http) that one back end gets at the same time, 0 for no limit; more
+    /// wait in a queue for up to --connect-timeout, then get 503, or for tcp are closed
+    #[arg(long, value_name = "N", default_value_t = defaults::MAX_PER_BACKEND,
+          value_parser = count(0, defaults::MAX_PER_BACKEND_MAX))]
+    pub(crate) max_per_backend: usize,
 }
 
-/// How it is known which back ends there are, and which of them work.
+/// How the role learns which back ends there are (DNS), and which of them are up (health checks).
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Health of back ends")]
-pub struct Health {
-    /// From one check of a back end to the next, or off; 3 that fail take it out, 2 that pass bring it back
-    #[arg(long, value_name = "TIME", default_value_t = Every(Some(crate::balance::limits::CHECK_INTERVAL)))]
-    pub health_interval: Every,
-    /// What checks ask for with HEAD, well is any status below 500; off: to be connected is enough [default: / for http, off for tcp]
+pub(crate) struct Health {
+    /// Time between two health checks of a back end, or off; 3 failures in a row take it out, 2 successes bring it back
+    #[arg(long, value_name = "TIME", default_value = duration::text(CHECK_INTERVAL),
+          value_parser = duration::parse_interval)]
+    pub(crate) health_interval: Interval,
+    /// Path that health checks request with HEAD, any status below 500 passes; off: a connection passes [default: / for http, off for tcp]
     #[arg(long, value_name = "PATH")]
-    pub health_path: Option<Probe>,
-    /// From one look-up of the back ends' names to the next, or off
-    #[arg(long, value_name = "TIME", default_value_t = Every(Some(crate::app::defaults::RESOLVE_INTERVAL)))]
-    pub resolve_interval: Every,
+    pub(crate) health_path: Option<Probe>,
+    /// Time between two DNS lookups of the back ends' names, or off
+    #[arg(long, value_name = "TIME", default_value = duration::text(defaults::RESOLVE_INTERVAL),
+          value_parser = duration::parse_interval)]
+    pub(crate) resolve_interval: Interval,
 }
 
-impl Effect for Health {
+impl FlagGroup for Health {
     fn apply(&self, settings: &mut Settings) {
-        settings.check_interval = self.health_interval.0;
+        settings.check_interval = self.health_interval;
         settings.check_probe = self.health_path.clone();
-        settings.resolve_interval = self.resolve_interval.0;
+        settings.resolve_interval = self.resolve_interval;
     }
-}
-
-/// What a balancer does with a connection.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
-pub enum Mode {
-    /// Relay bytes: one back end for each connection
-    Tcp,
-    /// Forward requests: one back end for each request
-    Http,
 }
 
 /// The back ends of a balancer.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Back ends")]
-pub struct BackEnds {
-    /// A back end; repeatable; of a name, every address is one
+pub(crate) struct BackEnds {
+    /// Address of a back end; repeatable; each address of a host name is a back end
     #[arg(long, value_name = "ADDR", value_parser = Endpoint::parse_target)]
-    pub backend: Vec<Endpoint>,
-    /// The first N of 127.0.0.1:9001 to 9005; excludes --backend
+    pub(crate) backend: Vec<Endpoint>,
+    /// Use the first N of 127.0.0.1:9001 to 9005; excludes --backend
     #[arg(long, value_name = "N", conflicts_with = "backend",
-          default_value = crate::app::defaults::WEB_SERVERS.len().to_string(),
+          default_value = defaults::WEB_SERVERS.len().to_string(),
           default_value_if("backend", ArgPredicate::IsPresent, None),
-          value_parser = count(1, crate::app::defaults::WEB_SERVERS.len()))]
-    pub backends: Option<usize>,
-    /// What is shared out: connections (tcp) or requests (http)
+          value_parser = count(1, defaults::WEB_SERVERS.len()))]
+    pub(crate) backends: Option<usize>,
+    /// What is balanced: connections (tcp) or requests (http)
     #[arg(long, value_enum, default_value_t = Mode::Tcp)]
-    pub mode: Mode,
-    /// Tell back ends who the client is by a PROXY header; their connections are not kept then
+    pub(crate) mode: Mode,
+    /// Send back ends a PROXY header with the client's address; each connection then serves one client only
     #[arg(long, value_enum, value_name = "VERSION")]
-    pub send_proxy: Option<Version>,
+    pub(crate) send_proxy: Option<Version>,
 }
 
-impl Effect for BackEnds {
+impl FlagGroup for BackEnds {
     fn apply(&self, settings: &mut Settings) {
         settings.proxies.send = self.send_proxy;
     }
 }
 
-/// Proxies that stand in front of this role.
+/// The proxies in front of this role.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Proxies in front")]
-pub struct Front {
-    /// An address or block, such as 10.0.0.0/8, whose X-Forwarded fields and PROXY headers are believed; repeatable
+pub(crate) struct Front {
+    /// Address or block, such as 10.0.0.0/8, of proxies whose X-Forwarded fields and PROXY headers are trusted; repeatable
     #[arg(long, value_name = "ADDR")]
-    pub trust: Vec<Cidr>,
-    /// Every connection begins with a PROXY header (v1 or v2); whoever is not trusted is closed
+    pub(crate) trust: Vec<Cidr>,
+    /// Expect a PROXY header (v1 or v2) at the start of every connection; close those of addresses that are not trusted
     #[arg(long)]
-    pub proxy_protocol: bool,
+    pub(crate) proxy_protocol: bool,
 }
 
 impl Front {
-    /// Looks whether the flags make sense together.
-    pub fn check(&self) -> Result<(), Failure> {
-        match self.proxy_protocol && self.trust.is_empty() {
-            true => {
-                let words = "--proxy-protocol: nobody may send a header; name the proxies with --trust";
-                Err(Failure::Usage(words.to_owned()))
-            }
-            false => Ok(()),
+    /// Finds combinations of the flags that make no sense.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        if self.proxy_protocol && self.trust.is_empty() {
+            let words =
+                "--proxy-protocol: no address is trusted to send a header; name the proxies with --trust";
+            return Err(Failure::Usage(words.to_owned()));
         }
+        Ok(())
     }
 }
 
-impl Effect for Front {
+impl FlagGroup for Front {
     fn apply(&self, settings: &mut Settings) {
         settings.proxies.accept = self.proxy_protocol;
         settings.proxies.trust.clone_from(&self.trust);
     }
 }
 
-/// A value of `--route`: `PREFIX=ADDR[,ADDR]`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct RouteTo {
-    /// The start of the paths.
-    pub prefix: String,
-    /// Where they go, in turn.
-    pub backends: Vec<Endpoint>,
-}
-
-impl FromStr for RouteTo {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<RouteTo, String> {
-        let wanted = "write PREFIX=HOST:PORT[,HOST:PORT], such as /images/=127.0.0.1:8889";
-        // The last `=`: a path may hold one, an address not.
-        let Some((prefix, backends)) = text.rsplit_once('=') else {
-            return Err(format!("{text:?} is not a route: {wanted}"));
-        };
-        if !prefix.starts_with('/') {
-            return Err(format!("{text:?} has a prefix that does not start with /: {wanted}"));
-        }
-        let backends = backends.split(',').map(Endpoint::parse_target).collect::<Result<_, _>>();
-        let backends = backends.map_err(|error| format!("{text:?}: {error}"))?;
-        Ok(RouteTo { prefix: prefix.to_owned(), backends })
-    }
-}
-
-impl fmt::Display for RouteTo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let backends: Vec<String> = self.backends.iter().map(Endpoint::to_string).collect();
-        write!(f, "{}={}", self.prefix, backends.join(","))
-    }
-}
-
 /// Which paths go where.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Routes")]
-pub struct Routing {
-    // Before `default`, which would otherwise have its default value already when this one asks
-    // whether it is there.
-    /// Paths that start with PREFIX go to these back ends in turn; repeatable; none if only --default is given
+pub(crate) struct Routing {
+    // Stands before `default` on purpose: clap fills in default values in this order, and `default`
+    // would count as given once it has its own.
+    /// Send paths that start with PREFIX to these back ends in turn; repeatable; no routes if only --default is given
     #[arg(long, value_name = "PREFIX=ADDR[,ADDR]", default_values_t = course_routes(),
           default_value_if("default", ArgPredicate::IsPresent, None))]
-    pub route: Vec<RouteTo>,
-    /// All other paths go to these back ends in turn
+    pub(crate) route: Vec<RouteTo>,
+    /// Send all other paths to these back ends in turn
     #[arg(long, value_name = "ADDR[,ADDR]", value_delimiter = ',', value_parser = Endpoint::parse_target,
-          default_values_t = [Endpoint::from(crate::app::defaults::DEFAULT_SERVER)])]
-    pub default: Vec<Endpoint>,
+          default_values_t = [Endpoint::from(defaults::DEFAULT_SERVER)])]
+    pub(crate) default: Vec<Endpoint>,
 }
 
-/// The course's routes: images and PDF files have servers of their own.
+/// The course's routes: images and PDF files have their own servers.
 fn course_routes() -> Vec<RouteTo> {
     let route =
         |prefix: &str, address| RouteTo { prefix: prefix.into(), backends: vec![Endpoint::from(address)] };
-    vec![
-        route("/images/", crate::app::defaults::IMAGE_SERVER),
-        route("/pdf/", crate::app::defaults::PDF_SERVER),
-    ]
+    vec![route("/images/", defaults::IMAGE_SERVER), route("/pdf/", defaults::PDF_SERVER)]
 }
 
-/// What is told, and where.
+/// What is logged, in which form, and where.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Log")]
-pub struct Logging {
-    /// How much is told
-    #[arg(long, value_name = "LEVEL", default_value = crate::app::defaults::LOG_LEVEL, value_parser = levels())]
-    pub log: LevelFilter,
-    /// For people, as the course's Python wrote it, or one JSON object a line
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub log_format: Format,
-    /// File the log is appended to, opened anew on SIGUSR1 [default: standard error]
+pub(crate) struct Logging {
+    /// Level of the log: this one and those before it are logged
+    #[arg(long, value_name = "LEVEL", default_value = defaults::LOG_LEVEL, value_parser = levels())]
+    pub(crate) log: LevelFilter,
+    /// Form of the lines: for people, as the course's Python writes them, or JSON
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    pub(crate) log_format: Format,
+    /// File to append the log to; SIGUSR1 reopens it [default: standard error]
     #[arg(long, value_name = "PATH")]
-    pub log_file: Option<PathBuf>,
+    pub(crate) log_file: Option<PathBuf>,
 }
 
-fn levels() -> impl TypedValueParser<Value = LevelFilter> {
-    let names = LevelFilter::iter().map(|level| level.as_str().to_ascii_lowercase());
-    PossibleValuesParser::new(names)
-        .try_map(|name| name.parse::<LevelFilter>().map_err(|error| error.to_string()))
-}
-
-/// The file of settings, and the trial of it.
+/// The configuration file, and its validation.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Configuration")]
-pub struct Configuration {
-    /// TOML file with the long flags as keys; the command line wins over it; SIGHUP reads it again, all or nothing
+pub(crate) struct Configuration {
+    /// TOML file with the long flags as keys; the command line overrides it; SIGHUP reloads all of it or, on an error, nothing
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Validate, print the effective settings as such a file, and stop
+    pub(crate) config: Option<PathBuf>,
+    /// Validate, print the effective settings as such a file, and exit
     #[arg(long)]
-    pub check: bool,
+    pub(crate) check: bool,
 }

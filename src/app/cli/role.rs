@@ -1,20 +1,22 @@
-//! The roles: the name, the words and the address that a preset consists of.
+//! The roles: the name, the help text, the example and the default address of each binary.
 //!
-//! Contract: everything in which one binary's command line differs from its sister's is here.
+//! Contract: two roles with the same flags (see `args`) differ in nothing but what is here.
 
 use std::net::SocketAddr;
 
 use clap::{Args, Command};
 
+use crate::app::defaults;
+
 /// A role, as its `--help` presents it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Role {
     /// The name of its binary, in messages and in the log.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     about: &'static str,
     example: &'static str,
-    /// Where it listens by default; the suite has no address of its own.
-    pub listen: Option<SocketAddr>,
+    /// Where it listens by default; `None` for the suite, whose roles have addresses of their own.
+    listen: Option<SocketAddr>,
 }
 
 impl Role {
@@ -23,7 +25,7 @@ impl Role {
         name: "default-server",
         about: "Static web server: fixed pages, and the files of a folder",
         example: "default-server --root public --listen 127.0.0.1:8080 --model async",
-        listen: Some(crate::app::defaults::DEFAULT_SERVER),
+        listen: Some(defaults::DEFAULT_SERVER),
     };
 
     /// The course's Image Web Server.
@@ -31,7 +33,7 @@ impl Role {
         name: "image-server",
         about: "Static web server for /images/ and the files below it",
         example: "image-server --root public --keep-alive 5s",
-        listen: Some(crate::app::defaults::IMAGE_SERVER),
+        listen: Some(defaults::IMAGE_SERVER),
     };
 
     /// The course's PDF Web Server.
@@ -39,15 +41,15 @@ impl Role {
         name: "pdf-server",
         about: "Static web server for /pdf/ and the files below it",
         example: "pdf-server --root public --workers 8 --queue 32",
-        listen: Some(crate::app::defaults::PDF_SERVER),
+        listen: Some(defaults::PDF_SERVER),
     };
 
     /// The course's Web Server, of which there are five.
     pub const WEB_SERVER: Role = Role {
         name: "web-server",
-        about: "A back end for the balancers: the default site, and test answers such as /?size=20000&delay=50ms",
+        about: "Back end for the balancers: the default site, and test responses such as /?size=20000&delay=50ms",
         example: "web-server --listen 127.0.0.1:9002",
-        listen: Some(crate::app::defaults::WEB_SERVERS[0]),
+        listen: Some(defaults::WEB_SERVERS[0]),
     };
 
     /// The course's Reverse Proxy.
@@ -55,7 +57,7 @@ impl Role {
         name: "reverse-proxy",
         about: "Sends each request to a back end by its path",
         example: "reverse-proxy --route /images/=127.0.0.1:8889 --default 127.0.0.1:8888,127.0.0.1:8887",
-        listen: Some(crate::app::defaults::REVERSE_PROXY),
+        listen: Some(defaults::REVERSE_PROXY),
     };
 
     /// The course's threaded balancer.
@@ -63,7 +65,7 @@ impl Role {
         name: "lb-threaded",
         about: "Round-robin load balancer: a fixed pool of threads, blocking calls",
         example: "lb-threaded --listen 127.0.0.1:6660 --backend 127.0.0.1:9001 --backend 127.0.0.1:9002",
-        listen: Some(crate::app::defaults::LB_THREADED),
+        listen: Some(defaults::LB_THREADED),
     };
 
     /// The course's asynchronous balancer.
@@ -71,27 +73,27 @@ impl Role {
         name: "lb-async",
         about: "Round-robin load balancer: poll loops over nonblocking sockets",
         example: "lb-async --backends 3 --mode http --loops 2",
-        listen: Some(crate::app::defaults::LB_ASYNC),
+        listen: Some(defaults::LB_ASYNC),
     };
 
-    /// All of them in one process.
+    /// All roles in one process.
     pub const SUITE: Role = Role {
         name: "suite",
-        about: "Starts every role in one process and prints a map of them",
+        about: "Starts every role in one process and prints a table of their addresses",
         example: "suite --port-base 20000 --model async",
         listen: None,
     };
 
-    /// The role's command: flags, defaults and help.
+    /// The command line of the role, which has the flags `A`.
     pub fn command<A: Args>(&self) -> Command {
-        // The words come last: clap takes those of `A`, which are for readers of the code.
+        // The help text is set after the flags: clap would take the doc comment of `A` for it.
         let command = A::augment_args(Command::new(self.name))
             .version(env!("CARGO_PKG_VERSION"))
             .about(self.about)
             .long_about(None)
             .after_help(format!("Example:\n  {}", self.example));
         let Some(address) = self.listen.map(|address| address.to_string()) else { return command };
-        // Not `mut_arg`, which would move the flag behind all others.
+        // Not `mut_arg`, which would move the flag to the end of the list.
         command.mut_args(move |arg| match arg.get_long() {
             Some("listen") => arg.default_value(address.clone()),
             _ => arg,

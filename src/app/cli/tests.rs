@@ -1,14 +1,14 @@
-use super::*;
-use crate::app::settings::Model;
-use clap::Command;
 use std::time::Duration;
 
-fn parse<A: Args>(role: Role, flags: &[&str]) -> Result<Parsed<A>, String> {
-    let argv = [role.name].iter().chain(flags).map(OsString::from).collect();
-    Parsed::read(&role, argv).map_err(|stop| match stop {
-        Stop::Told(_) => "told".to_owned(),
-        Stop::Failed(failure) => failure.to_string(),
-    })
+use clap::{Args, Command};
+
+use super::*;
+use crate::app::settings::{Model, Settings};
+
+fn parse<A: Args>(role: Role, flags: &[&str]) -> A {
+    let argv: Vec<&str> = [role.name].iter().chain(flags).copied().collect();
+    let matches = role.command::<A>().try_get_matches_from(argv).unwrap();
+    A::from_arg_matches(&matches).unwrap()
 }
 
 const LISTENING: [&str; 3] = ["listen", "backlog", "connections-max"];
@@ -60,11 +60,11 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
         ],
     );
     expect_flags(
-        Role::LB_THREADED.command::<ThreadedBalancer>(),
+        Role::LB_THREADED.command::<Balancer<Pool>>(),
         &[&LISTENING, &FRONT, &POOL, &CLIENT_TIMES, &BACK_END_TIMES, &LOAD, &HEALTH, back_ends],
     );
     expect_flags(
-        Role::LB_ASYNC.command::<AsyncBalancer>(),
+        Role::LB_ASYNC.command::<Balancer<Loops>>(),
         &[&LISTENING, &FRONT, &["loops"], &CLIENT_TIMES, &BACK_END_TIMES, &LOAD, &HEALTH, back_ends],
     );
     expect_flags(
@@ -77,14 +77,14 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
 fn commands_are_sound_in_claps_own_eyes() {
     Role::IMAGE_SERVER.command::<Server>().debug_assert();
     Role::REVERSE_PROXY.command::<Proxy>().debug_assert();
-    Role::LB_THREADED.command::<ThreadedBalancer>().debug_assert();
-    Role::LB_ASYNC.command::<AsyncBalancer>().debug_assert();
+    Role::LB_THREADED.command::<Balancer<Pool>>().debug_assert();
+    Role::LB_ASYNC.command::<Balancer<Loops>>().debug_assert();
     Role::SUITE.command::<Suite>().debug_assert();
 }
 
 #[test]
 fn flags_become_settings() {
-    let parsed = parse::<Server>(
+    let args = parse::<Server>(
         Role::PDF_SERVER,
         &[
             "--workers=3",
@@ -96,7 +96,6 @@ fn flags_become_settings() {
             "--keep-alive=7s",
         ],
     );
-    let args = parsed.unwrap().args;
     let settings = args.settings();
     assert_eq!((settings.workers, settings.queue, settings.park, settings.loops), (3, 4, false, 2));
     assert_eq!(args.driver.model, Model::Async);
@@ -107,72 +106,10 @@ fn flags_become_settings() {
 
 #[test]
 fn without_flags_the_settings_are_the_defaults() {
-    let wanted = format!("{:?}", crate::app::settings::Settings::default());
-    let balancer = parse::<ThreadedBalancer>(Role::LB_THREADED, &[]).unwrap().args;
+    let wanted = format!("{:?}", Settings::default());
+    let balancer = parse::<Balancer<Pool>>(Role::LB_THREADED, &[]);
     assert_eq!(format!("{:?}", balancer.settings()), wanted);
     assert_eq!(balancer.back_ends.backends, Some(5));
-    assert_eq!(format!("{:?}", parse::<Proxy>(Role::REVERSE_PROXY, &[]).unwrap().args.settings()), wanted);
-    assert_eq!(format!("{:?}", parse::<Server>(Role::WEB_SERVER, &[]).unwrap().args.settings()), wanted);
-}
-
-#[test]
-fn bad_usage_is_one_line_that_says_what_is_wrong() {
-    for (flags, words) in [
-        (&["--workers", "0"][..], "--workers: 0 is out of range: 1 to 4096; see --help"),
-        (&["--backlog=0"], "--backlog: 0 is out of range: 1 to 65535; see --help"),
-        (&["--queue", "many"], "--queue: \"many\" is not a whole number; see --help"),
-        (&["--workers"], "--workers: a value is missing; see --help"),
-        (&["--workers=1", "--workers=2"], "--workers is given twice; see --help"),
-        (&["--workerz=1"], "--workerz is unknown here; did you mean --workers?; see --help"),
-        (&["--xyzzy"], "--xyzzy is unknown here; see --help"),
-        (&["xyzzy"], "xyzzy is unknown here; see --help"),
-        (&["--no-park=1"], "--no-park: takes no value, but \"1\" is given; see --help"),
-        (&["--mode", "udp"], "--mode: \"udp\" is not one of tcp, http; see --help"),
-        (&["--backend=a:1", "--backends=2"], "--backends and --backend exclude each other; see --help"),
-        (&["--header-timeout=0s"], "--header-timeout: 0s is no time at all: the least is 1ms; see --help"),
-        (
-            &["--backend=a"],
-            "--backend: \"a\" is not an address: write HOST:PORT, such as 127.0.0.1:8888 or [::1]:8888; see --help",
-        ),
-        (
-            &["--log", "loud"],
-            "--log: \"loud\" is not one of off, error, warn, info, debug, trace; see --help",
-        ),
-    ] {
-        let error = parse::<ThreadedBalancer>(Role::LB_THREADED, flags).unwrap_err();
-        if flags.len() == 2 && flags[0].starts_with("--backend=") {
-            // Clap names the two in either order.
-            assert!(error.contains("exclude each other"), "{error}");
-        } else {
-            assert_eq!(error, words, "{flags:?}");
-        }
-    }
-    assert_eq!(parse::<Server>(Role::IMAGE_SERVER, &["--help"]).unwrap_err(), "told");
-    assert_eq!(parse::<Server>(Role::IMAGE_SERVER, &["--version"]).unwrap_err(), "told");
-    let error = parse::<AsyncBalancer>(Role::LB_ASYNC, &["--model=async"]).unwrap_err();
-    assert!(error.starts_with("--model is unknown here"), "{error}");
-}
-
-#[test]
-fn routes_are_prefix_and_addresses() {
-    let route: RouteTo = "/a=b/=x:1,[::1]:2".parse().unwrap();
-    assert_eq!((route.prefix.as_str(), route.backends.len()), ("/a=b/", 2));
-    assert_eq!(route.to_string(), "/a=b/=x:1,[::1]:2");
-    for (text, part) in [
-        ("/images/", "is not a route"),
-        ("images=x:1", "does not start with /"),
-        ("/images/=", "is not an address"),
-        ("/images/=x:1,", "is not an address"),
-        ("/images/=x:0", "port 0"),
-    ] {
-        let error = text.parse::<RouteTo>().unwrap_err();
-        assert!(error.contains(part) && error.contains(text.split('=').next().unwrap()), "{error}");
-    }
-}
-
-#[test]
-fn a_failure_has_the_status_of_its_kind() {
-    let status = |failure: Failure| format!("{:?}", failure.status());
-    assert_eq!(status(Failure::Usage(String::new())), format!("{:?}", ExitCode::from(2)));
-    assert_eq!(status(Failure::Runtime(String::new())), format!("{:?}", ExitCode::from(1)));
+    assert_eq!(format!("{:?}", parse::<Proxy>(Role::REVERSE_PROXY, &[]).settings()), wanted);
+    assert_eq!(format!("{:?}", parse::<Server>(Role::WEB_SERVER, &[]).settings()), wanted);
 }

@@ -1,15 +1,15 @@
-//! One line for what clap has to say about bad usage.
+//! Errors of clap about bad usage, as one line each.
 //!
-//! Contract: the line names the flag, repeats what was given and says what would be right.
+//! Contract: the line names the flag, repeats the value and says what would be right.
 
 use std::error::Error as _;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Says in one line what is wrong, without a full stop: the caller may go on.
-pub(crate) fn explain(error: &clap::Error) -> String {
+/// Says in one line what is wrong. No full stop ends it: the caller may add a hint.
+pub(crate) fn one_line(error: &clap::Error) -> String {
     let flag = text(error, ContextKind::InvalidArg);
-    // `--workers <N>`: the flag alone is what one would look for.
+    // Clap says `--workers <N>`; the user typed the flag only.
     let flag = flag.split([' ', '=']).next().unwrap_or_default();
     let value = text(error, ContextKind::InvalidValue);
     match error.kind() {

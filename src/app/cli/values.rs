@@ -1,8 +1,15 @@
-//! Parsers of single values whose types alone do not say what makes sense.
+//! Values of flags that need a type or a parser of their own.
 //!
-//! Contract: an error repeats the value and says what would be right, since it is shown as it is.
+//! Contract: an error repeats the value and says what would be right: the user sees it as it is.
 
-use crate::app::suite;
+use std::fmt;
+use std::str::FromStr;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use log::LevelFilter;
+
+use crate::app::defaults;
+use crate::net::endpoint::Endpoint;
 
 /// A whole number from `least` to `most`.
 pub(super) fn count(
@@ -10,7 +17,7 @@ pub(super) fn count(
     most: usize,
 ) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
     move |text| {
-        // Digits by hand: `parse` alone would take "+8".
+        // Digits are checked here: `parse` would also accept "+8".
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(format!("{text:?} is not a whole number"));
         }
@@ -21,11 +28,61 @@ pub(super) fn count(
     }
 }
 
-/// The first port of the suite: 0, or one that leaves room for all of them.
+/// The first port of the suite: 0, or a port that leaves room for those of all roles.
 pub(super) fn port_base(text: &str) -> Result<u16, String> {
-    let most = u16::MAX - suite::PORT_OFFSET_MAX;
+    let most = u16::MAX - defaults::SUITE_PORT_OFFSET_MAX;
     let port = count(0, usize::from(most))(text)?;
     u16::try_from(port).map_err(|_| format!("{text} is out of range: 0 to {most}"))
+}
+
+/// What a balancer does with a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum Mode {
+    /// Relay bytes: each connection goes to one back end
+    Tcp,
+    /// Forward requests: each request goes to one back end
+    Http,
+}
+
+/// A value of `--route`: `PREFIX=ADDR[,ADDR]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct RouteTo {
+    /// What the paths start with.
+    pub(crate) prefix: String,
+    /// The back ends they go to, in turn.
+    pub(crate) backends: Vec<Endpoint>,
+}
+
+impl FromStr for RouteTo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<RouteTo, String> {
+        let wanted = "write PREFIX=HOST:PORT[,HOST:PORT], such as /images/=127.0.0.1:8889";
+        // The last `=`: a path may contain one, an address cannot.
+        let Some((prefix, backends)) = text.rsplit_once('=') else {
+            return Err(format!("{text:?} is not a route: {wanted}"));
+        };
+        if !prefix.starts_with('/') {
+            return Err(format!("{text:?} has a prefix that does not start with /: {wanted}"));
+        }
+        let backends = backends.split(',').map(Endpoint::parse_target).collect::<Result<_, _>>();
+        let backends = backends.map_err(|error| format!("{text:?}: {error}"))?;
+        Ok(RouteTo { prefix: prefix.to_owned(), backends })
+    }
+}
+
+impl fmt::Display for RouteTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let backends: Vec<String> = self.backends.iter().map(Endpoint::to_string).collect();
+        write!(f, "{}={}", self.prefix, backends.join(","))
+    }
+}
+
+/// The levels of `--log`.
+pub(super) fn levels() -> impl TypedValueParser<Value = LevelFilter> {
+    let names = LevelFilter::iter().map(|level| level.as_str().to_ascii_lowercase());
+    PossibleValuesParser::new(names)
+        .try_map(|name| name.parse::<LevelFilter>().map_err(|error| error.to_string()))
 }
 
 #[cfg(test)]
@@ -51,5 +108,22 @@ mod tests {
     fn the_port_base_leaves_room() {
         assert_eq!(port_base("0"), Ok(0));
         assert!(port_base("65535").unwrap_err().contains("out of range"));
+    }
+
+    #[test]
+    fn routes_are_prefix_and_addresses() {
+        let route: RouteTo = "/a=b/=x:1,[::1]:2".parse().unwrap();
+        assert_eq!((route.prefix.as_str(), route.backends.len()), ("/a=b/", 2));
+        assert_eq!(route.to_string(), "/a=b/=x:1,[::1]:2");
+        for (text, part) in [
+            ("/images/", "is not a route"),
+            ("images=x:1", "does not start with /"),
+            ("/images/=", "is not an address"),
+            ("/images/=x:1,", "is not an address"),
+            ("/images/=x:0", "port 0"),
+        ] {
+            let error = text.parse::<RouteTo>().unwrap_err();
+            assert!(error.contains(part) && error.contains(text.split('=').next().unwrap()), "{error}");
+        }
     }
 }

@@ -1,8 +1,8 @@
-//! The configuration, read again while the role runs: on SIGHUP.
+//! Reload: on SIGHUP the configuration is read again while the role runs.
 //!
-//! Contract: all or nothing. What is new is read, validated and prepared like at a start before
-//! anything of the old is touched; any error, or one key that needs a restart, keeps all of the old.
-//! So what runs is always one configuration that somebody wrote, and never a mix of two.
+//! Contract: all or nothing. The new configuration is read, validated and prepared as at a start before
+//! anything changes; on an error, or if a key has changed that needs a restart, the old one stays in force.
+//! So the role always runs with one configuration that somebody wrote, and never with a mix of two.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -11,52 +11,55 @@ use std::thread;
 
 use clap::Args;
 
-use super::{Failure, Parsed, Role, Stop};
+use crate::app::cli::{Failure, Role};
 use crate::app::config;
+use crate::app::invocation::{Invocation, NotStarted};
 use crate::net::signals::Hangups;
 
-/// What can be read again, and how.
+/// The means to read the configuration of a running role again.
 pub struct Reload<P> {
     read: Box<dyn Fn() -> Result<Reread<P>, Failure> + Send>,
-    /// The effective settings as they are now, in the form of `--check`.
+    /// The effective settings in force, in the form of `--check`.
     shown: String,
 }
 
-/// A configuration that was read and found to be good.
+/// A configuration that was read again and is valid.
 struct Reread<P> {
-    plan: P,
+    prepared: P,
     shown: String,
     level: log::LevelFilter,
 }
 
 impl<P: 'static> Reload<P> {
-    /// For a role that was started with `argv` and came to `parsed`. `None` if it has no file:
-    /// then there is nothing that could have changed.
-    pub(super) fn new<A: Args>(
+    /// For a role that was started with `argv`, which gave `invocation`. `None` if it has no configuration
+    /// file, since then nothing can have changed.
+    pub(crate) fn new<A: Args>(
         role: &Role,
         argv: Vec<OsString>,
-        parsed: &Parsed<A>,
+        invocation: &Invocation<A>,
         prepare: impl Fn(&Role, &A) -> Result<P, Failure> + Send + 'static,
     ) -> Option<Reload<P>> {
-        parsed.configuration.config.as_ref()?;
+        if !invocation.has_file() {
+            return None;
+        }
         let role = *role;
         let read = move || {
-            let parsed = Parsed::<A>::read(&role, argv.clone()).map_err(|stop| match stop {
-                Stop::Failed(failure) => failure,
-                // The same arguments asked for a start before.
-                Stop::Told(error) => Failure::Usage(error.to_string()),
+            let invocation = Invocation::<A>::read(&role, argv.clone()).map_err(|reason| match reason {
+                NotStarted::Failed(failure) => failure,
+                // Cannot be: the role was started with the same arguments.
+                NotStarted::HelpWanted(help) => Failure::Usage(help.to_string()),
             })?;
-            let plan = prepare(&role, &parsed.args)?;
-            Ok(Reread { plan, shown: parsed.shown, level: parsed.logging.log })
+            let prepared = prepare(&role, &invocation.args)?;
+            Ok(Reread { prepared, shown: invocation.shown, level: invocation.logging.log })
         };
-        Some(Reload { read: Box::new(read), shown: parsed.shown.clone() })
+        Some(Reload { read: Box::new(read), shown: invocation.shown.clone() })
     }
 
-    /// Reads it at each hangup from now on, on a thread of its own: names are looked up, which takes
-    /// its time. `apply` puts a plan in place of the old one; `may_change` knows the keys that it can.
+    /// Reloads at each SIGHUP from now on, on a thread of its own, since DNS lookups block. `apply` replaces
+    /// what was prepared before; `may_change` says of which keys it can apply the change.
     ///
-    /// Errors: no thread can be had.
-    pub fn start(
+    /// Errors: the thread cannot be started.
+    pub(crate) fn start(
         mut self,
         hangups: Hangups,
         may_change: fn(&str) -> bool,
@@ -78,24 +81,24 @@ impl<P: 'static> Reload<P> {
                 }
             }
         };
-        // Never joined: it ends with the process.
+        // Not joined: it ends with the process.
         thread::Builder::new().name("reload".to_owned()).spawn(run)?;
         Ok(())
     }
 
-    /// Reads and applies it once; the keys that have changed.
+    /// Reloads once; returns the keys that have changed.
     fn reload(
         &mut self,
         may_change: fn(&str) -> bool,
         apply: &mut impl FnMut(P) -> Result<(), Failure>,
     ) -> Result<Vec<String>, Failure> {
-        let Reread { plan, shown, level } = (self.read)()?;
+        let Reread { prepared, shown, level } = (self.read)()?;
         let changed = config::changed(&self.shown, &shown);
         let fixed: Vec<&str> = changed.iter().map(String::as_str).filter(|key| !may_change(key)).collect();
         if !fixed.is_empty() {
             return Err(Failure::Usage(format!("a restart is needed to change {}", fixed.join(", "))));
         }
-        apply(plan)?;
+        apply(prepared)?;
         log::set_max_level(level);
         self.shown = shown;
         Ok(changed)

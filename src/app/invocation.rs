@@ -1,0 +1,135 @@
+//! One invocation of a role: its command line together with its configuration file.
+//!
+//! Contract: reading starts nothing. Whatever is wrong with the flags or with the file is one line; about a
+//! flag of the command line it ends with a hint at `--help`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgMatches, Args, FromArgMatches};
+
+use crate::app::cli::{Configuration, Failure, Logging, Role, one_line};
+use crate::app::config;
+use crate::observe;
+
+/// The parsed flags of a command line and of its configuration file.
+#[derive(Debug)]
+pub(crate) struct Invocation<A> {
+    /// The arguments of the role.
+    pub(crate) args: A,
+    /// The flags of the log.
+    pub(crate) logging: Logging,
+    configuration: Configuration,
+    /// The effective settings, as `--check` prints them.
+    pub(crate) shown: String,
+}
+
+/// Why there is nothing to start.
+#[derive(Debug)]
+pub(crate) enum NotStarted {
+    /// `--help` or `--version` was asked for; clap has the text.
+    HelpWanted(clap::Error),
+    /// Something is wrong.
+    Failed(Failure),
+}
+
+impl<A: Args> Invocation<A> {
+    /// Reads `argv`, the name of the program first, and the file that it names.
+    pub(crate) fn read(role: &Role, argv: Vec<OsString>) -> Result<Invocation<A>, NotStarted> {
+        let usage = |error: clap::Error| match error.exit_code() {
+            0 => NotStarted::HelpWanted(error),
+            _ => NotStarted::Failed(Failure::Usage(format!("{}; see --help", one_line(&error)))),
+        };
+        let mut command = role.command::<A>();
+        let mut matches = command.try_get_matches_from_mut(&argv).map_err(usage)?;
+        if let Some(path) = matches.get_one::<PathBuf>("config").cloned() {
+            matches = config::merge(&command, &matches, &path, argv)
+                .map_err(|error| NotStarted::Failed(Failure::Usage(error)))?;
+        }
+        let shown = config::show(&command, &matches);
+        Invocation::from_matches(&matches, shown).map_err(usage)
+    }
+
+    fn from_matches(matches: &ArgMatches, shown: String) -> Result<Invocation<A>, clap::Error> {
+        Ok(Invocation {
+            args: A::from_arg_matches(matches)?,
+            logging: Logging::from_arg_matches(matches)?,
+            configuration: Configuration::from_arg_matches(matches)?,
+            shown,
+        })
+    }
+
+    /// True if the role is to validate its settings and stop.
+    pub(crate) fn is_check(&self) -> bool {
+        self.configuration.check
+    }
+
+    /// True if there is a file, which may have changed when it is read again.
+    pub(crate) fn has_file(&self) -> bool {
+        self.configuration.config.is_some()
+    }
+
+    /// Starts the log; it ends, with its last lines written, when the guard is dropped.
+    pub(crate) fn start_log(&self) -> Result<observe::log::Guard, Failure> {
+        let Logging { log: level, log_format, log_file } = &self.logging;
+        observe::log::start(*level, *log_format, log_file.clone()).map_err(|error| match log_file {
+            Some(path) => Failure::Usage(format!("--log-file: {}: {error}", path.display())),
+            None => Failure::Runtime(format!("the log cannot be started: {error}")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::cli::{Balancer, Loops, Pool, Server};
+
+    fn read<A: Args>(role: Role, flags: &[&str]) -> Result<Invocation<A>, String> {
+        let argv = [role.name].iter().chain(flags).map(OsString::from).collect();
+        Invocation::read(&role, argv).map_err(|reason| match reason {
+            NotStarted::HelpWanted(_) => "help".to_owned(),
+            NotStarted::Failed(failure) => failure.to_string(),
+        })
+    }
+
+    #[test]
+    fn bad_usage_is_one_line_that_says_what_is_wrong() {
+        for (flags, words) in [
+            (&["--workers", "0"][..], "--workers: 0 is out of range: 1 to 4096; see --help"),
+            (&["--backlog=0"], "--backlog: 0 is out of range: 1 to 65535; see --help"),
+            (&["--queue", "many"], "--queue: \"many\" is not a whole number; see --help"),
+            (&["--workers"], "--workers: a value is missing; see --help"),
+            (&["--workers=1", "--workers=2"], "--workers is given twice; see --help"),
+            (&["--workerz=1"], "--workerz is unknown here; did you mean --workers?; see --help"),
+            (&["--xyzzy"], "--xyzzy is unknown here; see --help"),
+            (&["xyzzy"], "xyzzy is unknown here; see --help"),
+            (&["--no-park=1"], "--no-park: takes no value, but \"1\" is given; see --help"),
+            (&["--mode", "udp"], "--mode: \"udp\" is not one of tcp, http; see --help"),
+            (&["--backend=a:1", "--backends=2"], "--backends and --backend exclude each other; see --help"),
+            (
+                &["--header-timeout=0s"],
+                "--header-timeout: 0s is no time at all: the least is 1ms; see --help",
+            ),
+            (
+                &["--backend=a"],
+                "--backend: \"a\" is not an address: write HOST:PORT, such as 127.0.0.1:8888 or [::1]:8888; see --help",
+            ),
+            (
+                &["--log", "loud"],
+                "--log: \"loud\" is not one of off, error, warn, info, debug, trace; see --help",
+            ),
+        ] {
+            let error = read::<Balancer<Pool>>(Role::LB_THREADED, flags).unwrap_err();
+            if flags.len() == 2 && flags[0].starts_with("--backend=") {
+                // Clap names the two in either order.
+                assert!(error.contains("exclude each other"), "{error}");
+            } else {
+                assert_eq!(error, words, "{flags:?}");
+            }
+        }
+        assert_eq!(read::<Server>(Role::IMAGE_SERVER, &["--help"]).unwrap_err(), "help");
+        assert_eq!(read::<Server>(Role::IMAGE_SERVER, &["--version"]).unwrap_err(), "help");
+        let error = read::<Balancer<Loops>>(Role::LB_ASYNC, &["--model=async"]).unwrap_err();
+        assert!(error.starts_with("--model is unknown here"), "{error}");
+    }
+}
