@@ -191,6 +191,7 @@ fn logged(model: Model, format: &str, expected: impl Fn(u16, u16) -> [String; 2]
     for text in expected(from, backend.address().port()) {
         role.wait_for_log(&text);
     }
+    assert!(!role.log().contains('\u{1b}'), "colour without a terminal: {}", role.log());
     if format == "json" {
         for line in role.log().lines() {
             assert!(line.starts_with('{') && line.ends_with('}'), "{line}");

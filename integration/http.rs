@@ -306,7 +306,7 @@ fn a_head_that_breaks_off_is_in_the_log(model: Model) {
         let mut client = Client::connect(role.address());
         client.get("/");
         client.send("GET /santai HTTP/1.1\r\nHo").finish_sending().expect_end();
-        let line = role.wait_for_log("ending=\"client closed in request head\"");
+        let line = role.wait_for_log("outcome=\"client closed in request head\"");
         assert!(line.contains(" request=- bytes_in=24 "), "{line}");
         // One that said nothing has broken nothing off.
         Client::connect(role.address()).finish_sending().expect_end();

@@ -125,7 +125,7 @@ fn a_bad_file_changes_nothing(model: Model) {
     let role = Launch::role("reverse-proxy", model).flag("--config", config.path().display()).start();
     let bad = format!("default = [\"{}\"]\nkeep-alife = \"4s\"\n", two.address());
     let line = config.reload(&role, 0, &bad);
-    assert!(line.contains("ERROR SIGHUP: the configuration stays as it was: "), "{line}");
+    assert!(line.contains("[ERROR] SIGHUP: the configuration stays as it was: "), "{line}");
     assert!(line.contains("line 2: \"keep-alife\" is no key of reverse-proxy"), "{line}");
     // Each value is good by itself, and there is no such name: found only when all of it is put together.
     let bad = format!("default = [\"{}\"]\nroute = [\"/x/=name.invalid:80\"]\n", two.address());

@@ -67,7 +67,7 @@ const SANTAI: &str = "\"GET /santai\" status=200 ";
 const LARGE: &str = "\"GET /?size=300000\" status=200 ";
 const KOSONG: &str = "\"POST /\" status=200 ";
 const REFUSED: &str = " status=400 ";
-const ENDED: &str = " ending=\"client closed in request head\"";
+const ENDED: &str = " outcome=\"client closed in request head\"";
 const MARKS: [&str; 5] = [SANTAI, LARGE, KOSONG, REFUSED, ENDED];
 
 fn ask(client: &mut Client) {
@@ -284,7 +284,7 @@ impl Log {
     fn count(&mut self, line: &str) {
         self.lines += 1;
         self.connections += usize::from(line.contains("connection from "));
-        if let Some((_, ending)) = line.split_once(" ending=") {
+        if let Some((_, ending)) = line.split_once(" outcome=") {
             *self.endings.entry(ending.trim_matches('"').to_owned()).or_default() += 1;
             // What was answered was answered to its end.
             let is_told = !line.contains(" status=200 ") || line.contains(" clean=true ");

@@ -18,6 +18,7 @@ use crate::net::endpoint::Endpoint;
 use crate::net::limits::connections_that_fit;
 use crate::net::listen::bind;
 use crate::net::signals;
+use crate::observe;
 use crate::protocol::forward::Rules;
 use crate::site::{self, Site};
 
@@ -127,7 +128,7 @@ pub fn serve(prepared: PreparedRole, reload: Option<Reload<PreparedRole>>) -> Re
     let PreparedRole { name, model, service, mut settings, addresses, names } = prepared;
     let runtime = |error: std::io::Error| Failure::Runtime(error.to_string());
     // Before anything is bound: from now on a signal starts a drain and does not kill the process.
-    let (shutdown, hangups) = signals::listen(reload.is_some()).map_err(runtime)?;
+    let (shutdown, hangups) = signals::listen(reload.is_some(), observe::log::reopen).map_err(runtime)?;
     let mut listeners = Vec::new();
     let mut addresses_text = String::new();
     for address in addresses {

@@ -22,6 +22,7 @@ use crate::balance::routes::Routes;
 use crate::net::listen::{ListenError, bind};
 use crate::net::shutdown::Shutdown;
 use crate::net::signals;
+use crate::observe;
 use crate::protocol::forward::Rules;
 use crate::site::{self, Site};
 
@@ -73,7 +74,7 @@ pub fn prepare(_role: &Role, args: &cli::Suite) -> Result<PreparedSuite, Failure
 pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> Result<(), Failure> {
     let PreparedSuite { members, mut settings } = prepared;
     let runtime = |error: io::Error| Failure::Runtime(error.to_string());
-    let (shutdown, hangups) = signals::listen(reload.is_some()).map_err(runtime)?;
+    let (shutdown, hangups) = signals::listen(reload.is_some(), observe::log::reopen).map_err(runtime)?;
     if let Some(reload) = reload {
         // The members refer to each other by their ports, so a reload can change the log level only.
         reload.start(hangups, |key| key == "log", |_| Ok(())).map_err(runtime)?;

@@ -158,7 +158,7 @@ impl Command {
                     .to_owned(),
             ));
         }
-        let listening = signals::listen(false).map_err(|error| Failure::Runtime(error.to_string()));
+        let listening = signals::listen(false, || {}).map_err(|error| Failure::Runtime(error.to_string()));
         let (stop, _hangups) = listening?;
         match lesson {
             None => self.grid.run(common, &stop),

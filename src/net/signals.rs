@@ -27,11 +27,11 @@ impl Iterator for Hangups {
 }
 
 /// Starts to listen to signals: from now on none of them is a sudden death. `has_file` tells
-/// whether there is a configuration that a SIGHUP can be meant for.
+/// whether there is a configuration that a SIGHUP can be meant for; `reopen_log` is what SIGUSR1 does.
 ///
 /// Errors: the signals cannot be caught, or the thread that waits for them cannot be started.
 #[cfg(unix)]
-pub fn listen(has_file: bool) -> io::Result<(Shutdown, Hangups)> {
+pub fn listen(has_file: bool, reopen_log: impl Fn() + Send + 'static) -> io::Result<(Shutdown, Hangups)> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
     use signal_hook::iterator::Signals;
     let shutdown = Shutdown::new();
@@ -44,7 +44,7 @@ pub fn listen(has_file: bool) -> io::Result<(Shutdown, Hangups)> {
             match signal {
                 // Full: one waits already. Closed: nothing is served yet, or any more.
                 SIGHUP if has_file => _ = hang_up.try_send(()),
-                SIGUSR1 => crate::observe::log::reopen(),
+                SIGUSR1 => reopen_log(),
                 _ => end(&ours, signal_hook::low_level::signal_name(signal).unwrap_or("a signal")),
             }
         }
@@ -55,14 +55,14 @@ pub fn listen(has_file: bool) -> io::Result<(Shutdown, Hangups)> {
 
 /// This system has no such signals: nothing but [`Shutdown::trigger`] ends the program.
 #[cfg(not(unix))]
-pub fn listen(_has_file: bool) -> io::Result<(Shutdown, Hangups)> {
+pub fn listen(_has_file: bool, _reopen_log: impl Fn() + Send + 'static) -> io::Result<(Shutdown, Hangups)> {
     Ok((Shutdown::new(), Hangups(mpsc::sync_channel(1).1)))
 }
 
 #[cfg(unix)]
 fn end(shutdown: &Shutdown, signal: &str) {
     if shutdown.is_draining() {
-        log::warn!("{signal} again: outcome at once");
+        log::warn!("{signal} again: ending at once");
         log::logger().flush();
         std::process::exit(1);
     }
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn each_signal_does_its_own() {
-        let (shutdown, mut hangups) = listen(true).unwrap();
+        let (shutdown, mut hangups) = listen(true, || {}).unwrap();
         raise(SIGHUP).unwrap();
         assert_eq!(hangups.next(), Some(()));
         assert!(!shutdown.is_draining());

@@ -1,8 +1,8 @@
 //! Time stamps in local time.
 //!
-//! Contract: the calendar is asked once a second and thread, since it is dearer than all the rest
-//! of a line; only the milliseconds are new in each stamp. The time zone is a file: the log's
-//! writer looks it up, and never who logs, for that may be a loop.
+//! Contract: date and time are worked out once a second in each thread, since that costs more than all
+//! the rest of a line; between two seconds only the milliseconds change. The time zone is read from a
+//! file: the writer's thread does that, and never a thread that serves connections.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write};
@@ -14,12 +14,12 @@ use chrono::{FixedOffset, Local, TimeZone};
 /// Seconds that local time is ahead of UTC.
 static AHEAD: AtomicI32 = AtomicI32::new(0);
 
-/// Looks whether local time is still what it was: summer time may have begun.
+/// Looks up the distance to UTC again: summer time may have begun.
 pub(super) fn look_up_zone() {
     AHEAD.store(Local::now().offset().local_minus_utc(), Ordering::Relaxed);
 }
 
-/// A moment, in milliseconds since 1970.
+/// A moment in time, in milliseconds since 1970.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Stamp(u64);
 
@@ -66,7 +66,7 @@ struct Cache {
 impl Cache {
     fn new(second: u64) -> Cache {
         let seconds = i64::try_from(second).unwrap_or(i64::MAX);
-        // A time without a place in the calendar (year 262143) shows as the epoch, not as a panic.
+        // A time beyond the calendar (year 262143) is shown as 1970; it is no reason to panic.
         let zone = FixedOffset::east_opt(AHEAD.load(Ordering::Relaxed));
         let local = zone.and_then(|zone| zone.timestamp_opt(seconds, 0).earliest()).unwrap_or_default();
         Cache {

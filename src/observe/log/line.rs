@@ -1,126 +1,127 @@
-//! The three forms of a log line.
+//! Lines in the three formats: how each begins, the access lines, and the log's own notices.
 //!
-//! Contract: an event becomes exactly one line, whatever its text holds, with its newline.
+//! Contract: an event becomes exactly one line, newline included, whatever text it holds.
 
 use std::fmt::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use log::kv::{self, Key, Value, VisitSource};
-use log::{Level, Record};
+use log::Level;
 
-use super::Format;
 use super::clock::Stamp;
-use super::quoted::{Escaped, Quoted};
-use crate::protocol::event::Closing;
+use super::quoted::Quoted;
+use super::{Format, colour};
+use crate::protocol::event::{Closing, Event};
 
-/// What there is to tell.
-#[derive(Debug)]
-pub(super) enum Event<'a> {
-    /// A line of the `log` crate's macros.
-    Message(&'a Record<'a>),
-    /// A client came.
-    Connection(SocketAddr),
-    /// A client was given a back end.
-    Forwarded(SocketAddr),
-    /// A connection or exchange ended.
-    Closed(&'a Closing<'a>),
-    /// The log itself has something to say.
-    Own(&'a str),
+/// How lines look.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
+    pub(super) format: Format,
+    /// True if text lines show their level in colour.
+    pub(super) coloured: bool,
 }
 
-impl Event<'_> {
-    fn level(&self) -> Level {
-        match self {
-            Event::Message(record) => record.level(),
-            Event::Own(_) => Level::Warn,
-            Event::Connection(_) | Event::Forwarded(_) | Event::Closed(_) => Level::Info,
-        }
-    }
-}
-
-/// Appends the line for `event` to `out`.
-pub(super) fn write(out: &mut String, format: Format, stamp: Stamp, event: &Event<'_>) {
-    let start = out.len();
-    let written = match format {
-        Format::Text => text(out, stamp, event),
-        Format::Seed => seed(out, event),
-        Format::Json => json(out, stamp, event),
+/// Appends the access line for `event`.
+pub(super) fn access(out: &mut String, style: Style, stamp: Stamp, event: &Event<'_>) {
+    // The course's Python told of the first two as warnings, since the default level of its
+    // `logging` hides everything less.
+    let level = match event {
+        Event::ConnectionFrom(_) | Event::ForwardedTo(_) if style.format == Format::Seed => Level::Warn,
+        _ => Level::Info,
     };
-    if written.is_err() {
-        // A `String` takes everything, so a value's own `Display` failed; half a JSON object would
-        // cost its reader the next line too.
+    one_line(out, style, stamp, level, |out| match style.format {
+        Format::Text => text(out, event),
+        Format::Seed => seed(out, event),
+        Format::Json => json(out, event),
+    });
+}
+
+/// Appends a line that the log itself has to say, a warning.
+pub(super) fn notice(out: &mut String, style: Style, stamp: Stamp, words: &str) {
+    one_line(out, style, stamp, Level::Warn, |out| match style.format {
+        Format::Text | Format::Seed => out.write_str(words),
+        Format::Json => write!(out, "\"message\",\"target\":\"log\",\"message\":{}", Quoted(words)),
+    });
+}
+
+/// Appends one whole line; `rest` writes what follows the time and the level.
+pub(super) fn one_line(
+    out: &mut String,
+    style: Style,
+    stamp: Stamp,
+    level: Level,
+    rest: impl FnOnce(&mut String) -> fmt::Result,
+) {
+    let start = out.len();
+    if begin(out, style.format, stamp, level).and_then(|()| rest(out)).is_err() {
+        // A `String` takes everything, so the `Display` of a value failed. Half a JSON object
+        // would make the next line unreadable too.
         out.truncate(start);
-        return write(out, format, stamp, &Event::Own("a log line could not be formatted"));
+        return notice(out, style, stamp, "a log line could not be formatted");
+    }
+    if style.format == Format::Json {
+        out.push('}');
     }
     out.push('\n');
-}
-
-fn text(out: &mut String, stamp: Stamp, event: &Event<'_>) -> fmt::Result {
-    stamp.plain(out)?;
-    write!(out, " {:<5} ", event.level())?;
-    match event {
-        Event::Connection(peer) => write!(out, "connection from {peer}"),
-        Event::Forwarded(backend) => write!(out, "koneksi diteruskan ke {backend}"),
-        other => plain(out, other),
+    if style.coloured {
+        colour::paint_level(out, start);
     }
 }
 
-/// The course's lines, which Python's `logging` printed with its default form: no time, and the two
-/// lines on a connection as warnings, since its default level hides everything less.
+/// What every line of a format begins with.
+fn begin(out: &mut String, format: Format, stamp: Stamp, level: Level) -> fmt::Result {
+    match format {
+        // The same as simplelog writes.
+        Format::Text => {
+            stamp.plain(out)?;
+            write!(out, " [{level:<5}] ")
+        }
+        // The default of Python's `logging`: no time, and `root`, the name of the logger.
+        Format::Seed => {
+            let level = match level {
+                Level::Error => "ERROR",
+                Level::Warn => "WARNING",
+                Level::Info => "INFO",
+                Level::Debug | Level::Trace => "DEBUG",
+            };
+            write!(out, "{level}:root:")
+        }
+        Format::Json => {
+            let level = match level {
+                Level::Error => "error",
+                Level::Warn => "warn",
+                Level::Info => "info",
+                Level::Debug => "debug",
+                Level::Trace => "trace",
+            };
+            out.write_str("{\"time\":\"")?;
+            stamp.rfc3339(out)?;
+            write!(out, "\",\"level\":\"{level}\",\"event\":")
+        }
+    }
+}
+
+fn text(out: &mut String, event: &Event<'_>) -> fmt::Result {
+    match event {
+        Event::ConnectionFrom(client) => write!(out, "connection from {client}"),
+        Event::ForwardedTo(backend) => write!(out, "koneksi diteruskan ke {backend}"),
+        Event::Closed(closing) => closed(out, closing),
+    }
+}
+
+/// The course's lines.
 fn seed(out: &mut String, event: &Event<'_>) -> fmt::Result {
-    let level = match (event, event.level()) {
-        (Event::Connection(_) | Event::Forwarded(_), _) | (_, Level::Warn) => "WARNING",
-        (_, Level::Error) => "ERROR",
-        (_, Level::Info) => "INFO",
-        (_, Level::Debug | Level::Trace) => "DEBUG",
-    };
-    write!(out, "{level}:root:")?;
     match event {
-        Event::Connection(peer) => write!(out, "connection from {}", Tuple(*peer)),
-        Event::Forwarded(backend) => write!(out, "koneksi diteruskan ke {}", Tuple(*backend)),
-        other => plain(out, other),
+        Event::ConnectionFrom(client) => write!(out, "connection from {}", Tuple(*client)),
+        Event::ForwardedTo(backend) => write!(out, "koneksi diteruskan ke {}", Tuple(*backend)),
+        Event::Closed(closing) => closed(out, closing),
     }
 }
 
-/// The part that `text` and `seed` have in common.
-fn plain(out: &mut String, event: &Event<'_>) -> fmt::Result {
+fn json(out: &mut String, event: &Event<'_>) -> fmt::Result {
     match event {
-        Event::Message(record) => {
-            write!(Escaped { out, quotes: false }, "{}", record.args())?;
-            record.key_values().visit(&mut TextPairs(out)).map_err(|_| fmt::Error)
-        }
-        Event::Closed(closing) => {
-            out.write_str("closed")?;
-            fields(closing, &mut |key, field| {
-                out.push(' ');
-                out.push_str(key);
-                out.push('=');
-                match field {
-                    Field::Bare(value) => write!(out, "{value}"),
-                    Field::Text(value) => plain_or_quoted(out, value),
-                }
-            })
-        }
-        Event::Own(words) => out.write_str(words),
-        // The two callers have these lines in words of their own.
-        Event::Connection(_) | Event::Forwarded(_) => Ok(()),
-    }
-}
-
-fn json(out: &mut String, stamp: Stamp, event: &Event<'_>) -> fmt::Result {
-    out.write_str("{\"time\":\"")?;
-    stamp.rfc3339(out)?;
-    write!(out, "\",\"level\":\"{}\",\"event\":", event.level().as_str().to_ascii_lowercase())?;
-    match event {
-        Event::Connection(peer) => write!(out, "\"connection\",\"client\":\"{peer}\""),
-        Event::Forwarded(backend) => write!(out, "\"forwarded\",\"backend\":\"{backend}\""),
-        Event::Own(words) => write!(out, "\"message\",\"target\":\"log\",\"message\":{}", Quoted(words)),
-        Event::Message(record) => {
-            let (target, message) = (Quoted(record.target()), Quoted(record.args()));
-            write!(out, "\"message\",\"target\":{target},\"message\":{message}")?;
-            record.key_values().visit(&mut JsonPairs(out)).map_err(|_| fmt::Error)
-        }
+        Event::ConnectionFrom(client) => write!(out, "\"connection\",\"client\":\"{client}\""),
+        Event::ForwardedTo(backend) => write!(out, "\"forwarded\",\"backend\":\"{backend}\""),
         Event::Closed(closing) => {
             out.write_str("\"closed\"")?;
             fields(closing, &mut |key, field| match field {
@@ -128,9 +129,21 @@ fn json(out: &mut String, stamp: Stamp, event: &Event<'_>) -> fmt::Result {
                 Field::Text(value) => write!(out, ",\"{key}\":{}", Quoted(value)),
             })
         }
-    }?;
-    out.push('}');
-    Ok(())
+    }
+}
+
+/// The closing line for people: `closed key=value ...`.
+fn closed(out: &mut String, closing: &Closing<'_>) -> fmt::Result {
+    out.write_str("closed")?;
+    fields(closing, &mut |key, field| {
+        out.push(' ');
+        out.push_str(key);
+        out.push('=');
+        match field {
+            Field::Bare(value) => write!(out, "{value}"),
+            Field::Text(value) => plain_or_quoted(out, value),
+        }
+    })
 }
 
 /// A value of the closing line: in JSON, `Bare` stands as it is and `Text` in quotes.
@@ -211,29 +224,6 @@ fn is_plain_word(value: &str) -> bool {
     !value.is_empty() && value.bytes().all(is_plain)
 }
 
-/// The pairs of `info!(key = value; "...")`, after the text.
-struct TextPairs<'a>(&'a mut String);
-
-impl<'kvs> VisitSource<'kvs> for TextPairs<'_> {
-    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-        Ok(write!(Escaped { out: self.0, quotes: false }, " {key}={value}")?)
-    }
-}
-
-/// The same pairs as fields of the object; they have the names their callers gave them.
-struct JsonPairs<'a>(&'a mut String);
-
-impl<'kvs> VisitSource<'kvs> for JsonPairs<'_> {
-    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-        let bare = value.to_bool().is_some() || value.to_u64().is_some() || value.to_i64().is_some();
-        if bare {
-            Ok(write!(self.0, ",{}:{value}", Quoted(key.as_str()))?)
-        } else {
-            Ok(write!(self.0, ",{}:{}", Quoted(key.as_str()), Quoted(value))?)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,7 +233,7 @@ mod tests {
 
     fn line(format: Format, event: &Event<'_>) -> String {
         let mut out = String::new();
-        write(&mut out, format, STAMP, event);
+        access(&mut out, Style { format, coloured: false }, STAMP, event);
         assert_eq!(out.matches('\n').count(), 1, "one line: {out:?}");
         let line = out.strip_suffix('\n').unwrap().to_owned();
         match format {
@@ -252,13 +242,6 @@ mod tests {
             Format::Seed => line,
             Format::Json => format!("{{{}", line.split_once("\",").unwrap().1),
         }
-    }
-
-    fn message(format: Format, level: Level, text: &str) -> String {
-        let pairs = [("n", Value::from(3)), ("who", Value::from("a b"))];
-        let mut record = Record::builder();
-        record.level(level).target("giliran").key_values(&pairs);
-        line(format, &Event::Message(&record.args(format_args!("{text}")).build()))
     }
 
     fn closing() -> Closing<'static> {
@@ -281,11 +264,11 @@ mod tests {
 
     #[test]
     fn the_courses_two_lines() {
-        let peer = "127.0.0.1:22530".parse().unwrap();
+        let client = "127.0.0.1:22530".parse().unwrap();
         let backend = "127.0.0.1:9001".parse().unwrap();
-        let (came, went) = (Event::Connection(peer), Event::Forwarded(backend));
-        assert_eq!(line(Format::Text, &came), "INFO  connection from 127.0.0.1:22530");
-        assert_eq!(line(Format::Text, &went), "INFO  koneksi diteruskan ke 127.0.0.1:9001");
+        let (came, went) = (Event::ConnectionFrom(client), Event::ForwardedTo(backend));
+        assert_eq!(line(Format::Text, &came), "[INFO ] connection from 127.0.0.1:22530");
+        assert_eq!(line(Format::Text, &went), "[INFO ] koneksi diteruskan ke 127.0.0.1:9001");
         assert_eq!(line(Format::Seed, &came), "WARNING:root:connection from ('127.0.0.1', 22530)");
         assert_eq!(line(Format::Seed, &went), "WARNING:root:koneksi diteruskan ke ('127.0.0.1', 9001)");
         assert_eq!(
@@ -296,8 +279,8 @@ mod tests {
             line(Format::Json, &went),
             r#"{"level":"info","event":"forwarded","backend":"127.0.0.1:9001"}"#
         );
-        let peer = Event::Connection("[::1]:5".parse().unwrap());
-        assert_eq!(line(Format::Seed, &peer), "WARNING:root:connection from ('::1', 5, 0, 0)");
+        let came = Event::ConnectionFrom("[::1]:5".parse().unwrap());
+        assert_eq!(line(Format::Seed, &came), "WARNING:root:connection from ('::1', 5, 0, 0)");
     }
 
     #[test]
@@ -307,7 +290,7 @@ mod tests {
         let shown = "closed role=lb-threaded client=127.0.0.1:22530 backend=[::1]:9001 \
              request=\"GET /\\\"x\\\"\\u0007\" status=200 bytes_in=12 bytes_out=3000000000 queue_ms=0.007 \
              first_ms=1.200 total_ms=2000.000 retries=1 clean=false outcome=\"client reset in answer body\"";
-        assert_eq!(line(Format::Text, &event), format!("INFO  {shown}"));
+        assert_eq!(line(Format::Text, &event), format!("[INFO ] {shown}"));
         assert_eq!(line(Format::Seed, &event), format!("INFO:root:{shown}"));
         assert_eq!(
             line(Format::Json, &event),
@@ -319,33 +302,20 @@ mod tests {
     }
 
     #[test]
-    fn a_message_stays_one_line_whatever_it_holds() {
-        let text = "a \"b\"\n\u{1b}[31mforged\r";
-        assert_eq!(
-            message(Format::Text, Level::Warn, text),
-            "WARN  a \"b\"\\n\\u001b[31mforged\\r n=3 who=a b"
-        );
-        assert_eq!(
-            message(Format::Seed, Level::Trace, text),
-            "DEBUG:root:a \"b\"\\n\\u001b[31mforged\\r n=3 who=a b"
-        );
-        assert_eq!(
-            message(Format::Json, Level::Error, text),
-            "{\"level\":\"error\",\"event\":\"message\",\"target\":\"giliran\",\
-             \"message\":\"a \\\"b\\\"\\n\\u001b[31mforged\\r\",\"n\":3,\"who\":\"a b\"}"
-        );
-    }
-
-    #[test]
-    fn seed_levels_have_pythons_names() {
-        for (level, name) in [
-            (Level::Error, "ERROR"),
-            (Level::Warn, "WARNING"),
-            (Level::Info, "INFO"),
-            (Level::Debug, "DEBUG"),
-            (Level::Trace, "DEBUG"),
+    fn a_notice_in_each_form() {
+        for (format, shown) in [
+            (Format::Text, "2026-11-22 20:31:13.123 [WARN ] \"x\" is lost\n"),
+            (Format::Seed, "WARNING:root:\"x\" is lost\n"),
+            (
+                Format::Json,
+                "\"level\":\"warn\",\"event\":\"message\",\"target\":\"log\",\"message\":\"\\\"x\\\" is lost\"}\n",
+            ),
         ] {
-            assert!(message(Format::Seed, level, "x").starts_with(&format!("{name}:root:x")));
+            let mut out = String::from("before\n");
+            notice(&mut out, Style { format, coloured: false }, STAMP, "\"x\" is lost");
+            // The zone of the machine is not under test.
+            let rest = if format == Format::Text { &shown[23..] } else { shown };
+            assert!(out.starts_with("before\n") && out.ends_with(rest), "{out}");
         }
     }
 }

@@ -1,44 +1,40 @@
-//! The log: what is told, in which form, and how it gets out.
+//! The log: messages and access lines, in three formats, written by one thread.
 //!
-//! Contract: telling never blocks and never fails. A line is formatted on the calling thread, handed
-//! to one writer thread, and dropped and counted if too much waits for it; a level
-//! that is switched off costs one comparison.
+//! There are two kinds of lines, as in nginx:
 //!
-//! Connections are told through [`connection_from`], [`forwarded_to`] and [`closed`], everything
-//! else through the macros of the `log` crate.
+//! - **Messages** (the error log) are all that is told through the macros of the `log` crate, such as
+//!   `log::warn!`. In the text format simplelog writes them.
+//! - **Access lines** (the access log) tell of each client: it connected, it was given a back end, it
+//!   was answered. They belong to the level `info`, and their format is our own.
+//!
+//! Contract: logging never blocks a connection and never fails. The calling thread formats the line and
+//! leaves it to the writer's thread; if too much waits there, the line is dropped and counted, and a
+//! later line says how many were lost. A level that is switched off costs one comparison.
 
 mod clock;
+mod colour;
 mod line;
+mod message;
 mod panics;
 mod quoted;
 mod writer;
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use log::{Level, LevelFilter, Metadata, Record, log_enabled};
 
-use crate::protocol;
-use crate::protocol::event::Observer;
-use line::Event;
+use crate::protocol::event::{Event, Observer};
+use line::Style;
+use message::Messages;
 use writer::{Target, Writer};
 
-pub use quoted::Quoted;
+pub(crate) use quoted::Quoted;
 
-/// Bytes of lines the log holds while its file or terminal is slow, some 8,000 lines; more are counted and dropped.
-const LOG_BYTES_MAX: usize = 1024 * 1024;
-
-/// How long the log's writer lets lines gather after a write: a busy log costs a hundred writes a
-/// second and not one a line, and nobody reads faster.
-const LOG_PAUSE: Duration = Duration::from_millis(10);
-
-/// How long the end of the program waits for the log's last lines: a stuck terminal must not hold it.
-const LOG_FLUSH_MAX: Duration = Duration::from_secs(2);
-
-/// The form of a line.
+/// The format of a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 pub enum Format {
     /// For people: time, level, message.
@@ -49,8 +45,19 @@ pub enum Format {
     Json,
 }
 
+/// Bytes of lines the log holds while its file or terminal is slow, some 8,000 lines; more are counted
+/// and dropped.
+const LOG_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long the log's writer lets lines gather after a write: a busy log costs a hundred writes a
+/// second and not one a line, and nobody reads faster.
+const LOG_PAUSE: Duration = Duration::from_millis(10);
+
+/// How long the end of the program waits for the log's last lines: a stuck terminal must not hold it.
+const LOG_FLUSH_MAX: Duration = Duration::from_secs(2);
+
 /// The access lines of the log: one for a client that comes, one for the back end it is given, one
-/// for the end.
+/// for the end of each exchange.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessLog;
 
@@ -59,69 +66,75 @@ impl Observer for AccessLog {
         log_enabled!(Level::Info)
     }
 
-    fn observe(&self, event: &protocol::event::Event<'_>) {
-        if log_enabled!(Level::Info) {
-            tell(&match event {
-                protocol::event::Event::ConnectionFrom(client) => Event::Connection(*client),
-                protocol::event::Event::ForwardedTo(backend) => Event::Forwarded(*backend),
-                protocol::event::Event::Closed(closing) => Event::Closed(closing),
-            });
+    fn observe(&self, event: &Event<'_>) {
+        if self.wants_closings()
+            && let Some(logger) = LOGGER.get()
+        {
+            logger.write_access_line(event);
         }
     }
 }
 
 /// Starts the log of this process, on standard error or at the end of `file`, and has it tell of
-/// panics. The file is opened here, so that a wrong path is an error at start. A second start of one process is an error too.
-pub fn start(level: LevelFilter, format: Format, file: Option<PathBuf>) -> io::Result<Guard> {
+/// panics.
+///
+/// Errors: the file cannot be opened, the writer's thread cannot be started, or the process has a
+/// log already.
+pub(crate) fn start(level: LevelFilter, format: Format, file: Option<PathBuf>) -> io::Result<Guard> {
     if level == LevelFilter::Off && file.is_none() {
         // Nothing will be told: no thread, and `log::max_level` stays at off.
         return Ok(Guard);
     }
     clock::look_up_zone();
-    let writer = Writer::start(Target::open(file)?, format, LOG_BYTES_MAX)?;
-    let logger = OUTLET.get_or_init(|| Logger { format, writer });
-    log::set_logger(logger).map_err(|error| io::Error::other(error.to_string()))?;
+    let style = Style { format, coloured: format == Format::Text && file.is_none() && colour::is_wanted() };
+    let writer = Writer::start(Target::open(file)?, style, LOG_BYTES_MAX)?;
+    let logger = LOGGER.get_or_init(|| Logger::new(style, writer));
+    log::set_logger(logger).map_err(io::Error::other)?;
     log::set_max_level(level);
     panics::tell_panics();
     Ok(Guard)
 }
 
-/// Waits until all that was told so far is written, but not longer than [`LOG_FLUSH_MAX`].
-pub fn flush() {
-    if let Some(logger) = OUTLET.get() {
-        logger.writer.flush();
-    }
-}
-
-/// Opens the log's file anew, for whoever has moved the old one away; standard error stays as it is.
-pub fn reopen() {
-    if let Some(logger) = OUTLET.get() {
+/// Opens the log's file again, after the old one was moved away; standard error stays as it is.
+pub(crate) fn reopen() {
+    if let Some(logger) = LOGGER.get() {
         logger.writer.reopen();
     }
 }
 
-/// Lines that were dropped since the start, because the log's file was slower than the traffic.
-pub fn dropped() -> u64 {
-    OUTLET.get().map_or(0, |logger| logger.writer.dropped())
-}
-
-/// Held by `main`: the log's last lines are written when it goes.
+/// Held by `main`: when it is dropped, the log's last lines are written, which takes at most
+/// [`LOG_FLUSH_MAX`].
 #[derive(Debug)]
 #[must_use = "the last lines are written when the guard is dropped"]
-pub struct Guard;
+pub(crate) struct Guard;
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        flush();
+        log::logger().flush();
     }
 }
 
-static OUTLET: OnceLock<Logger> = OnceLock::new();
+static LOGGER: OnceLock<Logger> = OnceLock::new();
 
-#[derive(Debug)]
+/// What stands behind the `log` crate's macros and the [`AccessLog`].
 struct Logger {
-    format: Format,
-    writer: Writer,
+    style: Style,
+    messages: Messages,
+    writer: Arc<Writer>,
+}
+
+impl Logger {
+    fn new(style: Style, writer: Writer) -> Logger {
+        let writer = Arc::new(writer);
+        Logger { style, messages: Messages::new(style, Arc::clone(&writer)), writer }
+    }
+
+    fn write_access_line(&self, event: &Event<'_>) {
+        with_line(|line| {
+            line::access(line, self.style, clock::now(), event);
+            self.writer.send(line);
+        });
+    }
 }
 
 impl log::Log for Logger {
@@ -131,7 +144,7 @@ impl log::Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            tell(&Event::Message(record));
+            self.messages.write(record);
         }
     }
 
@@ -141,23 +154,167 @@ impl log::Log for Logger {
 }
 
 thread_local! {
-    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+    static LINE: Cell<String> = const { Cell::new(String::new()) };
 }
 
-fn tell(event: &Event<'_>) {
-    let Some(logger) = OUTLET.get() else { return };
-    // The line is borrowed already if a value's own `Display` logs, and gone while its thread ends:
-    // then a fresh one does.
-    let told = LINE.try_with(|line| {
-        line.try_borrow_mut().map(|mut line| {
-            line.clear();
-            line::write(&mut line, logger.format, clock::now(), event);
-            logger.writer.send(&line);
-        })
-    });
-    if !matches!(told, Ok(Ok(()))) {
-        let mut line = String::new();
-        line::write(&mut line, logger.format, clock::now(), event);
-        logger.writer.send(&line);
+/// Lends an empty text, whose memory stays with the thread: no line allocates once the thread is warm.
+fn with_line(fill: impl FnOnce(&mut String)) {
+    // Another is made if a line is logged while one is formatted, and while the thread ends.
+    let mut line = LINE.try_with(Cell::take).unwrap_or_default();
+    line.clear();
+    fill(&mut line);
+    let _ = LINE.try_with(|spare| spare.set(line));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::event::Closing;
+    use crate::protocol::outcome::{How, Outcome, Phase, Who};
+    use allocation_counter::measure;
+    fn closing(role: &str) -> Closing<'_> {
+        Closing {
+            role,
+            client: "127.0.0.1:22530".parse().unwrap(),
+            backend: Some("[::1]:9001".parse().unwrap()),
+            request: Some("GET /a \"b\""),
+            status: Some(200),
+            bytes_in: 12,
+            bytes_out: 3_000_000_000,
+            queue: Duration::from_micros(7),
+            connect: Some(Duration::from_micros(200)),
+            first: Some(Duration::from_micros(1200)),
+            total: Duration::from_secs(2),
+            retries: 1,
+            outcome: Outcome::new(Who::Client, How::Reset, Phase::ResponseBody),
+        }
+    }
+
+    /// A log of this style into a file of its own, which is gone with the folder.
+    fn log_to_a_file(style: Style) -> (Logger, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let target = Target::open(Some(folder.path().join("log"))).unwrap();
+        (Logger::new(style, Writer::start(target, style, 1024 * 1024).unwrap()), folder)
+    }
+
+    fn written(logger: &Logger, folder: &tempfile::TempDir) -> String {
+        logger.writer.flush();
+        std::fs::read_to_string(folder.path().join("log")).unwrap()
+    }
+
+    #[test]
+    fn no_access_line_allocates_once_the_thread_is_warm() {
+        for format in [Format::Text, Format::Seed, Format::Json] {
+            let (logger, _folder) = log_to_a_file(Style { format, coloured: false });
+            let closing = closing("lb-threaded");
+            let event = Event::Closed(&closing);
+            // The calendar of a new second and a longer waiting text may take memory; lines may not.
+            let quiet = (0..1000).any(|_| measure(|| logger.write_access_line(&event)).count_total == 0);
+            assert!(quiet, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn a_level_that_is_off_costs_no_memory() {
+        // The tests of this process start no log: all levels are off.
+        let closing = closing("lb-threaded");
+        let event = Event::Closed(&closing);
+        assert_eq!(measure(|| AccessLog.observe(&event)).count_total, 0);
+        assert_eq!(measure(|| log::warn!("{event:?}")).count_total, 0);
+    }
+
+    #[test]
+    fn messages_and_access_lines_look_alike() {
+        for coloured in [false, true] {
+            let (logger, folder) = log_to_a_file(Style { format: Format::Text, coloured });
+            let client = "127.0.0.1:1".parse().unwrap();
+            logger.write_access_line(&Event::ConnectionFrom(client));
+            let text = format_args!("connection from {client}");
+            logger.messages.write(&Record::builder().level(Level::Info).args(text).build());
+            let log = written(&logger, &folder);
+            let lines: Vec<&str> = log.lines().collect();
+            let level = if coloured { "\u{1b}[34m[INFO ]\u{1b}[0m" } else { "[INFO ]" };
+            for line in &lines {
+                assert_eq!(line[23..], format!(" {level} connection from 127.0.0.1:1"), "{log}");
+                chrono::NaiveDateTime::parse_from_str(&line[..23], "%Y-%m-%d %H:%M:%S%.3f").unwrap();
+            }
+            assert_eq!(lines.len(), 2, "{log}");
+            // The same clock: the later line is not earlier.
+            assert!(lines[0][..23] <= lines[1][..23], "{log}");
+        }
+    }
+
+    fn message(style: Style, level: Level, text: &str) -> String {
+        let (logger, folder) = log_to_a_file(style);
+        let mut record = Record::builder();
+        let record = record.level(level).target("giliran::web");
+        logger.messages.write(&record.args(format_args!("{text}")).build());
+        let log = written(&logger, &folder);
+        assert_eq!(log.matches('\n').count(), 1, "one line: {log:?}");
+        log.strip_suffix('\n').unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_message_stays_one_line_whatever_it_holds() {
+        let text = "a \"b\"\n\u{1b}[31mforged\r";
+        let shown = |format, level| message(Style { format, coloured: false }, level, text);
+        assert!(shown(Format::Text, Level::Warn).ends_with(" [WARN ] a \"b\"\\n\\u001b[31mforged\\r"));
+        assert_eq!(shown(Format::Seed, Level::Warn), "WARNING:root:a \"b\"\\n\\u001b[31mforged\\r");
+        assert!(shown(Format::Json, Level::Error).ends_with(
+            "\"level\":\"error\",\"event\":\"message\",\"target\":\"giliran::web\",\
+             \"message\":\"a \\\"b\\\"\\n\\u001b[31mforged\\r\"}"
+        ));
+    }
+
+    #[test]
+    fn from_debug_on_a_message_shows_thread_and_module() {
+        let style = Style { format: Format::Text, coloured: false };
+        let thread = std::thread::Builder::new().name("worker-7".to_owned());
+        let line = thread.spawn(move || message(style, Level::Debug, "x")).unwrap().join().unwrap();
+        assert!(line.ends_with(" [DEBUG] (worker-7) giliran::web: x"), "{line}");
+    }
+
+    #[test]
+    fn seed_levels_have_pythons_names() {
+        for (level, name) in [
+            (Level::Error, "ERROR"),
+            (Level::Warn, "WARNING"),
+            (Level::Info, "INFO"),
+            (Level::Debug, "DEBUG"),
+            (Level::Trace, "DEBUG"),
+        ] {
+            let line = message(Style { format: Format::Seed, coloured: false }, level, "x");
+            assert_eq!(line, format!("{name}:root:x"));
+        }
+    }
+
+    /// Fails, or panics, as a `Display` of ours should not.
+    struct Broken(bool);
+
+    impl std::fmt::Display for Broken {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            assert!(!self.0, "as the test wants");
+            Err(std::fmt::Error)
+        }
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_shown_costs_its_own_line_only() {
+        for (format, lines) in
+            [(Format::Text, "could not be formatted\n"), (Format::Json, "could not be formatted\"}\n")]
+        {
+            let (logger, folder) = log_to_a_file(Style { format, coloured: false });
+            let tell = |value: &dyn std::fmt::Display| {
+                logger.messages.write(&Record::builder().args(format_args!("value: {value}")).build());
+            };
+            tell(&Broken(false));
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tell(&Broken(true))));
+            assert!(panicked.is_err());
+            tell(&"fine");
+            let log = written(&logger, &folder);
+            let (first, second) = log.split_once(lines).unwrap_or_else(|| panic!("{log}"));
+            assert!(first.ends_with("a log line "), "{log}");
+            assert!(second.contains("value: fine") && second.lines().count() == 1, "{log}");
+        }
     }
 }

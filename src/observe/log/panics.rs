@@ -1,4 +1,4 @@
-//! Panics, told by the log like everything else: one line, in its form, at its place.
+//! Panics are messages of the log, one line each, and not the text that Rust prints by default.
 
 use std::any::Any;
 use std::panic::{self, PanicHookInfo};
@@ -6,8 +6,8 @@ use std::thread;
 
 use log::Level;
 
-/// From now on a panic is a line of the log. With errors switched off it goes to standard error as
-/// before: a fault of ours is not to be silenced by a level.
+/// From now on a panic is an error in the log. With `--log off` it goes to standard error as before:
+/// no level may hide a fault of this program.
 pub(super) fn tell_panics() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |panic| match log::log_enabled!(Level::Error) {
@@ -26,13 +26,13 @@ fn tell(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// What the panic says: of `panic!` it is one of these two types.
+/// The text of the panic: `panic!` gives it as one of these two types.
 fn words(payload: &dyn Any) -> &str {
     payload
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("it gave no words")
+        .unwrap_or("no text was given")
 }
 
 #[cfg(test)]
@@ -40,14 +40,16 @@ mod tests {
     use std::process::{Command, Output};
     use std::thread;
 
-    use crate::observe::log::{Format, start};
+    use super::super::{Format, start};
 
     /// Runs the test below in a process of its own: the hook and the log are the whole process's.
     fn panic_in_a_process(level: &str) -> (String, Output) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "--ignored", "--nocapture", "observe::log::panics::tests::panics"]);
+        // A test is named by its path without the crate.
+        let (_, module) = module_path!().split_once("::").unwrap();
+        command.args(["--exact", "--ignored", "--nocapture", &format!("{module}::panics")]);
         let output = command.env("TEST_LOG", &path).env("TEST_LEVEL", level).output().unwrap();
         (std::fs::read_to_string(path).unwrap(), output)
     }
@@ -68,7 +70,7 @@ mod tests {
         assert!(output.status.success(), "{output:?}");
         assert_eq!(log.lines().count(), 1, "{log}");
         let line = log.lines().next().unwrap();
-        assert!(line.contains("ERROR worker panicked at src/log/panics.rs:"), "{line}");
+        assert!(line.contains(concat!("[ERROR] worker panicked at ", file!(), ":")), "{line}");
         assert!(line.ends_with(": two\\nlines of 2"), "{line}");
         assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{output:?}");
     }

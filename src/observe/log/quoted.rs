@@ -1,13 +1,13 @@
 //! Text in quotes, safe on one line whatever it holds.
 //!
-//! Contract: the escapes are those that JSON and TOML share, so one writer serves the log and the
-//! settings that `--check` prints; no control character gets through, so no client can forge a line.
+//! Contract: the escapes are those that JSON and TOML share, so the log and the settings that `--check`
+//! prints can both use it. Every control character is escaped, so no client can forge a line.
 
 use std::fmt::{self, Write};
 
 /// Shows its text in double quotes, escaped.
 #[derive(Clone, Copy, Debug)]
-pub struct Quoted<T>(pub T);
+pub(crate) struct Quoted<T>(pub(crate) T);
 
 impl<T: fmt::Display> fmt::Display for Quoted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -17,7 +17,7 @@ impl<T: fmt::Display> fmt::Display for Quoted<T> {
     }
 }
 
-/// Passes text on with its control characters escaped, and within quotes also `"` and `\`.
+/// Writes text on to `out` with control characters escaped, and within quotes also `"` and `\`.
 pub(super) struct Escaped<'a, W: Write> {
     /// Where the text goes.
     pub(super) out: &'a mut W,

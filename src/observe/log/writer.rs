@@ -1,36 +1,35 @@
 //! The log's writer: one thread that owns the file.
 //!
-//! Contract: [`Writer::send`] returns at once. Lines come out in the order they were sent; those
-//! that found no room are counted, and a line says how many they were. An error of the
-//! file is told once on standard error and never ends the thread.
+//! Contract: [`Writer::send`] never waits for the file. Lines are written in the order they were sent.
+//! If too many bytes wait, a line is dropped and counted, and a later line says how many were dropped.
+//! An error of the file is reported once on standard error and never ends the thread.
 //!
-//! Lines are gathered where they are sent, in one text behind a lock that is held for a copy and
-//! nothing else: a channel would carry each in memory of its own, made by one thread and freed by another.
+//! Lines wait in one text behind a lock, which is held only while a line is copied. A channel would
+//! need memory of its own for each line, allocated by one thread and freed by another.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crossbeam_channel::{Sender, bounded};
+use super::clock;
+use super::line::{self, Style};
+use super::{LOG_FLUSH_MAX, LOG_PAUSE};
 
-use super::line::{self, Event};
-use super::{Format, clock};
-use crate::observe::log::{LOG_FLUSH_MAX, LOG_PAUSE};
-
-/// The callers' end.
+/// The end that callers hold.
 #[derive(Debug)]
 pub(super) struct Writer {
     shared: Arc<Shared>,
 }
 
-/// What lies between callers and thread.
+/// What callers and the writer's thread share.
 #[derive(Debug)]
 struct Shared {
     bytes_max: usize,
     waiting: Mutex<Waiting>,
-    /// There is something to do, and the thread sleeps.
+    /// Wakes the thread when it sleeps and there is something to do.
     work: Condvar,
 }
 
@@ -39,41 +38,41 @@ struct Waiting {
     /// Lines for the next write.
     lines: String,
     count: u64,
-    /// Rare, and answered: there are as many as threads that wait for an answer.
+    /// Few: whoever gives one waits until it is done.
     orders: Vec<Order>,
-    /// Since the start.
+    /// Lines dropped since the start.
     dropped: u64,
-    /// The thread sleeps until it is woken: while it is at work, or pauses, nobody need wake it.
+    /// The thread sleeps and must be woken; while it works or pauses, it looks again by itself.
     is_asleep: bool,
     closed: bool,
 }
 
 #[derive(Debug)]
 enum Order {
-    /// Write all that was sent so far, then answer.
-    Flush(Sender<()>),
-    /// Open the file anew, then answer.
-    Reopen(Sender<()>),
+    /// Write all lines sent so far, then answer.
+    Flush(SyncSender<()>),
+    /// Open the file again, then answer.
+    Reopen(SyncSender<()>),
 }
 
 impl Writer {
     /// Starts the thread; at most `bytes_max` bytes wait for it.
-    pub(super) fn start(target: Target, format: Format, bytes_max: usize) -> io::Result<Writer> {
+    pub(super) fn start(target: Target, style: Style, bytes_max: usize) -> io::Result<Writer> {
         let shared = Arc::new(Shared { bytes_max, waiting: Mutex::default(), work: Condvar::new() });
-        let desk = Desk {
+        let thread = Thread {
             shared: Arc::clone(&shared),
-            told_dropped: 0,
+            reported_dropped: 0,
             target,
-            format,
+            style,
             batch: String::new(),
             batch_lines: 0,
             lost: 0,
         };
-        thread::Builder::new().name("log-writer".into()).spawn(move || desk.run())?;
+        thread::Builder::new().name("log-writer".into()).spawn(move || thread.run())?;
         Ok(Writer { shared })
     }
 
-    /// Hands over one line, newline included, or drops and counts it.
+    /// Takes one line, newline included, or drops and counts it.
     pub(super) fn send(&self, line: &str) {
         let mut waiting = self.shared.waiting();
         if waiting.lines.len() + line.len() > self.shared.bytes_max {
@@ -93,22 +92,17 @@ impl Writer {
         self.order(Order::Flush);
     }
 
-    /// Has the file opened anew: lines sent after this returned are in the new one.
+    /// Opens the file again: lines sent after this are in the new one.
     pub(super) fn reopen(&self) {
         self.order(Order::Reopen);
     }
 
-    fn order(&self, order: fn(Sender<()>) -> Order) {
-        let (done, answer) = bounded(1);
+    fn order(&self, order: fn(SyncSender<()>) -> Order) {
+        let (done, answer) = sync_channel(1);
         self.shared.waiting().orders.push(order(done));
         self.shared.work.notify_one();
-        // Too late or gone: a stuck terminal must not hold up the end of the program.
+        // No answer in time: a terminal that is stuck must not keep the program from ending.
         let _ = answer.recv_timeout(LOG_FLUSH_MAX);
-    }
-
-    /// Lines dropped so far.
-    pub(super) fn dropped(&self) -> u64 {
-        self.shared.waiting().dropped
     }
 }
 
@@ -121,7 +115,7 @@ impl Drop for Writer {
 
 impl Shared {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing in here panics half way: what a panic elsewhere leaves behind is whole.
+        // No code panics while it holds this lock, so the data is complete in any case.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -156,27 +150,27 @@ impl Target {
     }
 }
 
-/// The thread's end.
-struct Desk {
+/// What the writer's thread owns.
+struct Thread {
     shared: Arc<Shared>,
-    /// How many of those dropped a line has told of.
-    told_dropped: u64,
+    /// Dropped lines that were already reported.
+    reported_dropped: u64,
     target: Target,
-    format: Format,
-    /// Lines of one write.
+    style: Style,
+    /// Lines for one write.
     batch: String,
     batch_lines: u64,
-    /// Lines that could not be written since the last that could; zero while all is well.
+    /// Lines that could not be written since the last successful write.
     lost: u64,
 }
 
-impl Desk {
+impl Thread {
     fn run(mut self) {
         loop {
             clock::look_up_zone();
             let Some(orders) = self.take_waiting() else { return };
             self.write_batch();
-            orders.into_iter().for_each(|order| self.obey(order));
+            orders.into_iter().for_each(|order| self.carry_out(order));
             self.pause();
         }
     }
@@ -193,20 +187,22 @@ impl Desk {
             waiting = shared.work.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
         waiting.is_asleep = false;
-        // The batch is empty: it changes places with the lines, and they with its memory.
+        // The batch is empty: the two texts change places, and neither memory is freed.
         std::mem::swap(&mut waiting.lines, &mut self.batch);
         self.batch_lines = std::mem::take(&mut waiting.count);
         let (dropped, orders) = (waiting.dropped, std::mem::take(&mut waiting.orders));
         drop(waiting);
-        if dropped > self.told_dropped {
-            let count = dropped - self.told_dropped;
-            self.told_dropped = dropped;
-            self.say(&format!("{count} log lines were dropped: the log's file is slower than the traffic"));
+        if dropped > self.reported_dropped {
+            let count = dropped - self.reported_dropped;
+            self.reported_dropped = dropped;
+            self.notice(&format!(
+                "{count} log lines were dropped: the log's file is slower than the traffic"
+            ));
         }
         Some(orders)
     }
 
-    fn obey(&mut self, order: Order) {
+    fn carry_out(&mut self, order: Order) {
         let done = match order {
             Order::Flush(done) => done,
             Order::Reopen(done) => {
@@ -214,19 +210,19 @@ impl Desk {
                 done
             }
         };
-        // Whoever gave up waiting has dropped the other end.
+        // The caller may have stopped waiting.
         let _ = done.send(());
     }
 
-    /// Lets lines gather, so that a busy log is few large writes and few wake-ups; an order cuts it short.
+    /// Waits a little, so that a busy log needs few large writes; an order ends the wait.
     fn pause(&self) {
         let may_pause = |waiting: &mut Waiting| waiting.orders.is_empty() && !waiting.closed;
         drop(self.shared.work.wait_timeout_while(self.shared.waiting(), LOG_PAUSE, may_pause));
     }
 
-    /// Adds a line of the log's own.
-    fn say(&mut self, words: &str) {
-        line::write(&mut self.batch, self.format, clock::now(), &Event::Own(words));
+    /// Adds a line that the log itself has to say.
+    fn notice(&mut self, words: &str) {
+        line::notice(&mut self.batch, self.style, clock::now(), words);
     }
 
     fn write_batch(&mut self) {
@@ -237,14 +233,14 @@ impl Desk {
             Ok(()) if self.lost > 0 => {
                 let lost = std::mem::take(&mut self.lost);
                 self.batch.clear();
-                self.say(&format!("{lost} log lines before this could not be written"));
-                // Should this fail, the next batch will fail too, and tell of it.
+                self.notice(&format!("{lost} log lines before this could not be written"));
+                // If this fails, the next batch will fail too and report it.
                 let _ = self.target.write(self.batch.as_bytes());
             }
             Ok(()) => {}
             Err(error) => {
                 if self.lost == 0 {
-                    complain(&format!("the log cannot be written: {error}"));
+                    report(&format!("the log cannot be written: {error}"));
                 }
                 self.lost += self.batch_lines.max(1);
             }
@@ -257,29 +253,30 @@ impl Desk {
         if let Target::File(_, path) = &self.target {
             match Target::open(Some(path.clone())) {
                 Ok(target) => self.target = target,
-                // The old file is still open: lines go there rather than nowhere.
-                Err(error) => complain(&format!("{}: cannot open the log again: {error}", path.display())),
+                // The old file is still open and takes the lines.
+                Err(error) => report(&format!("{}: cannot open the log again: {error}", path.display())),
             }
         }
     }
 }
 
-/// For what cannot go into the log: straight to standard error.
-fn complain(words: &str) {
-    // If that is closed too, nobody is left to tell.
+/// Says on standard error what cannot go into the log.
+fn report(words: &str) {
+    // If standard error is closed too, there is nowhere else to say it.
     let _ = writeln!(io::stderr(), "log: {words}");
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Format;
     use super::*;
-    use crossbeam_channel::{Receiver, unbounded};
     use std::fs;
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
-    pub(in crate::observe::log) trait Sink: Write + Send + std::fmt::Debug {}
+    pub(in super::super) trait Sink: Write + Send + std::fmt::Debug {}
 
     /// Keeps what is written; fails while told to; each write waits for a ticket.
-    #[derive(Clone, Debug)]
+    #[derive(Debug)]
     struct Scripted {
         written: Arc<Mutex<String>>,
         tickets: Receiver<io::Result<()>>,
@@ -300,11 +297,19 @@ mod tests {
     }
 
     fn scripted(bytes_max: usize) -> (Writer, Sender<io::Result<()>>, Arc<Mutex<String>>) {
-        let (tickets, waiting) = unbounded();
+        let (tickets, waiting) = channel();
         let written = Arc::new(Mutex::new(String::new()));
         let sink = Scripted { written: Arc::clone(&written), tickets: waiting };
-        let writer = Writer::start(Target::Other(Box::new(sink)), Format::Seed, bytes_max).unwrap();
+        let writer = Writer::start(Target::Other(Box::new(sink)), SEED, bytes_max).unwrap();
         (writer, tickets, written)
+    }
+
+    const TEXT: Style = Style { format: Format::Text, coloured: false };
+    const SEED: Style = Style { format: Format::Seed, coloured: false };
+
+    /// Lines dropped so far.
+    fn dropped_by(writer: &Writer) -> u64 {
+        writer.shared.waiting().dropped
     }
 
     #[test]
@@ -312,8 +317,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         fs::write(&path, "old\n").unwrap();
-        let writer =
-            Writer::start(Target::open(Some(path.clone())).unwrap(), Format::Text, 64 * 1024).unwrap();
+        let writer = Writer::start(Target::open(Some(path.clone())).unwrap(), TEXT, 64 * 1024).unwrap();
         let mut wanted = String::from("old\n");
         for number in 0..1000 {
             let line = format!("line {number}\n");
@@ -328,7 +332,7 @@ mod tests {
     fn a_moved_file_is_opened_anew() {
         let folder = tempfile::tempdir().unwrap();
         let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
-        let writer = Writer::start(Target::open(Some(path.clone())).unwrap(), Format::Text, 4096).unwrap();
+        let writer = Writer::start(Target::open(Some(path.clone())).unwrap(), TEXT, 4096).unwrap();
         writer.send("one\n");
         writer.flush();
         fs::rename(&path, &moved).unwrap();
@@ -346,7 +350,7 @@ mod tests {
             writer.send(&format!("{number}\n"));
         }
         // Three lines fit, and as many wait in the thread's first write.
-        let dropped = writer.dropped();
+        let dropped = dropped_by(&writer);
         assert!(dropped >= 100 - 6, "{dropped}");
         for _ in 0..10 {
             tickets.send(Ok(())).unwrap();
@@ -363,7 +367,7 @@ mod tests {
                 count.parse::<u64>().unwrap()
             })
             .sum();
-        assert_eq!(told, writer.dropped(), "{text}");
+        assert_eq!(told, dropped_by(&writer), "{text}");
         let kept = text.lines().filter(|line| !line.starts_with("WARNING")).count();
         assert_eq!(u64::try_from(kept).unwrap() + told, 100, "every line is either there or counted");
     }
