@@ -238,7 +238,7 @@ impl HttpConnection {
         };
         let backend = self.backend.as_mut().map(|(_, socket)| socket);
         let ready = io::wait(&self.exchange.interest(), &mut self.client, backend, limit);
-        let from_backend = ready.read_backend && self.read_backend(ready.limit);
+        let from_backend = ready.read_backend && self.read_backend(ready.limit, budget);
         let from_client = ready.read_client && self.read_client(ready.limit, budget);
         if ready.client_failed {
             self.exchange.client_failed();
@@ -256,9 +256,7 @@ impl HttpConnection {
     fn read_client(&mut self, limit: Duration, budget: &WaitBudget<'_>) -> bool {
         match self.client.receive(self.exchange.client_space(), limit) {
             Ok(Some(count)) => {
-                if budget.is_draining() {
-                    self.exchange.take_last_request();
-                }
+                self.hear_of_drain(budget);
                 self.exchange.client_received(count, &clock::now());
             }
             Ok(None) => {
@@ -312,10 +310,13 @@ impl HttpConnection {
     }
 
     /// Reads from the back end; false if nothing came.
-    fn read_backend(&mut self, limit: Duration) -> bool {
+    fn read_backend(&mut self, limit: Duration, budget: &WaitBudget<'_>) -> bool {
         let Some((_, backend)) = &mut self.backend else { return false };
         match backend.receive(self.exchange.backend_space(), limit) {
-            Ok(Some(count)) => self.exchange.backend_received(count, &clock::now()),
+            Ok(Some(count)) => {
+                self.hear_of_drain(budget);
+                self.exchange.backend_received(count, &clock::now());
+            }
             Ok(None) => {
                 self.exchange.nothing_from_backend();
                 return false;
@@ -368,6 +369,14 @@ impl HttpConnection {
             self.exchange.drained();
         }
         now
+    }
+
+    /// The drain may have begun during a wait: then the request that has just come, or that is being
+    /// answered, is the last one.
+    fn hear_of_drain(&mut self, budget: &WaitBudget<'_>) {
+        if budget.is_draining() {
+            self.exchange.take_last_request();
+        }
     }
 
     fn finish(&mut self, now: &Now) {

@@ -116,9 +116,7 @@ impl WebConnection {
         match self.client.receive(self.web.client_space(), limit) {
             Ok(Some(count)) => {
                 budget.renew();
-                if budget.is_draining() {
-                    self.web.take_last_request();
-                }
+                self.hear_of_drain(budget);
                 self.web.client_received(count, &clock::now());
             }
             Ok(None) => {
@@ -186,6 +184,13 @@ impl WebConnection {
         match self.client.shut() {
             Ok(()) => self.web.client_shut(),
             Err(_) => self.web.client_failed(),
+        }
+    }
+
+    /// The drain may have begun during a wait: then the request that has just come is the last one.
+    fn hear_of_drain(&mut self, budget: &WaitBudget<'_>) {
+        if budget.is_draining() {
+            self.web.take_last_request();
         }
     }
 
