@@ -137,30 +137,25 @@ impl RunningService {
         settings: &Settings,
         shutdown: &Shutdown,
     ) -> io::Result<()> {
-        match model {
-            Model::Threaded => {
-                let settings = settings.threaded();
-                match self {
-                    RunningService::Web(web) => threaded::serve_web(listeners, web, &settings, shutdown),
-                    RunningService::Gateway(gateway) => {
-                        threaded::serve_gateway(listeners, gateway, &settings, shutdown)
-                    }
-                    RunningService::Relay(relay) => {
-                        threaded::serve_relay(listeners, relay, &settings, shutdown)
-                    }
-                }
+        let (threaded, poll_loop) = (settings.threaded(), settings.poll_loop());
+        match (model, self) {
+            (Model::Threaded, RunningService::Web(web)) => {
+                threaded::serve(listeners, web, &threaded, shutdown)
             }
-            Model::Async => {
-                let settings = settings.poll_loop();
-                match self {
-                    RunningService::Web(web) => poll_loop::serve_web(listeners, web, &settings, shutdown),
-                    RunningService::Gateway(gateway) => {
-                        poll_loop::serve_gateway(listeners, gateway, &settings, shutdown)
-                    }
-                    RunningService::Relay(relay) => {
-                        poll_loop::serve_relay(listeners, relay, &settings, shutdown)
-                    }
-                }
+            (Model::Threaded, RunningService::Gateway(gateway)) => {
+                threaded::serve(listeners, gateway, &threaded, shutdown)
+            }
+            (Model::Threaded, RunningService::Relay(relay)) => {
+                threaded::serve(listeners, relay, &threaded, shutdown)
+            }
+            (Model::Async, RunningService::Web(web)) => {
+                poll_loop::serve(listeners, web, &poll_loop, shutdown)
+            }
+            (Model::Async, RunningService::Gateway(gateway)) => {
+                poll_loop::serve(listeners, gateway, &poll_loop, shutdown)
+            }
+            (Model::Async, RunningService::Relay(relay)) => {
+                poll_loop::serve(listeners, relay, &poll_loop, shutdown)
             }
         }
     }
