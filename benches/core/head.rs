@@ -43,7 +43,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
             bencher.iter(|| parse_with_httparse(black_box(bytes)));
         });
         group.bench_function(BenchmarkId::new("scan", name), |bencher| {
-            bencher.iter(|| HeadScan::default().look(black_box(bytes)));
+            bencher.iter(|| HeadScan::default().advance(black_box(bytes)));
         });
         group.bench_function(BenchmarkId::new("parse", name), |bencher| {
             bencher.iter(|| RequestHead::parse(black_box(bytes), &mut FieldSpace::new()).is_ok());
@@ -73,7 +73,7 @@ fn parse_with_httparse(bytes: &[u8]) -> usize {
 
 /// From bytes to what is known of a request before anything is done for it.
 fn read(bytes: &[u8]) -> (framing::Framing, bool) {
-    let Ok(Scan::Whole(length)) = HeadScan::default().look(bytes) else { panic!("a whole head") };
+    let Ok(Scan::Complete(length)) = HeadScan::default().advance(bytes) else { panic!("a whole head") };
     let mut space = FieldSpace::new();
     let Ok(Some(head)) = RequestHead::parse(&bytes[..length], &mut space) else { panic!("a good head") };
     let framing = framing::of_request(&head).expect("a plain framing");

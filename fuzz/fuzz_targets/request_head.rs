@@ -10,13 +10,13 @@ use giliran_fuzz::client;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let whole = HeadScan::default().look(bytes);
+    let whole = HeadScan::default().advance(bytes);
     let mut scan = HeadScan::default();
     let split = (1..=bytes.len())
-        .map(|end| scan.look(&bytes[..end]))
-        .find(|found| !matches!(found, Ok(Scan::Partial | Scan::Try)));
-    let Ok(Scan::Whole(length)) = whole else { return };
-    assert_eq!(split, Some(Ok(Scan::Whole(length))));
+        .map(|end| scan.advance(&bytes[..end]))
+        .find(|found| !matches!(found, Ok(Scan::Partial | Scan::TryParse)));
+    let Ok(Scan::Complete(length)) = whole else { return };
+    assert_eq!(split, Some(Ok(Scan::Complete(length))));
     let mut fields = [httparse::EMPTY_HEADER; 100];
     if let Ok(httparse::Status::Complete(end)) = httparse::Request::new(&mut fields).parse(bytes) {
         assert_eq!(end, length, "the scan and the grammar disagree on the end");
@@ -28,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
         return; // with those that we add there may be more than the next one takes
     }
     let mut out = Buffer::new();
-    if Rules::default().request(&head, framing, client(), &mut out).is_err() {
+    if Rules::default().write_request_head(&head, framing, client(), &mut out).is_err() {
         assert!(out.is_empty());
         return;
     }

@@ -177,8 +177,8 @@ pub fn exchange(input: &[u8], responses: &[&[u8]], mut pieces: Pieces) -> Forwar
 
 /// A back end was sent one request at most, or the beginning of one, and not a byte behind it.
 pub fn assert_one_request(bytes: &[u8]) {
-    let length = match HeadScan::default().look(bytes) {
-        Ok(Scan::Whole(length)) => length,
+    let length = match HeadScan::default().advance(bytes) {
+        Ok(Scan::Complete(length)) => length,
         // Cut short: the back end will wait for the rest, and see the end of the connection.
         Ok(_) => return,
         Err(refusal) => panic!("a head that we would refuse was forwarded: {refusal}"),

@@ -48,7 +48,7 @@ impl Connection for GatewayConnection {
     type Local = IdlePool<Socket>;
 
     fn accept(gateway: Arc<Gateway>, client: Socket, peer: SocketAddr, now: &Now) -> Self {
-        let caller = gateway.context.proxies.caller(peer, || client.local_addr());
+        let caller = gateway.context.proxies.identify(peer, || client.local_addr());
         let exchange = Exchange::new(gateway, caller, now.instant, now);
         GatewayConnection { stage: Stage::Http(HttpConnection { client, backend: None, exchange }) }
     }

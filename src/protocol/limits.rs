@@ -85,7 +85,7 @@ pub const SPARE_BUFFERS_MAX: usize = 64;
 /// Interim answers (1xx) to one request: each says that the back end is at work and starts
 /// [`BACKEND_TIMEOUT`] anew, so one that sends nothing else would never run into it. Real ones come
 /// by the handful. Then 502.
-pub const INTERIM_ANSWERS_MAX: u32 = 100;
+pub const INTERIM_RESPONSES_MAX: u32 = 100;
 
 /// Bytes of a PROXY header as a line of text, with its end: what the specification calls the worst case.
 pub const PROXY_LINE_BYTES_MAX: usize = 107;

@@ -13,11 +13,11 @@ pub struct Timing {
     /// When it began: accept for a connection, the first byte of the head for a later request.
     pub began: Instant,
     /// When a worker or loop first looked at it; before that it stood in a queue.
-    pub taken_up: Instant,
-    /// How long it has waited for a back end with room.
-    pub waited: Duration,
+    pub started: Instant,
+    /// How long it has queued for a back end with room.
+    pub queued: Duration,
     /// Since when it does so now.
-    pub waiting_since: Option<Instant>,
+    pub queued_since: Option<Instant>,
     /// When connecting to a back end began, and when that was done.
     pub connecting: Option<Instant>,
     /// When the back end was there.
@@ -37,9 +37,9 @@ impl Timing {
     pub fn open(began: Instant, now: &Now) -> Timing {
         Timing {
             began,
-            taken_up: now.instant,
-            waited: Duration::ZERO,
-            waiting_since: None,
+            started: now.instant,
+            queued: Duration::ZERO,
+            queued_since: None,
             connecting: None,
             connected: None,
             first_byte: None,
@@ -50,19 +50,19 @@ impl Timing {
     }
 
     /// It stands in the queue for a back end.
-    pub fn waits(&mut self, now: &Now) {
-        self.waiting_since = Some(now.instant);
+    pub fn queue_entered(&mut self, now: &Now) {
+        self.queued_since = Some(now.instant);
     }
 
     /// It has left that queue, with a back end or without.
-    pub fn has_waited(&mut self, now: &Now) {
-        self.waited = self.time_in_queue(now);
-        self.waiting_since = None;
+    pub fn queue_left(&mut self, now: &Now) {
+        self.queued = self.time_in_queue(now);
+        self.queued_since = None;
     }
 
     fn time_in_queue(&self, now: &Now) -> Duration {
-        let waiting = self.waiting_since.map(|since| now.instant.saturating_duration_since(since));
-        self.waited + waiting.unwrap_or_default()
+        let waiting = self.queued_since.map(|since| now.instant.saturating_duration_since(since));
+        self.queued + waiting.unwrap_or_default()
     }
 
     /// The closing line's times and counts; back end, request and status are the caller's to add.
@@ -78,7 +78,7 @@ impl Timing {
             status: None,
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
-            queue: self.taken_up.saturating_duration_since(self.began) + self.time_in_queue(now),
+            queue: self.started.saturating_duration_since(self.began) + self.time_in_queue(now),
             connect: since(self.connecting, self.connected),
             first: since(Some(self.began), self.first_byte),
             total: now.instant.saturating_duration_since(self.began),

@@ -61,7 +61,7 @@ impl Connection for GatewayConnection {
         accepted: Instant,
         now: &Now,
     ) -> Self {
-        let caller = gateway.context.proxies.caller(peer, || client.local_addr());
+        let caller = gateway.context.proxies.identify(peer, || client.local_addr());
         let connect_timeout = gateway.context.timeouts.connect;
         let http = HttpConnection {
             client: Socket::accepted(client),

@@ -45,7 +45,7 @@ impl Connection for RelayConnection {
         accepted: Instant,
         now: &Now,
     ) -> Self {
-        let caller = service.context.proxies.caller(peer, || client.local_addr());
+        let caller = service.context.proxies.identify(peer, || client.local_addr());
         let connect_timeout = service.context.timeouts.connect;
         let relay = Relay::new(service, caller, accepted, now);
         RelayConnection { connect_timeout, ..RelayConnection::over(relay, Socket::accepted(client), None) }

@@ -34,7 +34,7 @@ impl Connection for WebConnection {
         accepted: Instant,
         now: &Now,
     ) -> Self {
-        let caller = service.context.proxies.caller(peer, || client.local_addr());
+        let caller = service.context.proxies.identify(peer, || client.local_addr());
         WebConnection { web: Web::new(service, caller, accepted, now), client: Socket::accepted(client) }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Exchange, Link, State};
+use super::{BackendConnection, Exchange, State};
 use crate::protocol::http::Refusal;
 use crate::protocol::limits::CLIENT_WATCH_AFTER;
 use crate::protocol::now::Now;
@@ -13,9 +13,13 @@ impl Exchange {
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Head => Some(self.reader.deadline(self.timeouts())),
-            State::Exchanging => Some(match &self.link {
-                Link::Connecting { until, .. } | Link::Queued { until, .. } => *until,
-                _ if self.awaits_response() && !self.watches => self.response_due().min(self.watch_due()),
+            State::Exchanging => Some(match &self.backend {
+                BackendConnection::Connecting { until, .. } | BackendConnection::Queued { until, .. } => {
+                    *until
+                }
+                _ if self.awaits_response() && !self.watches_client => {
+                    self.response_due().min(self.watch_due())
+                }
                 _ if self.awaits_response() => self.response_due(),
                 _ => self.last_progress + self.timeouts().stall,
             }),
@@ -61,11 +65,11 @@ impl Exchange {
     }
 
     fn exchange_expired(&mut self, now: &Now) {
-        match self.link {
-            Link::Connecting { .. } => return self.connect_failed(How::TimedOut, now),
-            Link::Queued { .. } => return self.queue_expired(now),
+        match self.backend {
+            BackendConnection::Connecting { .. } => return self.connect_failed(How::TimedOut, now),
+            BackendConnection::Queued { .. } => return self.queue_expired(now),
             _ if self.awaits_response() && now.instant < self.response_due() => {
-                self.watches = true;
+                self.watches_client = true;
                 return;
             }
             _ => {}

@@ -6,7 +6,7 @@
 //! may answer while the body is still being sent to it.
 //!
 //! ```text
-//!            the client's connection                     the back end's (Link)
+//!            the client's connection                     the back end's (BackendConnection)
 //!
 //!   Head --whole--> Exchanging ----------------------> Wanted --chosen--> Connecting --> Up
 //!     ^                |                                  |  Queued --called--^
@@ -18,8 +18,8 @@
 //!                      +-- 101 -----> Tunnel (goes on as a relay)
 //! ```
 
+mod backend;
 mod deadline;
-mod link;
 mod request;
 mod response;
 
@@ -39,13 +39,13 @@ use crate::protocol::interest::{Interest, Step};
 use crate::protocol::linger::Linger;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
-use crate::protocol::proxy_header::Caller;
+use crate::protocol::proxy_header::ClientIdentity;
 use crate::protocol::relay::{Relay, RelayService};
 use crate::protocol::request_line::RequestLine;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
-use link::Link;
-pub use link::{Choice, Release};
+use backend::BackendConnection;
+pub use backend::{BackendTarget, ReleasedBackend};
 use request::Request;
 use response::Response;
 
@@ -64,10 +64,10 @@ pub struct Gateway {
 #[derive(Debug)]
 pub struct Exchange {
     gateway: Arc<Gateway>,
-    caller: Caller,
+    client: ClientIdentity,
     state: State,
     reader: RequestReader,
-    link: Link,
+    backend: BackendConnection,
     /// Why the last try to connect for this request failed.
     connect_failure: How,
     request: Request,
@@ -87,7 +87,7 @@ pub struct Exchange {
     /// Since when nothing is missing but the next head of the answer: a byte of it buys no time.
     awaiting_since: Instant,
     /// That has taken so long that the client may have gone.
-    watches: bool,
+    watches_client: bool,
     request_line: RequestLine,
     timing: Timing,
 }
@@ -106,15 +106,20 @@ enum State {
 
 impl Exchange {
     /// A connection that was accepted at `accepted` and is taken up now.
-    pub fn new(gateway: Arc<Gateway>, caller: impl Into<Caller>, accepted: Instant, now: &Now) -> Exchange {
-        let caller = caller.into();
-        let entered = caller.enter(&*gateway.context.observer);
+    pub fn new(
+        gateway: Arc<Gateway>,
+        client: impl Into<ClientIdentity>,
+        accepted: Instant,
+        now: &Now,
+    ) -> Exchange {
+        let client = client.into();
+        let entered = client.admit(&*gateway.context.observer);
         Exchange {
             gateway,
-            caller,
+            client,
             state: entered.map_or_else(State::Over, |()| State::Head),
             reader: RequestReader::new(accepted),
-            link: Link::None,
+            backend: BackendConnection::None,
             connect_failure: How::Refused,
             request: Request::default(),
             response: Response::default(),
@@ -126,7 +131,7 @@ impl Exchange {
             draining: false,
             last_progress: now.instant,
             awaiting_since: now.instant,
-            watches: false,
+            watches_client: false,
             request_line: RequestLine::default(),
             timing: Timing::open(accepted, now),
         }
@@ -134,11 +139,11 @@ impl Exchange {
 
     /// The next thing to do for this connection.
     pub fn step(&self) -> Step {
-        match (self.state, &self.link) {
+        match (self.state, &self.backend) {
             (State::Over(_), _) => Step::Finish,
-            (_, Link::Released { .. }) => Step::ReleaseBackend,
-            (State::Exchanging, Link::Wanted { .. }) => Step::Connect,
-            (State::Exchanging, Link::Queued { ticket, .. }) => {
+            (_, BackendConnection::Released { .. }) => Step::ReleaseBackend,
+            (State::Exchanging, BackendConnection::Needed { .. }) => Step::Connect,
+            (State::Exchanging, BackendConnection::Queued { ticket, .. }) => {
                 if ticket.is_ready() {
                     Step::Connect
                 } else {
@@ -163,14 +168,14 @@ impl Exchange {
     }
 
     fn interest_in_exchange(&self) -> Interest {
-        let is_up = matches!(self.link, Link::Up { .. });
+        let is_up = matches!(self.backend, BackendConnection::Connected { .. });
         // As in a relay, bytes for a back end that is being connected may be tried at once.
-        let is_connecting = matches!(self.link, Link::Connecting { .. });
-        let is_queued = matches!(self.link, Link::Queued { .. });
+        let is_connecting = matches!(self.backend, BackendConnection::Connecting { .. });
+        let is_queued = matches!(self.backend, BackendConnection::Queued { .. });
         Interest {
             read_client: self.request.wants_bytes() && self.client_input.room() > 0 && !self.client_ended,
             write_client: self.has_client_output(),
-            watch_client: is_queued || (self.watches && self.awaits_response()),
+            watch_client: is_queued || (self.watches_client && self.awaits_response()),
             write_backend: (is_up || is_connecting) && self.has_backend_output(),
             read_backend: is_up
                 && self.request.head_is_sent()
@@ -231,7 +236,7 @@ impl Exchange {
         match self.state {
             State::Head if self.reader.is_idle() => Phase::Idle,
             State::Head => Phase::RequestHead,
-            State::Exchanging if matches!(self.link, Link::Queued { .. }) => Phase::Queue,
+            State::Exchanging if matches!(self.backend, BackendConnection::Queued { .. }) => Phase::Queue,
             State::Exchanging if self.request.wants_bytes() => Phase::RequestBody,
             State::Exchanging if !self.response.has_begun() => Phase::ResponseHead,
             State::Exchanging | State::Tunnel => Phase::ResponseBody,
@@ -268,15 +273,15 @@ impl Exchange {
 
     /// Goes on as a relay of bytes, once the step is [`Step::SwitchProtocols`].
     pub fn into_relay(mut self, now: &Now) -> Relay {
-        let (group, backend) = match std::mem::replace(&mut self.link, Link::None) {
-            Link::Up { group, backend, .. } => (group, Some(backend)),
+        let (group, backend) = match std::mem::replace(&mut self.backend, BackendConnection::None) {
+            BackendConnection::Connected { group, backend, .. } => (group, Some(backend)),
             _ => (Arc::new(Group::new("tunnel", Vec::new())), None),
         };
         let outcome = Outcome::new(Who::Us, How::Finished, Phase::ResponseHead);
         self.log_exchange(Some(101), backend.as_ref().map(|backend| backend.address), outcome, now);
         let buffers = [std::mem::take(&mut self.client_input), std::mem::take(&mut self.backend_input)];
         let service = RelayService { context: Arc::clone(&self.gateway.context), group };
-        Relay::join(Arc::new(service), self.caller.address(), backend, buffers, now)
+        Relay::join(Arc::new(service), self.client.address(), backend, buffers, now)
     }
 
     /// True if the close must be a reset, because an orderly one would make a cut answer look complete.
@@ -314,7 +319,7 @@ impl Exchange {
 
     /// Refuses a request that was not forwarded, or not wholly, and closes.
     fn refuse(&mut self, refusal: Refusal, how: How, phase: Phase, now: &Now) {
-        log::debug!("{} is answered {refusal}", self.caller.address());
+        log::debug!("{} is answered {refusal}", self.client.address());
         self.request_line.set_if_empty("-", self.wants_closings());
         self.request.abandon();
         self.request.keep = false;
@@ -325,11 +330,11 @@ impl Exchange {
     /// Answers by ourselves instead of a back end; the back end's connection, if any, is dropped.
     fn respond_with_error(&mut self, status: u16, error: &str, sentence: &str, outcome: Outcome, now: &Now) {
         let backend = self.backend_address();
-        self.let_go(false);
+        self.mark_released(false);
         self.state = State::Exchanging;
         // It has its own time to get out, however late it comes.
         self.last_progress = now.instant;
-        self.give_request_up();
+        self.stop_sending_request();
         self.backend_input.clear();
         self.backend_output.clear();
         let keep = self.request.is_complete() && self.request.keep && !self.draining;
@@ -337,7 +342,7 @@ impl Exchange {
         let connection = self.request.connection_field(keep);
         let head_only = self.request.method == Method::Head;
         let before = self.client_output.len();
-        let fits = forward::error_answer(
+        let fits = forward::error_response(
             &mut self.client_output,
             now,
             status,
@@ -357,7 +362,7 @@ impl Exchange {
     /// Ends the exchange if every byte of the answer is out, and begins the next or closes.
     fn end_if_out(&mut self, now: &Now) {
         let Response::Out { status, backend, outcome } = self.response else { return };
-        let released = matches!(self.link, Link::None);
+        let released = matches!(self.backend, BackendConnection::None);
         if !matches!(self.state, State::Exchanging) || !self.client_output.is_empty() || !released {
             return;
         }
@@ -390,7 +395,7 @@ impl Exchange {
     ) {
         let request = Some(self.request_line.as_str());
         let RoleContext { role, observer, .. } = &*self.gateway.context;
-        let closing = self.timing.closing(role, self.caller.address(), outcome, now);
+        let closing = self.timing.closing(role, self.client.address(), outcome, now);
         observer.observe(&Event::Closed(&Closing { backend, request, status, ..closing }));
         self.request_line.clear();
         self.timing.bytes_in = 0;

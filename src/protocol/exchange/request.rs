@@ -1,6 +1,6 @@
 //! The request side of an exchange: from the client's bytes to the back end's.
 
-use super::{Exchange, Link, State, connection_field};
+use super::{BackendConnection, Exchange, State, connection_field};
 use crate::protocol::forward::{self, MaxForwards};
 use crate::protocol::http::body::{BodyReader, Part};
 use crate::protocol::http::framing::{self, Framing};
@@ -153,7 +153,7 @@ impl Exchange {
         self.timing.bytes_in += count as u64;
         self.client_ended |= count == 0;
         match self.state {
-            State::Head => match self.caller.hear(
+            State::Head => match self.client.read_header(
                 &mut self.client_input,
                 self.client_ended,
                 &*self.gateway.context.observer,
@@ -169,7 +169,7 @@ impl Exchange {
 
     /// Takes the next head if it is whole.
     pub(super) fn read_head(&mut self, now: &Now) {
-        match self.reader.look(self.client_input.bytes(), self.client_ended, now) {
+        match self.reader.read_head(self.client_input.bytes(), self.client_ended, now) {
             Ok(Some(length)) => {
                 if let Err(refusal) = self.take_head(length, now) {
                     self.refuse(refusal, How::Malformed, Phase::RequestHead, now);
@@ -188,7 +188,7 @@ impl Exchange {
     fn take_head(&mut self, length: usize, now: &Now) -> Result<(), Refusal> {
         self.timing = Timing { bytes_in: self.timing.bytes_in, ..Timing::open(self.reader.began(), now) };
         self.last_progress = now.instant;
-        self.watches = false;
+        self.watches_client = false;
         let bytes = &self.client_input.bytes()[..length];
         let mut space = FieldSpace::new();
         let head = RequestHead::parse(bytes, &mut space)?
@@ -213,15 +213,21 @@ impl Exchange {
         self.request.upgrade = forward::upgrade(&head).is_some();
         let group = self.gateway.routes.find(head.path_and_query())?.clone();
         self.backend_output.clear();
-        self.gateway.rules.request(&head, framing, self.caller.address(), &mut self.backend_output)?;
-        if !self.caller.introduce(&mut self.backend_output) {
+        self.gateway.rules.write_request_head(
+            &head,
+            framing,
+            self.client.address(),
+            &mut self.backend_output,
+        )?;
+        if !self.client.write_header(&mut self.backend_output) {
             return Err(Refusal::new(431, "The request head leaves no room for a PROXY header."));
         }
         self.request.head_length = self.backend_output.len();
         self.request.body = Body::Reading { reader: BodyReader::new(framing), ready: 0 };
-        self.request.trailers_pass = framing == Framing::Chunked && forward::trailers_pass(&head.fields);
+        self.request.trailers_pass =
+            framing == Framing::Chunked && forward::may_forward_trailers(&head.fields);
         self.client_input.consume(length);
-        self.link = Link::Wanted { group, turn: None, again: None };
+        self.backend = BackendConnection::Needed { group, turn: None, retry: None };
         self.state = State::Exchanging;
         self.read_body(now);
         Ok(())
@@ -235,7 +241,7 @@ impl Exchange {
             match reader.next(bytes) {
                 Ok(Some(Part::Content(count) | Part::Framing(count))) => *ready += count,
                 Ok(Some(Part::Trailer(count))) => {
-                    match self.request.trailers_pass && forward::trailer_passes(&bytes[..count]) {
+                    match self.request.trailers_pass && forward::may_forward_trailer(&bytes[..count]) {
                         true => *ready += count,
                         false => self.client_input.remove(*ready, count),
                     }
@@ -289,7 +295,7 @@ impl Exchange {
 
     /// No more of the request goes to a back end. What is here of a whole body is dropped: left in
     /// the input, it would be taken for the next request.
-    pub(super) fn give_request_up(&mut self) {
+    pub(super) fn stop_sending_request(&mut self) {
         self.request.head_sent = self.request.head_length;
         match self.request.body {
             Body::Reading { reader, ready: 0 } if reader.is_done() => {}
@@ -308,6 +314,6 @@ impl Exchange {
         if !self.response.has_begun() && !self.request.head_is_sent() {
             return self.backend_failed(how, now);
         }
-        self.give_request_up();
+        self.stop_sending_request();
     }
 }

@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 
-use super::{Exchange, Link, State};
+use super::{BackendConnection, Exchange, State};
 use crate::protocol::forward;
 use crate::protocol::http::Version;
 use crate::protocol::http::body::{BodyReader, Part};
 use crate::protocol::http::framing::{self, Framing};
 use crate::protocol::http::head::{FieldSpace, HeadScan, ResponseHead, Scan};
-use crate::protocol::limits::INTERIM_ANSWERS_MAX;
+use crate::protocol::limits::INTERIM_RESPONSES_MAX;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
@@ -118,9 +118,9 @@ impl Exchange {
         }
         let silent = self.backend_input.is_empty();
         let may_be_repeated = silent && self.request.may_be_repeated();
-        let kept_was_dead = matches!(self.link, Link::Up { reused: true, .. });
+        let kept_was_dead = matches!(self.backend, BackendConnection::Connected { reused: true, .. });
         if kept_was_dead && may_be_repeated {
-            return self.try_again(now);
+            return self.retry_same_backend(now);
         }
         let was_repeated = self.request.was_repeated;
         let is_unsent = silent && self.request.is_unsent();
@@ -129,7 +129,7 @@ impl Exchange {
         }
         if is_unsent || (may_be_repeated && !was_repeated) {
             self.request.was_repeated |= !is_unsent;
-            return self.try_next(now);
+            return self.retry_next_backend(now);
         }
         let sentence = "The back end closed the connection before it answered.";
         let outcome = Outcome::new(Who::Backend, how, Phase::ResponseHead);
@@ -183,9 +183,9 @@ impl Exchange {
     fn take_response_head(&mut self, now: &Now) -> Result<bool, &'static str> {
         let Response::Awaited { scan, interim } = &mut self.response else { return Ok(false) };
         let bytes = self.backend_input.bytes();
-        let length = match scan.look(bytes) {
-            Ok(Scan::Whole(length)) => length,
-            Ok(Scan::Try) => return ResponseHead::parse(bytes, &mut FieldSpace::new()).map(|_| false),
+        let length = match scan.advance(bytes) {
+            Ok(Scan::Complete(length)) => length,
+            Ok(Scan::TryParse) => return ResponseHead::parse(bytes, &mut FieldSpace::new()).map(|_| false),
             Ok(Scan::Partial) => return Ok(false),
             Err(_) => return Err("the head is longer than 16 KiB"),
         };
@@ -193,19 +193,25 @@ impl Exchange {
         let mut space = FieldSpace::new();
         let head = ResponseHead::parse(&bytes[..length], &mut space)?.ok_or("the head is not complete")?;
         if head.status == 101 {
-            return self.switch_protocols(length);
+            return self.accept_upgrade(length);
         }
         let framing = framing::of_response(&head, self.request.method)?;
         let rules = &self.gateway.rules;
         if head.status < 200 {
             *interim += 1;
             self.awaiting_since = now.instant;
-            if *interim > INTERIM_ANSWERS_MAX {
+            if *interim > INTERIM_RESPONSES_MAX {
                 return Err("more than 100 interim answers");
             }
             // Interim answers say nothing to a client of HTTP/1.0 (RFC 9110 section 15.2).
             if self.request.version == Version::Http11 {
-                rules.response(&head, framing, None, self.request.version, &mut self.client_output)?;
+                rules.write_response_head(
+                    &head,
+                    framing,
+                    None,
+                    self.request.version,
+                    &mut self.client_output,
+                )?;
             }
             self.backend_input.consume(length);
             return Ok(true);
@@ -218,7 +224,13 @@ impl Exchange {
         let (status, backend) = (head.status, self.backend_address());
         let backend_keeps = head.keeps_alive();
         let before = self.client_output.len();
-        rules.response(&head, framing, connection, self.request.version, &mut self.client_output)?;
+        rules.write_response_head(
+            &head,
+            framing,
+            connection,
+            self.request.version,
+            &mut self.client_output,
+        )?;
         self.timing.bytes_out += (self.client_output.len() - before) as u64;
         self.response = Response::Body {
             status,
@@ -226,7 +238,9 @@ impl Exchange {
             reader: BodyReader::new(framing),
             ready: 0,
             unchunk: framing == Framing::Chunked && old_client,
-            trailers_pass: framing == Framing::Chunked && !old_client && forward::trailers_pass(&head.fields),
+            trailers_pass: framing == Framing::Chunked
+                && !old_client
+                && forward::may_forward_trailers(&head.fields),
             backend_keeps,
         };
         self.backend_input.consume(length);
@@ -238,14 +252,20 @@ impl Exchange {
     }
 
     /// `101`: from here on the bytes mean nothing to us.
-    fn switch_protocols(&mut self, length: usize) -> Result<bool, &'static str> {
+    fn accept_upgrade(&mut self, length: usize) -> Result<bool, &'static str> {
         if !self.request.upgrade {
             return Err("101 without an Upgrade in the request");
         }
         let bytes = &self.backend_input.bytes()[..length];
         let mut space = FieldSpace::new();
         let head = ResponseHead::parse(bytes, &mut space)?.ok_or("the head is not complete")?;
-        self.gateway.rules.response(&head, Framing::None, None, Version::Http11, &mut self.client_output)?;
+        self.gateway.rules.write_response_head(
+            &head,
+            Framing::None,
+            None,
+            Version::Http11,
+            &mut self.client_output,
+        )?;
         self.backend_input.consume(length);
         self.report_success();
         self.state = State::Tunnel;
@@ -277,7 +297,7 @@ impl Exchange {
                 Ok(Some(Part::Framing(count))) if *unchunk => self.backend_input.consume(count),
                 Ok(Some(Part::Content(count) | Part::Framing(count))) => *ready += count,
                 Ok(Some(Part::Trailer(count))) => {
-                    match *trailers_pass && forward::trailer_passes(&bytes[..count]) {
+                    match *trailers_pass && forward::may_forward_trailer(&bytes[..count]) {
                         true => *ready += count,
                         false => self.backend_input.remove(*ready, count),
                     }
@@ -297,11 +317,11 @@ impl Exchange {
         // Bytes beyond the answer belong to no request: such a connection is not used again.
         let clean = self.backend_input.len() == ready;
         // One that began with a PROXY header is this client's alone.
-        let keep = *backend_keeps && clean && self.request.is_sent() && !self.caller.is_introduced();
-        if let Link::Up { .. } = self.link {
-            self.let_go(keep);
+        let keep = *backend_keeps && clean && self.request.is_sent() && !self.client.sends_header();
+        if let BackendConnection::Connected { .. } = self.backend {
+            self.mark_released(keep);
         }
-        self.give_request_up();
+        self.stop_sending_request();
         if ready == 0 {
             let outcome = Outcome::new(Who::Us, How::Finished, Phase::ResponseBody);
             self.response = Response::Out { status, backend, outcome };

@@ -340,8 +340,8 @@ impl Line {
 
     /// Lets the time pass up to the deadline, and serves on. That the client is worth a look is none.
     fn waits(&mut self) -> &mut Line {
-        if matches!(self.exchange.link, Link::Up { .. })
-            && !self.exchange.watches
+        if matches!(self.exchange.backend, BackendConnection::Connected { .. })
+            && !self.exchange.watches_client
             && self.exchange.awaits_response()
         {
             self.now = self.now.after(self.exchange.deadline().unwrap() - self.now.instant);
@@ -359,7 +359,7 @@ impl Line {
             State::Over(_) if self.exchange.was_cut() => Standing::Reset,
             State::Over(_) => Standing::Closed,
             _ => {
-                let is_up = matches!(self.exchange.link, Link::Up { .. });
+                let is_up = matches!(self.exchange.backend, BackendConnection::Connected { .. });
                 let deadline = match is_up && self.exchange.awaits_response() {
                     // That the client is worth a look before is a matter of its own.
                     true => self.exchange.response_due(),

@@ -30,18 +30,18 @@ pub(super) enum Kind {
 /// end that is given fields as variables (CGI, WSGI) cannot tell `_` from `-`, and would take them for
 /// ours. nginx drops every name with an underscore (`underscores_in_headers off`).
 pub(super) fn kind(name: &str) -> Kind {
-    match plain_kind(name) {
-        Kind::EndToEnd if name.contains('_') && plain_kind_of_disguised(name) != Kind::EndToEnd => Kind::Hop,
+    match exact_kind(name) {
+        Kind::EndToEnd if name.contains('_') && kind_with_hyphens(name) != Kind::EndToEnd => Kind::Hop,
         kind => kind,
     }
 }
 
-fn plain_kind_of_disguised(name: &str) -> Kind {
-    undisguised(name, plain_kind)
+fn kind_with_hyphens(name: &str) -> Kind {
+    with_hyphens(name, exact_kind)
 }
 
 /// What `look` says of the name with hyphens for underscores.
-fn undisguised<T>(name: &str, look: impl Fn(&str) -> T) -> T {
+fn with_hyphens<T>(name: &str, look: impl Fn(&str) -> T) -> T {
     // Longer names than 19 bytes are told by their first 12.
     let mut plain = [0; 20];
     let length = name.len().min(plain.len());
@@ -73,16 +73,16 @@ const HEAD_ONLY: [&str; 14] = [
 ];
 
 /// True if a field of this name may be passed on as a trailer.
-pub(super) fn may_trail(name: &str) -> bool {
+pub(super) fn may_be_trailer(name: &str) -> bool {
     let is_of_head = |name: &str| {
         let is_condition = name.len() > 3 && name.as_bytes()[..3].eq_ignore_ascii_case(b"if-");
         is_condition || HEAD_ONLY.iter().any(|other| name.eq_ignore_ascii_case(other))
     };
-    kind(name) == Kind::EndToEnd && !undisguised(name, is_of_head)
+    kind(name) == Kind::EndToEnd && !with_hyphens(name, is_of_head)
 }
 
 /// Looks at the length first: it tells nearly all fields apart before a byte is compared.
-fn plain_kind(name: &str) -> Kind {
+fn exact_kind(name: &str) -> Kind {
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     match name.len() {
         2 if is("te") => Kind::Te,
@@ -107,20 +107,20 @@ fn plain_kind(name: &str) -> Kind {
 
 /// `Connection: Host` and the like would make the back end see another request than we did, or
 /// take from it what a trusted proxy said of the client. These have their own rules whoever names them.
-pub(super) fn is_kept_whatever_is_said(name: &str) -> bool {
+pub(super) fn ignores_connection_options(name: &str) -> bool {
     kind(name) != Kind::EndToEnd || name.eq_ignore_ascii_case("via")
 }
 
 /// The options of all `Connection` lines but those that name no field.
-pub(super) struct Options<'b> {
+pub(super) struct ConnectionOptions<'b> {
     names: [&'b [u8]; CONNECTION_OPTIONS_MAX],
     count: usize,
 }
 
-impl<'b> Options<'b> {
+impl<'b> ConnectionOptions<'b> {
     /// `None` if there are more than [`CONNECTION_OPTIONS_MAX`].
-    pub(super) fn of(fields: &Fields<'b>) -> Option<Options<'b>> {
-        let mut options = Options { names: [b""; CONNECTION_OPTIONS_MAX], count: 0 };
+    pub(super) fn parse(fields: &Fields<'b>) -> Option<ConnectionOptions<'b>> {
+        let mut options = ConnectionOptions { names: [b""; CONNECTION_OPTIONS_MAX], count: 0 };
         for option in fields.all("connection").flat_map(list) {
             if option.eq_ignore_ascii_case(b"close") || option.eq_ignore_ascii_case(b"keep-alive") {
                 continue;
@@ -132,14 +132,14 @@ impl<'b> Options<'b> {
     }
 
     /// True if one of them names a field that is not known here by itself.
-    pub(super) fn name_others(&self) -> bool {
+    pub(super) fn name_unknown_fields(&self) -> bool {
         let is_known =
             |name: &&[u8]| std::str::from_utf8(name).is_ok_and(|name| kind(name) != Kind::EndToEnd);
         !self.names[..self.count].iter().all(is_known)
     }
 
     /// True if one of them names this field.
-    pub(super) fn name(&self, field: &str) -> bool {
+    pub(super) fn contains(&self, field: &str) -> bool {
         self.names[..self.count].iter().any(|name| name.eq_ignore_ascii_case(field.as_bytes()))
     }
 }

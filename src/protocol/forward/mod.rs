@@ -16,14 +16,14 @@
 //! | `Via` | one line added (section 7.6.3); a loop of proxies ends when it has 100 of them |
 //! | `Max-Forwards` | counted down for `TRACE` and `OPTIONS`: see [`max_forwards`] |
 //! | `Expect` | passed on; dropped from an HTTP/1.0 request, which cannot mean it |
-//! | trailers | passed on, but for those that count in a head only: see [`trailer_passes`] |
+//! | trailers | passed on, but for those that count in a head only: see [`may_forward_trailer`] |
 
 mod field;
 mod lines;
 
 use std::net::{IpAddr, SocketAddr};
 
-use self::field::{Kind, Options, is_kept_whatever_is_said, kind, may_trail};
+use self::field::{ConnectionOptions, Kind, ignores_connection_options, kind, may_be_trailer};
 use self::lines::Lines;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::cidr::Cidr;
@@ -44,7 +44,7 @@ impl Rules {
     /// Writes the head of a request from `client` as its back end gets it, always as HTTP/1.1.
     ///
     /// Errors: 431 if it does not fit into `out` or its `Connection` names too much, 501 for `CONNECT`.
-    pub fn request(
+    pub fn write_request_head(
         &self,
         head: &RequestHead<'_>,
         framing: Framing,
@@ -54,16 +54,16 @@ impl Rules {
         if head.method == Method::Connect {
             return Err(Refusal::new(501, "This gateway makes no tunnels."));
         }
-        let options = Options::of(&head.fields)
+        let options = ConnectionOptions::parse(&head.fields)
             .ok_or(Refusal::new(431, "The Connection field names more than 16 options."))?;
         // A client on the other side of an IPv6 socket is still the IPv4 address that it has.
         let peer = client.ip().to_canonical();
         let from = Peer { address: peer, trusted: self.trusts(peer) };
         let mut lines = Lines::new(out.space());
         request_line(head, &mut lines);
-        let mut passed = Passed::default();
+        let mut passed = PassedFields::default();
         for field in head.fields.iter() {
-            if !options.name(field.name) || is_kept_whatever_is_said(field.name) {
+            if !options.contains(field.name) || ignores_connection_options(field.name) {
                 passed.request_field(field, head, from.trusted, &mut lines);
             }
         }
@@ -83,7 +83,7 @@ impl Rules {
     /// field's value; an answer 101 gets `Upgrade` instead, with the protocol the back end named.
     ///
     /// Errors: what is wrong with the answer, which is then a 502.
-    pub fn response(
+    pub fn write_response_head(
         &self,
         head: &ResponseHead<'_>,
         framing: Framing,
@@ -91,7 +91,8 @@ impl Rules {
         client_version: Version,
         out: &mut Buffer,
     ) -> Result<(), &'static str> {
-        let options = Options::of(&head.fields).ok_or("the Connection field names more than 16 options")?;
+        let options = ConnectionOptions::parse(&head.fields)
+            .ok_or("the Connection field names more than 16 options")?;
         let protocol = head.fields.only("upgrade");
         if head.status == 101 && protocol.is_none() {
             return Err("an answer 101 without one Upgrade field");
@@ -105,7 +106,7 @@ impl Rules {
         for field in head.fields.iter() {
             let passes = match kind(field.name) {
                 Kind::Hop | Kind::Te | Kind::Length | Kind::Upgrade => false,
-                _ => !options.name(field.name),
+                _ => !options.contains(field.name),
             };
             if passes {
                 lines.field(field.name, field.value);
@@ -135,15 +136,15 @@ impl Rules {
 ///
 /// What `Connection` names ends here wherever it stands (RFC 9110 section 7.6.1). The head is gone
 /// when trailers come; so a message that names fields of its own loses all of them, as it may.
-pub fn trailers_pass(fields: &Fields<'_>) -> bool {
-    Options::of(fields).is_some_and(|options| !options.name_others())
+pub fn may_forward_trailers(fields: &Fields<'_>) -> bool {
+    ConnectionOptions::parse(fields).is_some_and(|options| !options.name_unknown_fields())
 }
 
 /// True if this trailer line is passed on, either way: not if its field has a meaning in a head and
 /// none behind the content (RFC 9110 section 6.5.1), for then nobody has checked it.
-pub fn trailer_passes(line: &[u8]) -> bool {
+pub fn may_forward_trailer(line: &[u8]) -> bool {
     let name = line.split(|byte| *byte == b':').next().unwrap_or(line);
-    std::str::from_utf8(name).is_ok_and(may_trail)
+    std::str::from_utf8(name).is_ok_and(may_be_trailer)
 }
 
 /// The protocol that a request asks to switch to, if a gateway can let it: `Upgrade: websocket`.
@@ -193,7 +194,7 @@ pub fn max_forwards(head: &RequestHead<'_>) -> MaxForwards {
 /// `proxy_error` is a name of RFC 9209 section 2.3, such as `connection_refused`, or `""` for none. `head_only`
 /// answers a HEAD. `false` if `out` has no room for it: then nothing of it is there.
 #[must_use]
-pub fn error_answer(
+pub fn error_response(
     out: &mut Buffer,
     now: &Now,
     status: u16,
@@ -227,7 +228,7 @@ struct Peer {
 
 impl Peer {
     /// The `X-Forwarded-` fields that tell the back end of the client.
-    fn fields(&self, head: &RequestHead<'_>, passed: &Passed, lines: &mut Lines<'_>) {
+    fn fields(&self, head: &RequestHead<'_>, passed: &PassedFields, lines: &mut Lines<'_>) {
         lines.put(b"X-Forwarded-For: ");
         if self.trusted && passed.had_forwarded_for {
             // One line, as many back ends look at one only.
@@ -249,13 +250,13 @@ impl Peer {
 
 /// What of the client's fields was passed on, so that it is not added once more.
 #[derive(Default)]
-struct Passed {
+struct PassedFields {
     had_forwarded_for: bool,
     forwarded_host: bool,
     forwarded_proto: bool,
 }
 
-impl Passed {
+impl PassedFields {
     /// Passes one field on, if it is one to be passed on as it is.
     fn request_field(
         &mut self,
@@ -406,7 +407,7 @@ mod tests {
         let head = request_head(text);
         let mut out = Buffer::new();
         let framing = framing::of_request(&head).expect("good framing");
-        rules.request(&head, framing, ([192, 0, 2, 7], 22530).into(), &mut out)?;
+        rules.write_request_head(&head, framing, ([192, 0, 2, 7], 22530).into(), &mut out)?;
         Ok(String::from_utf8(out.bytes().to_vec()).unwrap())
     }
 
@@ -427,7 +428,7 @@ mod tests {
         let head = response_head(&text);
         let framing = framing::of_response(&head, method).expect("good framing");
         let mut out = Buffer::new();
-        rules(&[]).response(&head, framing, connection, client, &mut out).expect("it fits");
+        rules(&[]).write_response_head(&head, framing, connection, client, &mut out).expect("it fits");
         String::from_utf8(out.bytes().to_vec()).unwrap().replace('\r', "")
     }
 
@@ -474,10 +475,10 @@ mod tests {
             "Set_Cookie",
             "WWW-Authenticate",
         ] {
-            assert!(!trailer_passes(format!("{name}: 1\r\n").as_bytes()), "{name}");
+            assert!(!may_forward_trailer(format!("{name}: 1\r\n").as_bytes()), "{name}");
         }
         for name in ["Digest", "Server-Timing", "X-Sum", "ETag", "grpc-status", "If", "Viable", "Ranges"] {
-            assert!(trailer_passes(format!("{name}:1\r\n").as_bytes()), "{name}");
+            assert!(may_forward_trailer(format!("{name}:1\r\n").as_bytes()), "{name}");
         }
     }
 
@@ -489,7 +490,7 @@ mod tests {
             ("Host: a\r\nConnection: X-Sum", false),
         ] {
             let text = format!("GET / HTTP/1.1\r\n{lines}\r\n\r\n");
-            assert_eq!(trailers_pass(&request_head(&text).fields), passes, "{lines}");
+            assert_eq!(may_forward_trailers(&request_head(&text).fields), passes, "{lines}");
         }
     }
 
@@ -558,7 +559,7 @@ mod tests {
         let head = request_head("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         for (client, shown) in [("[::ffff:10.0.0.1]:5", "10.0.0.1"), ("[fd00::1]:5", "fd00::1")] {
             let mut out = Buffer::new();
-            rules(&[]).request(&head, Framing::None, client.parse().unwrap(), &mut out).unwrap();
+            rules(&[]).write_request_head(&head, Framing::None, client.parse().unwrap(), &mut out).unwrap();
             let text = String::from_utf8(out.bytes().to_vec()).unwrap();
             assert!(text.contains(&format!("X-Forwarded-For: {shown}\r\n")), "{text}");
         }
@@ -626,7 +627,9 @@ mod tests {
     fn a_switch_that_names_no_protocol_is_nonsense() {
         let head = response_head("HTTP/1.1 101 Switching Protocols\r\n\r\n");
         let mut out = Buffer::new();
-        assert!(rules(&[]).response(&head, Framing::None, None, Version::Http11, &mut out).is_err());
+        assert!(
+            rules(&[]).write_response_head(&head, Framing::None, None, Version::Http11, &mut out).is_err()
+        );
         let asked = request_head("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n");
         assert!(!is_upgrade(&asked, &head));
         assert!(is_upgrade(&asked, &response_head("HTTP/1.1 101 \r\nUpgrade: x\r\n\r\n")));
@@ -667,13 +670,19 @@ mod tests {
         let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(16 * 1024 - 50));
         let mut out = Buffer::new();
         let client = ([127, 0, 0, 1], 1).into();
-        let refusal = rules(&[]).request(&request_head(&long), Framing::None, client, &mut out).unwrap_err();
+        let refusal =
+            rules(&[]).write_request_head(&request_head(&long), Framing::None, client, &mut out).unwrap_err();
         assert_eq!((refusal.status, out.len()), (431, 0));
         assert!(out.push(b"before"));
-        assert!(rules(&[]).request(&request_head(&long), Framing::None, client, &mut out).is_err());
+        assert!(
+            rules(&[]).write_request_head(&request_head(&long), Framing::None, client, &mut out).is_err()
+        );
         assert_eq!(out.bytes(), b"before");
         let connect = request_head("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
-        assert_eq!(rules(&[]).request(&connect, Framing::None, client, &mut out).unwrap_err().status, 501);
+        assert_eq!(
+            rules(&[]).write_request_head(&connect, Framing::None, client, &mut out).unwrap_err().status,
+            501
+        );
     }
 
     #[test]
@@ -681,17 +690,17 @@ mod tests {
         let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
         let sentence = "The back end refused the connection.";
         let mut out = Buffer::new();
-        assert!(error_answer(&mut out, &now, 502, "connection_refused", sentence, Some("close"), false));
+        assert!(error_response(&mut out, &now, 502, "connection_refused", sentence, Some("close"), false));
         let expected = "HTTP/1.1 502 Bad Gateway\r\nServer: giliran\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
             Proxy-Status: giliran; error=connection_refused\r\nContent-Type: text/plain; charset=utf-8\r\n\
             Content-Length: 37\r\nConnection: close\r\n\r\nThe back end refused the connection.\n";
         assert_eq!(std::str::from_utf8(out.bytes()), Ok(expected));
         out.clear();
-        assert!(error_answer(&mut out, &now, 400, "", sentence, None, true));
+        assert!(error_response(&mut out, &now, 400, "", sentence, None, true));
         assert!(out.bytes().ends_with(b"Content-Length: 37\r\n\r\n"));
         assert!(out.push(&vec![0; out.room() - 160]));
         let before = out.len();
-        assert!(!error_answer(&mut out, &now, 400, "", sentence, None, false));
+        assert!(!error_response(&mut out, &now, 400, "", sentence, None, false));
         assert_eq!(out.len(), before);
     }
 

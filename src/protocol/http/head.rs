@@ -23,25 +23,25 @@ pub struct HeadScan {
     tried: usize,
 }
 
-/// What [`HeadScan::look`] found.
+/// What [`HeadScan::advance`] found.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Scan {
     /// No end yet.
     Partial,
     /// No end yet, but enough new bytes to try the grammar on: nonsense is answered early.
-    Try,
+    TryParse,
     /// The head is these first bytes.
-    Whole(usize),
+    Complete(usize),
 }
 
 impl HeadScan {
     /// Goes on where the last call stopped; `bytes` is the buffer from the head's first byte.
-    pub fn look(&mut self, bytes: &[u8]) -> Result<Scan, Refusal> {
+    pub fn advance(&mut self, bytes: &[u8]) -> Result<Scan, Refusal> {
         while self.scanned < bytes.len().min(HEAD_BYTES_MAX) {
             let byte = bytes[self.scanned];
             self.scanned += 1;
             match byte {
-                b'\n' if self.line_bytes == 0 && self.started => return Ok(Scan::Whole(self.scanned)),
+                b'\n' if self.line_bytes == 0 && self.started => return Ok(Scan::Complete(self.scanned)),
                 b'\n' => {
                     self.first_line_done = self.started;
                     self.line_bytes = 0;
@@ -61,13 +61,13 @@ impl HeadScan {
         }
         if bytes.len() >= 2 * self.tried && !bytes.is_empty() {
             self.tried = bytes.len();
-            return Ok(Scan::Try);
+            return Ok(Scan::TryParse);
         }
         Ok(Scan::Partial)
     }
 
     /// The bytes it has looked at.
-    pub fn seen<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+    pub fn scanned<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         &bytes[..self.scanned]
     }
 
@@ -376,13 +376,16 @@ mod tests {
         let bytes = [text.as_bytes(), b"GET /next"].concat();
         for split in 0..bytes.len() {
             let mut scan = HeadScan::default();
-            let early = scan.look(&bytes[..split]).unwrap();
-            let late = scan.look(&bytes);
+            let early = scan.advance(&bytes[..split]).unwrap();
+            let late = scan.advance(&bytes);
             match split < text.len() {
                 true => {
-                    assert_eq!((matches!(early, Scan::Whole(_)), late), (false, Ok(Scan::Whole(text.len()))))
+                    assert_eq!(
+                        (matches!(early, Scan::Complete(_)), late),
+                        (false, Ok(Scan::Complete(text.len())))
+                    )
                 }
-                false => assert_eq!(early, Scan::Whole(text.len())),
+                false => assert_eq!(early, Scan::Complete(text.len())),
             }
         }
     }
@@ -391,7 +394,7 @@ mod tests {
     fn empty_lines_before_the_request_line_are_passed_over() {
         let mut scan = HeadScan::default();
         let text = b"\r\n\r\nGET / HTTP/1.0\r\n\r\n";
-        assert_eq!(scan.look(text), Ok(Scan::Whole(text.len())));
+        assert_eq!(scan.advance(text), Ok(Scan::Complete(text.len())));
         assert!(RequestHead::parse(text, leaked_space()).unwrap().is_some());
     }
 
@@ -399,16 +402,17 @@ mod tests {
     fn a_slow_head_is_tried_a_logarithmic_number_of_times() {
         let bytes = vec![b'a'; 8000];
         let mut scan = HeadScan::default();
-        let tries = (1..=bytes.len()).filter(|&len| scan.look(&bytes[..len]) == Ok(Scan::Try)).count();
+        let tries =
+            (1..=bytes.len()).filter(|&len| scan.advance(&bytes[..len]) == Ok(Scan::TryParse)).count();
         assert!(tries <= 14, "{tries}");
     }
 
     #[test]
     fn what_is_too_long_is_refused_by_name() {
         let line = format!("GET /{} HTTP/1.1\r\n", "a".repeat(9000));
-        assert_eq!(HeadScan::default().look(line.as_bytes()).unwrap_err().status, 414);
+        assert_eq!(HeadScan::default().advance(line.as_bytes()).unwrap_err().status, 414);
         let head = format!("GET / HTTP/1.1\r\n{}", "A: b\r\n".repeat(3000));
-        assert_eq!(HeadScan::default().look(head.as_bytes()).unwrap_err().status, 431);
+        assert_eq!(HeadScan::default().advance(head.as_bytes()).unwrap_err().status, 431);
         let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "A: b\r\n".repeat(100));
         assert_eq!(request(&many).unwrap_err(), 431);
     }
@@ -502,13 +506,13 @@ mod tests {
             let text = format!("{}{}", if begins { "GET / HTTP/1.1\r\n" } else { "" }, words.concat());
             let bytes = text.as_bytes();
             let mut scan = HeadScan::default();
-            let first = scan.look(&bytes[..cut.min(bytes.len())]);
-            let found = match first { Ok(Scan::Whole(length)) => Ok(Scan::Whole(length)), _ => scan.look(bytes) };
+            let first = scan.advance(&bytes[..cut.min(bytes.len())]);
+            let found = match first { Ok(Scan::Complete(length)) => Ok(Scan::Complete(length)), _ => scan.advance(bytes) };
             let mut headers = [httparse::EMPTY_HEADER; HEAD_FIELDS_MAX];
             let parsed = httparse::Request::new(&mut headers).parse(bytes);
             if let Ok(httparse::Status::Complete(length)) = parsed {
-                prop_assert_eq!(found, Ok(Scan::Whole(length)), "{:?}", text);
-            } else if let (Ok(Scan::Whole(length)), Ok(httparse::Status::Partial)) = (found, parsed) {
+                prop_assert_eq!(found, Ok(Scan::Complete(length)), "{:?}", text);
+            } else if let (Ok(Scan::Complete(length)), Ok(httparse::Status::Partial)) = (found, parsed) {
                 prop_assert!(false, "the scan ends at {} of {:?}", length, text);
             }
         }

@@ -37,11 +37,11 @@ impl RequestReader {
 
     /// How many bytes the head at the start of `bytes` has, or `None` while it is not whole; `ended`
     /// if no more of them will come.
-    pub fn look(&mut self, bytes: &[u8], ended: bool, now: &Now) -> Result<Option<usize>, Refusal> {
+    pub fn read_head(&mut self, bytes: &[u8], ended: bool, now: &Now) -> Result<Option<usize>, Refusal> {
         if bytes.is_empty() {
             return Ok(None);
         }
-        let scan = self.scan.look(bytes);
+        let scan = self.scan.advance(bytes);
         // Empty lines before a request are no part of it: the connection is still idle.
         if self.scan.has_started() {
             self.first_byte.get_or_insert(now.instant);
@@ -49,17 +49,17 @@ impl RequestReader {
         let scan = match scan {
             Ok(scan) => scan,
             // What was nonsense before the limit is called that, however many bytes came at once.
-            Err(limit) => return Err(fault_of(self.scan.seen(bytes)).err().unwrap_or(limit)),
+            Err(limit) => return Err(check_syntax(self.scan.scanned(bytes)).err().unwrap_or(limit)),
         };
         match scan {
-            Scan::Whole(length) => {
+            Scan::Complete(length) => {
                 self.requests += 1;
                 Ok(Some(length))
             }
             // Nonsense, a TLS hello for one, is refused now and not when the deadline comes.
-            Scan::Try => fault_of(bytes),
+            Scan::TryParse => check_syntax(bytes),
             // The last word on it: nonsense is answered even where its end is missing.
-            Scan::Partial if ended => fault_of(bytes),
+            Scan::Partial if ended => check_syntax(bytes),
             Scan::Partial => Ok(None),
         }
     }
@@ -94,7 +94,7 @@ impl RequestReader {
 }
 
 /// The fault of a head that is not whole yet, if it has one already.
-fn fault_of(bytes: &[u8]) -> Result<Option<usize>, Refusal> {
+fn check_syntax(bytes: &[u8]) -> Result<Option<usize>, Refusal> {
     RequestHead::parse(bytes, &mut FieldSpace::new()).map(|_| None)
 }
 
@@ -108,7 +108,7 @@ mod tests {
         let (mut reader, mut bytes) = (RequestReader::new(now.instant), Vec::new());
         for piece in pieces {
             bytes.extend_from_slice(piece);
-            match reader.look(&bytes, false, &now) {
+            match reader.read_head(&bytes, false, &now) {
                 Ok(None) => {}
                 Ok(Some(length)) => {
                     return RequestHead::parse(&bytes[..length], &mut FieldSpace::new())
@@ -118,7 +118,7 @@ mod tests {
                 Err(refusal) => return Err(refusal.status),
             }
         }
-        reader.look(&bytes, true, &now).map_err(|refusal| refusal.status)
+        reader.read_head(&bytes, true, &now).map_err(|refusal| refusal.status)
     }
 
     #[test]

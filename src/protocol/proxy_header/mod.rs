@@ -6,8 +6,8 @@
 //! to the connection. Reading and writing are the library's work; what it lets pass and the
 //! [specification](https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt) does not is refused here.
 //!
-//! Each of the three machines has a [`Caller`]: it [enters](Caller::enter), it is
-//! [heard](Caller::hear) before anything else is read, and it may [introduce](Caller::introduce) itself
+//! Each of the three machines has a [`ClientIdentity`]: it [enters](ClientIdentity::admit), it is
+//! [heard](ClientIdentity::read_header) before anything else is read, and it may [introduce](ClientIdentity::write_header) itself
 //! to a back end in the same way.
 
 use std::io;
@@ -44,45 +44,49 @@ pub struct Policy {
 impl Policy {
     /// Whoever has connected to us from `peer`. `local` tells to which address of ours; that is asked
     /// only if a back end is to hear of it, since it costs a system call.
-    pub fn caller(&self, peer: SocketAddr, local: impl FnOnce() -> io::Result<SocketAddr>) -> Caller {
-        let standing = match self.accept {
-            false => Standing::Known,
-            true if self.trust.iter().any(|network| network.contains(peer.ip())) => Standing::Awaited,
-            true => Standing::Stranger,
+    pub fn identify(
+        &self,
+        peer: SocketAddr,
+        local: impl FnOnce() -> io::Result<SocketAddr>,
+    ) -> ClientIdentity {
+        let header = match self.accept {
+            false => HeaderState::Done,
+            true if self.trust.iter().any(|network| network.contains(peer.ip())) => HeaderState::Awaited,
+            true => HeaderState::Untrusted,
         };
         let send = self.send.map(|version| (version, local().ok()));
-        Caller { address: peer, standing, send }
+        ClientIdentity { address: peer, header, send }
     }
 }
 
 /// The other end of a client connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Caller {
+pub struct ClientIdentity {
     /// The peer's address, or the one that its header tells.
     address: SocketAddr,
-    standing: Standing,
+    header: HeaderState,
     /// How back ends are told, and where the client connected to.
     send: Option<(Version, Option<SocketAddr>)>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Standing {
+enum HeaderState {
     /// It is who it is: no header is expected, or it was read.
-    Known,
+    Done,
     /// Its header comes first.
     Awaited,
     /// It would have to send a header, and would not be believed.
-    Stranger,
+    Untrusted,
 }
 
 /// A client that is what it seems to be.
-impl From<SocketAddr> for Caller {
-    fn from(address: SocketAddr) -> Caller {
-        Caller { address, standing: Standing::Known, send: None }
+impl From<SocketAddr> for ClientIdentity {
+    fn from(address: SocketAddr) -> ClientIdentity {
+        ClientIdentity { address, header: HeaderState::Done, send: None }
     }
 }
 
-impl Caller {
+impl ClientIdentity {
     /// Who it is, as far as is known.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -90,15 +94,15 @@ impl Caller {
 
     /// True once no header is to come any more.
     pub fn is_known(&self) -> bool {
-        self.standing == Standing::Known
+        self.header == HeaderState::Done
     }
 
     /// It is taken up: told in the log, or at the end already.
-    pub fn enter(&self, observer: &dyn Observer) -> Result<(), Outcome> {
-        match self.standing {
-            Standing::Known => observer.observe(&Event::ConnectionFrom(self.address)),
-            Standing::Awaited => {}
-            Standing::Stranger => {
+    pub fn admit(&self, observer: &dyn Observer) -> Result<(), Outcome> {
+        match self.header {
+            HeaderState::Done => observer.observe(&Event::ConnectionFrom(self.address)),
+            HeaderState::Awaited => {}
+            HeaderState::Untrusted => {
                 log::warn!("{} is closed: PROXY headers are taken from --trust only", self.address);
                 return Err(Outcome::new(Who::Us, How::Refused, Phase::ProxyHeader));
             }
@@ -108,7 +112,7 @@ impl Caller {
 
     /// Takes the header off the start of `input`; false while it is not whole. `ended` if no more
     /// will come. An error is the end of the connection.
-    pub fn hear(
+    pub fn read_header(
         &mut self,
         input: &mut Buffer,
         ended: bool,
@@ -120,7 +124,7 @@ impl Caller {
         match look(input.bytes()) {
             Ok(Some((length, told))) => {
                 input.consume(length);
-                self.standing = Standing::Known;
+                self.header = HeaderState::Done;
                 if let Some(told) = told {
                     self.address = told.source;
                     // The client knows this address and not ours.
@@ -140,14 +144,14 @@ impl Caller {
     }
 
     /// True if each connection to a back end is this client's alone.
-    pub fn is_introduced(&self) -> bool {
+    pub fn sends_header(&self) -> bool {
         self.send.is_some()
     }
 
     /// Puts the header for a back end, if it gets one, in front of what `output` holds. False if there
     /// is no room for it.
     #[must_use]
-    pub fn introduce(&self, output: &mut Buffer) -> bool {
+    pub fn write_header(&self, output: &mut Buffer) -> bool {
         let Some((version, destination)) = self.send else { return true };
         let header = match destination {
             Some(destination) => header(version, Some((self.address, destination))),
@@ -158,7 +162,7 @@ impl Caller {
 }
 
 /// The header for a connection of our own, on behalf of nobody: a check.
-pub fn own_header(version: Version) -> Vec<u8> {
+pub fn local_header(version: Version) -> Vec<u8> {
     header(version, None)
 }
 

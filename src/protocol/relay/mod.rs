@@ -7,7 +7,7 @@
 //! its driver may move the next bytes through a pipe in the kernel instead, and the machine counts them.
 //!
 //! ```text
-//!   Entering: a PROXY header is awaited, if one is to come
+//!   ProxyHeader: a PROXY header is awaited, if one is to come
 //!      |
 //!   Connecting --connected--> Joined --both directions ended--> Over
 //!      |  ^                     |
@@ -16,7 +16,7 @@
 //!      +-- no candidate left, no room in the queue --> Over
 //! ```
 
-mod link;
+mod backend;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::protocol::interest::{Interest, Step};
 use crate::protocol::limits::{BUFFER_BYTES, PROXY_HEADER_BYTES_MAX};
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
-use crate::protocol::proxy_header::Caller;
+use crate::protocol::proxy_header::ClientIdentity;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
 
@@ -47,7 +47,7 @@ pub struct RelayService {
 #[derive(Debug)]
 pub struct Relay {
     service: Arc<RelayService>,
-    caller: Caller,
+    client: ClientIdentity,
     state: State,
     /// From the client to the back end.
     up: Flow,
@@ -61,7 +61,7 @@ pub struct Relay {
 #[derive(Debug)]
 enum State {
     /// A header is awaited that tells who the client is.
-    Entering {
+    ProxyHeader {
         until: Instant,
     },
     /// `backend` is the candidate being tried; `None` until one is chosen.
@@ -145,22 +145,27 @@ impl Flow {
 
 impl Relay {
     /// A relay for a client that was accepted at `accepted` and is taken up now.
-    pub fn new(service: Arc<RelayService>, caller: impl Into<Caller>, accepted: Instant, now: &Now) -> Relay {
-        let caller = caller.into();
-        let state = match caller.enter(&*service.context.observer) {
-            Ok(()) => State::Entering { until: accepted + service.context.timeouts.header },
+    pub fn new(
+        service: Arc<RelayService>,
+        client: impl Into<ClientIdentity>,
+        accepted: Instant,
+        now: &Now,
+    ) -> Relay {
+        let client = client.into();
+        let state = match client.admit(&*service.context.observer) {
+            Ok(()) => State::ProxyHeader { until: accepted + service.context.timeouts.header },
             Err(outcome) => State::Over { backend: None, outcome },
         };
         let mut relay = Relay {
             service,
-            caller,
+            client,
             state,
             up: Flow::default(),
             down: Flow::default(),
             last_progress: now.instant,
             timing: Timing::open(accepted, now),
         };
-        relay.hear_caller(now);
+        relay.read_proxy_header(now);
         relay
     }
 
@@ -169,14 +174,14 @@ impl Relay {
     }
 
     /// Begins to connect as soon as it is known for whom.
-    fn hear_caller(&mut self, now: &Now) {
-        let State::Entering { .. } = self.state else { return };
-        match self.caller.hear(&mut self.up.buffer, self.up.ended, &*self.service.context.observer) {
+    fn read_proxy_header(&mut self, now: &Now) {
+        let State::ProxyHeader { .. } = self.state else { return };
+        match self.client.read_header(&mut self.up.buffer, self.up.ended, &*self.service.context.observer) {
             Ok(true) => {
                 let until = now.instant + self.timeouts().connect;
                 self.state = State::Connecting { turn: None, backend: None, until };
                 // What came with the caller's own header leaves room: see `client_space`.
-                if !self.caller.introduce(&mut self.up.buffer) {
+                if !self.client.write_header(&mut self.up.buffer) {
                     self.end(Outcome::new(Who::Us, How::Failed, Phase::ProxyHeader));
                 }
             }
@@ -196,7 +201,7 @@ impl Relay {
     ) -> Relay {
         Relay {
             service,
-            caller: client.into(),
+            client: client.into(),
             state: State::Joined { backend },
             up: Flow::of(from_client),
             down: Flow::of(from_backend),
@@ -213,7 +218,7 @@ impl Relay {
             State::Queued { ticket, .. } if ticket.is_ready() => Step::Connect,
             State::Queued { .. } => Step::Queue,
             State::Joined { .. } => self.step_when_joined(),
-            State::Entering { .. } | State::Connecting { .. } => Step::Transfer,
+            State::ProxyHeader { .. } | State::Connecting { .. } => Step::Transfer,
         }
     }
 
@@ -230,7 +235,7 @@ impl Relay {
     /// Which bytes can be moved.
     pub fn interest(&self) -> Interest {
         match &self.state {
-            State::Entering { .. } => Interest { read_client: true, ..Interest::NONE },
+            State::ProxyHeader { .. } => Interest { read_client: true, ..Interest::NONE },
             // What the client says meanwhile is for the back end: until there is no more room.
             State::Queued { .. } => {
                 Interest { read_client: self.up.can_read(), watch_client: true, ..Interest::NONE }
@@ -255,13 +260,13 @@ impl Relay {
 
     /// True while a back end has to be chosen, connected, or waited for in the queue.
     pub fn needs_backend(&self) -> bool {
-        matches!(self.state, State::Entering { .. } | State::Connecting { .. } | State::Queued { .. })
+        matches!(self.state, State::ProxyHeader { .. } | State::Connecting { .. } | State::Queued { .. })
     }
 
     /// When [`expired`](Relay::expired) is to be called if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Entering { until } | State::Connecting { until, .. } | State::Queued { until, .. } => {
+            State::ProxyHeader { until } | State::Connecting { until, .. } | State::Queued { until, .. } => {
                 Some(*until)
             }
             State::Joined { .. } => Some(self.last_progress + self.silence_allowed()),
@@ -283,9 +288,11 @@ impl Relay {
             _ => return,
         }
         match self.state {
-            State::Entering { .. } => self.end(Outcome::new(Who::Client, How::TimedOut, Phase::ProxyHeader)),
+            State::ProxyHeader { .. } => {
+                self.end(Outcome::new(Who::Client, How::TimedOut, Phase::ProxyHeader))
+            }
             State::Connecting { .. } => self.connect_failed(How::TimedOut, now),
-            State::Queued { .. } => self.none_has_room(How::TimedOut, now),
+            State::Queued { .. } => self.end_backends_full(How::TimedOut, now),
             _ => {
                 // Whoever owes the next byte: of a half-closed relay the side that has not ended.
                 let who = if self.up.ended { Who::Backend } else { Who::Client };
@@ -300,7 +307,7 @@ impl Relay {
         let space = self.up.buffer.space();
         match self.state {
             // No more than a header may have, so that ours has room where that one was.
-            State::Entering { .. } => &mut space[..PROXY_HEADER_BYTES_MAX.saturating_sub(held)],
+            State::ProxyHeader { .. } => &mut space[..PROXY_HEADER_BYTES_MAX.saturating_sub(held)],
             _ => space,
         }
     }
@@ -322,7 +329,7 @@ impl Relay {
         self.timing.bytes_in += count as u64;
         self.up.ended |= count == 0;
         self.up.buffered(count);
-        self.hear_caller(now);
+        self.read_proxy_header(now);
     }
 
     /// `count` bytes came from the client into the driver's pipe; 0 means that it has ended its sending.
@@ -424,7 +431,7 @@ impl Relay {
 
     fn phase(&self) -> Phase {
         match self.state {
-            State::Entering { .. } => Phase::ProxyHeader,
+            State::ProxyHeader { .. } => Phase::ProxyHeader,
             State::Queued { .. } => Phase::Queue,
             _ => Phase::Relay,
         }
@@ -432,7 +439,7 @@ impl Relay {
 
     fn end(&mut self, outcome: Outcome) {
         let backend = match &mut self.state {
-            State::Entering { .. } | State::Queued { .. } => None,
+            State::ProxyHeader { .. } | State::Queued { .. } => None,
             State::Connecting { backend, .. } | State::Joined { backend } => backend.take(),
             State::Over { .. } => return,
         };
@@ -450,7 +457,7 @@ impl Relay {
         let State::Over { backend, outcome } = &self.state else { return };
         let backend = backend.as_ref().map(|backend| backend.address);
         let RoleContext { role, observer, .. } = &*self.service.context;
-        let closing = self.timing.closing(role, self.caller.address(), *outcome, now);
+        let closing = self.timing.closing(role, self.client.address(), *outcome, now);
         observer.observe(&Event::Closed(&Closing { backend, ..closing }));
     }
 }

@@ -165,7 +165,7 @@ fn each_candidate_is_tried_once_and_then_it_is_over() {
 fn introduced(peer: &str, now: &Now) -> Relay {
     let trust = vec!["10.0.0.0/8".parse().unwrap()];
     let policy = Policy { accept: true, trust, send: Some(Version::V1) };
-    let caller = policy.caller(peer.parse().unwrap(), || Ok("10.0.0.2:80".parse().unwrap()));
+    let caller = policy.identify(peer.parse().unwrap(), || Ok("10.0.0.2:80".parse().unwrap()));
     let group = Arc::new(Group::new("test", vec![SocketAddr::from(([127, 0, 0, 1], 9001))]));
     Relay::new(service(group), caller, now.instant, now)
 }

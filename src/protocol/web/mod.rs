@@ -28,11 +28,11 @@ use crate::protocol::interest::{Interest, Step};
 use crate::protocol::linger::Linger;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
-use crate::protocol::proxy_header::Caller;
+use crate::protocol::proxy_header::ClientIdentity;
 use crate::protocol::request_line::RequestLine;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
-use outgoing::Outgoing;
+use outgoing::OutgoingBody;
 pub use outgoing::Output;
 pub use service::{Body, Generator, Response, Site, WebService};
 
@@ -40,7 +40,7 @@ pub use service::{Body, Generator, Response, Site, WebService};
 #[derive(Debug)]
 pub struct Web<S: Site> {
     service: Arc<WebService<S>>,
-    caller: Caller,
+    client: ClientIdentity,
     state: State<S::Response>,
     reader: RequestReader,
     /// Bytes received and not yet used.
@@ -48,13 +48,13 @@ pub struct Web<S: Site> {
     /// Heads and small bodies to send.
     output: Buffer,
     /// The body behind `output`, if it is too long to be copied there.
-    body: OutgoingOf<S::Response>,
+    body: OutgoingBodyOf<S::Response>,
     /// Stray bytes behind the body, as the Python wrote them.
     trailing: &'static [u8],
     /// The client has closed its sending side.
     client_ended: bool,
     /// The present request is the last one: the program stops, or a CONNECT was refused.
-    takes_no_more: bool,
+    is_last_request: bool,
     /// When a byte last moved.
     last_progress: Instant,
     request_line: RequestLine,
@@ -62,7 +62,8 @@ pub struct Web<S: Site> {
 }
 
 /// The body of a response that is being sent.
-type OutgoingOf<R> = Outgoing<<R as Response>::Memory, <R as Response>::File, <R as Response>::Generator>;
+type OutgoingBodyOf<R> =
+    OutgoingBody<<R as Response>::Memory, <R as Response>::File, <R as Response>::Generator>;
 
 #[derive(Debug)]
 enum State<R> {
@@ -105,23 +106,23 @@ impl<S: Site> Web<S> {
     /// A connection that was accepted at `accepted` and is taken up now.
     pub fn new(
         service: Arc<WebService<S>>,
-        caller: impl Into<Caller>,
+        client: impl Into<ClientIdentity>,
         accepted: Instant,
         now: &Now,
     ) -> Web<S> {
-        let caller = caller.into();
-        let entered = caller.enter(&*service.context.observer);
+        let client = client.into();
+        let entered = client.admit(&*service.context.observer);
         Web {
             service,
-            caller,
+            client,
             state: entered.map_or_else(State::Over, |()| State::Head),
             reader: RequestReader::new(accepted),
             input: Buffer::new(),
             output: Buffer::new(),
-            body: Outgoing::None,
+            body: OutgoingBody::None,
             trailing: b"",
             client_ended: false,
-            takes_no_more: false,
+            is_last_request: false,
             last_progress: now.instant,
             request_line: RequestLine::default(),
             timing: Timing::open(accepted, now),
@@ -253,12 +254,12 @@ impl<S: Site> Web<S> {
     }
 
     fn has_output(&self) -> bool {
-        !self.output.is_empty() || !matches!(self.body, Outgoing::None)
+        !self.output.is_empty() || !matches!(self.body, OutgoingBody::None)
     }
 
     /// The program stops: the answer under way is the last one, and an idle connection ends now.
     pub fn drain(&mut self) {
-        self.takes_no_more = true;
+        self.is_last_request = true;
         if matches!(self.state, State::Head) && self.reader.is_idle() && self.output.is_empty() {
             self.state = State::Over(Outcome::new(Who::Us, How::Drained, Phase::Idle));
         }
@@ -266,7 +267,7 @@ impl<S: Site> Web<S> {
 
     /// The program stops, and bytes have just come: the request that they belong to is the last one.
     pub fn take_last_request(&mut self) {
-        self.takes_no_more = true;
+        self.is_last_request = true;
     }
 
     /// The time for finishing is over.
@@ -303,7 +304,7 @@ impl<S: Site> Web<S> {
             let goes_on = match &self.state {
                 State::Head => self.read_head(now),
                 State::Body { .. } => self.read_body(now),
-                State::Response { .. } => self.response_is_out(now),
+                State::Response { .. } => self.finish_response(now),
                 State::Delay { .. } | State::Linger(..) | State::Over(_) => false,
             };
             if !goes_on {
@@ -318,7 +319,7 @@ impl<S: Site> Web<S> {
         observer.observe(&Event::Closed(&Closing {
             request,
             status,
-            ..self.timing.closing(role, self.caller.address(), outcome, now)
+            ..self.timing.closing(role, self.client.address(), outcome, now)
         }));
         self.request_line.clear();
         self.timing.bytes_in = 0;

@@ -9,7 +9,7 @@ use crate::protocol::timing::Timing;
 
 /// A body that is sent from where it is.
 #[derive(Debug)]
-pub(super) enum Outgoing<M, F, G> {
+pub(super) enum OutgoingBody<M, F, G> {
     None,
     /// In memory, from `next` on.
     Memory {
@@ -44,14 +44,16 @@ impl<S: Site> Web<S> {
     pub fn client_output(&self) -> Output<'_, <S::Response as Response>::File> {
         let first = self.output.bytes();
         match &self.body {
-            Outgoing::Memory { content, next } => {
+            OutgoingBody::Memory { content, next } => {
                 Output::Bytes { first, second: &content.as_ref()[*next..], more: false }
             }
-            Outgoing::File { file, offset, length } if first.is_empty() => {
+            OutgoingBody::File { file, offset, length } if first.is_empty() => {
                 Output::File { file, offset: *offset, length: *length }
             }
-            Outgoing::File { .. } => Output::Bytes { first, second: &[], more: true },
-            Outgoing::None | Outgoing::Generated(_) => Output::Bytes { first, second: &[], more: false },
+            OutgoingBody::File { .. } => Output::Bytes { first, second: &[], more: true },
+            OutgoingBody::None | OutgoingBody::Generated(_) => {
+                Output::Bytes { first, second: &[], more: false }
+            }
         }
     }
 
@@ -63,20 +65,20 @@ impl<S: Site> Web<S> {
         let from_body = count - from_output;
         self.timing.bytes_out += from_body as u64;
         match &mut self.body {
-            Outgoing::Memory { content, next } => {
+            OutgoingBody::Memory { content, next } => {
                 *next += from_body;
                 if *next == content.as_ref().len() {
-                    self.body = Outgoing::None;
+                    self.body = OutgoingBody::None;
                 }
             }
-            Outgoing::File { offset, length, .. } => {
+            OutgoingBody::File { offset, length, .. } => {
                 *offset += from_body as u64;
                 *length -= from_body as u64;
                 if *length == 0 {
-                    self.body = Outgoing::None;
+                    self.body = OutgoingBody::None;
                 }
             }
-            Outgoing::None | Outgoing::Generated(_) => {}
+            OutgoingBody::None | OutgoingBody::Generated(_) => {}
         }
         self.advance(now);
     }
@@ -86,7 +88,7 @@ impl<S: Site> Web<S> {
         log::error!(
             "the file of {} shrank while it was sent to {}",
             self.request_line,
-            self.caller.address()
+            self.client.address()
         );
         self.state = State::Over(Outcome::new(Who::Us, How::Failed, Phase::ResponseBody));
     }
@@ -117,25 +119,25 @@ impl<S: Site> Web<S> {
     ) {
         let keep = client_keeps
             && self.reader.requests() < self.service.context.keep_alive_requests
-            && !self.takes_no_more
+            && !self.is_last_request
             && !response.closes(version);
         let outcome = Outcome::new(Who::Us, How::Finished, Phase::ResponseBody);
         // A client that did not say `close` may have sent its next request already.
         let linger = (client_keeps || !self.input.is_empty()) && !self.client_ended;
         let last = (!keep).then_some(Close { outcome, linger });
-        self.lay_out(response, version, last, now);
+        self.write_response(response, version, last, now);
     }
 
     /// Answers with an error and closes.
     pub(super) fn refuse(&mut self, refusal: Refusal, how: How, phase: Phase, now: &Now) {
-        log::debug!("{} is answered {refusal}", self.caller.address());
+        log::debug!("{} is answered {refusal}", self.client.address());
         let close = Close { outcome: Outcome::new(Who::Client, how, phase), linger: !self.client_ended };
         self.request_line.set_if_empty("-", self.wants_closings());
-        self.lay_out(self.service.site.refuse(refusal), Version::Http11, Some(close), now);
+        self.write_response(self.service.site.refuse(refusal), Version::Http11, Some(close), now);
     }
 
     /// Writes the head, and the body behind it if that is small; a long body is sent from where it is.
-    fn lay_out(&mut self, response: S::Response, version: Version, last: Option<Close>, now: &Now) {
+    fn write_response(&mut self, response: S::Response, version: Version, last: Option<Close>, now: &Now) {
         let connection = match (last.is_some(), version) {
             (true, _) => Some("close"),
             (false, Version::Http10) => Some("keep-alive"),
@@ -153,14 +155,14 @@ impl<S: Site> Web<S> {
             return;
         }
         self.body = match response.into_body() {
-            Body::File { length: 0, .. } => Outgoing::None,
-            Body::File { file, offset, length } => Outgoing::File { file, offset, length },
-            Body::Generated(generator) => Outgoing::Generated(generator),
+            Body::File { length: 0, .. } => OutgoingBody::None,
+            Body::File { file, offset, length } => OutgoingBody::File { file, offset, length },
+            Body::Generated(generator) => OutgoingBody::Generated(generator),
             Body::Memory(content) => {
                 let bytes = content.as_ref();
                 match bytes.len() <= COPIED_BYTES_MAX && self.output.push(bytes) {
-                    true => Outgoing::None,
-                    false => Outgoing::Memory { content, next: 0 },
+                    true => OutgoingBody::None,
+                    false => OutgoingBody::Memory { content, next: 0 },
                 }
             }
         };
@@ -169,9 +171,9 @@ impl<S: Site> Web<S> {
 
     /// Ends the exchange if all of its answer is out, or laid out before a next request that is
     /// here already; false if bytes must leave first.
-    pub(super) fn response_is_out(&mut self, now: &Now) -> bool {
-        self.fill();
-        if !matches!(self.body, Outgoing::None) {
+    pub(super) fn finish_response(&mut self, now: &Now) -> bool {
+        self.generate_body();
+        if !matches!(self.body, OutgoingBody::None) {
             return false;
         }
         if !self.trailing.is_empty() && self.output.push(self.trailing) {
@@ -205,13 +207,13 @@ impl<S: Site> Web<S> {
     }
 
     /// Makes as much of a test answer as there is room for.
-    fn fill(&mut self) {
-        let Outgoing::Generated(generator) = &mut self.body else { return };
+    fn generate_body(&mut self) {
+        let OutgoingBody::Generated(generator) = &mut self.body else { return };
         let before = self.output.len();
         let is_whole = generator.fill(&mut self.output);
         self.timing.bytes_out += (self.output.len() - before) as u64;
         if is_whole {
-            self.body = Outgoing::None;
+            self.body = OutgoingBody::None;
         }
     }
 }

@@ -35,7 +35,7 @@ impl<S: Site> Web<S> {
         }
         self.timing.bytes_in += count as u64;
         self.client_ended |= count == 0;
-        match self.caller.hear(&mut self.input, self.client_ended, &*self.service.context.observer) {
+        match self.client.read_header(&mut self.input, self.client_ended, &*self.service.context.observer) {
             Ok(true) => self.advance(now),
             Ok(false) => {}
             Err(outcome) => self.state = State::Over(outcome),
@@ -53,7 +53,7 @@ impl<S: Site> Web<S> {
         if self.output.room() < HEAD_ROOM + COPIED_BYTES_MAX {
             return false;
         }
-        match self.reader.look(self.input.bytes(), self.client_ended, now) {
+        match self.reader.read_head(self.input.bytes(), self.client_ended, now) {
             Ok(Some(length)) => {
                 self.take_head(length, now);
                 true
@@ -62,7 +62,7 @@ impl<S: Site> Web<S> {
                 self.cut(Who::Client, How::Closed);
                 false
             }
-            Ok(None) if self.takes_no_more && self.reader.is_idle() && self.output.is_empty() => {
+            Ok(None) if self.is_last_request && self.reader.is_idle() && self.output.is_empty() => {
                 self.state = State::Over(Outcome::new(Who::Us, How::Drained, Phase::Idle));
                 false
             }
@@ -96,7 +96,7 @@ impl<S: Site> Web<S> {
         let expects_continue = head.expects_continue();
         let response = self.service.site.respond(&head, now);
         // A refused CONNECT ends the connection, and lingers: a hopeful client sends bytes of its tunnel.
-        self.takes_no_more |= head.method == Method::Connect;
+        self.is_last_request |= head.method == Method::Connect;
         self.input.consume(length);
         let reader = BodyReader::new(framing);
         if reader.is_done() {

@@ -13,14 +13,14 @@ use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
 /// The connection to a back end.
 #[derive(Debug)]
-pub(super) enum Link {
+pub(super) enum BackendConnection {
     /// None, and none needed.
     None,
     /// One is to be chosen; `again` names the one whose kept connection was dead.
-    Wanted {
+    Needed {
         group: Arc<Group>,
         turn: Option<Turn>,
-        again: Option<Chosen>,
+        retry: Option<Chosen>,
     },
     /// All that may be chosen are full: it waits in the group's queue.
     Queued {
@@ -34,7 +34,7 @@ pub(super) enum Link {
         backend: Chosen,
         until: Instant,
     },
-    Up {
+    Connected {
         group: Arc<Group>,
         turn: Turn,
         backend: Chosen,
@@ -50,7 +50,7 @@ pub(super) enum Link {
 
 /// A back end chosen for a request.
 #[derive(Clone, Copy, Debug)]
-pub struct Choice {
+pub struct BackendTarget {
     /// Where to connect.
     pub address: SocketAddr,
     /// A kept connection will do. Not for requests that may not be sent twice: a kept connection
@@ -60,7 +60,7 @@ pub struct Choice {
 
 /// A back end let go. Hold on to it until its connection is kept or closed: then its place is free.
 #[derive(Debug)]
-pub struct Release {
+pub struct ReleasedBackend {
     /// Keep the connection for another request; else close it.
     pub keep: bool,
     _backend: Option<Chosen>,
@@ -69,30 +69,30 @@ pub struct Release {
 impl Exchange {
     /// Chooses the back end for the request. `None`: it waits for one that has room, and `waker` is
     /// called then; or there is none, and the client is being told so.
-    pub fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<Choice> {
-        let again = matches!(self.link, Link::Wanted { again: Some(_), .. });
-        let (group, turn, pick) = match std::mem::replace(&mut self.link, Link::None) {
-            Link::Wanted { group, turn, again: Some(backend) } => {
+    pub fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<BackendTarget> {
+        let is_retry = matches!(self.backend, BackendConnection::Needed { retry: Some(_), .. });
+        let (group, turn, pick) = match std::mem::replace(&mut self.backend, BackendConnection::None) {
+            BackendConnection::Needed { group, turn, retry: Some(backend) } => {
                 let turn = turn.unwrap_or_else(|| group.turn());
                 (group, turn, Pick::Chosen(backend))
             }
-            Link::Wanted { group, turn, again: None } => {
+            BackendConnection::Needed { group, turn, retry: None } => {
                 let mut turn = turn.unwrap_or_else(|| group.turn());
                 let pick = group.choose(&mut turn, now.instant, waker);
                 (group, turn, pick)
             }
-            Link::Queued { group, ticket, until } => match ticket.take() {
+            BackendConnection::Queued { group, ticket, until } => match ticket.take() {
                 Some((turn, backend)) => {
-                    self.timing.has_waited(now);
+                    self.timing.queue_left(now);
                     (group, turn, backend.map_or(Pick::None, Pick::Chosen))
                 }
                 None => {
-                    self.link = Link::Queued { group, ticket, until };
+                    self.backend = BackendConnection::Queued { group, ticket, until };
                     return None;
                 }
             },
-            link => {
-                self.link = link;
+            other => {
+                self.backend = other;
                 return None;
             }
         };
@@ -101,42 +101,45 @@ impl Exchange {
                 let address = backend.address;
                 self.timing.connecting.get_or_insert(now.instant);
                 let until = now.instant + self.timeouts().connect;
-                self.link = Link::Connecting { group, turn, backend, until };
+                self.backend = BackendConnection::Connecting { group, turn, backend, until };
                 // A connection that began with a PROXY header is this client's alone.
-                let may_reuse = !again && self.request.may_be_repeated() && !self.caller.is_introduced();
-                return Some(Choice { address, may_reuse });
+                let may_reuse = !is_retry && self.request.may_be_repeated() && !self.client.sends_header();
+                return Some(BackendTarget { address, may_reuse });
             }
             Pick::Queued(ticket) => {
-                log::debug!("{} waits for a back end of {}", self.caller.address(), group.name());
-                self.timing.waits(now);
-                self.link = Link::Queued { group, ticket, until: now.instant + self.timeouts().connect };
+                log::debug!("{} waits for a back end of {}", self.client.address(), group.name());
+                self.timing.queue_entered(now);
+                self.backend =
+                    BackendConnection::Queued { group, ticket, until: now.instant + self.timeouts().connect };
             }
-            Pick::QueueFull => self.none_has_room(&group, How::Limited, now),
+            Pick::QueueFull => self.respond_backends_full(&group, How::Limited, now),
             // No more were tried than the first: it was chosen neither now nor before.
-            Pick::None if turn.is_untried() => self.none_alive(&group, now),
-            Pick::None => self.none_accepted(&group, now),
+            Pick::None if turn.is_untried() => self.respond_no_backend_alive(&group, now),
+            Pick::None => self.respond_no_backend_left(&group, now),
         }
         None
     }
 
     /// The queue for a back end is full, or has taken too long.
-    pub(super) fn none_has_room(&mut self, group: &Group, how: How, now: &Now) {
+    pub(super) fn respond_backends_full(&mut self, group: &Group, how: How, now: &Now) {
         let outcome = Outcome::new(Who::Us, how, Phase::Queue);
-        log::warn!("all back ends of {} are full for {}: {outcome}", group.name(), self.caller.address());
+        log::warn!("all back ends of {} are full for {}: {outcome}", group.name(), self.client.address());
         let sentence = "All back ends are busy; try again soon.";
         self.respond_with_error(503, "connection_limit_reached", sentence, outcome, now);
     }
 
     /// No back end had room in time.
     pub(super) fn queue_expired(&mut self, now: &Now) {
-        if let Link::Queued { group, .. } = std::mem::replace(&mut self.link, Link::None) {
-            self.timing.has_waited(now);
-            self.none_has_room(&group, How::TimedOut, now);
+        if let BackendConnection::Queued { group, .. } =
+            std::mem::replace(&mut self.backend, BackendConnection::None)
+        {
+            self.timing.queue_left(now);
+            self.respond_backends_full(&group, How::TimedOut, now);
         }
     }
 
-    fn none_alive(&mut self, group: &Group, now: &Now) {
-        log::error!("no back end of {} is alive for {}", group.name(), self.caller.address());
+    fn respond_no_backend_alive(&mut self, group: &Group, now: &Now) {
+        log::error!("no back end of {} is alive for {}", group.name(), self.client.address());
         let outcome = Outcome::new(Who::Backend, How::Refused, Phase::Connect);
         self.respond_with_error(
             503,
@@ -147,7 +150,7 @@ impl Exchange {
         );
     }
 
-    fn none_accepted(&mut self, group: &Group, now: &Now) {
+    fn respond_no_backend_left(&mut self, group: &Group, now: &Now) {
         // The last one tried says it for all.
         let (status, error, sentence, outcome) = match (self.timing.connected, self.connect_failure) {
             (None, How::TimedOut) => (
@@ -169,113 +172,125 @@ impl Exchange {
                 Outcome::new(Who::Backend, How::Closed, Phase::ResponseHead),
             ),
         };
-        log::error!("no other back end of {} is left for {}: {outcome}", group.name(), self.caller.address());
+        log::error!("no other back end of {} is left for {}: {outcome}", group.name(), self.client.address());
         self.respond_with_error(status, error, sentence, outcome, now);
     }
 
     /// True while the chosen back end has not answered the connect yet.
     pub fn is_connecting(&self) -> bool {
-        matches!(self.link, Link::Connecting { .. })
+        matches!(self.backend, BackendConnection::Connecting { .. })
     }
 
     /// The back end is there; `reused` if its connection was kept from an earlier request.
     pub fn connected(&mut self, reused: bool, now: &Now) {
-        match std::mem::replace(&mut self.link, Link::None) {
-            Link::Connecting { group, turn, backend, .. } => {
+        match std::mem::replace(&mut self.backend, BackendConnection::None) {
+            BackendConnection::Connecting { group, turn, backend, .. } => {
                 self.gateway.context.observer.observe(&Event::ForwardedTo(backend.address));
                 self.timing.connected = Some(now.instant);
                 self.last_progress = now.instant;
-                self.link = Link::Up { group, turn, backend, reused };
+                self.backend = BackendConnection::Connected { group, turn, backend, reused };
             }
-            link => self.link = link,
+            other => self.backend = other,
         }
     }
 
     /// The chosen back end cannot be connected: the next one is wanted. Nothing was sent to it, so nothing
     /// is lost. If it is for a limit of ours, the client is told.
     pub fn connect_failed(&mut self, how: How, now: &Now) {
-        match std::mem::replace(&mut self.link, Link::None) {
-            Link::Connecting { group, backend, .. } if how == How::Limited => {
+        match std::mem::replace(&mut self.backend, BackendConnection::None) {
+            BackendConnection::Connecting { group, backend, .. } if how == How::Limited => {
                 group.report_local_limit(&backend);
                 // Another back end would not help.
                 let outcome = Outcome::new(Who::Us, how, Phase::Connect);
                 let sentence = "This gateway can open no more connections at the moment; try again soon.";
                 self.respond_with_error(503, "proxy_internal_error", sentence, outcome, now);
             }
-            Link::Connecting { group, turn, backend, .. } => {
+            BackendConnection::Connecting { group, turn, backend, .. } => {
                 let failure = Outcome::new(Who::Backend, how, Phase::Connect);
                 group.report_failure(&backend, &failure, now.instant);
                 self.connect_failure = how;
                 self.timing.connected = None;
                 self.timing.retries += 1;
                 self.last_progress = now.instant;
-                self.link = Link::Wanted { group, turn: Some(turn), again: None };
+                self.backend = BackendConnection::Needed { group, turn: Some(turn), retry: None };
             }
-            link => self.link = link,
+            other => self.backend = other,
         }
     }
 
     /// What becomes of the back end's connection.
-    pub fn release_backend(&mut self, now: &Now) -> Release {
-        match std::mem::replace(&mut self.link, Link::None) {
-            Link::Released { keep, backend } => {
+    pub fn release_backend(&mut self, now: &Now) -> ReleasedBackend {
+        match std::mem::replace(&mut self.backend, BackendConnection::None) {
+            BackendConnection::Released { keep, backend } => {
                 // The answer may be out already: the next request waited for its back end to be let go.
                 self.end_if_out(now);
-                Release { keep, _backend: Some(backend) }
+                ReleasedBackend { keep, _backend: Some(backend) }
             }
-            link => {
-                self.link = link;
-                Release { keep: false, _backend: None }
+            other => {
+                self.backend = other;
+                ReleasedBackend { keep: false, _backend: None }
             }
         }
     }
 
     /// The back end is done with, if there is one: to be kept or closed.
-    pub(super) fn let_go(&mut self, keep: bool) {
-        self.link = match std::mem::replace(&mut self.link, Link::None) {
-            Link::Up { backend, .. } | Link::Connecting { backend, .. } => Link::Released { keep, backend },
-            Link::Released { keep: before, backend } => Link::Released { keep: keep && before, backend },
-            Link::None | Link::Wanted { .. } | Link::Queued { .. } => Link::None,
+    pub(super) fn mark_released(&mut self, keep: bool) {
+        self.backend = match std::mem::replace(&mut self.backend, BackendConnection::None) {
+            BackendConnection::Connected { backend, .. } | BackendConnection::Connecting { backend, .. } => {
+                BackendConnection::Released { keep, backend }
+            }
+            BackendConnection::Released { keep: before, backend } => {
+                BackendConnection::Released { keep: keep && before, backend }
+            }
+            BackendConnection::None | BackendConnection::Needed { .. } | BackendConnection::Queued { .. } => {
+                BackendConnection::None
+            }
         };
     }
 
     /// Sends the request again to the same back end, over a fresh connection: that it closed an
     /// idle one is no fault of its.
-    pub(super) fn try_again(&mut self, now: &Now) {
-        if let Link::Up { group, turn, backend, .. } = std::mem::replace(&mut self.link, Link::None) {
+    pub(super) fn retry_same_backend(&mut self, now: &Now) {
+        if let BackendConnection::Connected { group, turn, backend, .. } =
+            std::mem::replace(&mut self.backend, BackendConnection::None)
+        {
             self.timing.retries += 1;
             self.last_progress = now.instant;
             self.request.rewind();
-            self.link = Link::Wanted { group, turn: Some(turn), again: Some(backend) };
+            self.backend = BackendConnection::Needed { group, turn: Some(turn), retry: Some(backend) };
         }
     }
 
     /// Sends the request to another back end.
-    pub(super) fn try_next(&mut self, now: &Now) {
-        if let Link::Up { group, turn, .. } = std::mem::replace(&mut self.link, Link::None) {
+    pub(super) fn retry_next_backend(&mut self, now: &Now) {
+        if let BackendConnection::Connected { group, turn, .. } =
+            std::mem::replace(&mut self.backend, BackendConnection::None)
+        {
             self.timing.retries += 1;
             self.last_progress = now.instant;
             self.request.rewind();
-            self.link = Link::Wanted { group, turn: Some(turn), again: None };
+            self.backend = BackendConnection::Needed { group, turn: Some(turn), retry: None };
         }
     }
 
     pub(super) fn backend_address(&self) -> Option<SocketAddr> {
-        match &self.link {
-            Link::Connecting { backend, .. } | Link::Up { backend, .. } => Some(backend.address),
+        match &self.backend {
+            BackendConnection::Connecting { backend, .. } | BackendConnection::Connected { backend, .. } => {
+                Some(backend.address)
+            }
             _ => self.response.backend(),
         }
     }
 
     /// It has answered; that it accepts a connection says little about its health.
     pub(super) fn report_success(&self) {
-        if let Link::Up { group, backend, .. } = &self.link {
+        if let BackendConnection::Connected { group, backend, .. } = &self.backend {
             group.report_success(backend);
         }
     }
 
     pub(super) fn report_failure(&self, how: How, phase: Phase, now: &Now) {
-        if let Link::Up { group, backend, .. } = &self.link {
+        if let BackendConnection::Connected { group, backend, .. } = &self.backend {
             group.report_failure(backend, &Outcome::new(Who::Backend, how, phase), now.instant);
         }
     }

@@ -21,7 +21,7 @@ impl Relay {
             }
             State::Queued { ticket, .. } => {
                 let (turn, backend) = ticket.take()?;
-                self.timing.has_waited(now);
+                self.timing.queue_left(now);
                 (turn, backend.map_or(Pick::None, Pick::Chosen))
             }
             _ => return None,
@@ -37,15 +37,15 @@ impl Relay {
             Pick::Queued(ticket) => {
                 log::debug!(
                     "{} waits for a back end of {}",
-                    self.caller.address(),
+                    self.client.address(),
                     self.service.group.name()
                 );
-                self.timing.waits(now);
+                self.timing.queue_entered(now);
                 self.state = State::Queued { ticket, until };
             }
-            Pick::QueueFull => self.none_has_room(How::Limited, now),
+            Pick::QueueFull => self.end_backends_full(How::Limited, now),
             Pick::None => {
-                let (group, client) = (self.service.group.name(), self.caller.address());
+                let (group, client) = (self.service.group.name(), self.client.address());
                 log::error!("no back end of {group} could be connected for {client}");
                 self.end(Outcome::new(Who::Backend, How::Refused, Phase::Connect));
             }
@@ -54,10 +54,10 @@ impl Relay {
     }
 
     /// The queue for a back end is full, or has taken too long.
-    pub(super) fn none_has_room(&mut self, how: How, now: &Now) {
-        self.timing.has_waited(now);
+    pub(super) fn end_backends_full(&mut self, how: How, now: &Now) {
+        self.timing.queue_left(now);
         let outcome = Outcome::new(Who::Us, how, Phase::Queue);
-        let (group, client) = (self.service.group.name(), self.caller.address());
+        let (group, client) = (self.service.group.name(), self.client.address());
         log::warn!("all back ends of {group} are full for {client}: {outcome}");
         self.end(outcome);
     }
