@@ -1,5 +1,5 @@
-//! Request heads: the scan and the grammar agree on the end, any split gives the same, and what is
-//! forwarded means to the next reader what it meant to us.
+//! Request heads: the scan and httparse agree on where a head ends, any split gives the same result, and a
+//! forwarded head reads as the same request.
 #![no_main]
 
 use giliran::protocol::buffer::Buffer;
@@ -19,13 +19,13 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(split, Some(Ok(Scan::Complete(length))));
     let mut fields = [httparse::EMPTY_HEADER; 100];
     if let Ok(httparse::Status::Complete(end)) = httparse::Request::new(&mut fields).parse(bytes) {
-        assert_eq!(end, length, "the scan and the grammar disagree on the end");
+        assert_eq!(end, length, "the scan and httparse disagree on the end");
     }
     let mut space = FieldSpace::new();
     let Ok(Some(head)) = RequestHead::parse(&bytes[..length], &mut space) else { return };
     let Ok(framing) = framing::of_request(&head) else { return };
     if head.fields.iter().count() > 90 {
-        return; // with those that we add there may be more than the next one takes
+        return; // together with the fields that we add there may be more than a reader accepts
     }
     let mut out = Buffer::new();
     if Rules::default().write_request_head(&head, framing, client(), &mut out).is_err() {
