@@ -1,11 +1,11 @@
-//! The time, as data: the core is told it and never asks.
+//! The time as data: a driver reads the clocks and passes the result to the machines, which have no clock.
 
 use std::time::{Duration, Instant, SystemTime};
 
 /// One reading of both clocks.
 ///
 /// [`instant`](Now::instant) measures deadlines and never goes back; [`wall`](Now::wall) is what a
-/// `Date` field and a log line show. `net::clock::now()` is the only place that reads them.
+/// `Date` field shows. Drivers get a reading from `net::clock::now()`.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
     /// For deadlines and durations.
@@ -20,7 +20,7 @@ impl Now {
         self.wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 
-    /// The same reading moved on by `duration`: for tests, which have no clock either.
+    /// The same reading, later by `duration`: for tests, which move the time by hand.
     pub fn after(self, duration: Duration) -> Now {
         Now { instant: self.instant + duration, wall: self.wall + duration }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::limits;
 
-/// The deadlines; each is explained where its default stands.
+/// The time limits; the constant of each default explains it.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// A whole request head: [`limits::HEADER_TIMEOUT`].
@@ -13,15 +13,15 @@ pub struct Timeouts {
     pub keep_alive: Duration,
     /// Silence within a body: [`limits::STALL_TIMEOUT`].
     pub stall: Duration,
-    /// A back end's accept: [`limits::CONNECT_TIMEOUT`].
+    /// Until a back end accepts a connection: [`limits::CONNECT_TIMEOUT`].
     pub connect: Duration,
-    /// The head of a back end's answer: [`limits::BACKEND_TIMEOUT`].
+    /// Until the response head of a back end is complete: [`limits::BACKEND_TIMEOUT`].
     pub backend: Duration,
     /// Silence on a relay: [`limits::RELAY_IDLE_TIMEOUT`].
     pub relay_idle: Duration,
     /// Silence on a half-closed relay: [`limits::HALF_CLOSED_TIMEOUT`].
     pub half_closed: Duration,
-    /// From the first signal to the end: [`limits::DRAIN`].
+    /// From the signal to stop until the program ends: [`limits::DRAIN`].
     pub drain: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What one connection or exchange cost: bytes, moments and retries, for its closing line.
+//! The times, byte counts and retries of one connection or exchange, for its line in the access log.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -7,24 +7,24 @@ use super::event::Closing;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::Outcome;
 
-/// The moments and counts of one exchange (or of one relay, from accept to close).
+/// The times and counts of one exchange, or of one relay from accept to close.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// When it began: accept for a connection, the first byte of the head for a later request.
+    /// When it began: at the accept; for later requests of a connection, at the first byte of the head.
     pub began: Instant,
-    /// When a worker or loop first looked at it; before that it stood in a queue.
+    /// When a worker or loop began to serve it; before that it waited in a queue.
     pub started: Instant,
-    /// How long it has queued for a back end with room.
+    /// How long it has waited in the queue for a back end with room.
     pub queued: Duration,
-    /// Since when it does so now.
+    /// When it entered that queue, while it is in it.
     pub queued_since: Option<Instant>,
-    /// When connecting to a back end began, and when that was done.
+    /// When it first began to connect to a back end.
     pub connecting: Option<Instant>,
-    /// When the back end was there.
+    /// When the connection to the back end was made.
     pub connected: Option<Instant>,
-    /// When the first byte of the answer came.
+    /// When the first byte of the response came.
     pub first_byte: Option<Instant>,
-    /// Back ends tried in vain before the one that served.
+    /// Attempts on back ends that failed.
     pub retries: u32,
     /// Bytes read from the client.
     pub bytes_in: u64,
@@ -33,7 +33,7 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// An exchange that began at `began` and is taken up now.
+    /// An exchange that began at `began` and that is served from now on.
     pub fn open(began: Instant, now: &Now) -> Timing {
         Timing {
             began,
@@ -49,23 +49,23 @@ impl Timing {
         }
     }
 
-    /// It stands in the queue for a back end.
-    pub fn queue_entered(&mut self, now: &Now) {
+    /// It enters the queue for a back end.
+    pub fn enter_queue(&mut self, now: &Now) {
         self.queued_since = Some(now.instant);
     }
 
-    /// It has left that queue, with a back end or without.
-    pub fn queue_left(&mut self, now: &Now) {
+    /// It leaves that queue, with a back end or without.
+    pub fn leave_queue(&mut self, now: &Now) {
         self.queued = self.time_in_queue(now);
         self.queued_since = None;
     }
 
     fn time_in_queue(&self, now: &Now) -> Duration {
-        let waiting = self.queued_since.map(|since| now.instant.saturating_duration_since(since));
-        self.queued + waiting.unwrap_or_default()
+        let present = self.queued_since.map(|since| now.instant.saturating_duration_since(since));
+        self.queued + present.unwrap_or_default()
     }
 
-    /// The closing line's times and counts; back end, request and status are the caller's to add.
+    /// A [`Closing`] with these times and counts; the caller adds back end, request and status.
     pub fn closing<'a>(&self, role: &'a str, client: SocketAddr, outcome: Outcome, now: &Now) -> Closing<'a> {
         let since = |from: Option<Instant>, to: Option<Instant>| -> Option<Duration> {
             Some(to?.saturating_duration_since(from?))

@@ -1,4 +1,4 @@
-//! The back end of an exchange: chosen, connected, tried again, and let go.
+//! The back end of an exchange: choosing one, connecting, retries, and the release of the connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,13 +16,14 @@ use crate::protocol::outcome::{How, Outcome, Phase, Who};
 pub(super) enum BackendConnection {
     /// None, and none needed.
     None,
-    /// One is to be chosen; `again` names the one whose kept connection was dead.
+    /// A back end has to be chosen; `retry` is one whose idle connection turned out to be dead: it is chosen
+    /// again, for a new connection.
     Needed {
         group: Arc<Group>,
         turn: Option<Turn>,
         retry: Option<Chosen>,
     },
-    /// All that may be chosen are full: it waits in the group's queue.
+    /// All back ends that may be chosen are full: the exchange waits in the group's queue.
     Queued {
         group: Arc<Group>,
         ticket: Ticket,
@@ -40,10 +41,10 @@ pub(super) enum BackendConnection {
         backend: Chosen,
         reused: bool,
     },
-    /// Done with: to be kept for another request, or closed.
+    /// No longer needed: to be kept for another request, or closed.
     Released {
         keep: bool,
-        /// Held until then: the next one there must not find this one's connection still open.
+        /// Held until the connection is kept or closed, so that the back end's limit on connections holds.
         backend: Chosen,
     },
 }
@@ -53,22 +54,25 @@ pub(super) enum BackendConnection {
 pub struct BackendTarget {
     /// Where to connect.
     pub address: SocketAddr,
-    /// A kept connection will do. Not for requests that may not be sent twice: a kept connection
-    /// can be closed by the back end just while we send, and then nobody knows what was done.
+    /// An idle connection from the pool may be used. Not for requests that must not be sent twice: a back
+    /// end can close an idle connection just when we send on it, and then we cannot know whether it acted
+    /// on the request.
     pub may_reuse: bool,
 }
 
-/// A back end let go. Hold on to it until its connection is kept or closed: then its place is free.
+/// A back end that was released. Hold this value until the connection is kept or closed; when it is dropped,
+/// the back end has room for another connection.
 #[derive(Debug)]
 pub struct ReleasedBackend {
-    /// Keep the connection for another request; else close it.
+    /// True if the connection can carry another request; else it must be closed.
     pub keep: bool,
     _backend: Option<Chosen>,
 }
 
 impl Exchange {
-    /// Chooses the back end for the request. `None`: it waits for one that has room, and `waker` is
-    /// called then; or there is none, and the client is being told so.
+    /// Chooses the back end for the request. `None` means one of two things: the request waits for a back
+    /// end with room, and `waker` is called when there is one; or there is none, and the client gets an
+    /// error response.
     pub fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<BackendTarget> {
         let is_retry = matches!(self.backend, BackendConnection::Needed { retry: Some(_), .. });
         let (group, turn, pick) = match std::mem::replace(&mut self.backend, BackendConnection::None) {
@@ -83,7 +87,7 @@ impl Exchange {
             }
             BackendConnection::Queued { group, ticket, until } => match ticket.take() {
                 Some((turn, backend)) => {
-                    self.timing.queue_left(now);
+                    self.timing.leave_queue(now);
                     (group, turn, backend.map_or(Pick::None, Pick::Chosen))
                 }
                 None => {
@@ -102,25 +106,25 @@ impl Exchange {
                 self.timing.connecting.get_or_insert(now.instant);
                 let until = now.instant + self.timeouts().connect;
                 self.backend = BackendConnection::Connecting { group, turn, backend, until };
-                // A connection that began with a PROXY header is this client's alone.
+                // A connection that began with a PROXY header serves this client only.
                 let may_reuse = !is_retry && self.request.may_be_repeated() && !self.client.sends_header();
                 return Some(BackendTarget { address, may_reuse });
             }
             Pick::Queued(ticket) => {
                 log::debug!("{} waits for a back end of {}", self.client.address(), group.name());
-                self.timing.queue_entered(now);
+                self.timing.enter_queue(now);
                 self.backend =
                     BackendConnection::Queued { group, ticket, until: now.instant + self.timeouts().connect };
             }
             Pick::QueueFull => self.respond_backends_full(&group, How::Limited, now),
-            // No more were tried than the first: it was chosen neither now nor before.
+            // No back end was chosen for this request before either, so none is up.
             Pick::None if turn.is_untried() => self.respond_no_backend_alive(&group, now),
             Pick::None => self.respond_no_backend_left(&group, now),
         }
         None
     }
 
-    /// The queue for a back end is full, or has taken too long.
+    /// Responds 503: the queue for a back end is full, or the wait in it took too long.
     pub(super) fn respond_backends_full(&mut self, group: &Group, how: How, now: &Now) {
         let outcome = Outcome::new(Who::Us, how, Phase::Queue);
         log::warn!("all back ends of {} are full for {}: {outcome}", group.name(), self.client.address());
@@ -128,12 +132,12 @@ impl Exchange {
         self.respond_with_error(503, "connection_limit_reached", sentence, outcome, now);
     }
 
-    /// No back end had room in time.
+    /// The wait in the queue has passed its deadline.
     pub(super) fn queue_expired(&mut self, now: &Now) {
         if let BackendConnection::Queued { group, .. } =
             std::mem::replace(&mut self.backend, BackendConnection::None)
         {
-            self.timing.queue_left(now);
+            self.timing.leave_queue(now);
             self.respond_backends_full(&group, How::TimedOut, now);
         }
     }
@@ -151,7 +155,7 @@ impl Exchange {
     }
 
     fn respond_no_backend_left(&mut self, group: &Group, now: &Now) {
-        // The last one tried says it for all.
+        // The failure of the last attempt decides.
         let (status, error, sentence, outcome) = match (self.timing.connected, self.connect_failure) {
             (None, How::TimedOut) => (
                 504,
@@ -176,12 +180,12 @@ impl Exchange {
         self.respond_with_error(status, error, sentence, outcome, now);
     }
 
-    /// True while the chosen back end has not answered the connect yet.
+    /// True while the connection to the chosen back end is being made.
     pub fn is_connecting(&self) -> bool {
         matches!(self.backend, BackendConnection::Connecting { .. })
     }
 
-    /// The back end is there; `reused` if its connection was kept from an earlier request.
+    /// The connection is made; `reused` if it is an idle one from an earlier request.
     pub fn connected(&mut self, reused: bool, now: &Now) {
         match std::mem::replace(&mut self.backend, BackendConnection::None) {
             BackendConnection::Connecting { group, turn, backend, .. } => {
@@ -194,8 +198,8 @@ impl Exchange {
         }
     }
 
-    /// The chosen back end cannot be connected: the next one is wanted. Nothing was sent to it, so nothing
-    /// is lost. If it is for a limit of ours, the client is told.
+    /// The chosen back end cannot be connected, so another one is needed. Nothing of the request was sent,
+    /// so this is safe. If a limit of our own is the reason, the client gets an error response instead.
     pub fn connect_failed(&mut self, how: How, now: &Now) {
         match std::mem::replace(&mut self.backend, BackendConnection::None) {
             BackendConnection::Connecting { group, backend, .. } if how == How::Limited => {
@@ -218,12 +222,12 @@ impl Exchange {
         }
     }
 
-    /// What becomes of the back end's connection.
+    /// Releases the back end: the driver keeps its connection or closes it.
     pub fn release_backend(&mut self, now: &Now) -> ReleasedBackend {
         match std::mem::replace(&mut self.backend, BackendConnection::None) {
             BackendConnection::Released { keep, backend } => {
-                // The answer may be out already: the next request waited for its back end to be let go.
-                self.end_if_out(now);
+                // The response may be sent already: the next request only waited for this release.
+                self.end_if_sent(now);
                 ReleasedBackend { keep, _backend: Some(backend) }
             }
             other => {
@@ -233,7 +237,7 @@ impl Exchange {
         }
     }
 
-    /// The back end is done with, if there is one: to be kept or closed.
+    /// Marks the back end, if there is one, as no longer needed: its connection is to be kept or closed.
     pub(super) fn mark_released(&mut self, keep: bool) {
         self.backend = match std::mem::replace(&mut self.backend, BackendConnection::None) {
             BackendConnection::Connected { backend, .. } | BackendConnection::Connecting { backend, .. } => {
@@ -248,8 +252,8 @@ impl Exchange {
         };
     }
 
-    /// Sends the request again to the same back end, over a fresh connection: that it closed an
-    /// idle one is no fault of its.
+    /// Sends the request again to the same back end, over a new connection. That it had closed an idle
+    /// connection does not count as a failure.
     pub(super) fn retry_same_backend(&mut self, now: &Now) {
         if let BackendConnection::Connected { group, turn, backend, .. } =
             std::mem::replace(&mut self.backend, BackendConnection::None)
@@ -282,7 +286,7 @@ impl Exchange {
         }
     }
 
-    /// It has answered; that it accepts a connection says little about its health.
+    /// Reports the back end as healthy, because it has responded. That it accepts connections says little.
     pub(super) fn report_success(&self) {
         if let BackendConnection::Connected { group, backend, .. } = &self.backend {
             group.report_success(backend);

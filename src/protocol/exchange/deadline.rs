@@ -1,4 +1,4 @@
-//! How long an exchange waits, for whom, and what becomes of it then.
+//! The deadlines of an exchange, and what happens when one has passed.
 
 use std::time::Instant;
 
@@ -37,12 +37,12 @@ impl Exchange {
         self.awaiting_since + CLIENT_WATCH_AFTER
     }
 
-    /// The whole request is out, and the next head of the answer has not come to its end.
+    /// The whole request is sent, and the next response head is not complete yet.
     pub(super) fn awaits_response(&self) -> bool {
         self.has_room_for_response_head() && self.request.is_complete() && !self.has_backend_output()
     }
 
-    /// The deadline has come.
+    /// The driver calls this when the deadline has passed.
     pub fn expired(&mut self, now: &Now) {
         match self.deadline() {
             Some(deadline) if deadline <= now.instant => {}
@@ -74,7 +74,7 @@ impl Exchange {
             }
             _ => {}
         }
-        // Interim answers that the client does not take hold the final one up.
+        // If the client does not read an interim response, the final one cannot be read from the back end.
         let client_is_slow = self.has_client_output();
         if self.response.has_begun() || client_is_slow {
             let who = if client_is_slow { Who::Client } else { Who::Backend };

@@ -1,21 +1,28 @@
-//! A client connection whose requests are forwarded to back ends, one at a time, over HTTP.
+//! The machine of a gateway's client connection: its requests are forwarded to back ends, one at a time.
 //!
-//! Contract: what the client sends is checked before it is forwarded and never repaired; what the
-//! back end answers is passed on as it comes, and an answer that was cut never looks whole. The
-//! request side (`request`) and the answer side (`answer`) run at the same time: a back end
-//! may answer while the body is still being sent to it.
+//! Contract: a request is checked before it is forwarded, and one that breaks the rules is refused and
+//! never repaired. A response is passed on as it comes, and one that is cut short is never made to look
+//! complete. The request side (`request.rs`) and the response side (`response.rs`) work at the same time: a
+//! back end may respond while the request body is still being sent to it.
 //!
 //! ```text
-//!            the client's connection                     the back end's (BackendConnection)
+//! The client's connection:
 //!
-//!   Head --whole--> Exchanging ----------------------> Wanted --chosen--> Connecting --> Up
-//!     ^                |                                  |  Queued --called--^
-//!     |                |                                  +----^ all full
-//!     ^                |  request: Body -> Complete       ^                  |            |
-//!     |                |  answer: Awaited -> Body -> Out  +---- refused -----+            |
-//!     +---- kept ------+                                  +-- a kept one was dead --------+
-//!                      +-- closed --> Linger --> Over                    Released or dropped
-//!                      +-- 101 -----> Tunnel (goes on as a relay)
+//!   Head --complete--> Exchanging --keep-alive--> Head
+//!                        |    |
+//!                        |    +-- close --> Linger --> Over
+//!                        +-- 101 --> Tunnel (continues as a relay)
+//!
+//! While Exchanging, the request body: Reading -> complete; the response: Awaited -> Body -> Out.
+//!
+//! The connection to the back end (`BackendConnection`):
+//!
+//!           +-- connect failed: another one --+
+//!           v                                 |
+//!   None -> Needed -------- chosen ------> Connecting --made--> Connected --done--> Released -> None
+//!           ^ |                               ^                     |
+//!           | +-- all full --> Queued --------+ one has room        |
+//!           +---- failed before a response, and may be repeated ----+
 //! ```
 
 mod backend;
@@ -52,7 +59,7 @@ use response::Response;
 /// A gateway: its settings, which group serves a path, and how heads are rewritten.
 #[derive(Debug)]
 pub struct Gateway {
-    /// What its connections share.
+    /// The settings that all its connections share.
     pub context: Arc<RoleContext>,
     /// Path prefixes and their groups of back ends.
     pub routes: Routes,
@@ -68,25 +75,25 @@ pub struct Exchange {
     state: State,
     reader: RequestReader,
     backend: BackendConnection,
-    /// Why the last try to connect for this request failed.
+    /// Why the last attempt to connect for this request failed.
     connect_failure: How,
     request: Request,
     response: Response,
-    /// From the client, not yet used; during a body its first bytes are on their way to the back end.
+    /// Received from the client and not used yet. In a body, its first bytes are those to send to the back end.
     client_input: Buffer,
-    /// Heads for the client; the body follows from `backend_input` without a copy.
+    /// Heads for the client. The body is sent from `backend_input`, without a copy.
     client_output: Buffer,
-    /// From the back end, likewise.
+    /// Received from the back end. In a body, its first bytes are those to send to the client.
     backend_input: Buffer,
-    /// The rewritten request head: kept whole until the answer begins, so that it can be sent again.
+    /// The rewritten request head. It is kept until the response begins, so that it can be sent again.
     backend_output: Buffer,
     client_ended: bool,
     draining: bool,
-    /// When a byte last moved in this exchange; those of an answer's head do not count.
+    /// When a byte last moved in this exchange. Bytes of a response head do not count.
     last_progress: Instant,
-    /// Since when nothing is missing but the next head of the answer: a byte of it buys no time.
+    /// Since when only the next response head is missing. Its bytes do not extend the deadline.
     awaiting_since: Instant,
-    /// That has taken so long that the client may have gone.
+    /// The response head has taken so long that the client is watched: it may have disconnected.
     watches_client: bool,
     request_line: RequestLine,
     timing: Timing,
@@ -96,7 +103,7 @@ pub struct Exchange {
 enum State {
     /// Between two requests, or reading a head.
     Head,
-    /// A request is being forwarded, or answered by ourselves.
+    /// A request is being forwarded, or gets a response of our own.
     Exchanging,
     /// Both sides have agreed on another protocol.
     Tunnel,
@@ -105,7 +112,7 @@ enum State {
 }
 
 impl Exchange {
-    /// A connection that was accepted at `accepted` and is taken up now.
+    /// A connection that was accepted at `accepted` and that is served from now on.
     pub fn new(
         gateway: Arc<Gateway>,
         client: impl Into<ClientIdentity>,
@@ -169,7 +176,7 @@ impl Exchange {
 
     fn interest_in_exchange(&self) -> Interest {
         let is_up = matches!(self.backend, BackendConnection::Connected { .. });
-        // As in a relay, bytes for a back end that is being connected may be tried at once.
+        // As in a relay, sending may be tried while the connection is still being made.
         let is_connecting = matches!(self.backend, BackendConnection::Connecting { .. });
         let is_queued = matches!(self.backend, BackendConnection::Queued { .. });
         Interest {
@@ -188,7 +195,7 @@ impl Exchange {
         !self.client_output.is_empty() || self.response.ready() > 0
     }
 
-    /// True until its last response is out, or both sides have agreed on another protocol.
+    /// True until its last response is sent, or until both sides have agreed on another protocol.
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Head | State::Exchanging)
     }
@@ -198,12 +205,12 @@ impl Exchange {
         matches!(self.step(), Step::Connect | Step::Queue)
     }
 
-    /// True while there is no whole request head to act on: between two requests, or within a head.
+    /// True while there is no complete request head: between two requests, or within a head.
     pub fn awaits_request(&self) -> bool {
         matches!(self.state, State::Head)
     }
 
-    /// True while a request is forwarded and its response passed on, to its last byte.
+    /// True while a request is being forwarded and its response passed on, up to the last byte.
     pub fn is_exchanging(&self) -> bool {
         match self.state {
             State::Exchanging => true,
@@ -244,7 +251,7 @@ impl Exchange {
         }
     }
 
-    /// The program stops: the exchange under way is the last one, and an idle connection ends now.
+    /// The drain begins: the present exchange is the last one, and an idle connection ends now.
     pub fn drain(&mut self) {
         self.draining = true;
         if matches!(self.state, State::Head) && self.reader.is_idle() {
@@ -252,26 +259,26 @@ impl Exchange {
         }
     }
 
-    /// The program stops, and bytes have just come: the request that they belong to is the last one.
+    /// The drain begins, and bytes have just come: the request that they belong to is the last one.
     pub fn take_last_request(&mut self) {
         self.draining = true;
     }
 
-    /// The time for finishing is over.
+    /// The time of the drain is over: ends the connection at once.
     pub fn drained(&mut self) {
         self.cut(Outcome::new(Who::Us, How::Drained, self.phase()));
     }
 
-    /// Answers 503 and closes: there is no worker for this connection.
+    /// Responds 503 and closes: there is no worker for this connection.
     pub fn refuse_for_lack_of_workers(&mut self, now: &Now) {
         if matches!(self.state, State::Over(_)) {
-            return; // a stranger gets no answer
+            return; // a client that was not admitted gets no response
         }
         let refusal = Refusal::new(503, "All workers are busy and the queue is full; try again soon.");
         self.refuse(refusal, How::Limited, Phase::Queue, now);
     }
 
-    /// Goes on as a relay of bytes, once the step is [`Step::SwitchProtocols`].
+    /// Continues as a relay, once the step is [`Step::SwitchProtocols`].
     pub fn into_relay(mut self, now: &Now) -> Relay {
         let (group, backend) = match std::mem::replace(&mut self.backend, BackendConnection::None) {
             BackendConnection::Connected { group, backend, .. } => (group, Some(backend)),
@@ -284,7 +291,8 @@ impl Exchange {
         Relay::join(Arc::new(service), self.client.address(), backend, buffers, now)
     }
 
-    /// True if the close must be a reset, because an orderly one would make a cut answer look complete.
+    /// True if the close must be a reset: after an orderly close a response that was cut short could look
+    /// complete.
     pub fn was_cut(&self) -> bool {
         let is_unfinished = match self.response {
             Response::Awaited { .. } => false,
@@ -294,7 +302,7 @@ impl Exchange {
         matches!(self.state, State::Over(_)) && is_unfinished
     }
 
-    /// Writes the closing line of an exchange that did not come to its own end.
+    /// Reports the end of an exchange that did not complete.
     pub fn finish(&mut self, now: &Now) {
         if let State::Over(outcome) = self.state
             && !self.request_line.is_empty()
@@ -303,23 +311,24 @@ impl Exchange {
         }
     }
 
-    /// Ends everything here and now; what was begun stays unfinished and is seen to be so.
+    /// Ends the connection at once. A response that has begun stays incomplete: see [`was_cut`](Self::was_cut).
     fn cut(&mut self, outcome: Outcome) {
         self.state = State::Over(match self.state {
-            // The last answer is out: nothing is cut.
+            // The last response has been sent, so its outcome stands.
             State::Linger(_, outcome) | State::Over(outcome) => outcome,
             _ => {
                 if outcome.phase == Phase::RequestHead {
-                    self.request_line.set_if_empty("-", self.wants_closings()); // never whole, and told all the same
+                    // An incomplete head gets its line in the access log too.
+                    self.request_line.set_if_empty("-", self.wants_closings());
                 }
                 outcome
             }
         });
     }
 
-    /// Refuses a request that was not forwarded, or not wholly, and closes.
+    /// Refuses a request that was not forwarded, or not all of it, and closes.
     fn refuse(&mut self, refusal: Refusal, how: How, phase: Phase, now: &Now) {
-        log::debug!("{} is answered {refusal}", self.client.address());
+        log::debug!("{} gets {refusal}", self.client.address());
         self.request_line.set_if_empty("-", self.wants_closings());
         self.request.abandon();
         self.request.keep = false;
@@ -327,12 +336,12 @@ impl Exchange {
         self.respond_with_error(refusal.status, "http_request_error", refusal.reason, outcome, now);
     }
 
-    /// Answers by ourselves instead of a back end; the back end's connection, if any, is dropped.
+    /// Sends a response of our own instead of a back end's; the connection to the back end, if any, is closed.
     fn respond_with_error(&mut self, status: u16, error: &str, sentence: &str, outcome: Outcome, now: &Now) {
         let backend = self.backend_address();
         self.mark_released(false);
         self.state = State::Exchanging;
-        // It has its own time to get out, however late it comes.
+        // The response gets a full stall timeout of its own, however late it comes.
         self.last_progress = now.instant;
         self.stop_sending_request();
         self.backend_input.clear();
@@ -359,8 +368,8 @@ impl Exchange {
         }
     }
 
-    /// Ends the exchange if every byte of the answer is out, and begins the next or closes.
-    fn end_if_out(&mut self, now: &Now) {
+    /// If every byte of the response is sent, ends the exchange, and begins the next one or closes.
+    fn end_if_sent(&mut self, now: &Now) {
         let Response::Out { status, backend, outcome } = self.response else { return };
         let released = matches!(self.backend, BackendConnection::None);
         if !matches!(self.state, State::Exchanging) || !self.client_output.is_empty() || !released {
@@ -377,9 +386,9 @@ impl Exchange {
         } else {
             let is_unread = !self.request.is_complete() || !self.client_input.is_empty();
             // A client that did not say `close` may have sent its next request already.
-            let may_come = is_unread || self.request.client_keeps;
+            let may_send_more = is_unread || self.request.client_keeps;
             self.client_input.clear();
-            self.state = match may_come && !self.client_ended {
+            self.state = match may_send_more && !self.client_ended {
                 true => State::Linger(Linger::new(now), outcome),
                 false => State::Over(outcome),
             };
@@ -402,7 +411,7 @@ impl Exchange {
     }
 }
 
-/// `Connection` is written for a client only where its version's default would mislead it.
+/// The `Connection` field for a client: only where the default of its version would be wrong.
 fn connection_field(version: Version, keep: bool) -> Option<&'static str> {
     match (keep, version) {
         (false, _) => Some("close"),

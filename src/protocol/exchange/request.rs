@@ -1,4 +1,4 @@
-//! The request side of an exchange: from the client's bytes to the back end's.
+//! The request side of an exchange: from bytes of the client to bytes for the back end.
 
 use super::{BackendConnection, Exchange, State, connection_field};
 use crate::protocol::forward::{self, MaxForwards};
@@ -15,31 +15,31 @@ use crate::protocol::timing::Timing;
 pub(super) struct Request {
     pub(super) method: Method,
     pub(super) version: Version,
-    /// The client wants its connection kept, and may have it kept.
+    /// The connection can be kept alive after this request: the client wants it, and we allow it.
     pub(super) keep: bool,
-    /// The client did not say `close`: it may send its next request at any time.
+    /// The client did not say `close`, so it may send its next request at any time.
     pub(super) client_keeps: bool,
-    /// It asked for another protocol, so that `101` may be answered.
+    /// The client asked to switch protocols, so the back end may respond `101`.
     pub(super) upgrade: bool,
     body: Body,
-    /// Its trailers may be passed on.
+    /// Its trailers may be forwarded.
     trailers_pass: bool,
     /// How much of the rewritten head has been sent.
     head_sent: usize,
     head_length: usize,
-    /// A byte of the body has been sent: it is gone from our buffers, so the request cannot be sent again.
+    /// A byte of the body has been sent. It is no longer in our buffers, so the request cannot be sent again.
     body_sent: bool,
-    /// It has been sent to a second back end, after the first one died on it.
+    /// It has been sent to a second back end, after the first one failed on it.
     pub(super) was_repeated: bool,
 }
 
 #[derive(Debug)]
 enum Body {
-    /// `ready` bytes at the start of the client's input belong to the body and may be sent.
+    /// The first `ready` bytes of the client's input belong to the body and may be sent.
     Reading { reader: BodyReader, ready: usize },
-    /// All of it came, and the end of it was dropped: no back end takes it.
+    /// All of it was received, and the rest that no back end takes any more was dropped.
     Dropped,
-    /// No more of it is read: refused, or answered before it was all there.
+    /// No more of it is read: the request was refused, or got its response before all of it had come.
     Abandoned,
 }
 
@@ -62,12 +62,12 @@ impl Default for Request {
 }
 
 impl Request {
-    /// More of the body must come from the client.
+    /// True if more of the body must come from the client.
     pub(super) fn wants_bytes(&self) -> bool {
         matches!(&self.body, Body::Reading { reader, .. } if !reader.is_done())
     }
 
-    /// The client has sent all of it.
+    /// True if the client has sent all of the request.
     pub(super) fn is_complete(&self) -> bool {
         match &self.body {
             Body::Reading { reader, .. } => reader.is_done(),
@@ -76,7 +76,7 @@ impl Request {
         }
     }
 
-    /// The back end has got all of it: only then can its connection carry another request.
+    /// True if all of it was sent to the back end. Only then can that connection carry another request.
     pub(super) fn is_sent(&self) -> bool {
         self.head_is_sent() && self.has_no_more_body()
     }
@@ -85,7 +85,7 @@ impl Request {
         matches!(&self.body, Body::Reading { reader, ready: 0 } if reader.is_done())
     }
 
-    /// Bytes of the body that may be sent.
+    /// How many bytes of the body may be sent now.
     pub(super) fn ready(&self) -> usize {
         match self.body {
             Body::Reading { ready, .. } => ready,
@@ -97,28 +97,28 @@ impl Request {
         self.head_sent == self.head_length
     }
 
-    /// Nothing of it has left this program.
+    /// True if nothing of it was sent to a back end.
     pub(super) fn is_unsent(&self) -> bool {
         self.head_sent == 0 && !self.body_sent
     }
 
-    /// Sending it twice does no harm (RFC 9110 section 9.2.2), and we still have all of it.
+    /// True if sending it twice does no harm (RFC 9110 section 9.2.2) and we still have all of it.
     pub(super) fn may_be_repeated(&self) -> bool {
         self.method.is_safe() && self.has_no_more_body() && !self.body_sent
     }
 
-    /// Back to the first byte, for another try.
+    /// Goes back to the first byte, for another attempt.
     pub(super) fn rewind(&mut self) {
         self.head_sent = 0;
     }
 
-    /// The answer has begun: there will be no other try, and the head's bytes are forgotten.
+    /// The response has begun, so there will be no other attempt, and the head is no longer needed.
     pub(super) fn forget_head(&mut self) {
         self.head_sent = 0;
         self.head_length = 0;
     }
 
-    /// What the client still sends of it is not looked at.
+    /// Stops reading the body: what the client still sends of it is ignored.
     pub(super) fn abandon(&mut self) {
         self.body = Body::Abandoned;
     }
@@ -129,17 +129,17 @@ impl Request {
 }
 
 impl Exchange {
-    /// Where bytes from the client go.
+    /// The space for the next bytes from the client.
     pub fn client_space(&mut self) -> &mut [u8] {
         self.client_input.space()
     }
 
-    /// There was nothing to read after all: gives the memory for it back.
+    /// There was nothing to read: frees the space.
     pub fn nothing_from_client(&mut self) {
         self.client_input.filled(0);
     }
 
-    /// `count` bytes came from the client; 0 means that it has ended its sending.
+    /// `count` bytes came from the client; 0 means that it has closed its sending side.
     pub fn client_received(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
         self.client_input.filled(count);
@@ -167,7 +167,7 @@ impl Exchange {
         }
     }
 
-    /// Takes the next head if it is whole.
+    /// Takes the next request head if it is complete.
     pub(super) fn read_head(&mut self, now: &Now) {
         match self.reader.read_head(self.client_input.bytes(), self.client_ended, now) {
             Ok(Some(length)) => {
@@ -184,7 +184,7 @@ impl Exchange {
         }
     }
 
-    /// Rewrites the head that is the first `length` bytes of the input, and asks for a back end.
+    /// Rewrites the head in the first `length` bytes of the input, and asks for a back end.
     fn take_head(&mut self, length: usize, now: &Now) -> Result<(), Refusal> {
         self.timing = Timing { bytes_in: self.timing.bytes_in, ..Timing::open(self.reader.began(), now) };
         self.last_progress = now.instant;
@@ -201,7 +201,7 @@ impl Exchange {
         self.request.keep =
             head.keeps_alive() && self.reader.requests() < self.gateway.context.keep_alive_requests;
         if head.method == Method::Connect {
-            // Not 405: that one must list what is allowed, which only a back end knows.
+            // Not 405: it would have to list the allowed methods, which only a back end knows.
             return Err(Refusal::new(501, "A gateway opens no tunnels: CONNECT is for forward proxies."));
         }
         if forward::max_forwards(&head) == MaxForwards::Answer {
@@ -233,7 +233,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// Follows the body as far as its bytes are here.
+    /// Reads the body as far as its bytes have come.
     fn read_body(&mut self, now: &Now) {
         let Body::Reading { reader, ready } = &mut self.request.body else { return };
         loop {
@@ -254,12 +254,12 @@ impl Exchange {
             }
         }
         if self.client_ended && !reader.is_done() {
-            // The back end must not take what it has for the whole: its connection is dropped.
+            // Closing the connection to the back end tells it that the request is not complete.
             self.cut(Outcome::new(Who::Client, How::Closed, Phase::RequestBody));
         }
     }
 
-    /// A body that turns out to be malformed: an answer if none has begun, else only the end.
+    /// The body is malformed: an error response if no response has begun, else the connection just ends.
     fn refuse_mid_body(&mut self, refusal: Refusal, now: &Now) {
         match self.response.has_begun() {
             true => self.cut(Outcome::new(Who::Client, How::Malformed, Phase::RequestBody)),
@@ -271,13 +271,13 @@ impl Exchange {
         !self.request.head_is_sent() || self.request.ready() > 0
     }
 
-    /// Bytes for the back end: the rest of the head, and the body as far as it is here.
+    /// Bytes for the back end: the rest of the head, and the part of the body that has come.
     pub fn backend_output(&self) -> [&[u8]; 2] {
         let head = &self.backend_output.bytes()[self.request.head_sent..];
         [head, &self.client_input.bytes()[..self.request.ready()]]
     }
 
-    /// The back end has taken the first `count` bytes.
+    /// The first `count` of these bytes were sent.
     pub fn backend_sent(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
         let of_head = count.min(self.request.head_length - self.request.head_sent);
@@ -293,8 +293,8 @@ impl Exchange {
         self.awaiting_since = now.instant;
     }
 
-    /// No more of the request goes to a back end. What is here of a whole body is dropped: left in
-    /// the input, it would be taken for the next request.
+    /// Stops sending the request to the back end. If the whole body has come, its unsent rest is dropped;
+    /// in the input it would be read as the next request.
     pub(super) fn stop_sending_request(&mut self) {
         self.request.head_sent = self.request.head_length;
         match self.request.body {
@@ -308,8 +308,8 @@ impl Exchange {
         }
     }
 
-    /// The back end does not take any more. It may have answered already and closed: that answer
-    /// is worth reading, so the request is given up and the answer is not.
+    /// Sending to the back end failed. It may have responded already and closed; that response is worth
+    /// reading. So we stop sending the request, and go on reading.
     pub fn backend_send_failed(&mut self, how: How, now: &Now) {
         if !self.response.has_begun() && !self.request.head_is_sent() {
             return self.backend_failed(how, now);

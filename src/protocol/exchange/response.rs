@@ -1,4 +1,4 @@
-//! The answer side of an exchange: from the back end's bytes to the client's.
+//! The response side of an exchange: from bytes of the back end to bytes for the client.
 
 use std::net::SocketAddr;
 
@@ -12,25 +12,25 @@ use crate::protocol::limits::INTERIM_RESPONSES_MAX;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
-/// The answer being passed on.
+/// The response being passed on.
 #[derive(Debug)]
 pub(super) enum Response {
-    /// No final head yet, but `interim` ones; `scan` has looked at what is there of the next.
+    /// The final head has not come yet, only `interim` ones. `scan` remembers how far the next head was scanned.
     Awaited { scan: HeadScan, interim: u32 },
-    /// `ready` bytes at the start of the back end's input belong to the body and may be sent.
+    /// The first `ready` bytes of the back end's input belong to the body and may be sent.
     Body {
         status: u16,
         backend: Option<SocketAddr>,
         reader: BodyReader,
         ready: usize,
-        /// The client knows no chunks: their framing is left out.
+        /// The client speaks HTTP/1.0, which has no chunks: chunk framing is left out.
         unchunk: bool,
-        /// Its trailers may be passed on.
+        /// Its trailers may be forwarded.
         trailers_pass: bool,
-        /// The back end's connection can carry another request after this answer.
+        /// The back end's connection can carry another request after this response.
         backend_keeps: bool,
     },
-    /// All of it was read, or made by ourselves; once the client's output is empty it is out.
+    /// All of it was read, or it is one of our own. It is sent once the client's output is empty.
     Out { status: u16, backend: Option<SocketAddr>, outcome: Outcome },
 }
 
@@ -41,17 +41,17 @@ impl Default for Response {
 }
 
 impl Response {
-    /// More bytes of the body must come from the back end.
+    /// True if more of the body must come from the back end.
     pub(super) fn is_body_awaited(&self) -> bool {
         matches!(self, Response::Body { reader, .. } if !reader.is_done())
     }
 
-    /// Bytes of the body that may be sent.
+    /// How many bytes of the body may be sent now.
     pub(super) fn ready(&self) -> usize {
         if let Response::Body { ready, .. } = self { *ready } else { 0 }
     }
 
-    /// The client may have seen a part of it.
+    /// True once the client may have got a part of the final response.
     pub(super) fn has_begun(&self) -> bool {
         !matches!(self, Response::Awaited { .. })
     }
@@ -72,12 +72,12 @@ impl Response {
 }
 
 impl Exchange {
-    /// Where bytes from the back end go.
+    /// The space for the next bytes from the back end.
     pub fn backend_space(&mut self) -> &mut [u8] {
         self.backend_input.space()
     }
 
-    /// There was nothing to read after all: gives the memory for it back.
+    /// There was nothing to read: frees the space.
     pub fn nothing_from_backend(&mut self) {
         self.backend_input.filled(0);
     }
@@ -105,21 +105,21 @@ impl Exchange {
         }
     }
 
-    /// A call on the back end's socket failed, or it closed before it answered.
+    /// A call on the back end's socket failed, or the back end closed before it responded.
     ///
-    /// Another try is made only where doing it twice does no harm: nothing of the request was sent, or
-    /// its method is safe and no byte of an answer has come (RFC 9110 section 9.2.2; nginx
-    /// `proxy_next_upstream error`). So a back end that dies under load fails no such request. What
-    /// was sent is repeated once and not `RETRIES` times: a request that two back ends die of is
-    /// itself to blame, and must neither reach all of them nor take them out.
+    /// The request is sent again only where that does no harm: nothing of it was sent, or its method is
+    /// safe and no byte of a response has come (RFC 9110 section 9.2.2; nginx `proxy_next_upstream error`).
+    /// So no such request fails when a back end dies under load. A request that was sent is repeated once
+    /// and not `RETRIES` times: if two back ends die of it, the request is the likely cause, and it must
+    /// not reach all the others or mark them as failed.
     pub fn backend_failed(&mut self, how: How, now: &Now) {
         if self.response.has_begun() {
             return self.cut(Outcome::new(Who::Backend, how, Phase::ResponseBody));
         }
         let silent = self.backend_input.is_empty();
         let may_be_repeated = silent && self.request.may_be_repeated();
-        let kept_was_dead = matches!(self.backend, BackendConnection::Connected { reused: true, .. });
-        if kept_was_dead && may_be_repeated {
+        let idle_was_dead = matches!(self.backend, BackendConnection::Connected { reused: true, .. });
+        if idle_was_dead && may_be_repeated {
             return self.retry_same_backend(now);
         }
         let was_repeated = self.request.was_repeated;
@@ -136,15 +136,15 @@ impl Exchange {
         self.respond_with_error(502, "connection_terminated", sentence, outcome, now);
     }
 
-    /// Bytes for the client: heads, and the body as far as it is here.
+    /// Bytes for the client: heads, and the part of the body that has come.
     pub fn client_output(&self) -> [&[u8]; 2] {
         [self.client_output.bytes(), &self.backend_input.bytes()[..self.response.ready()]]
     }
 
-    /// The client has taken the first `count` bytes.
+    /// The first `count` of these bytes were sent.
     pub fn client_sent(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
-        // An interim head is out: the next one has its time from here.
+        // If an interim head was sent, the time for the next head begins here.
         self.awaiting_since = now.instant;
         let of_head = count.min(self.client_output.len());
         self.client_output.consume(of_head);
@@ -159,7 +159,7 @@ impl Exchange {
         self.forward_response(now);
     }
 
-    /// Goes as far with the answer as the bytes at hand allow.
+    /// Passes the response on as far as its bytes have come.
     fn forward_response(&mut self, now: &Now) {
         while self.has_room_for_response_head() && matches!(self.state, State::Exchanging) {
             match self.take_response_head(now) {
@@ -169,17 +169,19 @@ impl Exchange {
             }
         }
         self.forward_body(now);
-        self.end_if_out(now);
+        self.end_if_sent(now);
     }
 
-    /// A head is due, and the interim one before it, if any, is out: so heads never pile up, and
-    /// there is nothing half sent in front of an answer that we make ourselves. Until then nothing
-    /// is read from the back end: the end of its stream must not overtake a head that is here.
+    /// True if a response head is expected and the interim head before it, if any, has been sent.
+    ///
+    /// Only then is the back end read. So interim heads cannot fill the output, an error response of our
+    /// own never follows a half-sent head, and the end of the back end's stream is not seen before a head
+    /// that has already come.
     pub(super) fn has_room_for_response_head(&self) -> bool {
         !self.response.has_begun() && self.client_output.is_empty()
     }
 
-    /// Takes one head off the back end's input; `Ok(false)` if it is not whole yet.
+    /// Takes one head off the back end's input; `Ok(false)` if it is not complete yet.
     fn take_response_head(&mut self, now: &Now) -> Result<bool, &'static str> {
         let Response::Awaited { scan, interim } = &mut self.response else { return Ok(false) };
         let bytes = self.backend_input.bytes();
@@ -201,9 +203,9 @@ impl Exchange {
             *interim += 1;
             self.awaiting_since = now.instant;
             if *interim > INTERIM_RESPONSES_MAX {
-                return Err("more than 100 interim answers");
+                return Err("more than 100 interim responses");
             }
-            // Interim answers say nothing to a client of HTTP/1.0 (RFC 9110 section 15.2).
+            // A client of HTTP/1.0 must not get interim responses (RFC 9110 section 15.2).
             if self.request.version == Version::Http11 {
                 rules.write_response_head(
                     &head,
@@ -218,7 +220,7 @@ impl Exchange {
         }
         let old_client = self.request.version == Version::Http10;
         let ends_by_close = framing == Framing::UntilClose || (framing == Framing::Chunked && old_client);
-        // Before the whole request is here nobody knows whether the rest of it will come.
+        // If the request is not complete yet, its rest may never come, so the connection cannot be kept.
         self.request.keep &= self.request.is_complete() && !ends_by_close && !self.draining;
         let connection = self.request.connection_field(self.request.keep);
         let (status, backend) = (head.status, self.backend_address());
@@ -251,7 +253,7 @@ impl Exchange {
         Ok(true)
     }
 
-    /// `101`: from here on the bytes mean nothing to us.
+    /// Takes a `101`: from here on the connection is a tunnel of another protocol.
     fn accept_upgrade(&mut self, length: usize) -> Result<bool, &'static str> {
         if !self.request.upgrade {
             return Err("101 without an Upgrade in the request");
@@ -273,14 +275,14 @@ impl Exchange {
     }
 
     fn response_is_malformed(&mut self, fault: &'static str, now: &Now) {
-        log::warn!("{} answered nonsense: {fault}", self.backend_name());
+        log::warn!("{} sent a malformed response: {fault}", self.backend_name());
         self.report_failure(How::Malformed, Phase::ResponseHead, now);
         let outcome = Outcome::new(Who::Backend, How::Malformed, Phase::ResponseHead);
         let sentence = "The back end's answer breaks the rules of HTTP.";
         self.respond_with_error(502, "http_protocol_error", sentence, outcome, now);
     }
 
-    /// Follows the body as far as its bytes are here, and lets go of the back end at its end.
+    /// Reads the body as far as its bytes have come, and releases the back end at its end.
     fn forward_body(&mut self, now: &Now) {
         let Response::Body { status, backend, reader, ready, unchunk, trailers_pass, backend_keeps } =
             &mut self.response
@@ -288,7 +290,8 @@ impl Exchange {
             return;
         };
         loop {
-            // Without its framing a body is sent piece by piece: the next begins where this one is out.
+            // With framing left out, each piece of content must be sent before the framing behind it can be
+            // removed.
             if *unchunk && *ready > 0 {
                 break;
             }
@@ -304,7 +307,7 @@ impl Exchange {
                 }
                 Ok(None) => break,
                 Err(_) => {
-                    log::warn!("{} broke its own chunked framing", self.backend_name());
+                    log::warn!("{} broke the chunked framing of its response", self.backend_name());
                     self.report_failure(How::Malformed, Phase::ResponseBody, now);
                     return self.cut(Outcome::new(Who::Backend, How::Malformed, Phase::ResponseBody));
                 }
@@ -314,9 +317,9 @@ impl Exchange {
             return;
         }
         let (status, backend, ready) = (*status, *backend, *ready);
-        // Bytes beyond the answer belong to no request: such a connection is not used again.
+        // Bytes behind the response belong to no request: such a connection is not used again.
         let clean = self.backend_input.len() == ready;
-        // One that began with a PROXY header is this client's alone.
+        // A connection that began with a PROXY header serves this client only.
         let keep = *backend_keeps && clean && self.request.is_sent() && !self.client.sends_header();
         if let BackendConnection::Connected { .. } = self.backend {
             self.mark_released(keep);

@@ -1,14 +1,16 @@
-//! A client connection answered from a site: request after request, each answer whole before the next.
+//! The machine of a web server's client connection: its requests are answered from a site, one after the
+//! other.
 //!
-//! Contract: bytes of the client go in by [`client_space`](Web::client_space) and
-//! [`client_received`](Web::client_received), answers come out by [`client_output`](Web::client_output)
-//! and [`client_sent`](Web::client_sent), and [`wants`](Web::wants) tells which is due. Requests that
-//! arrive together are answered in order, and small answers to them leave together.
+//! Contract: the client's bytes go in through [`client_space`](Web::client_space) and
+//! [`client_received`](Web::client_received). Responses come out through [`client_output`](Web::client_output)
+//! and [`client_sent`](Web::client_sent). [`step`](Web::step) and [`interest`](Web::interest) tell what to do
+//! next. Requests that arrive together (pipelining) get their responses in order, and small responses to
+//! them are sent together.
 //!
 //! ```text
-//!   Head --> Body --> Delay --> Answer --+--> Head        (kept)
-//!     |        |                         +--> Linger      (closed, and the client may still be sending)
-//!     +--------+--- refused --> Answer --+--> Over
+//!   Head --> Body --> Delay --> Response --+--> Head      (keep-alive)
+//!     |        |                           +--> Linger    (closing, and the client may still be sending)
+//!     +--------+--- refused --> Response --+--> Over
 //! ```
 
 mod outgoing;
@@ -43,17 +45,17 @@ pub struct Web<S: Site> {
     client: ClientIdentity,
     state: State<S::Response>,
     reader: RequestReader,
-    /// Bytes received and not yet used.
+    /// Bytes received from the client and not used yet.
     input: Buffer,
     /// Heads and small bodies to send.
     output: Buffer,
-    /// The body behind `output`, if it is too long to be copied there.
+    /// The body that follows `output`, if it is too long to be copied there.
     body: OutgoingBodyOf<S::Response>,
-    /// Stray bytes behind the body, as the Python wrote them.
+    /// Extra bytes behind the body, which the course's Python server sent; for `--mirror`.
     trailing: &'static [u8],
     /// The client has closed its sending side.
     client_ended: bool,
-    /// The present request is the last one: the program stops, or a CONNECT was refused.
+    /// The present request is the last one: the drain has begun, or a CONNECT was refused.
     is_last_request: bool,
     /// When a byte last moved.
     last_progress: Instant,
@@ -67,9 +69,9 @@ type OutgoingBodyOf<R> =
 
 #[derive(Debug)]
 enum State<R> {
-    /// Waiting for a whole request head.
+    /// Waiting for a complete request head.
     Head,
-    /// Reading a request body only to get past it; the answer is ready.
+    /// Reading a request body and discarding it; the response is ready.
     Body {
         reader: BodyReader,
         bytes: u64,
@@ -77,33 +79,33 @@ enum State<R> {
         version: Version,
         client_keeps: bool,
     },
-    /// A test answer that was asked to take its time.
+    /// Waiting before the response, because the request asked for a delay (test responses only).
     Delay {
         until: Instant,
         response: R,
         version: Version,
         client_keeps: bool,
     },
-    /// Sending; `outcome` is set if the connection ends with this answer.
+    /// Sending a response; `last` is set if the connection ends with it.
     Response {
         status: u16,
         last: Option<Close>,
     },
-    /// The answer is out; what the client still sends is thrown away.
+    /// The last response is sent; what the client still sends is discarded.
     Linger(Linger, Outcome),
     Over(Outcome),
 }
 
-/// How a connection ends after its last answer.
+/// How a connection ends after its last response.
 #[derive(Clone, Copy, Debug)]
 struct Close {
     outcome: Outcome,
-    /// The client may still be sending: read on for a while.
+    /// The client may still be sending, so the close must linger.
     linger: bool,
 }
 
 impl<S: Site> Web<S> {
-    /// A connection that was accepted at `accepted` and is taken up now.
+    /// A connection that was accepted at `accepted` and that is served from now on.
     pub fn new(
         service: Arc<WebService<S>>,
         client: impl Into<ClientIdentity>,
@@ -142,7 +144,8 @@ impl<S: Site> Web<S> {
     pub fn interest(&self) -> Interest {
         let write_client = self.has_output();
         match &self.state {
-            // Requests that wait for room in the output fill the input, and then no more are read.
+            // Pipelined requests wait in the input until the output has room. If the input is full, the
+            // client is not read from.
             State::Head | State::Body { .. } => {
                 let read_client = self.input.room() > 0 && !self.client_ended;
                 Interest { read_client, write_client, ..Interest::NONE }
@@ -153,7 +156,7 @@ impl<S: Site> Web<S> {
         }
     }
 
-    /// True until its last response is out: there are requests to read and responses to send.
+    /// True until its last response is sent: there are requests to read or responses to send.
     pub fn is_open(&self) -> bool {
         !matches!(self.state, State::Linger(..) | State::Over(_))
     }
@@ -182,7 +185,8 @@ impl<S: Site> Web<S> {
         match &self.state {
             State::Head if self.output.is_empty() => Some(self.reader.deadline(self.timeouts())),
             State::Head if self.reader.is_idle() => Some(stall),
-            // Answers are on their way and the next head is too: a dripping head does not hold them open.
+            // Responses are being sent and the next head is coming: both deadlines count, so a slow head does
+            // not extend the time for the responses.
             State::Head => Some(stall.min(self.reader.deadline(self.timeouts()))),
             State::Body { .. } | State::Response { .. } => Some(stall),
             State::Delay { until, .. } => Some(*until),
@@ -191,7 +195,7 @@ impl<S: Site> Web<S> {
         }
     }
 
-    /// The deadline has come: the delay is over, or patience is.
+    /// The driver calls this when the deadline has passed: a delay is over, or the client was too slow.
     pub fn expired(&mut self, now: &Now) {
         match self.deadline() {
             Some(deadline) if deadline <= now.instant => {}
@@ -232,16 +236,17 @@ impl<S: Site> Web<S> {
         self.cut(Who::Client, How::Reset);
     }
 
-    /// Ends it here and now; if an answer was on its way, it is seen to be cut.
+    /// Ends the connection at once. A response that has begun stays incomplete: see [`was_cut`](Self::was_cut).
     fn cut(&mut self, who: Who, how: How) {
         let outcome = |phase| Outcome::new(who, how, phase);
         self.state = State::Over(match &self.state {
-            // The last answer is out: nothing is cut.
+            // The last response has been sent, so its outcome stands.
             State::Linger(_, outcome) | State::Over(outcome) => *outcome,
             _ if self.has_output() => outcome(Phase::ResponseBody),
             State::Head if self.reader.is_idle() => outcome(Phase::Idle),
             State::Head => {
-                self.request_line.set_if_empty("-", self.wants_closings()); // never whole, and told all the same
+                // An incomplete head gets its line in the access log too.
+                self.request_line.set_if_empty("-", self.wants_closings());
                 outcome(Phase::RequestHead)
             }
             State::Body { .. } => outcome(Phase::RequestBody),
@@ -257,7 +262,7 @@ impl<S: Site> Web<S> {
         !self.output.is_empty() || !matches!(self.body, OutgoingBody::None)
     }
 
-    /// The program stops: the answer under way is the last one, and an idle connection ends now.
+    /// The drain begins: the present response is the last one, and an idle connection ends now.
     pub fn drain(&mut self) {
         self.is_last_request = true;
         if matches!(self.state, State::Head) && self.reader.is_idle() && self.output.is_empty() {
@@ -265,31 +270,32 @@ impl<S: Site> Web<S> {
         }
     }
 
-    /// The program stops, and bytes have just come: the request that they belong to is the last one.
+    /// The drain begins, and bytes have just come: the request that they belong to is the last one.
     pub fn take_last_request(&mut self) {
         self.is_last_request = true;
     }
 
-    /// The time for finishing is over.
+    /// The time of the drain is over: ends the connection at once.
     pub fn drained(&mut self) {
         self.cut(Who::Us, How::Drained);
     }
 
-    /// Answers 503 and closes: there is no worker for this connection.
+    /// Responds 503 and closes: there is no worker for this connection.
     pub fn refuse_for_lack_of_workers(&mut self, now: &Now) {
         if matches!(self.state, State::Over(_)) {
-            return; // a stranger gets no answer
+            return; // a client that was not admitted gets no response
         }
         let refusal = Refusal::new(503, "All workers are busy and the queue is full; try again soon.");
         self.refuse(refusal, How::Limited, Phase::Queue, now);
     }
 
-    /// True if the close must be a reset, because an orderly one would make a cut answer look complete.
+    /// True if the close must be a reset: after an orderly close a response that was cut short could look
+    /// complete.
     pub fn was_cut(&self) -> bool {
         matches!(self.state, State::Over(outcome) if outcome.phase == Phase::ResponseBody && !outcome.is_clean())
     }
 
-    /// Writes the closing line of an exchange that did not come to its own end.
+    /// Reports the end of an exchange that did not complete.
     pub fn finish(&mut self, now: &Now) {
         if let State::Over(outcome) = self.state
             && !self.request_line.is_empty()
@@ -298,7 +304,7 @@ impl<S: Site> Web<S> {
         }
     }
 
-    /// Goes as far as the bytes at hand allow.
+    /// Goes on as far as the received bytes and the room for output allow.
     fn advance(&mut self, now: &Now) {
         loop {
             let goes_on = match &self.state {
