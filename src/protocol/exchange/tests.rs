@@ -613,7 +613,7 @@ fn a_client_is_watched_while_its_answer_takes_long() {
     assert!(line.exchange.interest().watch_client);
     assert_eq!(line.state(), Standing::Waits(bench.timeouts.backend - CLIENT_WATCH_AFTER));
     line.exchange.client_failed();
-    assert_eq!(line.run().outcome().to_string(), "client reset before answer head");
+    assert_eq!(line.run().outcome().to_string(), "client reset before response head");
 }
 
 #[test]

@@ -1,8 +1,13 @@
 //! HTTP/1.0 and 1.1 as messages: syntax, framing and bodies, for both directions (RFC 9110, RFC 9112).
 //!
-//! [`head`] reads a start line and its fields, [`framing`] decides where the body ends, [`body`]
-//! follows the body's bytes, [`response`] writes answers of our own, [`date`] their dates. Nothing here knows a socket,
-//! a file or a clock.
+//! | file | what it owns |
+//! |---|---|
+//! | [`head`] | the start line and the fields of a message |
+//! | [`framing`] | where the body of a message ends |
+//! | [`body`] | reading a body to its end, in any pieces |
+//! | `request_reader` | waiting for the next request head of a client, and its deadline |
+//! | [`response`] | writing the heads of our own responses |
+//! | [`date`] | the dates in them |
 
 pub mod body;
 pub mod date;
@@ -15,12 +20,12 @@ use std::fmt;
 
 use crate::balance::routes::RouteError;
 
-/// A protocol version that this program speaks.
+/// A version of HTTP that this program speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Version {
-    /// HTTP/1.0: closed after each answer unless the client asks to keep it.
+    /// HTTP/1.0: the connection is closed after each response, unless the client asks for keep-alive.
     Http10,
-    /// HTTP/1.1: kept unless somebody says `Connection: close`.
+    /// HTTP/1.1: the connection is kept alive, unless one side sends `Connection: close`.
     Http11,
 }
 
@@ -37,7 +42,7 @@ pub enum Method {
     Options,
     Trace,
     Patch,
-    /// Any other token: 501 from a server, forwarded untouched by a gateway.
+    /// Any other token: a web server responds 501, a gateway forwards it unchanged.
     Other,
 }
 
@@ -64,7 +69,7 @@ impl Method {
     }
 }
 
-/// Why a request is answered with an error instead of being served: the client's fault.
+/// Why a request gets an error response instead of being served.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Refusal {
     /// The status code, 400 to 505.
@@ -99,8 +104,8 @@ impl fmt::Display for Refusal {
 
 /// A number in decimal digits and nothing else: no sign, no space, no overflow.
 ///
-/// `str::parse` accepts `+5`; a proxy that reads a length differently from its back end can be
-/// made to see two requests where the back end sees one.
+/// `str::parse` is too lenient, as it accepts `+5`: if a proxy and its back end read a length differently,
+/// an attacker can make one see two requests where the other sees one.
 pub fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
@@ -127,7 +132,7 @@ pub fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// `value` without the spaces and tabs around it (`OWS`, RFC 9110 section 5.6.3).
+/// `value` without the spaces and tabs at its ends (`OWS`, RFC 9110 section 5.6.3).
 pub fn trim(value: &[u8]) -> &[u8] {
     let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
     let start = value.iter().position(|byte| !is_blank(byte)).unwrap_or(value.len());
@@ -135,7 +140,7 @@ pub fn trim(value: &[u8]) -> &[u8] {
     &value[start..end]
 }
 
-/// The members of a comma-separated list, trimmed, empty ones left out (RFC 9110 section 5.6.1).
+/// The members of a comma-separated list, trimmed and without empty ones (RFC 9110 section 5.6.1).
 pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim).filter(|member| !member.is_empty())
 }
