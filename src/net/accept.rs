@@ -6,7 +6,7 @@ use std::io;
 
 /// What an error of accept means for the listener.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum AcceptError {
+pub(crate) enum AcceptError {
     /// This one connection is lost, or there is none to accept: go on.
     Transient,
     /// The process or the kernel has no descriptor or memory left: stop accepting until a connection closes.
@@ -20,7 +20,7 @@ impl AcceptError {
     /// The class of an error. `WouldBlock` is [`Transient`](AcceptError::Transient); an event loop checks for it
     /// before, because it means that there is no client to accept now.
     #[cfg(unix)]
-    pub fn of(error: &io::Error) -> AcceptError {
+    pub(crate) fn of(error: &io::Error) -> AcceptError {
         use rustix::io::Errno;
         let Some(errno) = Errno::from_io_error(error) else {
             return AcceptError::Fatal;
@@ -38,7 +38,7 @@ impl AcceptError {
 
     /// The class of an error.
     #[cfg(not(unix))]
-    pub fn of(error: &io::Error) -> AcceptError {
+    pub(crate) fn of(error: &io::Error) -> AcceptError {
         match error.kind() {
             io::ErrorKind::OutOfMemory => AcceptError::OutOfDescriptors,
             io::ErrorKind::InvalidInput => AcceptError::Fatal,

@@ -16,7 +16,7 @@ use crate::protocol::outcome::How;
 
 /// Why a connect failed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ConnectError {
+pub(crate) enum ConnectError {
     /// No program listens on that address.
     Refused,
     /// The connection was not made within the time limit.
@@ -33,19 +33,8 @@ pub enum ConnectError {
 
 impl ConnectError {
     /// True if this machine is the cause, and not the back end.
-    pub fn is_ours(self) -> bool {
+    pub(crate) fn is_ours(self) -> bool {
         matches!(self, ConnectError::NoDescriptors | ConnectError::NoPorts)
-    }
-
-    /// Its name in `Proxy-Status` (RFC 9209 section 2.3).
-    pub fn proxy_error(self) -> &'static str {
-        match self {
-            ConnectError::Refused => "connection_refused",
-            ConnectError::TimedOut => "connection_timeout",
-            ConnectError::Unreachable => "destination_ip_unroutable",
-            ConnectError::NoDescriptors | ConnectError::NoPorts => "proxy_internal_error",
-            ConnectError::Other(_) => "destination_unavailable",
-        }
     }
 }
 
@@ -102,7 +91,7 @@ impl std::error::Error for ConnectError {}
 
 /// Connects, and waits for at most `timeout`; with 0 the result is [`ConnectError::TimedOut`] at once. The stream
 /// is in blocking mode and has `TCP_NODELAY`.
-pub fn connect(address: SocketAddr, timeout: Duration) -> Result<TcpStream, ConnectError> {
+pub(crate) fn connect(address: SocketAddr, timeout: Duration) -> Result<TcpStream, ConnectError> {
     if timeout.is_zero() {
         return Err(ConnectError::TimedOut);
     }
@@ -134,7 +123,7 @@ fn attempt(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
 }
 
 /// Begins to connect. Register the stream for writing, and call [`finish`] when the poller reports it.
-pub fn start(address: SocketAddr) -> Result<mio::net::TcpStream, ConnectError> {
+pub(crate) fn start(address: SocketAddr) -> Result<mio::net::TcpStream, ConnectError> {
     let attempt = || {
         #[cfg(unix)]
         let socket = socket(address, Type::STREAM.nonblocking())?;
@@ -152,7 +141,7 @@ pub fn start(address: SocketAddr) -> Result<mio::net::TcpStream, ConnectError> {
 
 /// Checks whether a started connection is made. `Ok(false)` means that it is not yet: a poller may report a
 /// socket too early. An error is reported once only, because the kernel clears it.
-pub fn finish(stream: &mio::net::TcpStream) -> Result<bool, ConnectError> {
+pub(crate) fn finish(stream: &mio::net::TcpStream) -> Result<bool, ConnectError> {
     match stream.take_error() {
         Ok(None) => {}
         Ok(Some(error)) | Err(error) => return Err(ConnectError::from(&error)),

@@ -15,14 +15,14 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 
 /// The result of a call that moves bytes: `Some(bytes)`, where 0 is the end of the stream, or `None` if no byte
 /// can be moved now.
-pub type Moved = io::Result<Option<usize>>;
+pub(crate) type Moved = io::Result<Option<usize>>;
 
 /// Bytes that one `sendfile` may move, so that other connections of a loop do not wait long: 1 MiB takes
 /// about 100 us.
 const SENDFILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Reads the bytes that have come (`recv(2)`).
-pub fn receive(socket: impl AsFd, into: &mut [u8]) -> Moved {
+pub(crate) fn receive(socket: impl AsFd, into: &mut [u8]) -> Moved {
     moved(|| rustix::net::recv(&socket, &mut *into, RecvFlags::DONTWAIT).map(|(count, _)| count))
 }
 
@@ -30,13 +30,13 @@ pub fn receive(socket: impl AsFd, into: &mut [u8]) -> Moved {
 ///
 /// For an idle connection to a back end: bytes or an end that have come before we send a request cannot be
 /// the response to it, so such a connection must not be used.
-pub fn is_quiet(socket: impl AsFd) -> bool {
+pub(crate) fn is_quiet(socket: impl AsFd) -> bool {
     let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
     matches!(moved(|| rustix::net::recv(&socket, &mut [0], flags).map(|(count, _)| count)), Ok(None))
 }
 
 /// Sends as much of two slices as fits, in one segment where possible. `more` means that a file follows at once.
-pub fn send(socket: impl AsFd, [first, second]: [&[u8]; 2], more: bool) -> Moved {
+pub(crate) fn send(socket: impl AsFd, [first, second]: [&[u8]; 2], more: bool) -> Moved {
     let mut flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     if more {
         flags |= SendFlags::MORE;
@@ -53,7 +53,7 @@ pub fn send(socket: impl AsFd, [first, second]: [&[u8]; 2], more: bool) -> Moved
 /// Sends as much of a file from `offset` on as fits, from the page cache to the socket without a copy through
 /// our memory (`sendfile(2)`). 0 means that the file ends before `length`. The socket must be in nonblocking
 /// mode or have a send timeout, because `sendfile` has no flag for a single call.
-pub fn send_file(socket: impl AsFd, file: &File, offset: u64, length: u64) -> Moved {
+pub(crate) fn send_file(socket: impl AsFd, file: &File, offset: u64, length: u64) -> Moved {
     let count = usize::try_from(length.min(SENDFILE_BYTES_MAX)).unwrap_or(usize::MAX);
     moved(|| {
         let mut from = offset;
@@ -75,19 +75,19 @@ pub(crate) fn moved(mut call: impl FnMut() -> rustix::io::Result<usize>) -> Move
 
 /// Reads, and waits for the first byte for at most the receive timeout of the socket (`SO_RCVTIMEO`); `None`
 /// if that time has passed.
-pub fn receive_waiting(socket: impl AsFd, into: &mut [u8]) -> Moved {
+pub(crate) fn receive_waiting(socket: impl AsFd, into: &mut [u8]) -> Moved {
     moved(|| rustix::io::read(&socket, &mut *into))
 }
 
 /// For one socket: what [`wait`] waits for, or what it has found.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Readiness {
+pub(crate) struct Readiness {
     /// There are bytes to read, or the stream has ended.
-    pub read: bool,
+    pub(crate) read: bool,
     /// There is room to write.
-    pub write: bool,
+    pub(crate) write: bool,
     /// The connection has failed.
-    pub failed: bool,
+    pub(crate) failed: bool,
 }
 
 impl Readiness {
@@ -118,7 +118,7 @@ impl Readiness {
 ///
 /// A socket for which nothing is asked is left out: `poll` would report its hang-up each time at once. If
 /// nothing is asked for either socket, this only waits.
-pub fn wait(sockets: [(BorrowedFd<'_>, Readiness); 2], limit: Duration) -> [Readiness; 2] {
+pub(crate) fn wait(sockets: [(BorrowedFd<'_>, Readiness); 2], limit: Duration) -> [Readiness; 2] {
     let [(first, of_first), (second, of_second)] = sockets;
     let mut asked = [
         PollFd::from_borrowed_fd(first, of_first.flags()),
@@ -139,7 +139,7 @@ pub fn wait(sockets: [(BorrowedFd<'_>, Readiness); 2], limit: Duration) -> [Read
 }
 
 /// Makes the close of this socket a reset, so that the peer knows that its data is not complete.
-pub fn reset_on_close(socket: impl AsFd) {
+pub(crate) fn reset_on_close(socket: impl AsFd) {
     // It fails only if the socket has failed already; then there is nothing to reset.
     let _ = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
 }

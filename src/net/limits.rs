@@ -2,21 +2,21 @@
 //! needed and allowed.
 
 /// How many addresses of one host name are used: more than any real name has.
-pub const ADDRESSES_PER_NAME_MAX: usize = 1024;
+pub(crate) const ADDRESSES_PER_NAME_MAX: usize = 1024;
 
 /// Descriptors that are not counted for connections: for listeners, logs, cached files and idle connections to
 /// back ends.
-pub const DESCRIPTORS_SPARE: usize = 128;
+pub(crate) const DESCRIPTORS_SPARE: usize = 128;
 
 /// Descriptors of one client connection: its socket, and the socket to the back end or the file.
-pub const DESCRIPTORS_PER_CONNECTION: usize = 2;
+pub(crate) const DESCRIPTORS_PER_CONNECTION: usize = 2;
 
 /// How many of the `wanted` connections the limit on descriptors allows, at least one.
 ///
 /// Raises the soft limit, up to the hard limit, where that helps. If the result is smaller than `wanted`, the
 /// caller logs it at start.
 #[cfg(unix)]
-pub fn connections_that_fit(wanted: usize) -> usize {
+pub(crate) fn connections_that_fit(wanted: usize) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let needed = descriptors_for(wanted);
     let limit = getrlimit(Resource::Nofile);
@@ -38,7 +38,7 @@ pub fn connections_that_fit(wanted: usize) -> usize {
 
 /// All of them: this system has no such limit.
 #[cfg(not(unix))]
-pub fn connections_that_fit(wanted: usize) -> usize {
+pub(crate) fn connections_that_fit(wanted: usize) -> usize {
     wanted
 }
 

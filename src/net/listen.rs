@@ -9,22 +9,22 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// True where an accepted socket inherits `TCP_NODELAY` from its listener, which saves a system call for each
 /// connection. Elsewhere the acceptor sets it. A test checks this against the system.
-pub const ACCEPTED_INHERIT_NODELAY: bool = cfg!(target_os = "linux");
+pub(crate) const ACCEPTED_INHERIT_NODELAY: bool = cfg!(target_os = "linux");
 
 /// Receive timeout of accepted sockets, for reads that wait: a worker checks its deadlines and a drain at least
 /// this often.
-pub const ACCEPTED_READ_TIMEOUT: Duration = Duration::from_millis(250);
+pub(crate) const ACCEPTED_READ_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// True where an accepted socket inherits the receive timeout of its listener, which saves a system call for
 /// each connection. A test checks this against the system.
-pub const ACCEPTED_INHERIT_TIMEOUT: bool = cfg!(target_os = "linux");
+pub(crate) const ACCEPTED_INHERIT_TIMEOUT: bool = cfg!(target_os = "linux");
 
 /// Binds and listens. With port 0 the system chooses a free port; ask the listener for it.
 ///
 /// On Unix `SO_REUSEADDR` is set, so that a restart does not have to wait for connections in `TIME_WAIT` (on
 /// Windows it would allow two programs to share a port). An IPv6 listener accepts IPv6 only, as in nginx, so
 /// that `0.0.0.0` and `[::]` can be used together.
-pub fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, ListenError> {
+pub(crate) fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, ListenError> {
     try_bind(address, backlog).map_err(|cause| ListenError { address, cause })
 }
 
@@ -50,19 +50,19 @@ fn try_bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
 
 /// Why a listener could not be opened; shown as one line with the address and what to do.
 #[derive(Debug)]
-pub struct ListenError {
+pub(crate) struct ListenError {
     address: SocketAddr,
     cause: io::Error,
 }
 
 impl ListenError {
     /// The address that was wanted.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// For a privileged port the same address with a port that needs no privileges: 6660 for 666.
-    pub fn unprivileged(&self) -> Option<SocketAddr> {
+    pub(crate) fn unprivileged(&self) -> Option<SocketAddr> {
         let port = self.address.port();
         if self.cause.kind() != io::ErrorKind::PermissionDenied || !(1..1024).contains(&port) {
             return None;

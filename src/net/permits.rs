@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// Counts the open connections of one role. Clones share one count.
 #[derive(Clone, Debug)]
-pub struct Permits {
+pub(crate) struct Permits {
     shared: Arc<Shared>,
 }
 
@@ -26,18 +26,18 @@ struct Counts {
 
 /// The permit of one open connection. It is returned when it is dropped, however the connection ends.
 #[derive(Debug)]
-pub struct Permit {
+pub(crate) struct Permit {
     shared: Arc<Shared>,
 }
 
 impl Permits {
     /// No open connections, and never more than `most`.
-    pub fn new(most: usize) -> Permits {
+    pub(crate) fn new(most: usize) -> Permits {
         Permits { shared: Arc::new(Shared { most, counts: Mutex::default(), changed: Condvar::new() }) }
     }
 
     /// Takes a permit for one more connection, or `None` if all are taken.
-    pub fn take(&self) -> Option<Permit> {
+    pub(crate) fn take(&self) -> Option<Permit> {
         let mut counts = self.shared.counts();
         if counts.open == self.shared.most {
             return None;
@@ -47,29 +47,29 @@ impl Permits {
     }
 
     /// Takes a permit for a client that may or may not connect; `None` if half of them are taken already.
-    pub fn take_spare(&self) -> Option<Permit> {
+    pub(crate) fn take_spare(&self) -> Option<Permit> {
         let is_roomy = self.count() < self.shared.most / 2;
         if is_roomy { self.take() } else { None }
     }
 
     /// How many connections are open.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.shared.counts().open
     }
 
     /// The most that may be open.
-    pub fn most(&self) -> usize {
+    pub(crate) fn most(&self) -> usize {
         self.shared.most
     }
 
     /// Waits until a connection closes, or until `timeout` has passed.
-    pub fn wait_for_close(&self, timeout: Duration) {
+    pub(crate) fn wait_for_close(&self, timeout: Duration) {
         let counts = self.shared.counts();
         drop(self.shared.wait(counts, timeout));
     }
 
     /// Waits until no connection is open, or until `until`. Returns how many are still open.
-    pub fn wait_until_none(&self, until: Instant) -> usize {
+    pub(crate) fn wait_until_none(&self, until: Instant) -> usize {
         let mut counts = self.shared.counts();
         while counts.open > 0 {
             let Some(left) = until.checked_duration_since(Instant::now()) else { break };

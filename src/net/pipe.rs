@@ -13,18 +13,18 @@
 //! more than the copies.
 
 #[cfg(target_os = "linux")]
-pub use linux::Pipe;
+pub(crate) use linux::Pipe;
 #[cfg(not(target_os = "linux"))]
-pub use none::Pipe;
+pub(crate) use none::Pipe;
 
 /// The pipe of one direction of a relay, which exists only during a long stream.
 #[derive(Debug, Default)]
-pub struct StreamPipe(Option<Pipe>);
+pub(crate) struct StreamPipe(Option<Pipe>);
 
 impl StreamPipe {
     /// The pipe to read into, if the stream `may_be_piped` and a pipe is available; with `None` the bytes must be
     /// copied. A pipe that the stream no longer needs is returned, since there are few.
-    pub fn to_fill(&mut self, may_be_piped: bool) -> Option<&mut Pipe> {
+    pub(crate) fn to_fill(&mut self, may_be_piped: bool) -> Option<&mut Pipe> {
         if !may_be_piped {
             self.0 = self.0.take().filter(|pipe| !pipe.is_empty());
             return None;
@@ -36,16 +36,16 @@ impl StreamPipe {
     }
 
     /// The pipe to write from, if it holds bytes.
-    pub fn to_drain(&mut self) -> Option<&mut Pipe> {
+    pub(crate) fn to_drain(&mut self) -> Option<&mut Pipe> {
         self.0.as_mut().filter(|pipe| !pipe.is_empty())
     }
 }
 
 /// Pipes of the whole process. They have 64 descriptors, half of those that are not counted for connections ([`DESCRIPTORS_SPARE`](crate::net::limits::DESCRIPTORS_SPARE)).
-pub const PIPES_MAX: usize = 32;
+pub(crate) const PIPES_MAX: usize = 32;
 
 /// Bytes that one call moves at most: the default capacity of a pipe on Linux (pipe(7)).
-pub const PIPE_BYTES: usize = 64 * 1024;
+pub(crate) const PIPE_BYTES: usize = 64 * 1024;
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -73,7 +73,7 @@ mod linux {
 
     /// A pipe and how many bytes are in it.
     #[derive(Debug)]
-    pub struct Pipe {
+    pub(crate) struct Pipe {
         /// `None` only during the drop.
         ends: Option<Ends>,
         held: usize,
@@ -106,7 +106,7 @@ mod linux {
 
     impl Pipe {
         /// An empty pipe; `None` if there are [`PIPES_MAX`] already, or no descriptors left.
-        pub fn new() -> Option<Pipe> {
+        pub(crate) fn new() -> Option<Pipe> {
             let spare = spares().pop();
             let ends = match spare {
                 Some(ends) => ends,
@@ -120,18 +120,19 @@ mod linux {
         }
 
         /// How many bytes are in it.
-        pub fn len(&self) -> usize {
+        #[cfg(test)]
+        pub(crate) fn len(&self) -> usize {
             self.held
         }
 
         /// True if no byte is in it.
-        pub fn is_empty(&self) -> bool {
+        pub(crate) fn is_empty(&self) -> bool {
             self.held == 0
         }
 
         /// Moves bytes from a socket into the pipe; 0 is the end of the stream. The pipe must be empty: with a
         /// full one the result would be the same as for a socket without bytes.
-        pub fn fill(&mut self, socket: impl AsFd) -> Moved {
+        pub(crate) fn fill(&mut self, socket: impl AsFd) -> Moved {
             debug_assert!(self.is_empty());
             // The ends are `None` only during the drop.
             let Some(ends) = &self.ends else { return Ok(None) };
@@ -150,7 +151,7 @@ mod linux {
         }
 
         /// Moves bytes from the pipe to a socket.
-        pub fn drain(&mut self, socket: impl AsFd) -> Moved {
+        pub(crate) fn drain(&mut self, socket: impl AsFd) -> Moved {
             let Some(ends) = &self.ends else { return Ok(None) };
             let count = moved(|| {
                 splice(
@@ -188,31 +189,26 @@ mod none {
 
     /// No pipe: this system has no `splice`.
     #[derive(Debug)]
-    pub enum Pipe {}
+    pub(crate) enum Pipe {}
 
     impl Pipe {
         /// Always `None`: the bytes must be copied.
-        pub fn new() -> Option<Pipe> {
+        pub(crate) fn new() -> Option<Pipe> {
             None
         }
 
-        /// How many bytes are in it.
-        pub fn len(&self) -> usize {
-            match *self {}
-        }
-
         /// True if no byte is in it.
-        pub fn is_empty(&self) -> bool {
+        pub(crate) fn is_empty(&self) -> bool {
             match *self {}
         }
 
         /// Moves bytes from a socket into the pipe.
-        pub fn fill(&mut self, _socket: impl AsFd) -> Moved {
+        pub(crate) fn fill(&mut self, _socket: impl AsFd) -> Moved {
             match *self {}
         }
 
         /// Moves bytes from the pipe to a socket.
-        pub fn drain(&mut self, _socket: impl AsFd) -> Moved {
+        pub(crate) fn drain(&mut self, _socket: impl AsFd) -> Moved {
             match *self {}
         }
     }

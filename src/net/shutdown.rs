@@ -26,12 +26,12 @@ type Callback = Box<dyn Fn() + Send>;
 
 impl Shutdown {
     /// The drain has not begun. Only [`trigger`](Shutdown::trigger) begins it.
-    pub fn new() -> Shutdown {
+    pub(crate) fn new() -> Shutdown {
         Shutdown::default()
     }
 
     /// Begins the drain. Further calls change nothing.
-    pub fn trigger(&self) {
+    pub(crate) fn trigger(&self) {
         let mut callbacks = self.callbacks();
         if self.shared.draining.swap(true, Ordering::SeqCst) {
             return;
@@ -44,12 +44,12 @@ impl Shutdown {
     }
 
     /// True once the drain has begun.
-    pub fn is_draining(&self) -> bool {
+    pub(crate) fn is_draining(&self) -> bool {
         self.shared.draining.load(Ordering::SeqCst)
     }
 
     /// Waits until the drain begins.
-    pub fn wait(&self) {
+    pub(crate) fn wait(&self) {
         let mut callbacks = self.callbacks();
         while !self.is_draining() {
             callbacks = self.shared.changed.wait(callbacks).unwrap_or_else(PoisonError::into_inner);
@@ -58,7 +58,7 @@ impl Shutdown {
 
     /// Calls `callback` once when the drain begins, or now if it has begun. It runs on the thread that calls
     /// `trigger`, so it should do no more than wake another thread.
-    pub fn subscribe(&self, callback: impl Fn() + Send + 'static) {
+    pub(crate) fn subscribe(&self, callback: impl Fn() + Send + 'static) {
         let mut callbacks = self.callbacks();
         if self.is_draining() {
             drop(callbacks);

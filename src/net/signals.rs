@@ -15,7 +15,7 @@ use super::shutdown::Shutdown;
 
 /// The SIGHUPs, one after the other. If one is waiting already, further ones are dropped: one reload is enough.
 #[derive(Debug)]
-pub struct Hangups(Receiver<()>);
+pub(crate) struct Hangups(Receiver<()>);
 
 impl Iterator for Hangups {
     type Item = ();
@@ -31,7 +31,10 @@ impl Iterator for Hangups {
 ///
 /// Errors: the signals cannot be caught, or the thread that waits for them cannot be started.
 #[cfg(unix)]
-pub fn listen(has_file: bool, reopen_log: impl Fn() + Send + 'static) -> io::Result<(Shutdown, Hangups)> {
+pub(crate) fn listen(
+    has_file: bool,
+    reopen_log: impl Fn() + Send + 'static,
+) -> io::Result<(Shutdown, Hangups)> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
     use signal_hook::iterator::Signals;
     let shutdown = Shutdown::new();
@@ -55,7 +58,10 @@ pub fn listen(has_file: bool, reopen_log: impl Fn() + Send + 'static) -> io::Res
 
 /// This system has no such signals: only [`Shutdown::trigger`] begins the drain.
 #[cfg(not(unix))]
-pub fn listen(_has_file: bool, _reopen_log: impl Fn() + Send + 'static) -> io::Result<(Shutdown, Hangups)> {
+pub(crate) fn listen(
+    _has_file: bool,
+    _reopen_log: impl Fn() + Send + 'static,
+) -> io::Result<(Shutdown, Hangups)> {
     Ok((Shutdown::new(), Hangups(mpsc::sync_channel(1).1)))
 }
 

@@ -1,7 +1,7 @@
 //! The names of threads, as a debugger and `top -H` show them.
 
 /// Names the running thread. A system that cannot rename a running thread keeps the name it has.
-pub fn name_this_thread(name: &str) {
+pub(crate) fn name_this_thread(name: &str) {
     #[cfg(target_os = "linux")]
     if let Ok(name) = std::ffi::CString::new(name) {
         // The name only helps a person who looks; a thread works without it.

@@ -10,7 +10,7 @@ use std::time::Instant;
 /// When to check the deadline of which connection. A key is the connection's slot in the table of the owner, so
 /// keys are small numbers, and are used again.
 #[derive(Debug, Default)]
-pub struct Timers {
+pub(crate) struct Timers {
     queue: BTreeSet<(Instant, usize)>,
     /// The time of each key's entry; the index is the key.
     moments: Vec<Option<Instant>>,
@@ -18,13 +18,13 @@ pub struct Timers {
 
 impl Timers {
     /// No timers.
-    pub fn new() -> Timers {
+    pub(crate) fn new() -> Timers {
         Timers::default()
     }
 
     /// Makes `key` fire at `at` or before. An earlier entry of the key stays: when it fires, the owner sets the
     /// present deadline.
-    pub fn set(&mut self, key: usize, at: Instant) {
+    pub(crate) fn set(&mut self, key: usize, at: Instant) {
         if key >= self.moments.len() {
             self.moments.resize(key + 1, None);
         }
@@ -39,7 +39,7 @@ impl Timers {
     }
 
     /// Removes `key`: its connection is closed.
-    pub fn clear(&mut self, key: usize) {
+    pub(crate) fn clear(&mut self, key: usize) {
         if let Some(moment) = self.moments.get_mut(key).and_then(Option::take) {
             self.queue.remove(&(moment, key));
         }
@@ -47,7 +47,7 @@ impl Timers {
 
     /// Removes and returns one key whose time has come; call it until it returns `None`. The owner may set the
     /// key again in between, to a time after `now`.
-    pub fn expired(&mut self, now: Instant) -> Option<usize> {
+    pub(crate) fn expired(&mut self, now: Instant) -> Option<usize> {
         let (moment, key) = *self.queue.first()?;
         if moment > now {
             return None;
@@ -57,18 +57,8 @@ impl Timers {
     }
 
     /// When the next key fires, which limits the wait of the poller.
-    pub fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.queue.first().map(|(moment, _)| *moment)
-    }
-
-    /// How many keys are set.
-    pub fn len(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// True if no key is set.
-    pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
     }
 }
 
@@ -96,7 +86,7 @@ mod tests {
         assert_eq!(all_expired(&mut timers, at(20)), [2, 3, 4]);
         assert_eq!(all_expired(&mut timers, at(20)), Vec::<usize>::new());
         timers.clear(1);
-        assert!(timers.is_empty());
+        assert!(timers.queue.is_empty());
         assert_eq!(timers.next(), None);
     }
 
@@ -109,7 +99,7 @@ mod tests {
         timers.set(1, at(60));
         assert_eq!(timers.next(), Some(at(10)));
         timers.set(1, at(5));
-        assert_eq!(timers.len(), 1);
+        assert_eq!(timers.queue.len(), 1);
         assert_eq!(timers.expired(at(5)), Some(1));
         timers.set(1, at(60));
         assert_eq!(timers.next(), Some(at(60)));
@@ -128,14 +118,14 @@ mod tests {
                 let moment = earliest.entry(key).or_insert(second);
                 *moment = second.min(*moment);
             }
-            prop_assert_eq!(timers.len(), earliest.len());
+            prop_assert_eq!(timers.queue.len(), earliest.len());
             for second in 0..100 {
                 let mut due: Vec<usize> =
                     earliest.iter().filter(|(_, at)| **at == second).map(|(key, _)| *key).collect();
                 due.sort_unstable();
                 prop_assert_eq!(all_expired(&mut timers, base + Duration::from_secs(second)), due);
             }
-            prop_assert!(timers.is_empty() && timers.moments.iter().all(Option::is_none));
+            prop_assert!(timers.queue.is_empty() && timers.moments.iter().all(Option::is_none));
         }
     }
 }

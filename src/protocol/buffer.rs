@@ -26,7 +26,7 @@ thread_local! {
 ///
 /// A parked connection takes its storage along to the worker that resumes it. With long lists some workers
 /// would collect the storage that others have to allocate, until all lists are full.
-pub fn keep_few_spares() {
+pub(crate) fn keep_few_spares() {
     SPARES_MAX.set([WORKER_SPARE_BUFFERS_MAX, WORKER_SPARE_BULK_BUFFERS_MAX]);
 }
 
@@ -52,7 +52,7 @@ impl Buffer {
     }
 
     /// How many bytes are held.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.end - self.start
     }
 
@@ -62,7 +62,7 @@ impl Buffer {
     }
 
     /// How many more bytes fit.
-    pub fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         self.capacity() - self.len()
     }
 
@@ -71,7 +71,7 @@ impl Buffer {
     }
 
     /// Where the next bytes go: all of [`room`](Buffer::room), as one slice. Follow it with [`filled`](Buffer::filled).
-    pub fn space(&mut self) -> &mut [u8] {
+    pub(crate) fn space(&mut self) -> &mut [u8] {
         let (start, end, bulk) = (self.start, self.end, self.bulk);
         let storage = self.storage.get_or_insert_with(|| spare(bulk));
         if start > 0 {
@@ -83,7 +83,7 @@ impl Buffer {
     }
 
     /// The first `count` bytes of [`space`](Buffer::space) now hold data.
-    pub fn filled(&mut self, count: usize) {
+    pub(crate) fn filled(&mut self, count: usize) {
         self.end += count;
         debug_assert!(self.end <= self.capacity());
         self.bulk = count > 0 && self.end == self.capacity();
@@ -91,14 +91,14 @@ impl Buffer {
     }
 
     /// Drops the first `count` bytes. Once the buffer is empty, its storage returns to the list.
-    pub fn consume(&mut self, count: usize) {
+    pub(crate) fn consume(&mut self, count: usize) {
         self.start += count;
         debug_assert!(self.start <= self.end);
         self.release_if_empty();
     }
 
     /// Removes `count` bytes from the middle, beginning with byte `at`.
-    pub fn remove(&mut self, at: usize, count: usize) {
+    pub(crate) fn remove(&mut self, at: usize, count: usize) {
         let from = self.start + at;
         debug_assert!(from + count <= self.end);
         if let Some(storage) = &mut self.storage {
@@ -123,7 +123,7 @@ impl Buffer {
 
     /// Inserts all of `bytes` before the bytes held. If they do not fit, inserts nothing and returns `false`.
     #[must_use]
-    pub fn push_front(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) fn push_front(&mut self, bytes: &[u8]) -> bool {
         let held = self.len();
         if !self.push(bytes) {
             return false;
@@ -136,7 +136,7 @@ impl Buffer {
     }
 
     /// Drops all bytes from `len` on. It undoes a head that was written in part.
-    pub fn truncate(&mut self, len: usize) {
+    pub(crate) fn truncate(&mut self, len: usize) {
         self.end = self.end.min(self.start + len);
         self.release_if_empty();
     }

@@ -24,31 +24,31 @@ pub enum Event<'a> {
 #[derive(Clone, Debug)]
 pub struct Closing<'a> {
     /// The role that served it.
-    pub role: &'a str,
+    pub(crate) role: &'a str,
     /// The client.
-    pub client: SocketAddr,
+    pub(crate) client: SocketAddr,
     /// The back end it was forwarded to, if any.
-    pub backend: Option<SocketAddr>,
+    pub(crate) backend: Option<SocketAddr>,
     /// Method and target, such as `GET /images/`; none for a relay.
-    pub request: Option<&'a str>,
+    pub(crate) request: Option<&'a str>,
     /// The status code sent to the client.
-    pub status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// Bytes received from the client.
-    pub bytes_in: u64,
+    pub(crate) bytes_in: u64,
     /// Bytes sent to the client.
-    pub bytes_out: u64,
+    pub(crate) bytes_out: u64,
     /// Time spent in queues: from accept until a worker or loop took it up, and for a back end with room.
-    pub queue: Duration,
+    pub(crate) queue: Duration,
     /// Time from the first attempt to connect until a back end accepted.
-    pub connect: Option<Duration>,
+    pub(crate) connect: Option<Duration>,
     /// Time from the beginning until the first byte of the response.
-    pub first: Option<Duration>,
+    pub(crate) first: Option<Duration>,
     /// Time from the beginning to the end.
-    pub total: Duration,
+    pub(crate) total: Duration,
     /// Attempts on back ends that failed before this one.
-    pub retries: u32,
+    pub(crate) retries: u32,
     /// Who ended it, how, and in which phase.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
 }
 
 /// A receiver of events: the access log, counters, a test.

@@ -33,7 +33,7 @@ pub struct Interest {
     /// There are bytes to send to the client.
     pub write_client: bool,
     /// The machine wants to know if the client's connection fails, even if it reads and writes nothing there.
-    pub watch_client: bool,
+    pub(crate) watch_client: bool,
     /// The machine can use bytes from the back end and has room for them.
     pub read_backend: bool,
     /// There are bytes to send to the back end.
@@ -42,7 +42,7 @@ pub struct Interest {
 
 impl Interest {
     /// No bytes can be moved and nothing is watched.
-    pub const NONE: Interest = Interest {
+    pub(crate) const NONE: Interest = Interest {
         read_client: false,
         write_client: false,
         watch_client: false,

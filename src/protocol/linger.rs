@@ -11,26 +11,26 @@ use crate::protocol::now::Now;
 
 /// A lingering close: how long it lasts, and how many bytes have been discarded so far.
 #[derive(Clone, Copy, Debug)]
-pub struct Linger {
+pub(crate) struct Linger {
     until: Instant,
     bytes: u64,
     /// Our sending side is closed, so the client sees that the response is complete.
-    pub shut: bool,
+    pub(crate) shut: bool,
 }
 
 impl Linger {
     /// Begins to linger now.
-    pub fn new(now: &Now) -> Linger {
+    pub(crate) fn new(now: &Now) -> Linger {
         Linger { until: now.instant + LINGER_TIMEOUT, bytes: 0, shut: false }
     }
 
     /// When lingering ends at the latest.
-    pub fn deadline(&self) -> Instant {
+    pub(crate) fn deadline(&self) -> Instant {
         self.until
     }
 
     /// Counts `count` discarded bytes, where 0 is the end of the stream. True if the connection can be closed.
-    pub fn is_over(&mut self, count: usize) -> bool {
+    pub(crate) fn is_over(&mut self, count: usize) -> bool {
         self.bytes += count as u64;
         count == 0 || self.bytes > LINGER_BYTES_MAX
     }

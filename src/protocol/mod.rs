@@ -42,22 +42,22 @@
 //! | `request_line` | the request as the log shows it |
 
 pub mod buffer;
-pub mod cidr;
+pub(crate) mod cidr;
 pub mod context;
-pub mod event;
+pub(crate) mod event;
 pub mod exchange;
 pub mod forward;
 pub mod http;
 pub mod interest;
 pub mod limits;
-pub mod linger;
+pub(crate) mod linger;
 pub mod now;
 pub mod outcome;
 pub mod proxy_header;
 pub mod relay;
-pub mod request_line;
+pub(crate) mod request_line;
 #[cfg(test)]
 pub(crate) mod testing;
-pub mod timeouts;
-pub mod timing;
+pub(crate) mod timeouts;
+pub(crate) mod timing;
 pub mod web;

@@ -1,6 +1,8 @@
 //! The time as data: a driver reads the clocks and passes the result to the machines, which have no clock.
 
-use std::time::{Duration, Instant, SystemTime};
+#[cfg(test)]
+use std::time::Duration;
+use std::time::{Instant, SystemTime};
 
 /// One reading of both clocks.
 ///
@@ -16,12 +18,13 @@ pub struct Now {
 
 impl Now {
     /// Whole seconds since 1970-01-01 00:00 UTC; 0 for a clock set before that.
-    pub fn unix_seconds(&self) -> u64 {
+    pub(crate) fn unix_seconds(&self) -> u64 {
         self.wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 
     /// The same reading, later by `duration`: for tests, which move the time by hand.
-    pub fn after(self, duration: Duration) -> Now {
+    #[cfg(test)]
+    pub(crate) fn after(self, duration: Duration) -> Now {
         Now { instant: self.instant + duration, wall: self.wall + duration }
     }
 }

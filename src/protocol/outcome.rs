@@ -6,7 +6,7 @@ use std::fmt;
 
 /// Who ended it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Who {
+pub(crate) enum Who {
     /// The peer that connected to us.
     Client,
     /// The peer that we connected to.
@@ -17,7 +17,7 @@ pub enum Who {
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum How {
+pub(crate) enum How {
     /// Everything was done; nothing was cut short.
     Finished,
     /// An orderly end of the stream, expected or not.
@@ -40,7 +40,7 @@ pub enum How {
 
 /// What the connection was doing when it ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Between two requests, or before the first byte of the first.
     Idle,
     /// Reading the PROXY header, in which a proxy tells the client's address.
@@ -65,21 +65,21 @@ pub enum Phase {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Outcome {
     /// Who ended it.
-    pub who: Who,
+    pub(crate) who: Who,
     /// How it ended.
-    pub how: How,
+    pub(crate) how: How,
     /// What the connection was doing.
-    pub phase: Phase,
+    pub(crate) phase: Phase,
 }
 
 impl Outcome {
     /// An outcome of these three.
-    pub const fn new(who: Who, how: How, phase: Phase) -> Outcome {
+    pub(crate) const fn new(who: Who, how: How, phase: Phase) -> Outcome {
         Outcome { who, how, phase }
     }
 
     /// True if nothing was cut short: the peer got everything, or there was nothing to get.
-    pub fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         self.how == How::Finished || (self.how == How::Closed && self.phase == Phase::Idle)
     }
 }

@@ -10,11 +10,11 @@ const SHOWN_BYTES_MAX: usize = 256;
 
 /// `GET /images/`, or empty between two requests.
 #[derive(Debug, Default)]
-pub struct RequestLine(String);
+pub(crate) struct RequestLine(String);
 
 impl RequestLine {
     /// Remembers a request, if it is `wanted` for the log.
-    pub fn set(&mut self, head: &RequestHead<'_>, wanted: bool) {
+    pub(crate) fn set(&mut self, head: &RequestHead<'_>, wanted: bool) {
         self.0.clear();
         if wanted {
             self.0.push_str(head.method_name);
@@ -26,24 +26,24 @@ impl RequestLine {
     }
 
     /// Remembers `text` for a request that could not be read, if it is `wanted` for the log.
-    pub fn set_if_empty(&mut self, text: &str, wanted: bool) {
+    pub(crate) fn set_if_empty(&mut self, text: &str, wanted: bool) {
         if self.0.is_empty() && wanted {
             self.0.push_str(text);
         }
     }
 
     /// Forgets the request; the memory is kept for the next one.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
     /// True between two requests.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The line.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

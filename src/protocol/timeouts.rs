@@ -8,21 +8,21 @@ use super::limits;
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// A whole request head: [`limits::HEADER_TIMEOUT`].
-    pub header: Duration,
+    pub(crate) header: Duration,
     /// Silence between two requests: [`limits::KEEP_ALIVE`].
-    pub keep_alive: Duration,
+    pub(crate) keep_alive: Duration,
     /// Silence within a body: [`limits::STALL_TIMEOUT`].
-    pub stall: Duration,
+    pub(crate) stall: Duration,
     /// Until a back end accepts a connection: [`limits::CONNECT_TIMEOUT`].
-    pub connect: Duration,
+    pub(crate) connect: Duration,
     /// Until the response head of a back end is complete: [`limits::BACKEND_TIMEOUT`].
-    pub backend: Duration,
+    pub(crate) backend: Duration,
     /// Silence on a relay: [`limits::RELAY_IDLE_TIMEOUT`].
-    pub relay_idle: Duration,
+    pub(crate) relay_idle: Duration,
     /// Silence on a half-closed relay: [`limits::HALF_CLOSED_TIMEOUT`].
-    pub half_closed: Duration,
+    pub(crate) half_closed: Duration,
     /// From the signal to stop until the program ends: [`limits::DRAIN`].
-    pub drain: Duration,
+    pub(crate) drain: Duration,
 }
 
 impl Default for Timeouts {

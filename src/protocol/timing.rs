@@ -9,32 +9,32 @@ use crate::protocol::outcome::Outcome;
 
 /// The times and counts of one exchange, or of one relay from accept to close.
 #[derive(Clone, Copy, Debug)]
-pub struct Timing {
+pub(crate) struct Timing {
     /// When it began: at the accept; for later requests of a connection, at the first byte of the head.
-    pub began: Instant,
+    pub(crate) began: Instant,
     /// When a worker or loop began to serve it; before that it waited in a queue.
-    pub started: Instant,
+    pub(crate) started: Instant,
     /// How long it has waited in the queue for a back end with room.
-    pub queued: Duration,
+    pub(crate) queued: Duration,
     /// When it entered that queue, while it is in it.
-    pub queued_since: Option<Instant>,
+    pub(crate) queued_since: Option<Instant>,
     /// When it first began to connect to a back end.
-    pub connecting: Option<Instant>,
+    pub(crate) connecting: Option<Instant>,
     /// When the connection to the back end was made.
-    pub connected: Option<Instant>,
+    pub(crate) connected: Option<Instant>,
     /// When the first byte of the response came.
-    pub first_byte: Option<Instant>,
+    pub(crate) first_byte: Option<Instant>,
     /// Attempts on back ends that failed.
-    pub retries: u32,
+    pub(crate) retries: u32,
     /// Bytes read from the client.
-    pub bytes_in: u64,
+    pub(crate) bytes_in: u64,
     /// Bytes sent to the client.
-    pub bytes_out: u64,
+    pub(crate) bytes_out: u64,
 }
 
 impl Timing {
     /// An exchange that began at `began` and that is served from now on.
-    pub fn open(began: Instant, now: &Now) -> Timing {
+    pub(crate) fn open(began: Instant, now: &Now) -> Timing {
         Timing {
             began,
             started: now.instant,
@@ -50,12 +50,12 @@ impl Timing {
     }
 
     /// It enters the queue for a back end.
-    pub fn enter_queue(&mut self, now: &Now) {
+    pub(crate) fn enter_queue(&mut self, now: &Now) {
         self.queued_since = Some(now.instant);
     }
 
     /// It leaves that queue, with a back end or without.
-    pub fn leave_queue(&mut self, now: &Now) {
+    pub(crate) fn leave_queue(&mut self, now: &Now) {
         self.queued = self.time_in_queue(now);
         self.queued_since = None;
     }
@@ -66,7 +66,13 @@ impl Timing {
     }
 
     /// A [`Closing`] with these times and counts; the caller adds back end, request and status.
-    pub fn closing<'a>(&self, role: &'a str, client: SocketAddr, outcome: Outcome, now: &Now) -> Closing<'a> {
+    pub(crate) fn closing<'a>(
+        &self,
+        role: &'a str,
+        client: SocketAddr,
+        outcome: Outcome,
+        now: &Now,
+    ) -> Closing<'a> {
         let since = |from: Option<Instant>, to: Option<Instant>| -> Option<Duration> {
             Some(to?.saturating_duration_since(from?))
         };

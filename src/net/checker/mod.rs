@@ -25,7 +25,7 @@ use check::{Check, CheckError};
 
 /// The health checks of one role's back ends; they end when this is dropped.
 #[derive(Debug)]
-pub struct Checker {
+pub(crate) struct Checker {
     stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
     thread: Option<JoinHandle<()>>,

@@ -53,7 +53,7 @@ pub(super) enum BackendConnection {
 #[derive(Clone, Copy, Debug)]
 pub struct BackendTarget {
     /// Where to connect.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// An idle connection from the pool may be used. Not for requests that must not be sent twice: a back
     /// end can close an idle connection just when we send on it, and then we cannot know whether it acted
     /// on the request.
@@ -181,7 +181,7 @@ impl Exchange {
     }
 
     /// True while the connection to the chosen back end is being made.
-    pub fn is_connecting(&self) -> bool {
+    pub(crate) fn is_connecting(&self) -> bool {
         matches!(self.backend, BackendConnection::Connecting { .. })
     }
 
@@ -200,7 +200,7 @@ impl Exchange {
 
     /// The chosen back end cannot be connected, so another one is needed. Nothing of the request was sent,
     /// so this is safe. If a limit of our own is the reason, the client gets an error response instead.
-    pub fn connect_failed(&mut self, how: How, now: &Now) {
+    pub(crate) fn connect_failed(&mut self, how: How, now: &Now) {
         match std::mem::replace(&mut self.backend, BackendConnection::None) {
             BackendConnection::Connecting { group, backend, .. } if how == How::Limited => {
                 group.report_local_limit(&backend);

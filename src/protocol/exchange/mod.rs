@@ -52,7 +52,6 @@ use crate::protocol::request_line::RequestLine;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
 use backend::BackendConnection;
-pub use backend::{BackendTarget, ReleasedBackend};
 use request::Request;
 use response::Response;
 
@@ -196,22 +195,22 @@ impl Exchange {
     }
 
     /// True until its last response is sent, or until both sides have agreed on another protocol.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         matches!(self.state, State::Head | State::Exchanging)
     }
 
     /// True while a back end has to be chosen, or waited for in the queue.
-    pub fn needs_backend(&self) -> bool {
+    pub(crate) fn needs_backend(&self) -> bool {
         matches!(self.step(), Step::Connect | Step::Queue)
     }
 
     /// True while there is no complete request head: between two requests, or within a head.
-    pub fn awaits_request(&self) -> bool {
+    pub(crate) fn awaits_request(&self) -> bool {
         matches!(self.state, State::Head)
     }
 
     /// True while a request is being forwarded and its response passed on, up to the last byte.
-    pub fn is_exchanging(&self) -> bool {
+    pub(crate) fn is_exchanging(&self) -> bool {
         match self.state {
             State::Exchanging => true,
             State::Tunnel => self.step() != Step::SwitchProtocols,
@@ -235,7 +234,7 @@ impl Exchange {
     }
 
     /// A call on the client's socket failed.
-    pub fn client_failed(&mut self) {
+    pub(crate) fn client_failed(&mut self) {
         self.cut(Outcome::new(Who::Client, How::Reset, self.phase()));
     }
 
@@ -252,7 +251,7 @@ impl Exchange {
     }
 
     /// The drain begins: the present exchange is the last one, and an idle connection ends now.
-    pub fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         self.draining = true;
         if matches!(self.state, State::Head) && self.reader.is_idle() {
             self.state = State::Over(Outcome::new(Who::Us, How::Drained, Phase::Idle));
@@ -260,17 +259,17 @@ impl Exchange {
     }
 
     /// The drain begins, and bytes have just come: the request that they belong to is the last one.
-    pub fn take_last_request(&mut self) {
+    pub(crate) fn take_last_request(&mut self) {
         self.draining = true;
     }
 
     /// The time of the drain is over: ends the connection at once.
-    pub fn drained(&mut self) {
+    pub(crate) fn drained(&mut self) {
         self.cut(Outcome::new(Who::Us, How::Drained, self.phase()));
     }
 
     /// Responds 503 and closes: there is no worker for this connection.
-    pub fn refuse_for_lack_of_workers(&mut self, now: &Now) {
+    pub(crate) fn refuse_for_lack_of_workers(&mut self, now: &Now) {
         if matches!(self.state, State::Over(_)) {
             return; // a client that was not admitted gets no response
         }
@@ -279,7 +278,7 @@ impl Exchange {
     }
 
     /// Continues as a relay, once the step is [`Step::SwitchProtocols`].
-    pub fn into_relay(mut self, now: &Now) -> Relay {
+    pub(crate) fn into_relay(mut self, now: &Now) -> Relay {
         let (group, backend) = match std::mem::replace(&mut self.backend, BackendConnection::None) {
             BackendConnection::Connected { group, backend, .. } => (group, Some(backend)),
             _ => (Arc::new(Group::new("tunnel", Vec::new())), None),

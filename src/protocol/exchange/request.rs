@@ -135,7 +135,7 @@ impl Exchange {
     }
 
     /// There was nothing to read: frees the space.
-    pub fn nothing_from_client(&mut self) {
+    pub(crate) fn nothing_from_client(&mut self) {
         self.client_input.filled(0);
     }
 
@@ -310,7 +310,7 @@ impl Exchange {
 
     /// Sending to the back end failed. It may have responded already and closed; that response is worth
     /// reading. So we stop sending the request, and go on reading.
-    pub fn backend_send_failed(&mut self, how: How, now: &Now) {
+    pub(crate) fn backend_send_failed(&mut self, how: How, now: &Now) {
         if !self.response.has_begun() && !self.request.head_is_sent() {
             return self.backend_failed(how, now);
         }

@@ -78,7 +78,7 @@ impl Exchange {
     }
 
     /// There was nothing to read: frees the space.
-    pub fn nothing_from_backend(&mut self) {
+    pub(crate) fn nothing_from_backend(&mut self) {
         self.backend_input.filled(0);
     }
 
@@ -112,7 +112,7 @@ impl Exchange {
     /// So no such request fails when a back end dies under load. A request that was sent is repeated once
     /// and not `RETRIES` times: if two back ends die of it, the request is the likely cause, and it must
     /// not reach all the others or mark them as failed.
-    pub fn backend_failed(&mut self, how: How, now: &Now) {
+    pub(crate) fn backend_failed(&mut self, how: How, now: &Now) {
         if self.response.has_begun() {
             return self.cut(Outcome::new(Who::Backend, how, Phase::ResponseBody));
         }

@@ -37,7 +37,7 @@ use crate::protocol::now::Now;
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     /// Peers whose `X-Forwarded-*` and `Forwarded` fields are trusted: our own proxies in front of us.
-    pub trust: Vec<Cidr>,
+    pub(crate) trust: Vec<Cidr>,
 }
 
 impl Rules {
@@ -137,13 +137,13 @@ impl Rules {
 /// A field that `Connection` names must not be forwarded, not as a trailer either (RFC 9110 section 7.6.1).
 /// The head is no longer there when trailers come. So if `Connection` names fields that we do not know, all
 /// trailers of the message are dropped, which is allowed.
-pub fn may_forward_trailers(fields: &Fields<'_>) -> bool {
+pub(crate) fn may_forward_trailers(fields: &Fields<'_>) -> bool {
     ConnectionOptions::parse(fields).is_some_and(|options| !options.name_unknown_fields())
 }
 
 /// True if this trailer line may be forwarded. Not if its field is valid in a head only (RFC 9110 section
 /// 6.5.1): in a trailer it would reach the back end without the checks that it gets in a head.
-pub fn may_forward_trailer(line: &[u8]) -> bool {
+pub(crate) fn may_forward_trailer(line: &[u8]) -> bool {
     let name = line.split(|byte| *byte == b':').next().unwrap_or(line);
     std::str::from_utf8(name).is_ok_and(may_be_trailer)
 }
@@ -153,7 +153,7 @@ pub fn may_forward_trailer(line: &[u8]) -> bool {
 /// With `None` the field is dropped, since a server may ignore it (RFC 9110 section 7.8). This is so for
 /// HTTP/1.0; if `Connection` does not name `Upgrade`; with a request body, since its end would be in doubt;
 /// and for `h2c`, since its tunnel would carry further requests that this proxy does not check.
-pub fn upgrade<'b>(head: &RequestHead<'b>) -> Option<&'b [u8]> {
+pub(crate) fn upgrade<'b>(head: &RequestHead<'b>) -> Option<&'b [u8]> {
     let protocols = head.fields.only("upgrade")?;
     let has_body =
         head.fields.first("transfer-encoding").is_some() || head.fields.first("content-length").is_some();
@@ -162,14 +162,9 @@ pub fn upgrade<'b>(head: &RequestHead<'b>) -> Option<&'b [u8]> {
     (is_asked && is_harmless && !has_body).then_some(protocols)
 }
 
-/// True if the connection becomes a tunnel: the client asked for a protocol and the back end switched to one.
-pub fn is_upgrade(request: &RequestHead<'_>, answer: &ResponseHead<'_>) -> bool {
-    answer.status == 101 && answer.fields.only("upgrade").is_some() && upgrade(request).is_some()
-}
-
 /// What a gateway has to do for `Max-Forwards` (RFC 9110 section 7.6.2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum MaxForwards {
+pub(crate) enum MaxForwards {
     /// There is none, or it does not apply: forward the request as it is.
     None,
     /// It is 0: the gateway itself must respond.
@@ -180,7 +175,7 @@ pub enum MaxForwards {
 
 /// Reads `Max-Forwards`, which applies to `TRACE` and `OPTIONS` only. A value that is not a number is forwarded
 /// as it is.
-pub fn max_forwards(head: &RequestHead<'_>) -> MaxForwards {
+pub(crate) fn max_forwards(head: &RequestHead<'_>) -> MaxForwards {
     if !matches!(head.method, Method::Trace | Method::Options) {
         return MaxForwards::None;
     }
@@ -197,7 +192,7 @@ pub fn max_forwards(head: &RequestHead<'_>) -> MaxForwards {
 /// `proxy_error` is a name of RFC 9209 section 2.3, such as `connection_refused`, or `""` for none. `head_only`
 /// leaves the body out, for a HEAD. If `out` has no room, nothing is written and the result is `false`.
 #[must_use]
-pub fn error_response(
+pub(crate) fn error_response(
     out: &mut Buffer,
     now: &Now,
     status: u16,
@@ -634,9 +629,6 @@ mod tests {
         assert!(
             rules(&[]).write_response_head(&head, Framing::None, None, Version::Http11, &mut out).is_err()
         );
-        let asked = request_head("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n");
-        assert!(!is_upgrade(&asked, &head));
-        assert!(is_upgrade(&asked, &response_head("HTTP/1.1 101 \r\nUpgrade: x\r\n\r\n")));
     }
 
     #[test]

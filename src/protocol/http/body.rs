@@ -128,7 +128,7 @@ impl BodyReader {
     }
 
     /// The sender has closed. `Err(Cut)` unless this is how the body ends.
-    pub fn close(&mut self) -> Result<(), BodyFault> {
+    pub(crate) fn close(&mut self) -> Result<(), BodyFault> {
         match self.state {
             State::Done | State::UntilClose => {
                 self.state = State::Done;

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use chrono::{DateTime, NaiveDateTime};
 
 /// Bytes of an IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT`.
-pub const DATE_BYTES: usize = 29;
+pub(crate) const DATE_BYTES: usize = 29;
 
 thread_local! {
     /// The second that was formatted last. `Date` changes once a second, and a thread may send thousands of

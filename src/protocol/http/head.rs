@@ -68,12 +68,12 @@ impl HeadScan {
     }
 
     /// The part of `bytes` that has been scanned.
-    pub fn scanned<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+    pub(crate) fn scanned<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         &bytes[..self.scanned]
     }
 
     /// True once the start line has begun: empty lines before it do not count.
-    pub fn has_started(&self) -> bool {
+    pub(crate) fn has_started(&self) -> bool {
         self.started
     }
 }
@@ -82,9 +82,9 @@ impl HeadScan {
 #[derive(Clone, Copy, Debug)]
 pub struct Field<'b> {
     /// The name as it was sent; compare it without regard to case.
-    pub name: &'b str,
+    pub(crate) name: &'b str,
     /// The value, without white space at its ends.
-    pub value: &'b [u8],
+    pub(crate) value: &'b [u8],
 }
 
 /// Space for the fields of one head, which the caller of `parse` provides. It has some kilobytes, most of
@@ -123,19 +123,19 @@ impl<'b> Fields<'b> {
     }
 
     /// The value of the first field line of this name.
-    pub fn first(&self, name: &str) -> Option<&'b [u8]> {
+    pub(crate) fn first(&self, name: &str) -> Option<&'b [u8]> {
         self.all(name).next()
     }
 
     /// The value of a field that may occur only once: `None` if it is missing or occurs twice.
-    pub fn only(&self, name: &str) -> Option<&'b [u8]> {
+    pub(crate) fn only(&self, name: &str) -> Option<&'b [u8]> {
         let mut all = self.all(name);
         let value = all.next()?;
         all.next().is_none().then_some(value)
     }
 
     /// True if a comma-separated list field holds this member, without regard to case.
-    pub fn lists(&self, name: &str, member: &str) -> bool {
+    pub(crate) fn lists(&self, name: &str, member: &str) -> bool {
         self.all(name).flat_map(list).any(|found| found.eq_ignore_ascii_case(member.as_bytes()))
     }
 }
@@ -144,7 +144,7 @@ impl<'b> Fields<'b> {
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'b> {
     /// The method, known or not.
-    pub method: Method,
+    pub(crate) method: Method,
     /// The method as it was sent.
     pub method_name: &'b str,
     /// The request target as it was sent: `/path?query`, `http://host/path`, `*` or `host:port`.
@@ -212,7 +212,7 @@ impl<'b> RequestHead<'b> {
     }
 
     /// True if the client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
-    pub fn expects_continue(&self) -> bool {
+    pub(crate) fn expects_continue(&self) -> bool {
         self.version == Version::Http11 && self.fields.lists("expect", "100-continue")
     }
 
@@ -274,11 +274,11 @@ impl<'b> RequestHead<'b> {
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseHead<'b> {
     /// HTTP/1.0 or 1.1.
-    pub version: Version,
+    pub(crate) version: Version,
     /// 100 to 599.
     pub status: u16,
     /// The reason phrase behind the status code; may be empty.
-    pub reason: &'b str,
+    pub(crate) reason: &'b str,
     /// The field lines.
     pub fields: Fields<'b>,
 }
@@ -311,7 +311,7 @@ impl<'b> ResponseHead<'b> {
     }
 
     /// True if the back end allows the connection to be kept after this response (RFC 9112 section 9.3).
-    pub fn keeps_alive(&self) -> bool {
+    pub(crate) fn keeps_alive(&self) -> bool {
         keeps_alive(self.version, &self.fields)
     }
 }

@@ -13,7 +13,7 @@ pub mod body;
 pub mod date;
 pub mod framing;
 pub mod head;
-pub mod request_reader;
+pub(crate) mod request_reader;
 pub mod response;
 
 use std::fmt;
@@ -48,7 +48,7 @@ pub enum Method {
 
 impl Method {
     /// The method of this name. Names are case-sensitive (RFC 9110 section 9.1).
-    pub fn from_name(name: &str) -> Method {
+    pub(crate) fn from_name(name: &str) -> Method {
         match name {
             "GET" => Method::Get,
             "HEAD" => Method::Head,
@@ -64,7 +64,7 @@ impl Method {
     }
 
     /// True if the method asks for nothing but information (RFC 9110 section 9.2.1).
-    pub fn is_safe(self) -> bool {
+    pub(crate) fn is_safe(self) -> bool {
         matches!(self, Method::Get | Method::Head | Method::Options | Method::Trace)
     }
 }
@@ -73,19 +73,19 @@ impl Method {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Refusal {
     /// The status code, 400 to 505.
-    pub status: u16,
+    pub(crate) status: u16,
     /// One plain sentence for the client and the log.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
 }
 
 impl Refusal {
     /// A refusal with this status and sentence.
-    pub const fn new(status: u16, reason: &'static str) -> Refusal {
+    pub(crate) const fn new(status: u16, reason: &'static str) -> Refusal {
         Refusal { status, reason }
     }
 
     /// Status 400: the request breaks the syntax or the framing rules.
-    pub const fn bad(reason: &'static str) -> Refusal {
+    pub(crate) const fn bad(reason: &'static str) -> Refusal {
         Refusal::new(400, reason)
     }
 }
@@ -106,7 +106,7 @@ impl fmt::Display for Refusal {
 ///
 /// `str::parse` is too lenient, as it accepts `+5`: if a proxy and its back end read a length differently,
 /// an attacker can make one see two requests where the other sees one.
-pub fn decimal(digits: &[u8]) -> Option<u64> {
+pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
@@ -116,24 +116,13 @@ pub fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// A number in hexadecimal digits and nothing else, as a chunk size is written.
-pub fn hexadecimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0u64, |number, &digit| {
-        let value = (digit as char).to_digit(16)?;
-        number.checked_mul(16)?.checked_add(u64::from(value))
-    })
-}
-
 /// True for a byte of a `token` (RFC 9110 section 5.6.2).
-pub fn is_token_byte(byte: u8) -> bool {
+pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// `value` without the spaces and tabs at its ends (`OWS`, RFC 9110 section 5.6.3).
-pub fn trim(value: &[u8]) -> &[u8] {
+pub(crate) fn trim(value: &[u8]) -> &[u8] {
     let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
     let start = value.iter().position(|byte| !is_blank(byte)).unwrap_or(value.len());
     let end = value.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
@@ -141,7 +130,7 @@ pub fn trim(value: &[u8]) -> &[u8] {
 }
 
 /// The members of a comma-separated list, trimmed and without empty ones (RFC 9110 section 5.6.1).
-pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim).filter(|member| !member.is_empty())
 }
 
@@ -155,10 +144,6 @@ mod tests {
         assert_eq!(decimal(b"18446744073709551615"), Some(u64::MAX));
         for bad in ["", "+5", "-5", " 5", "5 ", "0x5", "5,5", "18446744073709551616", "٣"] {
             assert_eq!(decimal(bad.as_bytes()), None, "{bad:?}");
-        }
-        assert_eq!(hexadecimal(b"fFf"), Some(0xfff));
-        for bad in ["", "+f", "0x5", "f ", "10000000000000000"] {
-            assert_eq!(hexadecimal(bad.as_bytes()), None, "{bad:?}");
         }
     }
 

@@ -12,7 +12,7 @@ use crate::protocol::timeouts::Timeouts;
 
 /// Reads one request head after another.
 #[derive(Clone, Copy, Debug)]
-pub struct RequestReader {
+pub(crate) struct RequestReader {
     scan: HeadScan,
     /// When the wait for the next head began.
     waiting_since: Instant,
@@ -24,12 +24,12 @@ pub struct RequestReader {
 
 impl RequestReader {
     /// For a connection that was accepted at this time.
-    pub fn new(accepted: Instant) -> RequestReader {
+    pub(crate) fn new(accepted: Instant) -> RequestReader {
         RequestReader { scan: HeadScan::default(), waiting_since: accepted, first_byte: None, requests: 0 }
     }
 
     /// Begins to wait for the next request.
-    pub fn next_request(&mut self, now: &Now) {
+    pub(crate) fn next_request(&mut self, now: &Now) {
         self.scan = HeadScan::default();
         self.waiting_since = now.instant;
         self.first_byte = None;
@@ -37,7 +37,12 @@ impl RequestReader {
 
     /// The length of the head at the start of `bytes`, or `None` while it is not complete. `ended` means that
     /// no more bytes will come.
-    pub fn read_head(&mut self, bytes: &[u8], ended: bool, now: &Now) -> Result<Option<usize>, Refusal> {
+    pub(crate) fn read_head(
+        &mut self,
+        bytes: &[u8],
+        ended: bool,
+        now: &Now,
+    ) -> Result<Option<usize>, Refusal> {
         if bytes.is_empty() {
             return Ok(None);
         }
@@ -66,13 +71,13 @@ impl RequestReader {
     }
 
     /// True if no byte of the next request has come. Empty lines before it do not count.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.first_byte.is_none()
     }
 
     /// When the request began: at its first byte; for the first request of a connection at the accept, so
     /// that the time in the queue for a worker counts.
-    pub fn began(&self) -> Instant {
+    pub(crate) fn began(&self) -> Instant {
         match self.requests {
             0 | 1 => self.waiting_since,
             _ => self.first_byte.unwrap_or(self.waiting_since),
@@ -80,12 +85,12 @@ impl RequestReader {
     }
 
     /// Heads read so far.
-    pub fn requests(&self) -> u32 {
+    pub(crate) fn requests(&self) -> u32 {
         self.requests
     }
 
     /// The deadline of the wait: one for the whole head, not one for each read.
-    pub fn deadline(&self, timeouts: &Timeouts) -> Instant {
+    pub(crate) fn deadline(&self, timeouts: &Timeouts) -> Instant {
         match (self.requests, self.first_byte) {
             (0, _) => self.waiting_since + timeouts.header,
             (_, Some(first_byte)) => first_byte + timeouts.header,

@@ -10,10 +10,10 @@ use crate::protocol::now::Now;
 
 /// Bytes that are always enough for a head that we write ourselves. A caller that has this room need not
 /// handle a full buffer.
-pub const HEAD_ROOM: usize = 2 * 1024;
+pub(crate) const HEAD_ROOM: usize = 2 * 1024;
 
 /// The name of this program in the `Server` and `Via` fields.
-pub const SERVER: &str = "giliran";
+pub(crate) const SERVER: &str = "giliran";
 
 /// Writes one response head, field by field.
 ///
@@ -51,7 +51,7 @@ impl<'o> ResponseWriter<'o> {
     }
 
     /// Adds a field line whose value is bytes.
-    pub fn field_bytes(&mut self, name: &str, value: &[u8]) {
+    pub(crate) fn field_bytes(&mut self, name: &str, value: &[u8]) {
         self.full |= ![name.as_bytes(), b": ", value, b"\r\n"].into_iter().all(|piece| self.out.push(piece));
     }
 
@@ -71,7 +71,7 @@ impl<'o> ResponseWriter<'o> {
 }
 
 /// The reason phrase of a status code (RFC 9110 section 15, RFC 6585); empty for codes that are not listed.
-pub fn reason(status: u16) -> &'static str {
+pub(crate) fn reason(status: u16) -> &'static str {
     match status {
         100 => "Continue",
         101 => "Switching Protocols",

@@ -94,13 +94,13 @@ impl ClientIdentity {
     }
 
     /// True if no header is expected, or once it has been read.
-    pub fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         self.header == HeaderState::Done
     }
 
     /// Begins the connection. If no header is expected, reports the client to `observer`; if the peer is not
     /// trusted, the error is the end of the connection.
-    pub fn admit(&self, observer: &dyn Observer) -> Result<(), Outcome> {
+    pub(crate) fn admit(&self, observer: &dyn Observer) -> Result<(), Outcome> {
         match self.header {
             HeaderState::Done => observer.observe(&Event::ConnectionFrom(self.address)),
             HeaderState::Awaited => {}
@@ -146,7 +146,7 @@ impl ClientIdentity {
     }
 
     /// True if back ends get a header; then each connection to a back end serves this client only.
-    pub fn sends_header(&self) -> bool {
+    pub(crate) fn sends_header(&self) -> bool {
         self.send.is_some()
     }
 
@@ -164,7 +164,7 @@ impl ClientIdentity {
 }
 
 /// The header for a connection on behalf of no client, such as a health check.
-pub fn local_header(version: Version) -> Vec<u8> {
+pub(crate) fn local_header(version: Version) -> Vec<u8> {
     encode_header(version, None)
 }
 

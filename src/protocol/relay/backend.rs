@@ -63,7 +63,7 @@ impl Relay {
     }
 
     /// True while the connection to a back end is being made.
-    pub fn is_connecting(&self) -> bool {
+    pub(crate) fn is_connecting(&self) -> bool {
         matches!(self.state, State::Connecting { .. })
     }
 
@@ -79,7 +79,7 @@ impl Relay {
     }
 
     /// The chosen back end cannot be connected, so another one is needed. Nothing was sent, so nothing is lost.
-    pub fn connect_failed(&mut self, how: How, now: &Now) {
+    pub(crate) fn connect_failed(&mut self, how: How, now: &Now) {
         let next_until = now.instant + self.timeouts().connect;
         if let State::Connecting { backend, until, .. } = &mut self.state {
             *until = next_until;

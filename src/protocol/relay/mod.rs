@@ -196,7 +196,7 @@ impl Relay {
 
     /// A relay over two open connections: the tunnel after `101 Switching Protocols`. The buffers hold what
     /// was read from each side behind the HTTP messages.
-    pub fn join(
+    pub(crate) fn join(
         service: Arc<RelayService>,
         client: SocketAddr,
         backend: Option<Chosen>,
@@ -215,7 +215,7 @@ impl Relay {
     }
 
     /// The next thing to do for this connection.
-    pub fn step(&self) -> Step {
+    pub(crate) fn step(&self) -> Step {
         match &self.state {
             State::Over { .. } => Step::Finish,
             State::Connecting { backend: None, .. } => Step::Connect,
@@ -237,7 +237,7 @@ impl Relay {
     }
 
     /// Which bytes can be moved.
-    pub fn interest(&self) -> Interest {
+    pub(crate) fn interest(&self) -> Interest {
         match &self.state {
             State::ProxyHeader { .. } => Interest { read_client: true, ..Interest::NONE },
             // What the client sends meanwhile is kept for the back end, as long as there is room.
@@ -263,12 +263,12 @@ impl Relay {
     }
 
     /// True while a back end has to be chosen, connected, or waited for in the queue.
-    pub fn needs_backend(&self) -> bool {
+    pub(crate) fn needs_backend(&self) -> bool {
         matches!(self.state, State::ProxyHeader { .. } | State::Connecting { .. } | State::Queued { .. })
     }
 
     /// When [`expired`](Relay::expired) is to be called if nothing happens before.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::ProxyHeader { until } | State::Connecting { until, .. } | State::Queued { until, .. } => {
                 Some(*until)
@@ -286,7 +286,7 @@ impl Relay {
     }
 
     /// The deadline has passed: ends the connection, or gives up a back end that does not accept.
-    pub fn expired(&mut self, now: &Now) {
+    pub(crate) fn expired(&mut self, now: &Now) {
         match self.deadline() {
             Some(deadline) if deadline <= now.instant => {}
             _ => return,
@@ -318,12 +318,12 @@ impl Relay {
 
     /// True if the next bytes from the client may go into a pipe instead of
     /// [`client_space`](Relay::client_space): the client sends a long stream, and all of it so far was sent on.
-    pub fn client_may_be_piped(&self) -> bool {
+    pub(crate) fn client_may_be_piped(&self) -> bool {
         self.up.may_be_piped()
     }
 
     /// There was nothing to read: frees the space.
-    pub fn nothing_from_client(&mut self) {
+    pub(crate) fn nothing_from_client(&mut self) {
         self.up.buffered(0);
     }
 
@@ -337,20 +337,14 @@ impl Relay {
     }
 
     /// `count` bytes came from the client into the driver's pipe; 0 means that it has closed its sending side.
-    pub fn client_piped(&mut self, count: usize, now: &Now) {
+    pub(crate) fn client_piped(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
         self.timing.bytes_in += count as u64;
         self.up.ended |= count == 0;
         self.up.piped(count);
     }
 
-    /// How many bytes for the client are in the driver's pipe. If there are some, [`client_output`](Relay::client_output)
-    /// is empty.
-    pub fn piped_for_client(&self) -> usize {
-        self.down.piped
-    }
-
-    /// Bytes for the client.
+    /// Bytes for the client; none while the driver's pipe holds some.
     pub fn client_output(&self) -> &[u8] {
         self.down.buffer.bytes()
     }
@@ -363,7 +357,7 @@ impl Relay {
     }
 
     /// Our sending side to the client is closed.
-    pub fn client_shut(&mut self) {
+    pub(crate) fn client_shut(&mut self) {
         self.down.end_passed_on = true;
     }
 
@@ -374,12 +368,12 @@ impl Relay {
 
     /// True if the next bytes from the back end may go into a pipe instead of
     /// [`backend_space`](Relay::backend_space).
-    pub fn backend_may_be_piped(&self) -> bool {
+    pub(crate) fn backend_may_be_piped(&self) -> bool {
         self.down.may_be_piped()
     }
 
     /// There was nothing to read: frees the space.
-    pub fn nothing_from_backend(&mut self) {
+    pub(crate) fn nothing_from_backend(&mut self) {
         self.down.buffered(0);
     }
 
@@ -392,19 +386,13 @@ impl Relay {
     }
 
     /// `count` bytes came from the back end into the driver's pipe; 0 means that it has closed its sending side.
-    pub fn backend_piped(&mut self, count: usize, now: &Now) {
+    pub(crate) fn backend_piped(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
         self.down.ended |= count == 0;
         self.down.piped(count);
     }
 
-    /// How many bytes for the back end are in the driver's pipe. If there are some,
-    /// [`backend_output`](Relay::backend_output) is empty.
-    pub fn piped_for_backend(&self) -> usize {
-        self.up.piped
-    }
-
-    /// Bytes for the back end.
+    /// Bytes for the back end; none while the driver's pipe holds some.
     pub fn backend_output(&self) -> &[u8] {
         self.up.buffer.bytes()
     }
@@ -416,22 +404,22 @@ impl Relay {
     }
 
     /// Our sending side to the back end is closed.
-    pub fn backend_shut(&mut self) {
+    pub(crate) fn backend_shut(&mut self) {
         self.up.end_passed_on = true;
     }
 
     /// A call on the client's socket failed.
-    pub fn client_failed(&mut self) {
+    pub(crate) fn client_failed(&mut self) {
         self.end(Outcome::new(Who::Client, How::Reset, self.phase()));
     }
 
     /// A call on the back end's socket failed after it was connected.
-    pub fn backend_failed(&mut self) {
+    pub(crate) fn backend_failed(&mut self) {
         self.end(Outcome::new(Who::Backend, How::Reset, Phase::Relay));
     }
 
     /// The time of the drain is over: ends the connection at once.
-    pub fn drained(&mut self) {
+    pub(crate) fn drained(&mut self) {
         self.end(Outcome::new(Who::Us, How::Drained, self.phase()));
     }
 
@@ -453,12 +441,12 @@ impl Relay {
     }
 
     /// True if the close must be a reset: after an orderly close a peer could believe that it got everything.
-    pub fn was_cut(&self) -> bool {
+    pub(crate) fn was_cut(&self) -> bool {
         matches!(&self.state, State::Over { outcome, .. } if outcome.phase == Phase::Relay && !outcome.is_clean())
     }
 
     /// Reports the end of the connection.
-    pub fn finish(&mut self, now: &Now) {
+    pub(crate) fn finish(&mut self, now: &Now) {
         self.end(Outcome::new(Who::Us, How::Finished, Phase::Relay));
         let State::Over { backend, outcome } = &self.state else { return };
         let backend = backend.as_ref().map(|backend| backend.address);

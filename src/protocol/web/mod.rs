@@ -157,17 +157,17 @@ impl<S: Site> Web<S> {
     }
 
     /// True until its last response is sent: there are requests to read or responses to send.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !matches!(self.state, State::Linger(..) | State::Over(_))
     }
 
     /// True if a request, or the rest of one, has to be read before there is anything to send.
-    pub fn awaits_request(&self) -> bool {
+    pub(crate) fn awaits_request(&self) -> bool {
         matches!(self.state, State::Head | State::Body { .. }) && !self.has_output()
     }
 
     /// True if there is something to send, now or after a delay.
-    pub fn owes_response(&self) -> bool {
+    pub(crate) fn owes_response(&self) -> bool {
         match self.state {
             State::Head | State::Body { .. } => self.has_output(),
             State::Delay { .. } | State::Response { .. } => true,
@@ -232,7 +232,7 @@ impl<S: Site> Web<S> {
     }
 
     /// A call on the client's socket failed.
-    pub fn client_failed(&mut self) {
+    pub(crate) fn client_failed(&mut self) {
         self.cut(Who::Client, How::Reset);
     }
 
@@ -263,7 +263,7 @@ impl<S: Site> Web<S> {
     }
 
     /// The drain begins: the present response is the last one, and an idle connection ends now.
-    pub fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         self.is_last_request = true;
         if matches!(self.state, State::Head) && self.reader.is_idle() && self.output.is_empty() {
             self.state = State::Over(Outcome::new(Who::Us, How::Drained, Phase::Idle));
@@ -271,17 +271,17 @@ impl<S: Site> Web<S> {
     }
 
     /// The drain begins, and bytes have just come: the request that they belong to is the last one.
-    pub fn take_last_request(&mut self) {
+    pub(crate) fn take_last_request(&mut self) {
         self.is_last_request = true;
     }
 
     /// The time of the drain is over: ends the connection at once.
-    pub fn drained(&mut self) {
+    pub(crate) fn drained(&mut self) {
         self.cut(Who::Us, How::Drained);
     }
 
     /// Responds 503 and closes: there is no worker for this connection.
-    pub fn refuse_for_lack_of_workers(&mut self, now: &Now) {
+    pub(crate) fn refuse_for_lack_of_workers(&mut self, now: &Now) {
         if matches!(self.state, State::Over(_)) {
             return; // a client that was not admitted gets no response
         }

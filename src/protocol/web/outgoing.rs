@@ -86,7 +86,7 @@ impl<S: Site> Web<S> {
 
     /// The file ended before its announced length. The response cannot be completed, and must not look
     /// complete.
-    pub fn file_ended(&mut self) {
+    pub(crate) fn file_ended(&mut self) {
         log::error!(
             "the file of {} shrank while it was sent to {}",
             self.request_line,

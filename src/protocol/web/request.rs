@@ -43,7 +43,7 @@ impl<S: Site> Web<S> {
     }
 
     /// There was nothing to read: frees the space.
-    pub fn nothing_from_client(&mut self) {
+    pub(crate) fn nothing_from_client(&mut self) {
         self.input.filled(0);
     }
 
