@@ -1,5 +1,5 @@
-//! A site's answers to any head: paths, conditions, ranges, and test answers. What is promised is
-//! there, and nothing that was not in the folder comes out of it.
+//! A site's responses to any request head: paths, conditions, ranges and test responses. A file has the
+//! bytes that the response announces, and its head has exactly one end.
 #![no_main]
 
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use giliran::protocol::buffer::Buffer;
 use giliran::protocol::http::head::{FieldSpace, RequestHead};
+use giliran::protocol::web::{Response as _, Site as _};
 use giliran::site::{Content, Role, Site};
 use giliran_fuzz::now;
 use libfuzzer_sys::fuzz_target;
@@ -19,7 +20,7 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
 fuzz_target!(|bytes: &[u8]| {
     let mut space = FieldSpace::new();
     let Ok(Some(head)) = RequestHead::parse(bytes, &mut space) else { return };
-    let response = SITE.response(&head, &now());
+    let response = SITE.respond(&head, &now());
     assert!((200..=599).contains(&response.status));
     if let Content::File { file, offset, length } = &response.body {
         let size = file.metadata().expect("an open file has metadata").len();
@@ -28,5 +29,9 @@ fuzz_target!(|bytes: &[u8]| {
     let mut out = Buffer::new();
     let fits = response.write_head(&mut out, head.version, None, &now());
     assert!(fits && out.bytes().ends_with(b"\r\n\r\n"));
-    assert_eq!(out.bytes().windows(4).filter(|end| end == b"\r\n\r\n").count(), 1, "a split answer");
+    assert_eq!(
+        out.bytes().windows(4).filter(|end| end == b"\r\n\r\n").count(),
+        1,
+        "more than one end of a head"
+    );
 });

@@ -1,4 +1,4 @@
-//! A whole connection to a web server: any bytes, in any pieces, give the same answers.
+//! A whole connection to a web server: any bytes, however they are cut into pieces, get the same responses.
 #![no_main]
 
 use std::path::Path;
@@ -13,7 +13,8 @@ static SITE: LazyLock<Arc<Site>> = LazyLock::new(|| {
     Arc::new(Site::open(Role::Generic, &public).expect("the folder is part of the repository"))
 });
 
-/// Whether the client is told to go on depends on whether it has already: not on what it says.
+/// The output without `100 Continue`: whether it is sent depends on whether the body has come already,
+/// and so on the pieces.
 fn without_continue(output: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(output).replace("HTTP/1.1 100 Continue\r\n\r\n", "").into_bytes()
 }

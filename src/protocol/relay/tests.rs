@@ -136,7 +136,7 @@ fn a_long_stream_may_be_piped_while_it_lasts() {
     assert!(!relay.backend_may_be_piped() && !relay.interest().read_backend, "the pipe goes first");
     assert!(relay.interest().write_client && relay.client_output().is_empty());
     relay.client_sent(BUFFER_BYTES - 1, &now);
-    assert_eq!(relay.piped_for_client(), 1);
+    assert_eq!(relay.down.piped, 1);
     relay.client_sent(1, &now);
     assert!(relay.backend_may_be_piped(), "as much came as a buffer holds: it goes on");
     relay.backend_piped(4, &now);
@@ -165,7 +165,7 @@ fn each_candidate_is_tried_once_and_then_it_is_over() {
 fn introduced(peer: &str, now: &Now) -> Relay {
     let trust = vec!["10.0.0.0/8".parse().unwrap()];
     let policy = Policy { accept: true, trust, send: Some(Version::V1) };
-    let caller = policy.caller(peer.parse().unwrap(), || Ok("10.0.0.2:80".parse().unwrap()));
+    let caller = policy.identify(peer.parse().unwrap(), || Ok("10.0.0.2:80".parse().unwrap()));
     let group = Arc::new(Group::new("test", vec![SocketAddr::from(([127, 0, 0, 1], 9001))]));
     Relay::new(service(group), caller, now.instant, now)
 }
