@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// True where an accepted socket has the listener's `TCP_NODELAY`, which spares a system call for
 /// each connection; elsewhere the acceptor sets it. A test holds this to what the system does.
@@ -45,6 +45,12 @@ fn try_bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())
+}
+
+/// Accepts no more clients although the listener still exists: calls that wait in `accept` return.
+pub fn close(listener: &TcpListener) {
+    // An error means that it is closed already: nobody waits there.
+    let _ = SockRef::from(listener).shutdown(Shutdown::Both);
 }
 
 /// Why nobody listens; shown as one line that names the address and what to do.
