@@ -333,11 +333,6 @@ impl Relay {
         self.up.piped(count);
     }
 
-    /// Bytes for the client that are in the driver's pipe; then [`client_output`](Relay::client_output) is empty.
-    pub fn piped_for_client(&self) -> usize {
-        self.down.piped
-    }
-
     /// Bytes for the client.
     pub fn client_output(&self) -> &[u8] {
         self.down.buffer.bytes()
@@ -384,11 +379,6 @@ impl Relay {
         self.last_progress = now.instant;
         self.down.ended |= count == 0;
         self.down.piped(count);
-    }
-
-    /// Bytes for the back end that are in the driver's pipe; then [`backend_output`](Relay::backend_output) is empty.
-    pub fn piped_for_backend(&self) -> usize {
-        self.up.piped
     }
 
     /// Bytes for the back end.

@@ -1,5 +1,7 @@
 //! Relays without a socket: bytes, ends and moments go in by hand.
 
+mod line;
+
 use super::*;
 use crate::protocol::proxy_header::{Policy, Version};
 use crate::protocol::testing::context;
@@ -136,7 +138,7 @@ fn a_long_stream_may_be_piped_while_it_lasts() {
     assert!(!relay.backend_may_be_piped() && !relay.interest().read_backend, "the pipe goes first");
     assert!(relay.interest().write_client && relay.client_output().is_empty());
     relay.client_sent(BUFFER_BYTES - 1, &now);
-    assert_eq!(relay.piped_for_client(), 1);
+    assert_eq!(relay.down.piped, 1);
     relay.client_sent(1, &now);
     assert!(relay.backend_may_be_piped(), "as much came as a buffer holds: it goes on");
     relay.backend_piped(4, &now);
