@@ -63,8 +63,8 @@ impl Service {
     }
 }
 
-/// The threads that check back ends and look their names up. They end with the last connection that
-/// may still need a back end.
+/// The threads that check back ends and look their names up. They are dropped, and end, with the last
+/// connection that may still need a back end.
 #[derive(Debug)]
 struct Upkeep {
     _checker: Option<Checker>,
@@ -105,11 +105,11 @@ impl RunningService {
             ..RoleContext::new(role, Arc::new(AccessLog))
         });
         Ok(match service {
-            Service::Web(site) => RunningService::Web(live(WebService { context, site })),
+            Service::Web(site) => RunningService::Web(replaceable(WebService { context, site })),
             Service::Gateway { routes, rules } => {
-                RunningService::Gateway(live(Gateway { context, routes, rules }))
+                RunningService::Gateway(replaceable(Gateway { context, routes, rules }))
             }
-            Service::Relay(group) => RunningService::Relay(live(RelayService { context, group })),
+            Service::Relay(group) => RunningService::Relay(replaceable(RelayService { context, group })),
         })
     }
 
@@ -137,35 +137,30 @@ impl RunningService {
         settings: &Settings,
         shutdown: &Shutdown,
     ) -> io::Result<()> {
-        match model {
-            Model::Threaded => {
-                let settings = settings.threaded();
-                match self {
-                    RunningService::Web(web) => threaded::serve_web(listeners, web, &settings, shutdown),
-                    RunningService::Gateway(gateway) => {
-                        threaded::serve_gateway(listeners, gateway, &settings, shutdown)
-                    }
-                    RunningService::Relay(relay) => {
-                        threaded::serve_relay(listeners, relay, &settings, shutdown)
-                    }
-                }
+        let (threaded, poll_loop) = (settings.threaded(), settings.poll_loop());
+        match (model, self) {
+            (Model::Threaded, RunningService::Web(web)) => {
+                threaded::serve(listeners, web, &threaded, shutdown)
             }
-            Model::Async => {
-                let settings = settings.poll_loop();
-                match self {
-                    RunningService::Web(web) => poll_loop::serve_web(listeners, web, &settings, shutdown),
-                    RunningService::Gateway(gateway) => {
-                        poll_loop::serve_gateway(listeners, gateway, &settings, shutdown)
-                    }
-                    RunningService::Relay(relay) => {
-                        poll_loop::serve_relay(listeners, relay, &settings, shutdown)
-                    }
-                }
+            (Model::Threaded, RunningService::Gateway(gateway)) => {
+                threaded::serve(listeners, gateway, &threaded, shutdown)
+            }
+            (Model::Threaded, RunningService::Relay(relay)) => {
+                threaded::serve(listeners, relay, &threaded, shutdown)
+            }
+            (Model::Async, RunningService::Web(web)) => {
+                poll_loop::serve(listeners, web, &poll_loop, shutdown)
+            }
+            (Model::Async, RunningService::Gateway(gateway)) => {
+                poll_loop::serve(listeners, gateway, &poll_loop, shutdown)
+            }
+            (Model::Async, RunningService::Relay(relay)) => {
+                poll_loop::serve(listeners, relay, &poll_loop, shutdown)
             }
         }
     }
 }
 
-fn live<T>(service: T) -> Arc<ArcSwap<T>> {
+fn replaceable<T>(service: T) -> Arc<ArcSwap<T>> {
     Arc::new(ArcSwap::from_pointee(service))
 }

@@ -77,7 +77,7 @@ impl Default for Settings {
 
 impl Settings {
     /// The settings of the threaded driver.
-    pub fn threaded(&self) -> threaded::Settings {
+    pub(crate) fn threaded(&self) -> threaded::Settings {
         threaded::Settings {
             workers: self.workers,
             queue: self.queue,
@@ -88,7 +88,7 @@ impl Settings {
     }
 
     /// The settings of the async driver.
-    pub fn poll_loop(&self) -> poll_loop::Settings {
+    pub(crate) fn poll_loop(&self) -> poll_loop::Settings {
         poll_loop::Settings {
             loops: self.loops,
             connections_max: self.connections_max,

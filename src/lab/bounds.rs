@@ -17,63 +17,63 @@ pub(super) const BACKENDS: [usize; 5] = [1, 2, 3, 4, 5];
 /// Runs of each cell. Three are the fewest that have a middle and a spread.
 pub(super) const REPEATS: usize = 3;
 
-/// The most `--requests`: what a run keeps does not grow with it, but an evening does.
+/// The most `--requests`. Memory does not grow with them, but time does.
 pub(super) const REQUESTS_MAX: u64 = 100_000_000;
 
-/// The most of one `--concurrency`: the client is one loop, and a bigger crowd would measure that loop.
+/// The most of one `--concurrency`: the client is one loop, and with more clients that loop would be measured.
 pub(super) const CONCURRENCY_MAX: usize = 1000;
 
-/// The most of one `--backends`: processes of their own, all on this machine.
+/// The most of one `--backends`: each is a process on this machine.
 pub(super) const BACKENDS_MAX: usize = 64;
 
 /// The most `--repeat`.
 pub(super) const REPEATS_MAX: usize = 100;
 
-/// Longest time of one run. A cell that sits on connect retries needs 10,000 times a second
-/// otherwise; its rate is just as clear after this long.
+/// Longest time of one run. Without a limit a cell that waits for connect retries would take 10,000
+/// times a second; its rate is just as clear after a minute.
 pub(super) const RUN_LIMIT: Duration = Duration::from_secs(60);
 
 /// The same with `--quick`.
 pub(super) const QUICK_RUN_LIMIT: Duration = Duration::from_secs(5);
 
-/// Longest time of one request (`ab -s`: 30 s): it holds the retries of a lost SYN after 1, 3, 7 and 15 s.
+/// Longest time of one request (`ab -s`: 30 s): longer than four retries of a lost SYN, the last after 15 s.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Requests sent before the clock starts: caches, lazy pages and CPU clocks get their turn unmeasured.
+/// Requests sent before the measurement: they fill caches, load pages and raise the CPU clock.
 pub(super) const WARM_UP_REQUESTS: u64 = 200;
 
-/// Longest time of a warm-up: on a server that retries connects it warms nothing to wait on.
+/// Longest time of a warm-up: while connects are retried nothing gets warm.
 pub(super) const WARM_UP_LIMIT: Duration = Duration::from_secs(2);
 
-/// Largest body that is kept to compare answers with.
+/// Largest body that responses are compared with.
 pub(super) const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Largest head of an answer (ours are 16 KiB at most).
-pub(super) const ANSWER_HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Largest head of a response (ours are 16 KiB at most).
+pub(super) const RESPONSE_HEAD_BYTES_MAX: usize = 32 * 1024;
 
-/// Fields of an answer's head.
-pub(super) const ANSWER_FIELDS_MAX: usize = 100;
+/// Fields of a response's head.
+pub(super) const RESPONSE_FIELDS_MAX: usize = 100;
 
-/// Bytes one `read` of the client takes: a large answer in few calls, so that the client is not the bottleneck.
+/// Bytes of one `read` of the client: a large response needs few calls, so that the client is not the bottleneck.
 pub(super) const READ_BYTES: usize = 128 * 1024;
 
 /// The timeline of a run counts in steps of this length.
 pub(super) const TIMELINE_STEP: Duration = Duration::from_millis(100);
 
-/// Steps a timeline holds: 10 minutes; what is later counts as the last.
+/// Steps of a timeline: 10 minutes; what comes later is counted in the last.
 pub(super) const TIMELINE_STEPS_MAX: usize = 6000;
 
-/// The longest response time a histogram tells apart, in microseconds: beyond every time limit here.
+/// The longest response time of a histogram, in microseconds: longer than every time limit here.
 pub(super) const HISTOGRAM_MAX_US: u64 = 120_000_000;
 
-/// Share of one core from which on the client's own CPU time says that it, and not the server, set the pace.
+/// If the client uses at least this share of one core, it may have set the pace, and not the server.
 pub(super) const CLIENT_BUSY_SHARE: f64 = 0.85;
 
-/// Spread of a cell's runs, as a share of their median, from which on one number says little.
+/// If the runs of a cell are further apart than this share of their median, one number says little.
 pub(super) const SPREAD_NOTED: f64 = 0.25;
 
-/// How far above a retransmit step a time may be and still sit on it.
+/// How far above a retransmit step a time may be to be explained by it, as a share of the step.
 pub(super) const STEP_TOLERANCE: f64 = 0.10;
 
-/// How long a program driven by the lab (`ab`, `wrk`) may run beyond its time before it is stopped.
+/// How long `ab` or `wrk` may run beyond its time before the lab stops it.
 pub(super) const TOOL_GRACE: Duration = Duration::from_secs(45);

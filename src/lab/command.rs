@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bounds::{
@@ -11,13 +12,15 @@ use super::bounds::{
 };
 use super::findings::findings;
 use super::grid::{Grid, RUNS_FILE, seed_of_the_moment};
-use super::lang::Lang;
+use super::lang::{Lang, text};
 use super::lessons::{Classroom, Lesson};
 use super::results::{Results, Settings};
-use super::stand::Contender;
-use super::summary::summarize;
+use super::summary::Cells;
+use super::tables::course_tables;
+use super::terminal::failed_at;
+use super::testbed::Contender;
 use super::tools::Tool;
-use super::{lessons, report, tables, text};
+use super::{lessons, report, terminal};
 use crate::app::cli::Failure;
 use crate::app::duration;
 use crate::net::shutdown::Shutdown;
@@ -25,9 +28,13 @@ use crate::net::signals;
 
 /// Repeats the course's experiment on this machine, and explains what it sees.
 #[derive(Debug, Parser)]
-#[command(name = "lab", version, about, long_about = None, after_help = "Examples:\n  lab --quick\n  \
+#[command(
+    name = "lab",
+    version,
+    after_help = "Examples:\n  lab --quick\n  \
     lab --peer python --peer haproxy --backends 1,3 --concurrency 10\n  lab lesson backlog\n  \
-    lab report --markdown docs/lab-2026.md")]
+    lab report --markdown docs/lab-2026.md"
+)]
 pub(super) struct Command {
     #[command(flatten)]
     common: Common,
@@ -41,7 +48,7 @@ pub(super) struct Command {
 enum Other {
     /// One cause at a time: guess, run, see.
     Lesson {
-        /// Which.
+        /// Which lesson.
         #[arg(value_enum)]
         name: Lesson,
     },
@@ -50,7 +57,7 @@ enum Other {
         /// The saved runs [default: results.json, or of an unfinished grid runs.jsonl, in the report's folder].
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
-        /// Also writes it as Markdown, its plots in the folder of the same name beside it.
+        /// Also writes the report as Markdown, with its plots in a folder of the same name beside it.
         #[arg(long, value_name = "FILE")]
         markdown: Option<PathBuf>,
     },
@@ -58,7 +65,7 @@ enum Other {
 
 #[derive(Args, Debug)]
 struct Common {
-    /// Less of everything: about a minute on two cores.
+    /// Fewer requests and shorter runs: about a minute on two cores.
     #[arg(long, global = true)]
     quick: bool,
     /// The language of tables, sentences and reports.
@@ -70,7 +77,7 @@ struct Common {
     /// Lessons: do not ask for a guess first.
     #[arg(long, global = true)]
     no_guess: bool,
-    /// Run a debug build all the same; its report says that its figures mean nothing.
+    /// Run although this is a debug build; the report says that its figures mean nothing.
     #[arg(long, global = true)]
     allow_debug: bool,
 }
@@ -86,7 +93,7 @@ struct GridFlags {
     /// How many HTTP servers are behind the balancer.
     #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = up_to(BACKENDS_MAX), default_values_t = BACKENDS)]
     backends: Vec<usize>,
-    /// What is asked for.
+    /// The path that is asked for.
     #[arg(long, value_name = "PATH", default_value = "/", value_parser = path)]
     path: String,
     /// Runs of each cell.
@@ -95,7 +102,7 @@ struct GridFlags {
     /// Longest time of one run [default: 60s; 5s with --quick].
     #[arg(long, value_name = "TIME", value_parser = duration::parse_timeout)]
     limit: Option<Duration>,
-    /// Many requests on one connection, instead of a connection a request.
+    /// Many requests on one connection, instead of one connection for each request.
     #[arg(long)]
     keep_alive: bool,
     /// Another balancer in the same grid; repeatable.
@@ -110,10 +117,10 @@ struct GridFlags {
     /// Continue a stopped grid (the default where its settings are the same).
     #[arg(long, conflicts_with = "fresh")]
     resume: bool,
-    /// Begin anew, whatever is saved.
+    /// Begin again, without the saved runs.
     #[arg(long)]
     fresh: bool,
-    /// The order of the cells; printed with every report.
+    /// Decides the order of the runs; printed with every report.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 }
@@ -127,11 +134,8 @@ enum Peer {
     Apache,
 }
 
-fn up_to(most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
-    move |text| match text.parse() {
-        Ok(number) if (1..=most).contains(&number) => Ok(number),
-        _ => Err(format!("a number from 1 to {most} is wanted")),
-    }
+fn up_to(most: usize) -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::new().range(1..=most as u64)
 }
 
 fn path(text: &str) -> Result<String, String> {
@@ -147,7 +151,7 @@ impl Command {
         let common = &self.common;
         let lesson = match &self.other {
             Some(Other::Report { from, markdown }) => {
-                return again(common, from.as_deref(), markdown.as_deref());
+                return report_again(common, from.as_deref(), markdown.as_deref());
             }
             Some(Other::Lesson { name }) => Some(*name),
             None => None,
@@ -158,8 +162,8 @@ impl Command {
                     .to_owned(),
             ));
         }
-        let listening = signals::listen(false, || {}).map_err(|error| Failure::Runtime(error.to_string()));
-        let (stop, _hangups) = listening?;
+        let (stop, _hangups) =
+            signals::listen(false, || {}).map_err(|error| Failure::Runtime(error.to_string()))?;
         match lesson {
             None => self.grid.run(common, &stop),
             Some(name) => {
@@ -177,29 +181,24 @@ impl Command {
 }
 
 /// Makes a report of saved runs.
-fn again(common: &Common, from: Option<&Path>, markdown: Option<&Path>) -> Result<(), Failure> {
-    let failed =
-        |path: &Path, error: std::io::Error| Failure::Runtime(format!("{}: {error}", path.display()));
+fn report_again(common: &Common, from: Option<&Path>, markdown: Option<&Path>) -> Result<(), Failure> {
     let whole = common.out.join(report::RESULTS_FILE);
     let unfinished = common.out.join(RUNS_FILE);
     let from = from.unwrap_or(if unfinished.exists() { &unfinished } else { &whole });
-    let results = Results::read(from).map_err(|error| failed(from, error))?;
-    let page =
-        report::write(&common.out, &results, &[], common.lang).map_err(|error| failed(&common.out, error))?;
+    let results = Results::read(from).map_err(failed_at(from))?;
+    let page = report::write(&common.out, &results, &[], common.lang).map_err(failed_at(&common.out))?;
     if let Some(file) = markdown {
-        report::write_markdown(file, &results, common.lang).map_err(|error| failed(file, error))?;
+        report::write_markdown(file, &results, common.lang).map_err(failed_at(file))?;
     }
-    text::print(&shown(&results, &[], markdown.unwrap_or(&page), common.lang))
+    terminal::print(&shown(&results, &[], markdown.unwrap_or(&page), common.lang))
 }
 
 impl GridFlags {
     fn run(&self, common: &Common, stop: &Shutdown) -> Result<(), Failure> {
         let lang = common.lang;
         if !self.client.is_installed() {
-            let name = self.client.name();
-            return Err(Failure::Runtime(format!(
-                "{name} is not installed: leave --client out, or install it"
-            )));
+            let why = format!("{} is not installed: leave --client out, or install it", self.client.name());
+            return Err(Failure::Runtime(why));
         }
         let grid = Grid {
             contenders: self.contenders(),
@@ -209,23 +208,17 @@ impl GridFlags {
             settings: self.settings(common.quick),
             fresh: self.fresh,
         };
-        let unsaved = |error: std::io::Error| Failure::Runtime(format!("{}: {error}", common.out.display()));
-        let outcome = grid.run(&common.out, lang, stop).map_err(unsaved)?;
+        let outcome = grid.run(&common.out, lang, stop).map_err(failed_at(&common.out))?;
         if outcome.results.runs.is_empty() {
             let why = outcome.failures.first().or(outcome.missing.first()).cloned();
-            let stopped =
-                lang.pick("stopped before the first run was over", "dihentikan sebelum putaran pertama usai");
-            return Err(Failure::Runtime(why.unwrap_or_else(|| stopped.to_owned())));
+            return Err(Failure::Runtime(why.unwrap_or_else(|| text!(lang, "stopped-early"))));
         }
         let remarks: Vec<String> = outcome.missing.iter().chain(&outcome.failures).cloned().collect();
-        let page = report::write(&common.out, &outcome.results, &remarks, lang).map_err(unsaved)?;
-        text::print(&shown(&outcome.results, &remarks, &page, lang))?;
+        let page =
+            report::write(&common.out, &outcome.results, &remarks, lang).map_err(failed_at(&common.out))?;
+        terminal::print(&shown(&outcome.results, &remarks, &page, lang))?;
         if outcome.is_stopped {
-            let text = lang.pick(
-                "stopped; what was measured is saved, and the same command goes on from here",
-                "dihentikan; yang terukur sudah tersimpan, dan perintah yang sama melanjutkannya",
-            );
-            return Err(Failure::Runtime(text.to_owned()));
+            return Err(Failure::Runtime(text!(lang, "stopped-saved")));
         }
         match outcome.failures.len() {
             0 => Ok(()),
@@ -268,21 +261,19 @@ impl GridFlags {
     }
 }
 
-/// The tables, as they are printed.
+/// What is printed: the tables and the sentences.
 fn shown(results: &Results, remarks: &[String], page: &Path, lang: Lang) -> String {
-    let mut text = String::new();
+    let mut shown = String::new();
     if results.machine.debug_build {
-        text += &(report::debug_build(lang) + "\n\n");
+        shown += &(text!(lang, "debug-build") + "\n\n");
     }
-    text += &(report::about(results, lang) + "\n");
-    remarks.iter().for_each(|remark| text += &format!("{remark}\n"));
-    let cells = summarize(&results.runs);
-    for table in tables::tables(&cells, lang) {
-        text += &format!("\n{}", tables::draw(&table));
-    }
-    text += &format!("\n{}\n", lang.pick("What it shows", "Yang ditunjukkannya"));
-    findings(results, &cells, lang).iter().for_each(|sentence| text += &format!("  * {sentence}\n"));
-    text + &format!("\n{}: {}\n", lang.pick("Report", "Laporan"), page.display())
+    shown += &(report::about(results, lang) + "\n");
+    remarks.iter().for_each(|remark| shown += &format!("{remark}\n"));
+    let cells = Cells::of(&results.runs);
+    course_tables(&cells, lang).iter().for_each(|table| shown += &format!("\n{}", table.draw()));
+    shown += &format!("\n{}\n", text!(lang, "what-it-shows"));
+    findings(results, &cells, lang).iter().for_each(|sentence| shown += &format!("  * {sentence}\n"));
+    shown + &format!("\n{}: {}\n", text!(lang, "report"), page.display())
 }
 
 #[cfg(test)]

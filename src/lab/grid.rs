@@ -1,23 +1,22 @@
 //! The grid: every contender x back ends x concurrency, several times, in a shuffled order.
 //!
-//! Contract: one pass over all cells is over before the next begins, and each pass has an order of its
-//! own: a machine that grows warm or busy then slows all cells and not one column. Every run is saved
-//! before the next is begun, and one that is saved already is not run again.
+//! Contract: one pass over all cells ends before the next begins, and each pass has an order of its own:
+//! a machine that gets warm or busy then slows all cells and not one column. Every run is saved before
+//! the next begins, and a saved run is not made again.
 
 use std::path::Path;
 use std::time::Duration;
 
-use super::lang::Lang;
+use super::lang::{Lang, text};
 use super::machine::Machine;
-use super::progress::Progress;
-use super::random::Random;
+use super::measure::Conditions;
 use super::results::{Cell, Results, Saved, Settings};
-use super::stand::{Contender, StandError};
+use super::terminal::Progress;
+use super::testbed::{Contender, TestbedError};
 use super::tools::Tool;
-use super::trial::Trial;
 use crate::net::shutdown::Shutdown;
 
-/// The file that a stopped grid is continued from, in the folder of the report.
+/// The file of a stopped grid, from which it continues, in the folder of the report.
 pub(super) const RUNS_FILE: &str = "runs.jsonl";
 
 /// What to run.
@@ -35,7 +34,7 @@ pub(super) struct Grid {
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) results: Results,
-    /// Stopped before the end: what there is, is saved.
+    /// Stopped before the end; what was measured is saved.
     pub(super) is_stopped: bool,
     /// Contenders that are not installed, in one line each.
     pub(super) missing: Vec<String>,
@@ -52,35 +51,32 @@ impl Grid {
         let mut saved = Saved::open(&path, self.settings.clone(), Machine::this(), self.fresh)?;
         let order = self.order();
         let left: Vec<_> = order.into_iter().filter(|(_, cell, repeat)| !saved.has(cell, *repeat)).collect();
-        let mut progress = Progress::new(left.len(), lang);
+        let progress = Progress::new(left.len(), lang);
         if !saved.results.runs.is_empty() {
             let done = saved.results.runs.len();
-            progress.note(&lang.pick(
-                format!("Going on after {done} saved runs (--fresh begins anew)."),
-                format!("Melanjutkan setelah {done} putaran tersimpan (--fresh memulai dari awal)."),
-            ));
+            progress.note(&text!(lang, "resumed", done));
         }
-        let trial = Trial { settings: &self.settings, tool: self.tool, stop };
-        let mut absent: Vec<(&Contender, String)> = Vec::new();
+        let conditions = Conditions { settings: &self.settings, tool: self.tool, stop };
+        let mut missing: Vec<(&Contender, String)> = Vec::new();
         let mut failures = Vec::new();
         for (contender, cell, repeat) in left {
             if stop.is_draining() {
                 break;
             }
             progress.begin(&describe(&cell, repeat));
-            if absent.iter().any(|(other, _)| *other == contender) {
+            if missing.iter().any(|(other, _)| *other == contender) {
                 progress.end();
                 continue;
             }
-            match trial.run(contender, &cell, repeat) {
-                // A run that was stopped in the middle measured nothing.
+            match conditions.run(contender, &cell, repeat) {
+                // The figures of a run that was stopped mean nothing.
                 Ok(_) | Err(_) if stop.is_draining() => break,
                 Ok(run) => saved.push(run)?,
-                Err(StandError::Missing(why)) => {
+                Err(TestbedError::Missing(why)) => {
                     progress.note(&format!("{contender}: {why}"));
-                    absent.push((contender, why));
+                    missing.push((contender, why));
                 }
-                Err(StandError::Failed(why)) => {
+                Err(TestbedError::Failed(why)) => {
                     let line = format!("{}: {why}", describe(&cell, repeat));
                     progress.note(&line);
                     failures.push(line);
@@ -89,7 +85,7 @@ impl Grid {
             progress.end();
         }
         progress.finish();
-        let missing = absent.into_iter().map(|(contender, why)| format!("{contender}: {why}")).collect();
+        let missing = missing.into_iter().map(|(contender, why)| format!("{contender}: {why}")).collect();
         let is_stopped = stop.is_draining();
         let results = if is_stopped || !failures.is_empty() { saved.results } else { saved.finish()? };
         Ok(Outcome { results: self.asked_for(results), is_stopped, missing, failures })
@@ -97,7 +93,7 @@ impl Grid {
 
     /// All runs, in the order in which they are run.
     fn order(&self) -> Vec<(&Contender, Cell, usize)> {
-        let mut random = Random::new(self.settings.seed);
+        let mut random = fastrand::Rng::with_seed(self.settings.seed);
         let mut order = Vec::new();
         for repeat in 0..self.settings.repeats {
             let mut cells: Vec<(&Contender, Cell)> =
@@ -109,20 +105,15 @@ impl Grid {
     }
 
     fn cells<'g>(&'g self, contender: &'g Contender) -> impl Iterator<Item = (&'g Contender, Cell)> {
-        self.backends.iter().flat_map(move |backends| {
-            self.concurrency.iter().map(move |concurrency| {
-                let cell = Cell {
-                    contender: contender.to_string(),
-                    is_async: contender.is_async(),
-                    backends: *backends,
-                    concurrency: *concurrency,
-                };
-                (contender, cell)
-            })
+        let pairs =
+            self.backends.iter().flat_map(|backends| self.concurrency.iter().map(|n| (*backends, *n)));
+        pairs.map(move |(backends, concurrency)| {
+            let is_async = contender.is_async();
+            (contender, Cell { contender: contender.to_string(), is_async, backends, concurrency })
         })
     }
 
-    /// A continued file may hold cells that were asked for then and not now.
+    /// The runs that this grid asks for: a continued file may also hold others.
     fn asked_for(&self, mut results: Results) -> Results {
         let names: Vec<String> = self.contenders.iter().map(Contender::to_string).collect();
         results.runs.retain(|run| {
@@ -138,7 +129,7 @@ fn describe(cell: &Cell, repeat: usize) -> String {
     format!("{} x{}, concurrency {}, run {}", cell.contender, cell.backends, cell.concurrency, repeat + 1)
 }
 
-/// A seed that nobody chose.
+/// The seed if none is given.
 pub(super) fn seed_of_the_moment() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.unwrap_or(Duration::ZERO).as_secs()
@@ -161,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cell_has_its_turn_once_a_pass_and_each_pass_its_order() {
+    fn every_cell_is_run_once_in_each_pass_and_each_pass_has_its_order() {
         let grid = grid();
         let order = grid.order();
         assert_eq!(order.len(), 2 * 3 * 2 * 3);
@@ -178,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_grid_says_so_and_runs_nothing() {
+    fn a_stopped_grid_says_so_and_measures_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let stop = Shutdown::new();
         stop.trigger();

@@ -1,8 +1,8 @@
-//! What the kernel and the processes of a run say about it, read before and after.
+//! Counters of the kernel and of processes, read before and after a run.
 //!
-//! Contract: counters are differences over a run. Those of TCP belong to the whole machine (Linux
-//! keeps them per network namespace), so whatever else talks meanwhile is in them; those of processes
-//! belong to the balancer and its back ends alone. On a system without `/proc` all are zero.
+//! Contract: counters are differences over a run. Those of TCP are of the whole machine (Linux keeps
+//! them for each network namespace), so they include other traffic; those of processes are of the
+//! balancer or its back ends alone. On a system without `/proc` all are zero.
 
 use std::fs;
 
@@ -15,12 +15,12 @@ pub(super) struct Kernel {
     pub(super) listen_overflows: u64,
     /// Handshakes given up by a listener for any reason, overflows included (`ListenDrops`).
     pub(super) listen_drops: u64,
-    /// Segments sent again (`RetransSegs`): of them, the SYNs that met a full queue.
+    /// Segments sent again (`RetransSegs`), among them the SYNs that met a full queue.
     pub(super) retransmits: u64,
 }
 
 impl Kernel {
-    /// The counters as they stand.
+    /// The counters now.
     pub(super) fn now() -> Kernel {
         let text = |path| fs::read_to_string(path).unwrap_or_default();
         Kernel::parse(&text("/proc/net/netstat"), &text("/proc/net/snmp"))
@@ -57,11 +57,11 @@ fn table_value(text: &str, row: &str, name: &str) -> u64 {
 pub(super) struct Processes {
     /// Seconds of CPU time, of all threads.
     pub(super) cpu_seconds: f64,
-    /// Times a thread gave its core up, because it had to wait.
+    /// How often a thread left its core because it had to wait.
     pub(super) voluntary_switches: u64,
-    /// Times a thread lost its core to another.
+    /// How often a thread lost its core to another.
     pub(super) involuntary_switches: u64,
-    /// Memory, shared pages counted by share (PSS), in KiB: as it stands, not a difference.
+    /// Memory now (not a difference), with its share of shared pages (PSS), in KiB.
     pub(super) memory_kib: u64,
 }
 
@@ -69,14 +69,14 @@ pub(super) struct Processes {
 const TICKS_PER_SECOND: f64 = 100.0;
 
 impl Processes {
-    /// What these processes have used so far. One that is gone counts as nothing.
+    /// What these processes have used so far. One that has ended counts as nothing.
     pub(super) fn now(pids: &[u32]) -> Processes {
         let mut all = Processes::default();
         for pid in pids {
             let text = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
             all.cpu_seconds += cpu_seconds(&text("stat"));
             all.memory_kib += field(&text("smaps_rollup"), "Pss:");
-            // Of each thread its own: the process's `status` has those of the first thread only.
+            // For each thread: the `status` of the process counts its first thread only.
             for status in threads(*pid) {
                 all.voluntary_switches += field(&status, "voluntary_ctxt_switches:");
                 all.involuntary_switches += field(&status, "nonvoluntary_ctxt_switches:");
@@ -85,7 +85,7 @@ impl Processes {
         all
     }
 
-    /// What was used since `before`; memory as it stands.
+    /// What was used since `before`; the memory is that of now.
     pub(super) fn since(&self, before: &Processes) -> Processes {
         Processes {
             cpu_seconds: (self.cpu_seconds - before.cpu_seconds).max(0.0),
@@ -96,7 +96,7 @@ impl Processes {
     }
 }
 
-/// True if a thread of these processes runs or would run if it had a core: they are not done.
+/// True if a thread of these processes runs, or would if it had a core.
 pub(super) fn is_any_runnable(pids: &[u32]) -> bool {
     pids.iter().flat_map(|pid| threads(*pid)).any(|status| {
         let state = status.lines().find_map(|line| line.strip_prefix("State:"));
@@ -104,7 +104,7 @@ pub(super) fn is_any_runnable(pids: &[u32]) -> bool {
     })
 }
 
-/// Memory of all TCP sockets of the machine, in KiB: what is sent and not taken, and bookkeeping.
+/// Memory of all TCP sockets of the machine, in KiB: bytes that nobody has read yet, and bookkeeping.
 pub(super) fn socket_memory_kib() -> u64 {
     let text = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
     socket_pages(&text) * (rustix::param::page_size() as u64 / 1024)
@@ -121,7 +121,7 @@ fn threads(pid: u32) -> Vec<String> {
     entries.flatten().filter_map(|entry| fs::read_to_string(entry.path().join("status")).ok()).collect()
 }
 
-/// The number after `name` at the begin of a line.
+/// The number after `name` at the beginning of a line.
 fn field(text: &str, name: &str) -> u64 {
     let value = text.lines().find_map(|line| line.strip_prefix(name));
     value
@@ -131,11 +131,20 @@ fn field(text: &str, name: &str) -> u64 {
 }
 
 fn cpu_seconds(stat: &str) -> f64 {
-    // The program's name is in parentheses and may hold anything, spaces and parentheses too.
-    let Some((_, after_name)) = stat.rsplit_once(')') else { return 0.0 };
-    // Fields 14 and 15 of proc(5); the one after the name is the third.
-    let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
-    ticks.sum::<f64>() / TICKS_PER_SECOND
+    [14, 15].iter().filter_map(|number| stat_field(stat, *number)).sum::<u64>() as f64 / TICKS_PER_SECOND
+}
+
+/// The process group of a process.
+pub(super) fn group_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat_field(&stat, 5)?.try_into().ok()
+}
+
+/// A field of `/proc/PID/stat` by its number in proc(5).
+fn stat_field(stat: &str, number: usize) -> Option<u64> {
+    // The second field is the name in parentheses, which may contain spaces and parentheses itself.
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(number - 3)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -168,7 +177,7 @@ mod tests {
         let own = Processes::now(&[std::process::id()]);
         assert!(own.memory_kib > 0 && own.voluntary_switches + own.involuntary_switches > 0, "{own:?}");
         assert_eq!(Processes::now(&[]), Processes::default());
-        // The thread that looks is running.
+        // The thread that asks is running.
         assert!(is_any_runnable(&[std::process::id()]) && !is_any_runnable(&[]));
         let sockstat = "sockets: used 9\nTCP: inuse 5 orphan 0 tw 3 alloc 7 mem 42\nUDP: inuse 1 mem 2\n";
         assert_eq!((socket_pages(sockstat), socket_pages("")), (42, 0));

@@ -1,5 +1,13 @@
-//! The two languages the lab speaks. Both texts of a sentence stand side by side where it is said,
-//! so that whoever changes one sees the other.
+//! The two languages of the lab, and the catalogue of its texts.
+//!
+//! Contract: what a report, a table or a lesson says is in `locales/en.ftl` and `locales/id.ftl`
+//! ([Fluent](https://projectfluent.org)), not in the code, which asks for it by key with [`text!`]. Both
+//! files have the same keys with the same figures, and each key is used: a test reads the sources.
+
+use std::sync::LazyLock;
+
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource};
 
 /// English, or the language of the course.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
@@ -11,17 +19,152 @@ pub(super) enum Lang {
     Id,
 }
 
+/// The text with this key, its figures filled in: `text!(lang, "report")`, `text!(lang, "resumed", done)`,
+/// `text!(lang, "resumed", done = saved.len())`. A figure is an integer or a text: how many decimals it
+/// has is decided where it is measured.
+macro_rules! text {
+    (@value $name:ident) => { $name };
+    (@value $name:ident $value:expr) => { $value };
+    ($lang:expr, $key:literal $(, $name:ident $(= $value:expr)?)* $(,)?) => {{
+        #[allow(unused_mut)] // a text without figures
+        let mut figures = fluent_bundle::FluentArgs::new();
+        $(figures.set(stringify!($name), text!(@value $name $($value)?));)*
+        $lang.text($key, &figures)
+    }};
+}
+pub(super) use text;
+
 impl Lang {
-    /// The one of two texts that is in this language.
-    pub(super) fn pick<T>(self, english: T, indonesian: T) -> T {
+    /// Its code, as in HTML's `lang`.
+    pub(super) fn code(self) -> &'static str {
         match self {
-            Lang::En => english,
-            Lang::Id => indonesian,
+            Lang::En => "en",
+            Lang::Id => "id",
         }
     }
 
-    /// Its code in HTML's `lang`.
-    pub(super) fn code(self) -> &'static str {
-        self.pick("en", "id")
+    /// The text with this key; callers use [`text!`].
+    pub(super) fn text(self, key: &str, figures: &FluentArgs<'_>) -> String {
+        let catalogue = self.catalogue();
+        let Some(text) = catalogue.get_message(key).and_then(|message| message.value()) else {
+            debug_assert!(false, "{} has no text {key}", self.code());
+            return key.to_owned();
+        };
+        let mut errors = Vec::new();
+        let text = catalogue.format_pattern(text, Some(figures), &mut errors);
+        debug_assert!(errors.is_empty(), "{key}: {errors:?}");
+        // Long texts have several lines in the catalogue and are one paragraph.
+        text.replace('\n', " ")
+    }
+
+    fn catalogue(self) -> &'static FluentBundle<FluentResource> {
+        static ENGLISH: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| load(Lang::En));
+        static INDONESIAN: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| load(Lang::Id));
+        match self {
+            Lang::En => &ENGLISH,
+            Lang::Id => &INDONESIAN,
+        }
+    }
+
+    fn source(self) -> &'static str {
+        match self {
+            Lang::En => include_str!("locales/en.ftl"),
+            Lang::Id => include_str!("locales/id.ftl"),
+        }
+    }
+}
+
+fn load(lang: Lang) -> FluentBundle<FluentResource> {
+    // What a test has read without an error has none here.
+    let resource = FluentResource::try_new(lang.source().to_owned()).unwrap_or_else(|(valid, _)| valid);
+    let mut catalogue = FluentBundle::new_concurrent(vec![lang.code().parse().unwrap_or_default()]);
+    // Marks around figures that keep right-to-left text apart; a table or a test would see them.
+    catalogue.set_use_isolating(false);
+    catalogue.add_resource_overriding(resource);
+    catalogue
+}
+
+/// The parts of a text that lists the columns of a table or the choices of a question: `a | b | c`.
+pub(super) fn parts(text: &str) -> Vec<String> {
+    text.split(" | ").map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+
+    use super::*;
+
+    /// Each key with its figures and the number of its parts.
+    fn catalogue(lang: Lang) -> BTreeMap<String, (BTreeSet<String>, usize)> {
+        let mut texts = BTreeMap::new();
+        let mut key = String::new();
+        for line in lang.source().lines().filter(|line| !line.starts_with('#')) {
+            let begin = line.split_once(" =").filter(|_| line.starts_with(|c: char| c.is_ascii_lowercase()));
+            if let Some((new, _)) = begin {
+                key = new.to_owned();
+                assert!(texts.insert(key.clone(), (BTreeSet::new(), 1)).is_none(), "{key} is there twice");
+            }
+            let Some((figures, parts)) = texts.get_mut(&key) else { continue };
+            let names = line.split('$').skip(1).map(|rest| rest.split([' ', '}']).next().unwrap().to_owned());
+            figures.extend(names);
+            *parts += line.matches(" | ").count();
+        }
+        texts
+    }
+
+    fn sources(folder: &Path) -> String {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let text = entries.map(|path| match path.extension() {
+            _ if path.is_dir() => sources(&path),
+            Some(extension) if extension == "rs" => std::fs::read_to_string(&path).unwrap(),
+            _ => String::new(),
+        });
+        text.collect()
+    }
+
+    #[test]
+    fn both_catalogues_are_valid_and_have_the_same_texts() {
+        for lang in [Lang::En, Lang::Id] {
+            if let Err((_, errors)) = FluentResource::try_new(lang.source().to_owned()) {
+                panic!("{}: {errors:?}", lang.code());
+            }
+        }
+        let (english, indonesian) = (catalogue(Lang::En), catalogue(Lang::Id));
+        let keys = |texts: &BTreeMap<String, _>| texts.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(&english), keys(&indonesian));
+        for (key, text) in english {
+            assert_eq!(text, indonesian[&key], "{key}");
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_code_is_in_the_catalogue_and_every_text_is_used() {
+        let code = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lab"));
+        let calls = code.split(concat!("text!", "(")).skip(1).filter(|call| !call.starts_with('@'));
+        // Between the parenthesis and the key there is only the language.
+        let keys = calls.filter_map(|call| call.split_once("\"")?.1.split('"').next());
+        let used: BTreeSet<String> = keys.map(str::to_owned).collect();
+        let known: BTreeSet<String> = catalogue(Lang::En).into_keys().collect();
+        let missing: Vec<_> = used.difference(&known).collect();
+        let unused: Vec<_> = known.difference(&used).collect();
+        assert!(missing.is_empty() && unused.is_empty(), "missing: {missing:?}, unused: {unused:?}");
+    }
+
+    #[test]
+    fn figures_are_filled_in_and_counted() {
+        assert_eq!(
+            text!(Lang::En, "faults-of-runs", count = 1, faults = "1 reset"),
+            "1 request of all runs failed: 1 reset"
+        );
+        assert_eq!(
+            text!(Lang::En, "faults-of-runs", count = 12_345, faults = "x"),
+            "12345 requests of all runs failed: x"
+        );
+        assert_eq!(
+            text!(Lang::Id, "faults-of-runs", count = 1, faults = "x"),
+            "1 permintaan dari semua putaran gagal: x"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The machine block: what a reader must know before comparing two reports.
+//! The machine that was measured: what a reader must know before comparing two reports.
 
 use std::fs;
 use std::process::Command;
@@ -18,20 +18,20 @@ pub(super) struct Machine {
     pub(super) version: String,
     /// The commit it was built from or is run in; empty if unknown.
     pub(super) commit: String,
-    /// The cap on every backlog (`net.core.somaxconn`); empty if unknown.
+    /// The upper limit of every backlog (`net.core.somaxconn`); empty if unknown.
     pub(super) somaxconn: String,
-    /// The limit on open files, soft.
+    /// The soft limit on open files.
     pub(super) open_files: String,
-    /// The load average of the last minute as the report was begun: what else was going on.
+    /// The load average of the last minute at the start: what else was going on.
     pub(super) load: String,
     /// When, in UTC.
     pub(super) date: String,
-    /// Figures of a debug build compare with nothing.
+    /// Figures of a debug build cannot be compared with others.
     pub(super) debug_build: bool,
 }
 
 impl Machine {
-    /// This one, now.
+    /// This machine, now.
     pub(super) fn this() -> Machine {
         let line = |path| fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
         let cpu = line("/proc/cpuinfo");
@@ -66,7 +66,7 @@ impl Machine {
     }
 }
 
-/// The commit of the working tree, with a `+` if it has changes. No git, no commit.
+/// The commit of the working tree, with a `+` if it has changes; empty without git.
 fn commit() -> String {
     let output = Command::new("git").args(["describe", "--always", "--dirty=+", "--abbrev=12"]).output();
     let text = output.ok().filter(|output| output.status.success()).map(|output| output.stdout);

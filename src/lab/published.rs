@@ -1,8 +1,9 @@
-//! The figures that the course's report published in 2021: `ab -n 10000`, answers a second, on Windows.
+//! The figures that the course's report published in 2021: `ab -n 10000` on Windows, requests a second.
 
 use super::bounds::CONCURRENCY;
 
-/// For 1 to 5 servers, at concurrency 2, 5, 10. All 10,000 requests of each cell were complete, none non-2xx.
+/// A row for 1 to 5 servers, a column for concurrency 2, 5, 10. All 10,000 requests of each cell were
+/// complete, none non-2xx.
 const THREADED: [[f64; 3]; 5] = [
     [378.12, 4.64, 4.89],
     [443.85, 157.43, 11.14],

@@ -1,11 +1,11 @@
-//! What is saved: every run as soon as it is over, one JSON object a line; and what comes of them all.
+//! What is saved: every run as soon as it is over, one JSON object on each line; at the end all of them.
 //!
 //! Contract: a stopped grid loses nothing but the run that was under way. A file of runs belongs to one
-//! set of [`Settings`]; with other ones it is not continued, since its figures would not compare. The
-//! fields are documented in `docs/lab-results.md`; a change that readers must know raises [`SCHEMA`].
+//! set of [`Settings`] and is not continued with others, because the figures could not be compared. The
+//! fields are documented in `docs/lab-results.md`; a change that breaks readers raises [`SCHEMA`].
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ pub(super) const SCHEMA: u32 = 1;
 pub(super) struct Cell {
     /// The balancer, by its short name.
     pub(super) contender: String,
-    /// Its model: one loop, or a thread a connection.
+    /// Its model: true for one thread with many connections.
     pub(super) is_async: bool,
     pub(super) backends: usize,
     pub(super) concurrency: usize,
@@ -37,10 +37,10 @@ pub(super) struct Run {
     pub(super) repeat: usize,
     /// Requests that were to be made; 0 where the tool counts time instead (`wrk`).
     pub(super) requests: u64,
-    /// Answers that came whole, with a 2xx status and, with our own client, the right body.
+    /// Requests with a complete 2xx response and, with our own client, the right body.
     pub(super) answered: u64,
     pub(super) faults: Faults,
-    /// Begun and not ended when the run's time was over.
+    /// Requests under way when the time of the run was over.
     pub(super) unfinished: u64,
     pub(super) reopened: u64,
     pub(super) stray: u64,
@@ -56,17 +56,17 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Answers in a second.
+    /// Requests answered in a second.
     pub(super) fn rate(&self) -> f64 {
         if self.seconds > 0.0 { self.answered as f64 / self.seconds } else { 0.0 }
     }
 
-    /// Complete requests as `ab` counts them: answered in full, whatever the status.
+    /// Complete requests as `ab` counts them: with a complete response, whatever its status.
     pub(super) fn complete(&self) -> u64 {
         self.answered + self.faults.non_2xx
     }
 
-    /// Milliseconds an answer, across all clients; `None` without any.
+    /// Milliseconds for each request, across all clients; `None` if none was answered.
     pub(super) fn milliseconds(&self) -> Option<f64> {
         (self.answered > 0).then(|| self.seconds * 1000.0 / self.answered as f64)
     }
@@ -87,20 +87,21 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// True if runs under the one compare with runs under the other. The order does not matter for
-    /// that, nor does how often.
+    /// True if runs with these settings can be compared with runs with the others. The order of the
+    /// runs and how many there are do not matter for that.
     fn compares_with(&self, other: &Settings) -> bool {
         let of = |settings: &Settings| Settings { seed: 0, repeats: 0, ..settings.clone() };
         of(self) == of(other)
     }
 }
 
-/// Everything, as in `results.json`.
+/// Everything, as in `results.json`; without runs it is the first line of a file of runs.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(super) struct Results {
     pub(super) schema: u32,
     pub(super) machine: Machine,
     pub(super) settings: Settings,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) runs: Vec<Run>,
 }
 
@@ -111,8 +112,7 @@ impl Results {
     pub(super) fn read(path: &Path) -> io::Result<Results> {
         let other = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
         let results = if path.extension().is_some_and(|extension| extension == "jsonl") {
-            let found = read(path)?.ok_or_else(|| other("holds no runs".to_owned()))?;
-            found.0
+            read(path)?.ok_or_else(|| other("holds no runs".to_owned()))?.0
         } else {
             serde_json::from_slice(&fs::read(path)?)?
         };
@@ -121,14 +121,6 @@ impl Results {
             schema => Err(other(format!("schema {schema}, and this lab reads {SCHEMA}"))),
         }
     }
-}
-
-/// The first line of a file of runs.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-struct Opening {
-    schema: u32,
-    machine: Machine,
-    settings: Settings,
 }
 
 /// A file of runs that grows.
@@ -140,7 +132,8 @@ pub(super) struct Saved {
 }
 
 impl Saved {
-    /// Continues the file at `path` if its runs compare with `settings` on this machine, else begins it anew.
+    /// Continues the file at `path` if its runs can be compared with `settings` on this machine; else
+    /// begins it again.
     ///
     /// Errors: the file cannot be read or written.
     pub(super) fn open(path: &Path, settings: Settings, machine: Machine, fresh: bool) -> io::Result<Saved> {
@@ -149,39 +142,37 @@ impl Saved {
         }
         let earlier = if fresh { None } else { read(path)? };
         let earlier = earlier.filter(|(earlier, _)| is_same_experiment(earlier, &settings, &machine));
-        let opening = Opening { schema: SCHEMA, machine, settings };
-        let (file, runs) = match earlier {
-            Some((earlier, whole_bytes)) => {
-                let mut file = OpenOptions::new().write(true).open(path)?;
-                // A line cut by a crash goes, or the next one would be glued to it.
-                file.set_len(whole_bytes)?;
-                io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
-                (file, earlier.runs)
+        let mut results = Results { schema: SCHEMA, machine, settings, runs: Vec::new() };
+        let file = match earlier {
+            Some((earlier, complete_bytes)) => {
+                let file = OpenOptions::new().append(true).open(path)?;
+                // A line that a crash cut must go, or the next one would continue it.
+                file.set_len(complete_bytes)?;
+                results.runs = earlier.runs;
+                file
             }
             None => {
                 let mut file = File::create(path)?;
-                write_line(&mut file, &opening)?;
-                (file, Vec::new())
+                write_line(&mut file, &results)?;
+                file
             }
         };
-        let Opening { schema, machine, settings } = opening;
-        let results = Results { schema, machine, settings, runs };
         Ok(Saved { file, path: path.to_owned(), results })
     }
 
-    /// Writes a run down before anything else is begun.
+    /// Saves a run, before anything else begins.
     pub(super) fn push(&mut self, run: Run) -> io::Result<()> {
         write_line(&mut self.file, &run)?;
         self.results.runs.push(run);
         Ok(())
     }
 
-    /// True if this run is there already.
+    /// True if this run is already there.
     pub(super) fn has(&self, cell: &Cell, repeat: usize) -> bool {
         self.results.runs.iter().any(|run| run.cell == *cell && run.repeat == repeat)
     }
 
-    /// The experiment is complete: a next one starts anew.
+    /// The experiment is complete: the next one starts without these runs.
     pub(super) fn finish(self) -> io::Result<Results> {
         fs::remove_file(&self.path)?;
         Ok(self.results)
@@ -199,32 +190,27 @@ fn is_same_experiment(earlier: &Results, settings: &Settings, machine: &Machine)
 fn write_line(file: &mut File, value: &impl Serialize) -> io::Result<()> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
-    // In one write: a signal between two would leave half a line.
+    // In one write: if the lab were killed between two, half a line would stay.
     file.write_all(&line)
 }
 
-/// The runs of an earlier file and the length of its whole lines; `None` if there is none to continue.
+/// The runs of an earlier file and the length of its complete lines; `None` if there is none to continue.
 fn read(path: &Path) -> io::Result<Option<(Results, u64)>> {
-    let mut lines = match File::open(path) {
-        Ok(file) => BufReader::new(file),
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let mut line = String::new();
-    lines.read_line(&mut line)?;
-    let Ok(Opening { schema, machine, settings }) = serde_json::from_str(&line) else { return Ok(None) };
-    let mut whole_bytes = line.len() as u64;
-    let mut runs = Vec::new();
-    loop {
-        line.clear();
-        lines.read_line(&mut line)?;
-        match serde_json::from_str::<Run>(&line) {
-            Ok(run) if line.ends_with('\n') => runs.push(run),
-            _ => break,
-        }
-        whole_bytes += line.len() as u64;
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').take_while(|line| line.ends_with(b"\n"));
+    let Some(first) = lines.next() else { return Ok(None) };
+    let Ok(mut results) = serde_json::from_slice::<Results>(first) else { return Ok(None) };
+    let mut complete_bytes = first.len();
+    for line in lines {
+        let Ok(run) = serde_json::from_slice(line) else { break };
+        results.runs.push(run);
+        complete_bytes += line.len();
     }
-    Ok(Some((Results { schema, machine, settings, runs }, whole_bytes)))
+    Ok(Some((results, complete_bytes as u64)))
 }
 
 #[cfg(test)]
@@ -236,20 +222,14 @@ pub(super) mod tests {
         Cell { contender: contender.to_owned(), is_async, backends, concurrency }
     }
 
-    /// A run without blemish of 10,000 requests at `rate`.
+    /// A run without faults of 10,000 requests at `rate`.
     pub(in crate::lab) fn run(cell: Cell, repeat: usize, rate: f64) -> Run {
         Run {
             cell,
             repeat,
             requests: 10_000,
             answered: 10_000,
-            faults: Faults::default(),
-            unfinished: 0,
-            reopened: 0,
-            stray: 0,
             seconds: 10_000.0 / rate,
-            connect: Percentiles::default(),
-            first_byte: Percentiles::default(),
             total: Percentiles {
                 count: 10_000,
                 p50_us: 900,
@@ -258,9 +238,7 @@ pub(super) mod tests {
                 ..Default::default()
             },
             client_share: 0.2,
-            kernel: Kernel::default(),
-            balancer: Processes::default(),
-            back_ends: Processes::default(),
+            ..Run::default()
         }
     }
 
@@ -316,7 +294,7 @@ pub(super) mod tests {
         };
         let text = serde_json::to_string(&results).unwrap();
         assert_eq!(serde_json::from_str::<Results>(&text).unwrap(), results);
-        assert!(text.contains("\"contender\":\"threaded\""), "a cell's fields stand in the run itself");
+        assert!(text.contains("\"contender\":\"threaded\""), "a cell's fields are in the run itself");
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("results.json");
         fs::write(&file, &text).unwrap();

@@ -1,212 +1,190 @@
-//! The course's tables: the same columns, today's figures beside those of 2021.
+//! The tables of a grid: the course's, one for each contender, with the figures of 2021 beside today's;
+//! all contenders side by side; and what a request costs.
 //!
-//! Contract: a [`Table`] is text without a form; the terminal, the page and the comparison of tests
-//! are made from the same one.
+//! Contract: every figure here is also in the saved runs; a cell that was not measured is a dash.
 
-use super::lang::Lang;
+use super::lang::{Lang, parts, text};
 use super::published;
-use super::summary::Summary;
+use super::results::Run;
+use super::summary::{Cells, Summary, is_peer, median};
+use super::table::Table;
 use super::warnings::{self, Warning};
 
-/// Rows under a heading, and sentences below them.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Table {
-    pub(super) title: String,
-    pub(super) header: Vec<String>,
-    pub(super) rows: Vec<Vec<String>>,
-    /// What stands out, cell by cell.
-    pub(super) notes: Vec<String>,
+/// The course's tables.
+pub(super) fn course_tables(cells: &Cells, lang: Lang) -> Vec<Table> {
+    let table = |contender: &str| Table {
+        title: text!(lang, "table-title", contender),
+        header: parts(&text!(lang, "table-columns")),
+        rows: cells.of_contender(contender).map(course_row).collect(),
+        notes: notes(contender, cells, lang),
+    };
+    cells.contenders().into_iter().map(table).collect()
 }
 
-impl Table {
-    /// True if the first column is not of figures.
-    pub(super) fn begins_with_names(&self) -> bool {
-        self.rows.iter().any(|row| row.first().is_some_and(|cell| cell.parse::<f64>().is_err()))
-    }
-}
-
-/// One table a contender.
-pub(super) fn tables(cells: &[Summary], lang: Lang) -> Vec<Table> {
-    contenders(cells).into_iter().map(|name| table(name, cells, lang)).collect()
-}
-
-/// Everyone who was measured, in the order of all tables and plots: ours first, then by family, and
-/// within one `threaded` before `async`, as in the course.
-pub(super) fn contenders(cells: &[Summary]) -> Vec<&str> {
-    let mut names: Vec<&str> = cells.iter().map(|cell| cell.middle.cell.contender.as_str()).collect();
-    names.sort_by_key(|name| (name.contains('-'), is_peer(name), name.contains("async"), *name));
-    names.dedup();
-    names
-}
-
-/// Programs that have no 2021 figures to be held against: they are not of the course.
-fn is_peer(contender: &str) -> bool {
-    !contender.ends_with("threaded") && !contender.ends_with("async")
-}
-
-fn table(contender: &str, all: &[Summary], lang: Lang) -> Table {
-    let cells = || all.iter().filter(|cell| cell.middle.cell.contender == contender);
-    let header = lang.pick(
-        [
-            "HTTP servers",
-            "concurrency",
-            "complete requests",
-            "non-2xx",
-            "requests/s",
-            "ms per request across all",
-            "spread",
-            "p99 ms",
-            "2021 requests/s",
-            "ratio",
-        ],
-        [
-            "server HTTP",
-            "konkurensi",
-            "permintaan selesai",
-            "non-2xx",
-            "permintaan/dtk",
-            "ms per permintaan, semua",
-            "sebaran",
-            "p99 ms",
-            "permintaan/dtk 2021",
-            "rasio",
-        ],
-    );
-    let title = lang.pick(format!("Load balancer: {contender}"), format!("Load balancer: {contender}"));
-    Table {
-        title,
-        header: header.map(str::to_owned).to_vec(),
-        rows: cells().map(row).collect(),
-        notes: notes(&cells().collect::<Vec<_>>(), all, lang),
-    }
-}
-
-fn row(cell: &Summary) -> Vec<String> {
-    let run = &cell.middle;
-    let of = &run.cell;
+fn course_row(cell: &Summary) -> Vec<String> {
+    let (run, of) = (&cell.middle, cell.cell());
     let published =
         if is_peer(&of.contender) { None } else { published::rate(of.is_async, of.backends, of.concurrency) };
-    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     vec![
         of.backends.to_string(),
         of.concurrency.to_string(),
         run.complete().to_string(),
         run.faults.non_2xx.to_string(),
         format!("{:.2}", cell.rate()),
-        or_dash(run.milliseconds().map(|time| format!("{time:.3}"))),
+        number(run.milliseconds(), 3),
         format!("{:.0} %", cell.spread() * 100.0),
         format!("{:.1}", run.total.p99_us as f64 / 1000.0),
-        or_dash(published.map(|rate| format!("{rate:.2}"))),
-        or_dash(published.map(|rate| format!("{:.1}", cell.rate() / rate))),
+        number(published, 2),
+        number(published.map(|rate| cell.rate() / rate), 1),
     ]
 }
 
-/// A sentence for each thing that stands out; one for all cells where most of them say the same.
-fn notes(cells: &[&Summary], all: &[Summary], lang: Lang) -> Vec<String> {
+/// A sentence for each thing to notice; one for all cells where many say the same.
+fn notes(contender: &str, all: &Cells, lang: Lang) -> Vec<String> {
     let found: Vec<(&Summary, Vec<Warning>)> =
-        cells.iter().map(|cell| (*cell, warnings::find(cell, all))).collect();
+        all.of_contender(contender).map(|cell| (cell, warnings::find(cell, all))).collect();
     let mut notes = Vec::new();
     let mut common = Vec::new();
-    for (is_kind, english, indonesian) in COMMON {
+    for (is_kind, sentence) in common_kinds(lang) {
         let count = found.iter().filter(|(_, warnings)| warnings.iter().any(is_kind)).count();
         if count > ALIKE {
             common.push(is_kind);
-            let of = cells.len();
-            notes.push(lang.pick(
-                format!("{count} of {of} cells: {english}"),
-                format!("{count} dari {of} sel: {indonesian}"),
-            ));
+            notes.push(text!(lang, "note-common", count, of = found.len(), sentence));
         }
     }
     for (cell, warnings) in &found {
-        let of = &cell.middle.cell;
-        let place = lang.pick(
-            format!("{} back end{}, concurrency {}", of.backends, plural(of.backends), of.concurrency),
-            format!("{} server, konkurensi {}", of.backends, of.concurrency),
-        );
+        let (backends, concurrency) = (cell.cell().backends, cell.cell().concurrency);
         let own = warnings.iter().filter(|warning| !common.iter().any(|is_kind| is_kind(warning)));
-        notes.extend(own.map(|warning| format!("{place}: {}", warning.sentence(lang))));
+        notes.extend(own.map(|warning| {
+            text!(lang, "note-of-cell", backends, concurrency, sentence = warning.sentence(lang))
+        }));
     }
     notes
 }
 
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
-}
-
-/// Cells that may say the same before one sentence says it for them.
+/// Cells that may say the same before one sentence says it for all of them.
 const ALIKE: usize = 3;
 
-type Kind = (fn(&Warning) -> bool, &'static str, &'static str);
+type Kind = fn(&Warning) -> bool;
 
-/// What is said of many cells at once; causes and faults keep their own sentence and figures.
-const COMMON: [Kind; 3] = [
-    (
-        |warning| matches!(warning, Warning::Spread { .. }),
-        "their runs lie far apart; is something else busy on this machine?",
-        "putarannya berjauhan; adakah yang lain sibuk di mesin ini?",
-    ),
-    (
-        |warning| matches!(warning, Warning::Noise { .. }),
-        "the two models differ by less than the runs of one; call them a draw",
-        "selisih kedua model lebih kecil dari selisih antarputaran; anggap seri",
-    ),
-    (
-        |warning| matches!(warning, Warning::Stray { .. }),
-        "answers had bytes after their end",
-        "jawaban membawa bita setelah akhirnya",
-    ),
-];
-
-/// Columns of a heading before its next word goes on the next line.
-const HEADING_COLUMNS: usize = 11;
-
-/// The table as text, for a terminal or a file.
-pub(super) fn draw(table: &Table) -> String {
-    let mut drawn = comfy_table::Table::new();
-    drawn.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
-    drawn.set_header(table.header.iter().map(|heading| folded(heading)));
-    drawn.add_rows(&table.rows);
-    for column in drawn.column_iter_mut() {
-        column.set_cell_alignment(comfy_table::CellAlignment::Right);
-    }
-    let notes: String = table.notes.iter().map(|note| format!("  * {note}\n")).collect();
-    format!("{}\n{drawn}\n{notes}", table.title)
+/// What is said of many cells at once; causes and faults keep their own sentences and figures.
+fn common_kinds(lang: Lang) -> [(Kind, String); 3] {
+    [
+        (|warning| matches!(warning, Warning::Spread { .. }), text!(lang, "common-spread")),
+        (|warning| matches!(warning, Warning::Noise { .. }), text!(lang, "common-noise")),
+        (|warning| matches!(warning, Warning::Stray { .. }), text!(lang, "common-stray")),
+    ]
 }
 
-/// A heading of several words is narrower as several lines, which need not be shorter than a figure.
-fn folded(heading: &str) -> String {
-    let mut folded = String::new();
-    let mut used = 0;
-    for word in heading.split(' ') {
-        let length = word.chars().count();
-        let fits = used > 0 && used + 1 + length <= HEADING_COLUMNS;
-        if used > 0 {
-            folded.push(if fits { ' ' } else { '\n' });
+/// Requests a second, one table for each concurrency: a row for each contender, a column for each
+/// number of back ends, and the rows of 2021 below.
+pub(super) fn side_by_side(cells: &Cells, lang: Lang) -> Vec<Table> {
+    cells.concurrencies().into_iter().map(|concurrency| rates(cells, concurrency, lang)).collect()
+}
+
+fn rates(cells: &Cells, concurrency: usize, lang: Lang) -> Table {
+    let backends = cells.backends();
+    let row = |name: &str, rate: &dyn Fn(usize) -> Option<f64>| {
+        let rates = backends.iter().map(|count| rate(*count));
+        std::iter::once(name.to_owned()).chain(rates.map(rounded)).collect::<Vec<_>>()
+    };
+    let measured = |name: &str| row(name, &|count| cells.find(name, count, concurrency).map(Summary::rate));
+    let mut rows: Vec<_> = cells.contenders().into_iter().map(measured).collect();
+    for (is_async, name) in [(false, "2021 threaded"), (true, "2021 async")] {
+        let published = row(name, &|count| published::rate(is_async, count, concurrency));
+        if published[1..].iter().any(|rate| *rate != DASH) {
+            rows.push(published);
         }
-        folded.push_str(word);
-        used = if fits { used + 1 + length } else { length };
     }
-    folded
+    let header = std::iter::once("load balancer".to_owned()).chain(backends.iter().map(usize::to_string));
+    let title = text!(lang, "side-by-side-title", concurrency);
+    Table { title, header: header.collect(), rows, notes: Vec::new() }
+}
+
+/// What a request costs: a row for each contender and concurrency, the median over all numbers of
+/// back ends.
+pub(super) fn costs(cells: &Cells, lang: Lang) -> Table {
+    let mut rows = Vec::new();
+    for name in cells.contenders() {
+        for concurrency in cells.concurrencies() {
+            let at = |cell: &&Summary| cell.cell().concurrency == concurrency;
+            let own: Vec<&Summary> = cells.of_contender(name).filter(at).collect();
+            if !own.is_empty() {
+                rows.push(cost_row(name, concurrency, &own));
+            }
+        }
+    }
+    let header = parts(&text!(lang, "cost-columns"));
+    Table { title: text!(lang, "cost-title"), header, rows, notes: Vec::new() }
+}
+
+fn cost_row(name: &str, concurrency: usize, cells: &[&Summary]) -> Vec<String> {
+    let middle = |value: fn(&Run) -> Option<f64>| {
+        median(cells.iter().filter_map(|cell| value(&cell.middle)).collect())
+    };
+    let sum = |value: fn(&Summary) -> u64| cells.iter().map(|cell| value(cell)).sum::<u64>().to_string();
+    let share = middle(|run| (run.client_share > 0.0).then_some(run.client_share * 100.0));
+    vec![
+        name.to_owned(),
+        concurrency.to_string(),
+        number(middle(balancer_cpu_us), 0),
+        number(middle(|run| per_request(run, run.back_ends.cpu_seconds * 1e6)), 0),
+        number(middle(switches), 1),
+        number(middle(|run| Some(run.balancer.memory_kib as f64 / 1024.0)), 1),
+        // A client that does not measure these times has counted none.
+        number(middle(|run| (run.connect.count > 0).then_some(run.connect.p50_us as f64)), 0),
+        number(middle(|run| (run.first_byte.count > 0).then_some(run.first_byte.p50_us as f64)), 0),
+        number(middle(|run| (run.total.count > 0).then_some(run.total.p50_us as f64 / 1000.0)), 2),
+        number(middle(|run| (run.total.count > 0).then_some(run.total.p99_us as f64 / 1000.0)), 1),
+        sum(|cell| cell.listen_overflows),
+        sum(|cell| cell.retransmits),
+        share.map_or_else(|| DASH.to_owned(), |share| format!("{share:.0} %")),
+    ]
+}
+
+/// Microseconds of CPU time of the balancer's own processes for each request.
+pub(super) fn balancer_cpu_us(run: &Run) -> Option<f64> {
+    per_request(run, run.balancer.cpu_seconds * 1e6)
+}
+
+/// How often a thread of the balancer left its core.
+fn switches(run: &Run) -> Option<f64> {
+    per_request(run, (run.balancer.voluntary_switches + run.balancer.involuntary_switches) as f64)
+}
+
+fn per_request(run: &Run, sum: f64) -> Option<f64> {
+    (run.complete() > 0).then(|| sum / run.complete() as f64)
+}
+
+/// What was not measured.
+const DASH: &str = "-";
+
+fn number(value: Option<f64>, decimals: usize) -> String {
+    value.map_or_else(|| DASH.to_owned(), |value| format!("{value:.decimals$}"))
+}
+
+/// A rate without decimals that say nothing.
+fn rounded(rate: Option<f64>) -> String {
+    number(rate, usize::from(rate.is_some_and(|rate| rate < 100.0)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::results::tests::{cell, run};
-    use super::super::summary::summarize;
     use super::*;
 
     #[test]
     fn the_courses_columns_stand_beside_2021() {
-        let cells = summarize(&[
+        let cells = Cells::of(&[
             run(cell("async", 1, 10), 0, 3920.0),
             run(cell("threaded", 1, 2), 0, 756.24),
             run(cell("python-async", 1, 2), 0, 100.0),
             run(cell("haproxy", 1, 2), 0, 9000.0),
         ]);
-        let tables = tables(&cells, Lang::En);
-        let titles: Vec<&str> = tables.iter().map(|table| table.title.as_str()).collect();
-        assert_eq!(titles.map_names(), ["threaded", "async", "haproxy", "python-async"]);
+        let tables = course_tables(&cells, Lang::En);
+        let titles: Vec<&str> =
+            tables.iter().map(|table| table.title.trim_start_matches("Load balancer: ")).collect();
+        assert_eq!(titles, ["threaded", "async", "haproxy", "python-async"]);
         assert_eq!(
             tables[0].rows,
             [["1", "2", "10000", "0", "756.24", "1.322", "0 %", "2.0", "378.12", "2.0"]
@@ -215,18 +193,6 @@ mod tests {
         );
         assert_eq!(tables[1].rows[0][9], "1000.0");
         assert_eq!(tables[2].rows[0][8..], ["-".to_owned(), "-".to_owned()], "not of the course");
-        assert!(draw(&tables[0]).contains("378.12"));
-        assert_eq!(folded("ms per request across all"), "ms per\nrequest\nacross all");
-    }
-
-    trait MapNames {
-        fn map_names(&self) -> Vec<String>;
-    }
-
-    impl MapNames for Vec<&str> {
-        fn map_names(&self) -> Vec<String> {
-            self.iter().map(|title| title.replace("Load balancer: ", "")).collect()
-        }
     }
 
     #[test]
@@ -234,17 +200,53 @@ mod tests {
         let mut slow = run(cell("threaded", 3, 10), 0, 40.0);
         slow.total.p99_us = 1_010_000;
         slow.kernel.listen_overflows = 30;
-        let cells = summarize(&[slow]);
-        let english = &tables(&cells, Lang::En)[0];
+        let cells = Cells::of(&[slow]);
+        let english = &course_tables(&cells, Lang::En)[0];
         assert_eq!(
             english.notes,
             [
                 "3 back ends, concurrency 10: p99 sits on the 1 s SYN retransmit, 30 listen overflows: backlog, not threads"
             ]
         );
-        let indonesian = &tables(&cells, Lang::Id)[0];
+        let indonesian = &course_tables(&cells, Lang::Id)[0];
         assert!(indonesian.notes[0].starts_with("3 server, konkurensi 10: p99 berada"));
         assert_eq!(indonesian.header[1], "konkurensi");
-        assert!(draw(english).contains("  * 3 back ends"));
+    }
+
+    #[test]
+    fn contenders_stand_above_each_other_and_above_2021() {
+        let cells = Cells::of(&[
+            run(cell("async", 1, 2), 0, 5000.0),
+            run(cell("async", 2, 2), 0, 6000.0),
+            run(cell("haproxy", 2, 2), 0, 7000.0),
+            run(cell("python-async", 1, 2), 0, 50.0),
+            run(cell("async", 1, 7), 0, 1.0),
+        ]);
+        let tables = side_by_side(&cells, Lang::En);
+        assert_eq!(tables.len(), 2);
+        assert_eq!(tables[0].header, ["load balancer", "1", "2"]);
+        assert_eq!(tables[0].rows[0], ["async", "5000", "6000"]);
+        assert_eq!(tables[0].rows[1], ["haproxy", "-", "7000"]);
+        assert_eq!(tables[0].rows[2], ["python-async", "50.0", "-"]);
+        assert_eq!(tables[0].rows[3], ["2021 threaded", "378", "444"]);
+        assert_eq!(tables[1].rows.len(), 3, "2021 has no concurrency 7");
+    }
+
+    #[test]
+    fn costs_are_those_of_one_request() {
+        let mut one = run(cell("async", 1, 2), 0, 5000.0);
+        one.balancer.cpu_seconds = 0.5;
+        one.balancer.voluntary_switches = 15_000;
+        one.balancer.memory_kib = 2048;
+        one.kernel.retransmits = 3;
+        let table = costs(&Cells::of(&[one]), Lang::En);
+        assert_eq!(table.header.len(), table.rows[0].len());
+        assert_eq!(table.rows[0][..6], ["async", "2", "50", "0", "1.5", "2.0"]);
+        assert_eq!(table.rows[0][6..], ["-", "-", "0.90", "2.0", "0", "3", "20 %"]);
+        assert_eq!(costs(&Cells::of(&[one_without_times()]), Lang::Id).rows[0][12], "-");
+    }
+
+    fn one_without_times() -> Run {
+        Run { client_share: 0.0, ..run(cell("async", 1, 2), 0, 5000.0) }
     }
 }

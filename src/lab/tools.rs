@@ -1,15 +1,15 @@
-//! `ab` and `wrk` in the place of our own client: the same cells, the same tables.
+//! `ab` and `wrk` instead of our own client: the same cells, the same tables.
 //!
-//! Contract: what a tool does not tell stays zero. Neither compares bodies (`ab` looks at their
-//! lengths, `wrk` at nothing), so the verified warm-up of our own client comes before either.
+//! Contract: what a tool does not report stays zero. Neither compares bodies (`ab` compares their
+//! lengths, `wrk` nothing), so the warm-up of our own client, which does, comes before either.
 
 use std::io::Read;
-use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::bounds::{REQUEST_TIMEOUT, TOOL_GRACE};
-use super::client::{Faults, Percentiles};
+use super::bounds::TOOL_GRACE;
+use super::client::{Faults, Load, Percentiles};
+use super::results::Run;
 use crate::net::shutdown::Shutdown;
 
 /// Who sends the requests.
@@ -20,7 +20,7 @@ pub(super) enum Tool {
     Own,
     /// Apache Bench, as in the course.
     Ab,
-    /// wrk, which counts seconds and not requests.
+    /// wrk, which runs for a time and not for a number of requests.
     Wrk,
 }
 
@@ -34,7 +34,7 @@ impl Tool {
         }
     }
 
-    /// True if it is installed, as far as asking it for its version tells; our own always is.
+    /// True if it can be started; our own client always can.
     pub(super) fn is_installed(self) -> bool {
         let flag = if self == Tool::Ab { "-V" } else { "-v" };
         let quiet = |command: &mut Command| command.stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -42,48 +42,29 @@ impl Tool {
     }
 }
 
-/// What to ask a tool for.
-#[derive(Clone, Debug)]
-pub(super) struct Job<'j> {
-    pub(super) address: SocketAddr,
-    pub(super) path: &'j str,
-    pub(super) requests: u64,
-    pub(super) concurrency: usize,
-    pub(super) keep_alive: bool,
-    pub(super) limit: Duration,
-}
-
-/// What a tool told.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Told {
-    pub(super) answered: u64,
-    pub(super) faults: Faults,
-    pub(super) seconds: f64,
-    pub(super) total: Percentiles,
-}
-
 /// Runs `ab` or `wrk` to its end. Errors are one sentence.
-pub(super) fn run(tool: Tool, job: &Job<'_>, stop: &Shutdown) -> Result<Told, String> {
+pub(super) fn run(tool: Tool, load: &Load, stop: &Shutdown) -> Result<Run, String> {
     let mut command = Command::new(tool.name());
-    let url = format!("http://{}{}", job.address, job.path);
-    let seconds = job.limit.as_secs().max(1);
+    let (seconds, concurrency) = (load.limit.as_secs().max(1).to_string(), load.concurrency.to_string());
     if tool == Tool::Ab {
         // `-t` means 50,000 requests unless `-n` comes after it.
-        command.args(["-q", "-t", &seconds.to_string(), "-n", &job.requests.to_string()]);
-        command.args(["-c", &job.concurrency.to_string(), "-s", &REQUEST_TIMEOUT.as_secs().to_string()]);
-        command.args(job.keep_alive.then_some("-k"));
+        command.args(["-q", "-t", &seconds, "-n", &load.requests.to_string()]);
+        command.args(["-c", &concurrency, "-s", &load.timeout.as_secs().to_string()]);
+        command.args(load.keep_alive.then_some("-k"));
     } else {
-        command.args(["-t1", "--latency", "-c", &job.concurrency.to_string(), "-d", &format!("{seconds}s")]);
-        if !job.keep_alive {
+        command.args(["-t1", "--latency", "-c", &concurrency, "-d", &format!("{seconds}s")]);
+        if !load.keep_alive {
             command.args(["-H", "Connection: close"]);
         }
     }
-    let text = output(command.arg(url), job.limit + TOOL_GRACE, stop)?;
-    let told = if tool == Tool::Ab { read_ab(&text) } else { read_wrk(&text) };
-    told.ok_or_else(|| format!("{} told nothing that is understood here:\n{text}", tool.name()))
+    command.arg(format!("http://{}{}", load.address, load.path));
+    let text = output(&mut command, load.limit + TOOL_GRACE, stop)?;
+    let run = if tool == Tool::Ab { read_ab(&text) } else { read_wrk(&text) };
+    run.ok_or_else(|| format!("the lab does not understand what {} printed:\n{text}", tool.name()))
 }
 
-/// Standard output of a program that is stopped if it takes too long. Both tools print far less than a pipe holds.
+/// Standard output of a program, which is stopped if it takes too long. It is read at the end: both
+/// tools print far less than a pipe holds.
 fn output(command: &mut Command, limit: Duration, stop: &Shutdown) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let failed = |error: std::io::Error| format!("{name}: {error}");
@@ -98,7 +79,7 @@ fn output(command: &mut Command, limit: Duration, stop: &Shutdown) -> Result<Str
         }
     };
     if !is_ended {
-        // It may have ended in this moment; either way it is gone after the wait.
+        // It may have ended by itself just now; either way it is gone after the wait.
         let _ = child.kill();
         let _ = child.wait();
         return Err(format!("{name} was stopped after {:.0} s", start.elapsed().as_secs_f64()));
@@ -122,7 +103,7 @@ fn count(text: &str, label: &str) -> u64 {
     number(text, label).unwrap_or(0.0) as u64
 }
 
-fn read_ab(text: &str) -> Option<Told> {
+fn read_ab(text: &str) -> Option<Run> {
     let complete = number(text, "Complete requests:")? as u64;
     let faults = Faults {
         refused: count(text, "(Connect:"),
@@ -139,15 +120,15 @@ fn read_ab(text: &str) -> Option<Told> {
         p50_us: at("  50%"),
         p90_us: at("  90%"),
         p99_us: at("  99%"),
-        // `ab` tells whole percents only.
+        // `ab` reports whole percents only.
         p999_us: 0,
         max_us: at(" 100%"),
     };
     let answered = complete.saturating_sub(faults.non_2xx).saturating_sub(faults.wrong);
-    Some(Told { answered, faults, seconds: number(text, "Time taken for tests:")?, total })
+    Some(Run { answered, faults, seconds: number(text, "Time taken for tests:")?, total, ..Run::default() })
 }
 
-fn read_wrk(text: &str) -> Option<Told> {
+fn read_wrk(text: &str) -> Option<Run> {
     let line = text.lines().find(|line| line.contains(" requests in "))?;
     let complete: u64 = line.split_whitespace().next()?.parse().ok()?;
     let faults = Faults {
@@ -157,27 +138,27 @@ fn read_wrk(text: &str) -> Option<Told> {
         non_2xx: count(text, "Non-2xx or 3xx responses:"),
         ..Faults::default()
     };
-    let at =
-        |percent: &str| wrk_time(text.lines().find_map(|line| line.trim().strip_prefix(percent))?.trim());
-    let max = || {
-        wrk_time(text.lines().find(|line| line.trim().starts_with("Latency "))?.split_whitespace().nth(3)?)
+    // The time in this column of the first line that begins so.
+    let time = |begin: &str, column: usize| {
+        let line = text.lines().find(|line| line.trim().starts_with(begin));
+        line.and_then(|line| wrk_time(line.split_whitespace().nth(column)?)).unwrap_or(0)
     };
     let total = Percentiles {
         count: complete,
-        mean_us: 0.0,
-        p50_us: at("50%").unwrap_or(0),
-        p90_us: at("90%").unwrap_or(0),
-        p99_us: at("99%").unwrap_or(0),
-        p999_us: 0,
-        max_us: max().unwrap_or(0),
+        p50_us: time("50%", 1),
+        p90_us: time("90%", 1),
+        p99_us: time("99%", 1),
+        max_us: time("Latency ", 3),
+        ..Percentiles::default()
     };
     let (_, time) = line.split_once(" requests in ")?;
     let microseconds = wrk_time(time.split(',').next()?)?;
-    Some(Told {
+    Some(Run {
         answered: complete.saturating_sub(faults.non_2xx),
         faults,
         seconds: microseconds as f64 / 1e6,
         total,
+        ..Run::default()
     })
 }
 
@@ -209,10 +190,10 @@ mod tests {
 
     #[test]
     fn apache_bench_is_understood() {
-        let told = read_ab(AB).unwrap();
-        assert_eq!((told.answered, told.seconds), (9990, 2.5));
-        assert_eq!(told.faults, Faults { refused: 1, reset: 2, wrong: 3, non_2xx: 7, ..Faults::default() });
-        let times = (told.total.p50_us, told.total.p90_us, told.total.p99_us, told.total.max_us);
+        let run = read_ab(AB).unwrap();
+        assert_eq!((run.answered, run.seconds), (9990, 2.5));
+        assert_eq!(run.faults, Faults { refused: 1, reset: 2, wrong: 3, non_2xx: 7, ..Faults::default() });
+        let times = (run.total.p50_us, run.total.p90_us, run.total.p99_us, run.total.max_us);
         assert_eq!(times, (2000, 4000, 11_000, 1_003_000));
         assert_eq!(read_ab("ab: invalid URL"), None);
     }
@@ -224,13 +205,13 @@ mod tests {
             Latency Distribution\n     50%  240.00us\n     75%  290.00us\n     90%  330.00us\n     99%    1.01s \n  \
             28788 requests in 2.00s, 4.97MB read\n  Socket errors: connect 1, read 2, write 3, timeout 4\n  \
             Non-2xx or 3xx responses: 88\nRequests/sec:  14394.0\n";
-        let told = read_wrk(text).unwrap();
-        assert_eq!((told.answered, told.seconds), (28_700, 2.0));
+        let run = read_wrk(text).unwrap();
+        assert_eq!((run.answered, run.seconds), (28_700, 2.0));
         assert_eq!(
-            told.faults,
+            run.faults,
             Faults { refused: 1, reset: 5, timed_out: 4, non_2xx: 88, ..Faults::default() }
         );
-        assert_eq!((told.total.p50_us, told.total.p99_us, told.total.max_us), (240, 1_010_000, 1200));
+        assert_eq!((run.total.p50_us, run.total.p99_us, run.total.max_us), (240, 1_010_000, 1200));
         assert_eq!(read_wrk("unable to connect"), None);
     }
 }

@@ -1,91 +1,64 @@
-//! What stands out in a cell, and what it means: one variant a cause, one sentence a variant.
+//! What to notice in a cell, and what it means: one variant for each cause, one sentence for each variant.
 //!
 //! Contract: a cause is only named when its own counters show it; a long time alone is not called a
-//! retransmit. What is named here is the difference between a table and an explanation.
+//! retransmit.
 
 use super::bounds::{CLIENT_BUSY_SHARE, SPREAD_NOTED, STEP_TOLERANCE};
 use super::client::Faults;
-use super::lang::Lang;
-use super::summary::Summary;
+use super::lang::{Lang, text};
+use super::summary::{Cells, Summary};
 
-/// Seconds after which a client whose SYN got no answer has sent it again: 1 s after the first, then
-/// each second four times (Linux since 6.5), or doubling from the begin (Linux before, and others).
+/// Seconds after which a client whose SYN got no response has sent it again: after 1 s, then each
+/// second four times (Linux since 6.5), or with twice the pause each time (older Linux, other systems).
 const SYN_STEPS_SECONDS: [u32; 8] = [1, 2, 3, 4, 5, 7, 15, 31];
 
-/// Something about one cell.
+/// What to notice in one cell.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Warning {
     /// A percentile lies just above a step of SYN retransmits, and accept queues overflowed.
     SynStep { percentile: &'static str, step_seconds: u32, overflows: u64 },
-    /// Accept queues overflowed, which no percentile shows yet.
+    /// Accept queues overflowed, but no percentile shows it.
     Overflows { overflows: u64 },
-    /// Not every request was answered as it should be.
+    /// Requests failed.
     Faults(Faults),
     /// The run was cut by its time limit.
     Cut { answered: u64, requests: u64 },
-    /// The client used up its core.
+    /// The client used most of its core.
     ClientBottleneck { share: f64 },
-    /// The runs of this cell lie far apart.
+    /// The runs of this cell are far apart.
     Spread { share: f64, runs: usize },
-    /// The two models differ by less than the runs of one.
+    /// The two models differ by less than the runs of one model.
     Noise { other: String },
-    /// Bytes after the end of answers.
-    Stray { answers: u64 },
+    /// Bytes came after the end of responses.
+    Stray { responses: u64 },
 }
 
 impl Warning {
     /// The sentence for it.
     pub(super) fn sentence(&self, lang: Lang) -> String {
+        let percent = |share: &f64| format!("{:.0}", share * 100.0);
         match self {
-            Warning::SynStep { percentile, step_seconds, overflows } => lang.pick(
-                format!("{percentile} sits on the {step_seconds} s SYN retransmit, {overflows} listen overflows: backlog, not threads"),
-                format!("{percentile} berada pada pengiriman ulang SYN {step_seconds} detik, {overflows} luapan antrean listen: backlog, bukan thread"),
-            ),
-            Warning::Overflows { overflows } => lang.pick(
-                format!("{overflows} listen overflows: the backlog is full at times"),
-                format!("{overflows} luapan antrean listen: backlog kadang penuh"),
-            ),
-            Warning::Faults(faults) => lang.pick(
-                format!("{} of all runs failed: {}", requests(faults.total(), lang), faults.sentence()),
-                format!("{} dari semua putaran gagal: {}", requests(faults.total(), lang), faults.sentence()),
-            ),
-            Warning::Cut { answered, requests } => lang.pick(
-                format!("cut by the time limit after {answered} of {requests} requests; the rate is that of the part"),
-                format!("dihentikan batas waktu setelah {answered} dari {requests} permintaan; lajunya dari bagian itu"),
-            ),
-            Warning::ClientBottleneck { share } => lang.pick(
-                format!("the client used {:.0} % of a core: it, not the server, may have set the pace", share * 100.0),
-                format!("klien memakai {:.0} % satu inti: mungkin klien, bukan server, yang menentukan laju", share * 100.0),
-            ),
-            Warning::Spread { share, runs } => lang.pick(
-                format!("its {runs} runs lie {:.0} % apart: is something else busy on this machine?", share * 100.0),
-                format!("{runs} putarannya berselisih {:.0} %: adakah yang lain sibuk di mesin ini?", share * 100.0),
-            ),
-            Warning::Noise { other } => lang.pick(
-                format!("differs from {other} by less than the runs of one: call it a draw"),
-                format!("selisih dengan {other} lebih kecil dari selisih antarputaran: anggap seri"),
-            ),
-            Warning::Stray { answers } => lang.pick(
-                format!("{answers} answers had bytes after their end"),
-                format!("{answers} jawaban membawa bita setelah akhirnya"),
-            ),
+            Warning::SynStep { percentile, step_seconds, overflows } => {
+                text!(lang, "syn-step", percentile = *percentile, step_seconds, overflows)
+            }
+            Warning::Overflows { overflows } => text!(lang, "backlog-full", overflows),
+            Warning::Faults(faults) => {
+                text!(lang, "faults-of-runs", count = faults.total(), faults = faults.sentence())
+            }
+            Warning::Cut { answered, requests } => text!(lang, "cut", answered, requests),
+            Warning::ClientBottleneck { share } => text!(lang, "client-bottleneck", percent = percent(share)),
+            Warning::Spread { share, runs } => text!(lang, "spread", runs, percent = percent(share)),
+            Warning::Noise { other } => text!(lang, "noise", other),
+            Warning::Stray { responses } => text!(lang, "stray", responses),
         }
     }
 }
 
-fn requests(count: u64, lang: Lang) -> String {
-    match (lang, count) {
-        (Lang::En, 1) => "1 request".to_owned(),
-        (Lang::En, _) => format!("{count} requests"),
-        (Lang::Id, _) => format!("{count} permintaan"),
-    }
-}
-
-/// Everything that stands out in `cell`, most telling first; `all` has its twin of the other model.
-pub(super) fn find(cell: &Summary, all: &[Summary]) -> Vec<Warning> {
+/// Everything to notice in `cell`, most important first; `all` has the same cell of the other model.
+pub(super) fn find(cell: &Summary, all: &Cells) -> Vec<Warning> {
     let run = &cell.middle;
     let mut found = Vec::new();
-    if !matches!(cell.faults.total(), 0) {
+    if cell.faults.total() > 0 {
         found.push(Warning::Faults(cell.faults));
     }
     if let Some(step) = syn_step(cell) {
@@ -103,30 +76,21 @@ pub(super) fn find(cell: &Summary, all: &[Summary]) -> Vec<Warning> {
     if cell.spread() >= SPREAD_NOTED {
         found.push(Warning::Spread { share: cell.spread(), runs: cell.runs });
     }
-    if let Some(twin) = twin(cell, all)
-        && (cell.rate() - twin.rate()).abs() <= cell.noise().max(twin.noise())
-        && cell.runs > 1
+    // Seen from the asynchronous model only: once for each pair is enough.
+    if let Some((family, _)) = cell.cell().contender.rsplit_once("async")
+        && let other = format!("{family}threaded")
+        && let Some(twin) = all.find(&other, cell.cell().backends, cell.cell().concurrency)
+        && cell.is_draw(twin)
     {
-        found.push(Warning::Noise { other: twin.middle.cell.contender.clone() });
+        found.push(Warning::Noise { other });
     }
     if run.stray > 0 {
-        found.push(Warning::Stray { answers: run.stray });
+        found.push(Warning::Stray { responses: run.stray });
     }
     found
 }
 
-/// The same cell of the same program in the other model, seen from the asynchronous one: once a pair is enough.
-fn twin<'a>(cell: &Summary, all: &'a [Summary]) -> Option<&'a Summary> {
-    let of = &cell.middle.cell;
-    let (family, _) = of.contender.rsplit_once("async")?;
-    let name = format!("{family}threaded");
-    all.iter().find(|other| {
-        let other = &other.middle.cell;
-        other.contender == name && other.backends == of.backends && other.concurrency == of.concurrency
-    })
-}
-
-/// The lowest percentile that sits on a retransmit step, if accept queues overflowed.
+/// The lowest percentile just above a retransmit step, if accept queues overflowed.
 pub(super) fn syn_step(cell: &Summary) -> Option<Warning> {
     if cell.listen_overflows == 0 {
         return None;
@@ -149,8 +113,8 @@ fn step_below(microseconds: u64) -> Option<u32> {
     let seconds = microseconds as f64 / 1e6;
     SYN_STEPS_SECONDS.into_iter().find(|step| {
         let step = f64::from(*step);
-        // The tolerance of the early steps, which lie a second apart, counts for the late ones too.
-        (step..step + STEP_TOLERANCE.max(STEP_TOLERANCE * step).min(0.5)).contains(&seconds)
+        // Half a second at most: early steps are only a second apart.
+        (step..step + (STEP_TOLERANCE * step).min(0.5)).contains(&seconds)
     })
 }
 
@@ -158,12 +122,11 @@ fn step_below(microseconds: u64) -> Option<u32> {
 mod tests {
     use super::super::results::Run;
     use super::super::results::tests::{cell, run};
-    use super::super::summary::summarize;
     use super::*;
 
     fn found(runs: &[Run]) -> Vec<Warning> {
-        let cells = summarize(runs);
-        let last = cells.iter().find(|cell| cell.middle.cell == runs[0].cell).unwrap();
+        let cells = Cells::of(runs);
+        let last = cells.iter().find(|cell| *cell.cell() == runs[0].cell).unwrap();
         find(last, &cells)
     }
 
@@ -219,7 +182,7 @@ mod tests {
         assert_eq!(warnings[0].sentence(Lang::En), "10 requests of all runs failed: 10 reset");
         assert!(warnings[1].sentence(Lang::En).contains("9000 of 10000"));
         assert!(warnings[2].sentence(Lang::Id).contains("97 %"));
-        assert_eq!(warnings[3], Warning::Stray { answers: 3 });
+        assert_eq!(warnings[3], Warning::Stray { responses: 3 });
     }
 
     #[test]

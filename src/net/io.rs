@@ -7,11 +7,14 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
+
+use crate::protocol::machine::NoFile;
 
 /// What a call has moved: `Some(bytes)`, where 0 is the end of the stream, or `None`: nothing can be moved now.
 pub type Moved = io::Result<Option<usize>>;
@@ -68,6 +71,24 @@ pub(crate) fn moved(mut call: impl FnMut() -> rustix::io::Result<usize>) -> Move
             Err(Errno::AGAIN) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// What a machine's file is to a driver.
+pub(crate) trait FileToSend {
+    /// The open file.
+    fn file(&self) -> &File;
+}
+
+impl FileToSend for Arc<File> {
+    fn file(&self) -> &File {
+        self
+    }
+}
+
+impl FileToSend for NoFile {
+    fn file(&self) -> &File {
+        match *self {}
     }
 }
 

@@ -14,10 +14,11 @@ use mio::event::Event;
 use mio::{Events, Poll, Waker};
 
 use super::accept::Accept;
+use super::slots::Side;
 use super::slots::{BackendOwner, BackendSlots, Slots, Source};
 use super::socket::Socket;
 use super::waker::LoopWaker;
-use super::{Connection, LoopContext, Served, Settings, Side};
+use super::{Connection, LoopContext, Served, Settings};
 use crate::net::clock;
 use crate::net::permits::Permit;
 use crate::net::shutdown::Shutdown;
@@ -152,7 +153,9 @@ impl<C: Connection> EventLoop<C> {
 
     fn note(&mut self, slot: usize, side: Side, event: &Event) {
         if let Some(entry) = self.connections.get_mut(slot) {
-            entry.connection.note(side, event);
+            if let Some(session) = entry.connection.session() {
+                session.note(side, event);
+            }
             self.make_due(slot);
         }
     }
@@ -200,7 +203,6 @@ impl<C: Connection> EventLoop<C> {
         let Some(entry) = self.connections.get_mut(slot) else { return };
         entry.is_due = false;
         let mut context = LoopContext {
-            local: &mut self.local,
             registry: self.poll.registry(),
             backends: &mut self.backends,
             waker: &self.waker,
@@ -209,7 +211,8 @@ impl<C: Connection> EventLoop<C> {
             is_draining: self.shutdown.is_draining(),
         };
         // A panic costs the connection it happened to, not the loop and all others on it.
-        let served = panic::catch_unwind(AssertUnwindSafe(|| entry.connection.serve(&mut context)));
+        let served =
+            panic::catch_unwind(AssertUnwindSafe(|| entry.connection.serve(&mut self.local, &mut context)));
         match served.unwrap_or_else(|_| {
             log::error!("a connection is closed because serving it panicked");
             Served::Closed
@@ -220,7 +223,7 @@ impl<C: Connection> EventLoop<C> {
             }
             Served::MoreToDo => self.again.push(slot),
             Served::Waiting => {
-                if let Some(deadline) = entry.connection.deadline() {
+                if let Some(deadline) = entry.connection.session().and_then(|session| session.deadline()) {
                     self.timers.set(slot, deadline);
                 }
             }
@@ -255,7 +258,9 @@ impl<C: Connection> EventLoop<C> {
         if left > 0 {
             log::warn!("the drain's time is over: {left} connections are cut");
         }
-        self.connections.iter_mut().for_each(|entry| entry.connection.cut(now));
+        for entry in self.connections.iter_mut() {
+            entry.connection.session().into_iter().for_each(|session| session.cut(now));
+        }
         true
     }
 }

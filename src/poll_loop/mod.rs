@@ -40,6 +40,7 @@ mod event_loop;
 mod gateway;
 mod relay;
 mod scaling;
+mod session;
 mod slots;
 mod socket;
 mod waker;
@@ -49,11 +50,10 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use mio::Registry;
-use mio::event::Event;
 
 use crate::net::permits::Permits;
 use crate::net::shutdown::Shutdown;
@@ -65,52 +65,51 @@ use crate::site::Site;
 use accept::Accept;
 use event_loop::EventLoop;
 use scaling::AcceptScaling;
+use session::Waiting;
 use slots::BackendSlots;
 use socket::Socket;
 use waker::LoopWaker;
 
 /// What the driver is told.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Poll loops, each with its own thread.
-    pub loops: usize,
+    pub(crate) loops: usize,
     /// Open client connections; further ones wait in the kernel's backlog.
-    pub connections_max: usize,
+    pub(crate) connections_max: usize,
     /// From the first signal to the end.
-    pub drain: Duration,
+    pub(crate) drain: Duration,
 }
 
-/// Serves web clients until `shutdown`, then drains: returns when the last connection is gone or the
+/// Serves the listeners until `shutdown`, then drains: returns when the last connection is gone or the
 /// drain's time is over. `service` may be replaced meanwhile; it holds for connections accepted later.
 ///
 /// Errors: threads or pollers that cannot be made; nothing that a client or a back end does.
-pub fn serve_web(
+pub(crate) fn serve<S: Service>(
     listeners: Vec<TcpListener>,
-    service: &Arc<ArcSwap<WebService<Site>>>,
+    service: &Arc<ArcSwap<S>>,
     settings: &Settings,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    run::<web::WebConnection>(listeners, service, settings, shutdown)
+    run::<S::Connection>(listeners, service, settings, shutdown)
 }
 
-/// Serves the clients of a gateway; see [`serve_web`].
-pub fn serve_gateway(
-    listeners: Vec<TcpListener>,
-    service: &Arc<ArcSwap<Gateway>>,
-    settings: &Settings,
-    shutdown: &Shutdown,
-) -> io::Result<()> {
-    run::<gateway::GatewayConnection>(listeners, service, settings, shutdown)
+/// What this driver can serve.
+pub(crate) trait Service: Sized + Send + Sync + 'static {
+    /// Its connections.
+    type Connection: Connection<Service = Self>;
 }
 
-/// Serves the clients of a relay; see [`serve_web`].
-pub fn serve_relay(
-    listeners: Vec<TcpListener>,
-    service: &Arc<ArcSwap<RelayService>>,
-    settings: &Settings,
-    shutdown: &Shutdown,
-) -> io::Result<()> {
-    run::<relay::RelayConnection>(listeners, service, settings, shutdown)
+impl Service for WebService<Site> {
+    type Connection = web::WebConnection;
+}
+
+impl Service for Gateway {
+    type Connection = gateway::GatewayConnection;
+}
+
+impl Service for RelayService {
+    type Connection = relay::RelayConnection;
 }
 
 /// A kind of connection that a loop can serve.
@@ -124,16 +123,10 @@ pub(crate) trait Connection: Sized + Send + 'static {
     fn accept(service: Arc<Self::Service>, client: Socket, peer: SocketAddr, now: &Now) -> Self;
 
     /// Serves it as far as it goes without waiting, and within the bounds of one iteration.
-    fn serve(&mut self, context: &mut LoopContext<'_, Self>) -> Served;
+    fn serve(&mut self, local: &mut Self::Local, context: &mut LoopContext<'_>) -> Served;
 
-    /// Remembers an event of one of its sockets; `serve` acts on it later in the same iteration.
-    fn note(&mut self, side: Side, event: &Event);
-
-    /// When it is to be served even without an event.
-    fn deadline(&self) -> Option<Instant>;
-
-    /// The drain's time is over: ends it here and now, and says so in the log.
-    fn cut(&mut self, now: &Now);
+    /// The session behind it, which waits while the loop does not serve it. `None`: it is over.
+    fn session(&mut self) -> Option<&mut dyn Waiting>;
 
     /// Drops the idle connection to a back end whose socket is in this slot: it was closed, or sends
     /// what nobody has asked for.
@@ -143,16 +136,8 @@ pub(crate) trait Connection: Sized + Send + 'static {
     fn tidy(_local: &mut Self::Local, _backends: &mut BackendSlots, _now: &Now) {}
 }
 
-/// Which of a connection's two sockets.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Side {
-    Client,
-    Backend,
-}
-
 /// What a connection may use of its loop while it is served.
-pub(crate) struct LoopContext<'l, C: Connection> {
-    pub(crate) local: &'l mut C::Local,
+pub(crate) struct LoopContext<'l> {
     pub(crate) registry: &'l Registry,
     pub(crate) backends: &'l mut BackendSlots,
     pub(crate) waker: &'l Arc<LoopWaker>,

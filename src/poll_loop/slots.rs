@@ -7,8 +7,6 @@
 use mio::Token;
 use slab::Slab;
 
-use super::Side;
-
 /// What a token of the poller names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Source {
@@ -38,6 +36,13 @@ impl Source {
             (_, slot) => Source::Socket(Side::Backend, slot),
         }
     }
+}
+
+/// Which of a connection's two sockets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Side {
+    Client,
+    Backend,
 }
 
 /// Whom an event of each back end's socket is for. Such a socket may outlive the connection that made

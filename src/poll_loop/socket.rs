@@ -12,7 +12,7 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry};
 
-use super::Side;
+use super::slots::Side;
 use super::slots::Source;
 use crate::net::connect::{self, ConnectError};
 use crate::net::io::{self, Moved};
@@ -144,7 +144,7 @@ impl Socket {
     }
 
     /// Reads what is there.
-    pub(crate) fn receive(&mut self, into: &mut [u8]) -> Moved {
+    fn receive_bytes(&mut self, into: &mut [u8]) -> Moved {
         let room = into.len();
         let moved = io::receive(&self.stream, into);
         // It gave less than there was room for: it is empty, and the next byte is a new event (epoll(7)).
@@ -155,8 +155,8 @@ impl Socket {
         moved
     }
 
-    /// Sends what fits.
-    pub(crate) fn send(&mut self, slices: [&[u8]; 2], more: bool) -> Moved {
+    /// Sends what fits of two slices.
+    fn send_bytes(&mut self, slices: [&[u8]; 2], more: bool) -> Moved {
         let length = slices[0].len() + slices[1].len();
         let moved = io::send(&self.stream, slices, more);
         if matches!(moved, Ok(Some(_))) {
@@ -169,14 +169,14 @@ impl Socket {
     }
 
     /// Reads what is there into `space`, or into the pipe if the stream `may_be_piped` and there is one.
-    pub(crate) fn receive_stream<'s>(
+    pub(crate) fn receive<'s>(
         &mut self,
         pipe: &mut StreamPipe,
         may_be_piped: bool,
         space: impl FnOnce() -> &'s mut [u8],
     ) -> std::io::Result<Received> {
         let Some(pipe) = pipe.to_fill(may_be_piped) else {
-            return Ok(self.receive(space())?.map_or(Received::Nothing, Received::Buffered));
+            return Ok(self.receive_bytes(space())?.map_or(Received::Nothing, Received::Buffered));
         };
         // The number of bytes does not show whether more is left: small segments fill a pipe with fewer
         // bytes than large ones.
@@ -185,9 +185,10 @@ impl Socket {
         Ok(moved?.map_or(Received::Nothing, Received::Piped))
     }
 
-    /// Sends what fits of the bytes in the pipe, or of `bytes` if it holds none.
-    pub(crate) fn send_stream(&mut self, pipe: &mut StreamPipe, bytes: &[u8]) -> Moved {
-        let Some(pipe) = pipe.to_drain() else { return self.send([bytes, &[]], false) };
+    /// Sends what fits of the bytes in the pipe, or of two slices if it holds none. `more` if a file
+    /// follows at once.
+    pub(crate) fn send(&mut self, pipe: &mut StreamPipe, slices: [&[u8]; 2], more: bool) -> Moved {
+        let Some(pipe) = pipe.to_drain() else { return self.send_bytes(slices, more) };
         let moved = pipe.drain(&self.stream);
         self.writable &= matches!(moved, Ok(Some(_)));
         moved

@@ -9,6 +9,7 @@ pub mod http;
 pub mod interest;
 pub mod limits;
 pub mod linger;
+pub(crate) mod machine;
 pub mod now;
 pub mod outcome;
 pub mod proxy_header;

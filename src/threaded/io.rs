@@ -89,7 +89,7 @@ impl Socket {
     }
 
     /// Reads; waits for the first byte at most `limit`, and not at all if that is zero.
-    pub(crate) fn receive(&mut self, into: &mut [u8], limit: Duration) -> Moved {
+    fn receive_bytes(&mut self, into: &mut [u8], limit: Duration) -> Moved {
         // What is asked for is often there already: a first read does without a timeout.
         if limit.is_zero() || self.timeout.is_none() || self.nonblocking {
             let moved = io::receive(&self.stream, &mut *into);
@@ -112,7 +112,7 @@ impl Socket {
 
     /// Reads into `space`, or into the pipe if the stream `may_be_piped` and there is one; waits for
     /// the first byte at most `limit`.
-    pub(crate) fn receive_stream<'s>(
+    pub(crate) fn receive<'s>(
         &mut self,
         pipe: &mut StreamPipe,
         may_be_piped: bool,
@@ -121,7 +121,7 @@ impl Socket {
     ) -> std::io::Result<Received> {
         let (moved, received): (_, fn(usize) -> Received) = match pipe.to_fill(may_be_piped) {
             Some(pipe) => (self.fill(pipe, limit)?, Received::Piped),
-            None => (self.receive(space(), limit)?, Received::Buffered),
+            None => (self.receive_bytes(space(), limit)?, Received::Buffered),
         };
         let is_first = self.look == Look::AfterFirstRead;
         // When the last piece of a long stream is out, the next one has mostly come.
@@ -153,24 +153,19 @@ impl Socket {
         io::wait([(self.as_fd(), bytes), (self.as_fd(), Readiness::default())], limit);
     }
 
-    /// Sends what fits of two slices; `None` if nothing does. `more` if a file follows at once.
-    pub(crate) fn send(&mut self, slices: [&[u8]; 2], more: bool) -> Moved {
+    /// Sends what fits of the bytes in the pipe, or of two slices if it holds none; `None` if nothing
+    /// fits. `more` if a file follows at once.
+    pub(crate) fn send(&mut self, pipe: &mut StreamPipe, slices: [&[u8]; 2], more: bool) -> Moved {
         if self.full {
             return Ok(None);
         }
-        let moved = io::send(&self.stream, slices, more);
-        self.full = matches!(moved, Ok(None));
-        moved
-    }
-
-    /// Sends what fits of the bytes in the pipe, or of `bytes` if it holds none.
-    pub(crate) fn send_stream(&mut self, pipe: &mut StreamPipe, bytes: &[u8]) -> Moved {
-        let Some(pipe) = pipe.to_drain() else { return self.send([bytes, &[]], false) };
-        if self.full {
-            return Ok(None);
-        }
-        self.stop_blocking()?;
-        let moved = pipe.drain(&self.stream);
+        let moved = match pipe.to_drain() {
+            Some(pipe) => {
+                self.stop_blocking()?;
+                pipe.drain(&self.stream)
+            }
+            None => io::send(&self.stream, slices, more),
+        };
         self.full = matches!(moved, Ok(None));
         moved
     }

@@ -13,6 +13,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `web` `gateway` `relay` | the story of one connection of each service (twins in `poll_loop`) |
+//! | `session` | what those stories have in common: the moves of bytes, and the wait between them |
 //! | `intake` | where a worker's next connection comes from |
 //! | `worker` | the workers, and how long each may wait |
 //! | `parking` | connections that wait without a worker |
@@ -24,6 +25,7 @@ mod intake;
 mod io;
 mod parking;
 mod relay;
+mod session;
 mod waker;
 mod web;
 mod worker;
@@ -46,55 +48,54 @@ use crate::protocol::web::WebService;
 use crate::site::Site;
 use intake::Entrance;
 use parking::Parking;
+use session::Waiting;
 use waker::Wakers;
 use worker::{PoolLoad, WaitBudget};
 
 /// What the driver is told.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Threads of the pool.
-    pub workers: usize,
+    pub(crate) workers: usize,
     /// Accepted connections that may wait for a worker.
-    pub queue: usize,
+    pub(crate) queue: usize,
     /// Park connections that wait for their peer; off, each of them keeps its worker.
-    pub park: bool,
+    pub(crate) park: bool,
     /// Open client connections; further ones wait in the kernel's backlog.
-    pub connections_max: usize,
+    pub(crate) connections_max: usize,
     /// From the first signal to the end.
-    pub drain: Duration,
+    pub(crate) drain: Duration,
 }
 
-/// Serves web clients until `shutdown`, then drains: returns when the last connection is gone or the
+/// Serves the listeners until `shutdown`, then drains: returns when the last connection is gone or the
 /// drain's time is over. `service` may be replaced meanwhile; it holds for connections accepted later.
 ///
 /// Errors: threads or pollers that cannot be made; nothing that a client or a back end does.
-pub fn serve_web(
+pub(crate) fn serve<S: Service>(
     listeners: Vec<TcpListener>,
-    service: &Arc<ArcSwap<WebService<Site>>>,
+    service: &Arc<ArcSwap<S>>,
     settings: &Settings,
     shutdown: &Shutdown,
 ) -> std::io::Result<()> {
-    run::<web::WebConnection>(listeners, service, settings, shutdown)
+    run::<S::Connection>(listeners, service, settings, shutdown)
 }
 
-/// Serves the clients of a gateway; see [`serve_web`].
-pub fn serve_gateway(
-    listeners: Vec<TcpListener>,
-    service: &Arc<ArcSwap<Gateway>>,
-    settings: &Settings,
-    shutdown: &Shutdown,
-) -> std::io::Result<()> {
-    run::<gateway::GatewayConnection>(listeners, service, settings, shutdown)
+/// What this driver can serve.
+pub(crate) trait Service: Sized + Send + Sync + 'static {
+    /// Its connections.
+    type Connection: Connection<Service = Self>;
 }
 
-/// Serves the clients of a relay; see [`serve_web`].
-pub fn serve_relay(
-    listeners: Vec<TcpListener>,
-    service: &Arc<ArcSwap<RelayService>>,
-    settings: &Settings,
-    shutdown: &Shutdown,
-) -> std::io::Result<()> {
-    run::<relay::RelayConnection>(listeners, service, settings, shutdown)
+impl Service for WebService<Site> {
+    type Connection = web::WebConnection;
+}
+
+impl Service for Gateway {
+    type Connection = gateway::GatewayConnection;
+}
+
+impl Service for RelayService {
+    type Connection = relay::RelayConnection;
 }
 
 /// The connection waits for something that its worker does not wait for: it is to be parked.
@@ -123,20 +124,11 @@ pub(crate) trait Connection: Send + Sized + 'static {
     /// Serves it to its end, or until it has to wait longer than `budget` allows.
     fn serve(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked>;
 
-    /// What it waits for while it is parked.
-    fn awaits(&self) -> Awaited<'_>;
+    /// The session behind it, which waits while no worker serves it. `None`: it is over.
+    fn session(&self) -> Option<&dyn Waiting>;
 
-    /// When it is to be served even if nothing happens.
-    fn deadline(&self) -> Option<Instant>;
-
-    /// The drain begins: what is in flight is the last of its kind.
-    fn drain(&mut self);
-
-    /// Answers 503 instead of serving.
-    fn refuse(&mut self, now: &Now);
-
-    /// The drain's time is over: ends it here and now, and says so in the log.
-    fn cut(&mut self, now: &Now);
+    /// The same, to be told of the drain.
+    fn session_mut(&mut self) -> Option<&mut dyn Waiting>;
 
     /// What the role keeps between connections is looked over, once in a while.
     fn tidy(_common: &Self::Common, _now: &Now) {}
@@ -146,7 +138,7 @@ pub(crate) trait Connection: Send + Sized + 'static {
 pub(crate) struct Awaited<'c> {
     pub(crate) step: Step,
     pub(crate) interest: Interest,
-    pub(crate) client: Option<BorrowedFd<'c>>,
+    pub(crate) client: BorrowedFd<'c>,
     pub(crate) backend: Option<BorrowedFd<'c>>,
     /// The number of the waker it was given when it last had to wait for a back end.
     pub(crate) waker: Option<u64>,

@@ -18,6 +18,7 @@ use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use slab::Slab;
 
 use super::intake::Work;
+use super::session::Waiting;
 use super::{Awaited, Connection, Role};
 use crate::net::clock;
 use crate::net::permits::Permit;
@@ -96,7 +97,7 @@ impl<C: Connection> ParkingHandle<C> {
             Ok(()) => _ = self.waker.wake(),
             Err(refused) => {
                 if let Order::Park(mut parked) = refused.0 {
-                    parked.connection.cut(&clock::now());
+                    cut(&mut *parked.connection);
                 }
             }
         }
@@ -195,8 +196,8 @@ impl<C: Connection> Poller<C> {
     /// has sent on, or finished sending, and waits for its response.
     fn is_of_no_interest(&self, event: &Event) -> bool {
         let (slot, is_client) = (event.token().0 / 2, event.token().0.is_multiple_of(2));
-        let Some(parked) = self.parked.get(slot) else { return false };
-        let interest = parked.connection.awaits().interest;
+        let session = self.parked.get(slot).and_then(|parked| parked.connection.session());
+        let Some(Awaited { interest, .. }) = session.map(Waiting::awaited) else { return false };
         is_client && !interest.read_client && !interest.write_client && !event.is_error()
     }
 
@@ -213,36 +214,39 @@ impl<C: Connection> Poller<C> {
         self.is_draining = true;
         let mut ended = Vec::new();
         for (slot, parked) in &mut self.parked {
-            parked.connection.drain();
-            if parked.connection.awaits().step == Step::Finish {
-                ended.push(slot);
+            if let Some(session) = parked.connection.session_mut() {
+                session.drain();
+                if session.awaited().step == Step::Finish {
+                    ended.push(slot);
+                }
             }
         }
         ended.into_iter().for_each(|slot| self.bring_back(slot));
     }
 
     fn park(&mut self, mut parked: ParkedConnection<C>) {
+        let slot = self.parked.vacant_key();
+        let Some(session) = parked.connection.session_mut() else { return };
         if self.is_draining {
             // Its worker may not have heard of it.
-            parked.connection.drain();
+            session.drain();
         }
-        let slot = self.parked.vacant_key();
-        let awaited = parked.connection.awaits();
+        let awaited = session.awaited();
         let registered = register(self.poll.registry(), &awaited, slot);
         // It was called before it came here, or the drain has ended it.
         let is_due = matches!(awaited.step, Step::Connect | Step::Finish);
         if let (Step::Queue, Some(number)) = (awaited.step, awaited.waker) {
             self.wakers.insert(number, slot);
         }
-        if let Some(deadline) = parked.connection.deadline() {
+        if let Some(deadline) = session.deadline() {
             self.timers.set(slot, deadline);
         }
         self.parked.insert(parked);
-        if let Err(error) = registered {
+        if let Err(error) = &registered {
             // It cannot wait here, so it waits in the channel; its own calls will tell what is wrong.
             log::error!("a connection could not be parked: {error}");
-            self.bring_back(slot);
-        } else if is_due {
+        }
+        if is_due || registered.is_err() {
             self.bring_back(slot);
         }
     }
@@ -250,12 +254,13 @@ impl<C: Connection> Poller<C> {
     /// Takes a connection out of its slot, if it is still there, and hands it to the workers.
     fn bring_back(&mut self, slot: usize) {
         let Some(parked) = self.parked.try_remove(slot) else { return };
-        let awaited = parked.connection.awaits();
-        deregister(self.poll.registry(), &awaited);
-        self.timers.clear(slot);
-        if let Some(number) = awaited.waker {
-            self.wakers.remove(&number);
+        if let Some(awaited) = parked.connection.session().map(Waiting::awaited) {
+            deregister(self.poll.registry(), &awaited);
+            if let Some(number) = awaited.waker {
+                self.wakers.remove(&number);
+            }
         }
+        self.timers.clear(slot);
         self.returning.push_back(parked);
         self.return_to_workers();
     }
@@ -272,9 +277,14 @@ impl<C: Connection> Poller<C> {
     }
 
     fn cut_all(&mut self) {
-        let now = clock::now();
         let parked = self.parked.drain().chain(self.returning.drain(..));
-        parked.for_each(|mut parked| parked.connection.cut(&now));
+        parked.for_each(|mut parked| cut(&mut *parked.connection));
+    }
+}
+
+fn cut(connection: &mut impl Connection) {
+    if let Some(session) = connection.session_mut() {
+        session.cut();
     }
 }
 
@@ -292,7 +302,7 @@ fn interests(awaited: &Awaited<'_>) -> [Option<Interest>; 2] {
 }
 
 fn register(registry: &Registry, awaited: &Awaited<'_>, slot: usize) -> io::Result<()> {
-    let sockets = [awaited.client, awaited.backend];
+    let sockets = [Some(awaited.client), awaited.backend];
     for (side, (socket, interest)) in sockets.into_iter().zip(interests(awaited)).enumerate() {
         if let (Some(socket), Some(interest)) = (socket, interest) {
             registry.register(&mut SourceFd(&socket.as_raw_fd()), Token(2 * slot + side), interest)?;
@@ -302,7 +312,7 @@ fn register(registry: &Registry, awaited: &Awaited<'_>, slot: usize) -> io::Resu
 }
 
 fn deregister(registry: &Registry, awaited: &Awaited<'_>) {
-    for socket in [awaited.client, awaited.backend].into_iter().flatten() {
+    for socket in std::iter::once(awaited.client).chain(awaited.backend) {
         // A socket that was not registered is not there to be taken out: nothing to do about it.
         let _ = registry.deregister(&mut SourceFd(&socket.as_raw_fd()));
     }

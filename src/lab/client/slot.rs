@@ -1,25 +1,30 @@
-//! One of the clients of a crowd: it asks, reads, and is told when it may ask again.
+//! One client: it sends a request, reads the response, and waits until it is told to send the next.
 //!
 //! Contract: a slot has at most one request under way, and every request ends in one [`Done`].
+//!
+//! ```text
+//!   Idle --begin--> Connecting --connected--> Writing --all sent--> Reading --verdict--> Idle
+//!     '---------- begin, on a kept connection ---^
+//! ```
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use super::answer::Answer;
+use super::load::Load;
+use super::response::Response;
 use super::tally::Fault;
 use crate::net::connect::ConnectError;
 
 /// What all slots of a run ask for.
 #[derive(Debug)]
-pub(super) struct Order<'o> {
-    pub(super) address: SocketAddr,
-    pub(super) request: &'o [u8],
-    pub(super) expected: &'o [u8],
-    pub(super) keep_alive: bool,
+pub(super) struct Order<'l> {
+    pub(super) load: &'l Load,
+    /// The bytes of each request.
+    pub(super) request: Vec<u8>,
 }
 
 /// A client.
@@ -28,22 +33,22 @@ pub(super) struct Slot {
     token: Token,
     stream: Option<TcpStream>,
     phase: Phase,
-    answer: Answer,
-    /// When the request under way was begun.
+    response: Response,
+    /// When the request under way began.
     pub(super) begun: Instant,
     connected: Option<Instant>,
     first_byte: Option<Instant>,
-    /// The connection has carried an answer before.
+    /// The connection has carried a response before.
     is_kept: bool,
-    /// Kept connections found closed by the server, to be asked for with [`Slot::take_reopened`].
-    reopened: u64,
+    /// Kept connections that the server had closed; whoever counts them sets it to 0.
+    pub(super) reopened: u64,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Phase {
     Idle,
     Connecting,
-    /// So many bytes of the request are sent.
+    /// This many bytes of the request are sent.
     Writing(usize),
     Reading,
 }
@@ -52,7 +57,7 @@ enum Phase {
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) outcome: Result<(), Fault>,
-    /// From the begin; `None` on a kept connection.
+    /// Since the request began; `None` on a kept connection.
     pub(super) connect: Option<Duration>,
     pub(super) first_byte: Option<Duration>,
     pub(super) total: Duration,
@@ -60,13 +65,13 @@ pub(super) struct Done {
 }
 
 impl Slot {
-    /// A client that has not asked for anything yet.
+    /// A client that has not sent anything yet.
     pub(super) fn new(number: usize) -> Slot {
         Slot {
             token: Token(number),
             stream: None,
             phase: Phase::Idle,
-            answer: Answer::default(),
+            response: Response::default(),
             begun: Instant::now(),
             connected: None,
             first_byte: None,
@@ -80,17 +85,12 @@ impl Slot {
         self.phase == Phase::Idle
     }
 
-    /// How many kept connections were found closed since the last call.
-    pub(super) fn take_reopened(&mut self) -> u64 {
-        std::mem::take(&mut self.reopened)
-    }
-
     /// Begins a request, on the kept connection if there is one.
     pub(super) fn begin(&mut self, order: &Order<'_>, registry: &Registry) -> Option<Done> {
         self.begun = Instant::now();
         self.connected = None;
         self.first_byte = None;
-        self.answer.clear();
+        self.response.clear();
         if self.stream.is_some() {
             self.is_kept = true;
             self.phase = Phase::Writing(0);
@@ -102,7 +102,7 @@ impl Slot {
     fn open(&mut self, order: &Order<'_>, registry: &Registry) -> Option<Done> {
         self.is_kept = false;
         self.phase = Phase::Connecting;
-        let opened = TcpStream::connect(order.address).and_then(|mut stream| {
+        let opened = TcpStream::connect(order.load.address).and_then(|mut stream| {
             registry.register(&mut stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
             Ok(stream)
         });
@@ -123,17 +123,17 @@ impl Slot {
         space: &mut [u8],
     ) -> Option<Done> {
         if self.phase == Phase::Idle {
-            // A kept connection that the server closes while nothing is asked of it; found at the next request.
+            // The server closed a kept connection; the next request will find out.
             return None;
         }
         match self.work(order, space) {
             Ok(true) => {
-                let verdict = self.answer.verdict(order.expected);
+                let verdict = self.response.verdict(&order.load.expected);
                 Some(self.end(verdict))
             }
             Ok(false) => None,
-            Err(fault) if self.is_kept && self.answer.is_untouched() && fault != Fault::TimedOut => {
-                // The server may close a kept connection at any time, also as we ask: ask again, on a new one.
+            Err(fault) if self.is_kept && self.response.is_untouched() && fault != Fault::TimedOut => {
+                // A server may close a kept connection at any time, also while we send: send again on a new one.
                 self.reopened += 1;
                 self.stream = None;
                 self.open(order, registry)
@@ -142,12 +142,7 @@ impl Slot {
         }
     }
 
-    /// Gives the request up.
-    pub(super) fn give_up(&mut self, fault: Fault) -> Done {
-        self.end(Err(fault))
-    }
-
-    /// True once the answer is there, right or wrong.
+    /// True once the response is complete, right or wrong.
     fn work(&mut self, order: &Order<'_>, space: &mut [u8]) -> Result<bool, Fault> {
         let Some(stream) = self.stream.as_mut() else { return Err(Fault::Other) };
         if self.phase == Phase::Connecting {
@@ -168,15 +163,15 @@ impl Slot {
         }
         while !space.is_empty() {
             match stream.read(space) {
-                // The end of the stream is the end of the answer, whole or not: the verdict tells.
-                Ok(0) if self.is_kept && self.answer.is_untouched() => return Err(Fault::Short),
+                Ok(0) if self.is_kept && self.response.is_untouched() => return Err(Fault::Short),
+                // The end of the stream is the end of the response; the verdict says whether it is whole.
                 Ok(0) => return Ok(true),
                 Ok(count) => {
                     self.first_byte.get_or_insert_with(Instant::now);
-                    self.answer.take(&space[..count], order.expected)?;
-                    // Without keep-alive the answer ends with the stream, as for `ab`: its close is
+                    self.response.take(&space[..count], &order.load.expected)?;
+                    // Without keep-alive the response ends with the stream, as for `ab`: to close is
                     // part of the server's work, and stray bytes are seen.
-                    if order.keep_alive && self.answer.is_whole() {
+                    if order.load.keep_alive && self.response.is_whole() {
                         return Ok(true);
                     }
                 }
@@ -188,7 +183,8 @@ impl Slot {
         Ok(false)
     }
 
-    fn end(&mut self, outcome: Result<(), Fault>) -> Done {
+    /// Ends the request under way.
+    pub(super) fn end(&mut self, outcome: Result<(), Fault>) -> Done {
         let now = Instant::now();
         let since = |instant: Instant| instant.duration_since(self.begun);
         let done = Done {
@@ -196,11 +192,11 @@ impl Slot {
             connect: self.connected.map(since),
             first_byte: self.first_byte.map(since),
             total: since(now),
-            is_stray: self.answer.is_stray,
+            is_stray: self.response.is_stray,
         };
-        let is_kept = done.outcome.is_ok() && self.answer.is_whole() && self.answer.keeps_connection();
+        let is_kept = done.outcome.is_ok() && self.response.is_whole() && self.response.keeps_connection();
         if !is_kept && let Some(stream) = self.stream.take() {
-            // Closing deregisters; the shutdown only tells the server at once what the close will.
+            // To drop the stream closes it, but only this tells the server at once.
             let _ = stream.shutdown(Shutdown::Write);
         }
         self.phase = Phase::Idle;
@@ -208,7 +204,7 @@ impl Slot {
     }
 }
 
-/// False while it is still under way: see `mio::net::TcpStream::connect`.
+/// False while the connection is not established: see `mio::net::TcpStream::connect`.
 fn is_connected(stream: &TcpStream) -> io::Result<bool> {
     if let Some(error) = stream.take_error()? {
         return Err(error);

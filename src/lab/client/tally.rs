@@ -1,7 +1,7 @@
-//! What a run came to: answers, faults by class, times.
+//! What a run counts: responses, faults by class, times.
 //!
 //! Contract: every request that was begun is counted exactly once: as answered, as a fault of one
-//! class, or as unfinished when the run was cut. A rate that forgets its errors is worth nothing.
+//! class, or as unfinished when the run was cut. A rate that leaves out its errors is worth nothing.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use crate::lab::bounds::{HISTOGRAM_MAX_US, TIMELINE_STEP, TIMELINE_STEPS_MAX};
 pub(in crate::lab) enum Fault {
     /// Nobody listens.
     Refused,
-    /// The connection was cut by force.
+    /// The connection was reset.
     Reset,
-    /// Not done within the time of one request.
+    /// Not complete within the time of one request.
     TimedOut,
-    /// The stream ended before the answer did.
+    /// The stream ended before the response did.
     Short,
     /// Not the bytes that were asked for.
     Wrong,
-    /// A whole answer with a status other than 2xx.
+    /// A complete response with a status other than 2xx.
     NotSuccess,
-    /// This machine had no local port left: the measuring, and not the server, is at fault.
+    /// This machine had no local port left: the measurement is at fault, not the server.
     NoPorts,
     /// Anything else.
     Other,
@@ -45,7 +45,7 @@ pub(in crate::lab) struct Faults {
 }
 
 impl Faults {
-    /// The counters with the names of their classes, in a fixed order.
+    /// The counters with the names of their classes, in the order of [`Fault`].
     pub(in crate::lab) fn classes(&self) -> [(&'static str, u64); 8] {
         [
             ("refused", self.refused),
@@ -66,28 +66,27 @@ impl Faults {
 
     /// Counts one more.
     pub(in crate::lab) fn count(&mut self, fault: Fault) {
-        *match fault {
-            Fault::Refused => &mut self.refused,
-            Fault::Reset => &mut self.reset,
-            Fault::TimedOut => &mut self.timed_out,
-            Fault::Short => &mut self.short,
-            Fault::Wrong => &mut self.wrong,
-            Fault::NotSuccess => &mut self.non_2xx,
-            Fault::NoPorts => &mut self.no_ports,
-            Fault::Other => &mut self.other,
-        } += 1;
+        *self.counters()[fault as usize] += 1;
     }
 
     /// Adds those of another run.
     pub(in crate::lab) fn add(&mut self, other: &Faults) {
-        self.refused += other.refused;
-        self.reset += other.reset;
-        self.timed_out += other.timed_out;
-        self.short += other.short;
-        self.wrong += other.wrong;
-        self.non_2xx += other.non_2xx;
-        self.no_ports += other.no_ports;
-        self.other += other.other;
+        let pairs = self.counters().into_iter().zip(other.classes());
+        pairs.for_each(|(counter, (_, count))| *counter += count);
+    }
+
+    /// The counters, in the order of [`Fault`] and of [`Faults::classes`].
+    fn counters(&mut self) -> [&mut u64; 8] {
+        [
+            &mut self.refused,
+            &mut self.reset,
+            &mut self.timed_out,
+            &mut self.short,
+            &mut self.wrong,
+            &mut self.non_2xx,
+            &mut self.no_ports,
+            &mut self.other,
+        ]
     }
 
     /// The classes that occurred, as `3 reset, 1 short`.
@@ -101,40 +100,45 @@ impl Faults {
 #[derive(Clone, Debug)]
 pub(in crate::lab) struct Times(Histogram<u64>);
 
-impl Times {
+impl Default for Times {
     /// No times yet: three significant digits, from a microsecond to beyond every time limit.
-    pub(in crate::lab) fn new() -> Times {
-        // Only a range that is empty or more than five digits are refused, and these are constants.
-        #[allow(clippy::expect_used)]
+    fn default() -> Times {
+        // An error means an empty range or more than five digits, and these are constants.
         Times(Histogram::new_with_bounds(1, HISTOGRAM_MAX_US, 3).expect("a valid range"))
     }
+}
 
-    /// Takes one in.
+impl Times {
+    /// Adds one.
     pub(in crate::lab) fn record(&mut self, time: Duration) {
-        let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.0.saturating_record(microseconds);
+        self.0.saturating_record(microseconds(time));
     }
 
     /// How many took at least this long.
     pub(in crate::lab) fn at_least(&self, time: Duration) -> u64 {
-        let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.0.len() - self.0.count_between(0, microseconds.saturating_sub(1))
+        self.0.len() - self.0.count_between(0, microseconds(time).saturating_sub(1))
     }
 
     /// The figures that a report shows.
     pub(in crate::lab) fn percentiles(&self) -> Percentiles {
-        let at = |quantile| if self.0.is_empty() { 0 } else { self.0.value_at_quantile(quantile) };
+        if self.0.is_empty() {
+            // There is no mean of no times, and `NaN` has no place in JSON.
+            return Percentiles::default();
+        }
         Percentiles {
             count: self.0.len(),
-            // Of no times there is no mean: `NaN` has no place in JSON.
-            mean_us: if self.0.is_empty() { 0.0 } else { self.0.mean() },
-            p50_us: at(0.5),
-            p90_us: at(0.9),
-            p99_us: at(0.99),
-            p999_us: at(0.999),
-            max_us: if self.0.is_empty() { 0 } else { self.0.max() },
+            mean_us: self.0.mean(),
+            p50_us: self.0.value_at_quantile(0.5),
+            p90_us: self.0.value_at_quantile(0.9),
+            p99_us: self.0.value_at_quantile(0.99),
+            p999_us: self.0.value_at_quantile(0.999),
+            max_us: self.0.max(),
         }
     }
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Times as a report shows them, in microseconds; all 0 where nothing was measured.
@@ -156,17 +160,17 @@ pub(in crate::lab) struct Step {
     pub(in crate::lab) faults: u64,
 }
 
-/// Everything one run counted.
-#[derive(Clone, Debug)]
+/// Everything that one run counted.
+#[derive(Clone, Debug, Default)]
 pub(in crate::lab) struct Tally {
-    /// Answers that came whole, with a 2xx status and the right body.
+    /// Requests with a complete 2xx response and the right body.
     pub(in crate::lab) answered: u64,
     pub(in crate::lab) faults: Faults,
-    /// Begun and neither answered nor failed when the time of the run was over.
+    /// Requests under way when the time of the run was over.
     pub(in crate::lab) unfinished: u64,
-    /// Kept connections that the server had closed between two requests: opened again, not a fault.
+    /// Kept connections that the server had closed between two requests: opened again, no fault.
     pub(in crate::lab) reopened: u64,
-    /// Answers with bytes after their end, as the course's servers send.
+    /// Responses with bytes after their end, as the course's servers send.
     pub(in crate::lab) stray: u64,
     pub(in crate::lab) connect: Times,
     pub(in crate::lab) first_byte: Times,
@@ -178,22 +182,7 @@ pub(in crate::lab) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new() -> Tally {
-        Tally {
-            answered: 0,
-            faults: Faults::default(),
-            unfinished: 0,
-            reopened: 0,
-            stray: 0,
-            connect: Times::new(),
-            first_byte: Times::new(),
-            total: Times::new(),
-            timeline: Vec::new(),
-            elapsed: Duration::ZERO,
-            client_cpu: Duration::ZERO,
-        }
-    }
-
+    /// The step of the timeline that this moment belongs to.
     pub(super) fn step(&mut self, since_start: Duration) -> &mut Step {
         let number = (since_start.as_millis() / TIMELINE_STEP.as_millis()) as usize;
         let number = number.min(TIMELINE_STEPS_MAX - 1);
@@ -203,7 +192,7 @@ impl Tally {
         &mut self.timeline[number]
     }
 
-    /// The client's share of one core: near 1, the client set the pace.
+    /// The client's share of one core. Near 1, the client set the pace and not the server.
     pub(in crate::lab) fn client_share(&self) -> f64 {
         self.client_cpu.as_secs_f64() / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }
@@ -215,7 +204,7 @@ mod tests {
 
     #[test]
     fn percentiles_of_a_known_set() {
-        let mut times = Times::new();
+        let mut times = Times::default();
         assert_eq!(times.percentiles(), Percentiles::default(), "an empty run has zeros, not NaN");
         (1..=1000).for_each(|milliseconds| times.record(Duration::from_millis(milliseconds)));
         let found = times.percentiles();

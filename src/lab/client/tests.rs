@@ -1,7 +1,8 @@
-//! The client against servers that misbehave to order: each class of fault is seen as what it is.
+//! The client against servers with known faults: each class of fault is recognised.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 
 use super::*;
@@ -34,31 +35,31 @@ fn read_request(stream: &mut TcpStream) -> bool {
     true
 }
 
-fn answers(answer: &'static str) -> SocketAddr {
+fn responds(response: &'static str) -> SocketAddr {
     server(move |mut stream| {
         if read_request(&mut stream) {
-            stream.write_all(answer.as_bytes()).unwrap();
+            stream.write_all(response.as_bytes()).unwrap();
         }
     })
 }
 
-fn plan(address: SocketAddr) -> Plan {
-    Plan { requests: 20, concurrency: 3, ..Plan::new(address, "/", Arc::from(&b"ok"[..])) }
+fn load(address: SocketAddr) -> Load {
+    Load { requests: 20, concurrency: 3, ..Load::new(address, "/", Arc::from(&b"ok"[..])) }
 }
 
-fn tally(plan: &Plan) -> Tally {
-    let tally = run(plan, &Shutdown::new()).unwrap();
+fn tally(load: &Load) -> Tally {
+    let tally = run(load, &Shutdown::new()).unwrap();
     let counted = tally.answered + tally.faults.total() + tally.unfinished;
-    assert!(counted <= plan.requests);
-    if tally.elapsed < plan.limit {
-        assert_eq!(counted, plan.requests, "every request is counted once");
+    assert!(counted <= load.requests);
+    if tally.elapsed < load.limit {
+        assert_eq!(counted, load.requests, "every request is counted once");
     }
     tally
 }
 
 #[test]
-fn good_answers_are_counted_and_timed() {
-    let tally = tally(&plan(answers(GOOD)));
+fn good_responses_are_counted_and_timed() {
+    let tally = tally(&load(responds(GOOD)));
     assert_eq!((tally.answered, tally.faults, tally.stray), (20, Faults::default(), 0));
     assert_eq!(tally.total.percentiles().count, 20);
     assert_eq!(tally.connect.percentiles().count, 20);
@@ -67,38 +68,38 @@ fn good_answers_are_counted_and_timed() {
 }
 
 #[test]
-fn stray_bytes_are_noted_and_not_held_against_the_answer() {
-    let tally = tally(&plan(answers("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok\r\n\r\n")));
+fn stray_bytes_are_noted_and_not_held_against_the_response() {
+    let tally = tally(&load(responds("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok\r\n\r\n")));
     assert_eq!((tally.answered, tally.stray), (20, 20));
 }
 
 #[test]
 fn each_class_of_fault_is_told_apart() {
     let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    assert_eq!(tally(&plan(refused)).faults, Faults { refused: 20, ..Faults::default() });
+    assert_eq!(tally(&load(refused)).faults, Faults { refused: 20, ..Faults::default() });
 
-    let short = answers("HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nok");
-    assert_eq!(tally(&plan(short)).faults, Faults { short: 20, ..Faults::default() });
+    let short = responds("HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nok");
+    assert_eq!(tally(&load(short)).faults, Faults { short: 20, ..Faults::default() });
     let closed = server(|mut stream| _ = read_request(&mut stream));
-    assert_eq!(tally(&plan(closed)).faults, Faults { short: 20, ..Faults::default() });
-    let wrong = answers("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nno");
-    assert_eq!(tally(&plan(wrong)).faults, Faults { wrong: 20, ..Faults::default() });
-    let non_2xx = answers("HTTP/1.0 503 Service Unavailable\r\nContent-Length: 2\r\n\r\nno");
-    assert_eq!(tally(&plan(non_2xx)).faults, Faults { non_2xx: 20, ..Faults::default() });
+    assert_eq!(tally(&load(closed)).faults, Faults { short: 20, ..Faults::default() });
+    let wrong = responds("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nno");
+    assert_eq!(tally(&load(wrong)).faults, Faults { wrong: 20, ..Faults::default() });
+    let non_2xx = responds("HTTP/1.0 503 Service Unavailable\r\nContent-Length: 2\r\n\r\nno");
+    assert_eq!(tally(&load(non_2xx)).faults, Faults { non_2xx: 20, ..Faults::default() });
 
     let reset = server(|stream| {
         // Closing without having read the request is a reset.
         while stream.peek(&mut [0]).unwrap() == 0 {}
     });
-    assert_eq!(tally(&plan(reset)).faults, Faults { reset: 20, ..Faults::default() });
+    assert_eq!(tally(&load(reset)).faults, Faults { reset: 20, ..Faults::default() });
 }
 
 #[test]
 fn silence_is_timed_out_and_an_end_of_the_run_leaves_it_unfinished() {
     let silent = server(|mut stream| while read_request(&mut stream) {});
-    let patient = Plan { requests: 3, timeout: Duration::from_millis(80), ..plan(silent) };
+    let patient = Load { requests: 3, timeout: Duration::from_millis(80), ..load(silent) };
     assert_eq!(tally(&patient).faults, Faults { timed_out: 3, ..Faults::default() });
-    let cut = Plan { limit: Duration::from_millis(80), ..plan(silent) };
+    let cut = Load { limit: Duration::from_millis(80), ..load(silent) };
     let tally = tally(&cut);
     assert_eq!((tally.unfinished, tally.faults.total()), (3, 0));
 }
@@ -108,7 +109,7 @@ fn a_stopped_run_ends_at_once() {
     let silent = server(|mut stream| while read_request(&mut stream) {});
     let stop = Shutdown::new();
     stop.trigger();
-    assert_eq!(run(&plan(silent), &stop).unwrap().answered, 0);
+    assert_eq!(run(&load(silent), &stop).unwrap().answered, 0);
 }
 
 #[test]
@@ -121,8 +122,8 @@ fn kept_connections_are_kept_and_opened_again_when_the_server_closes_them() {
             }
         }
     });
-    let plan = Plan { keep_alive: true, concurrency: 1, ..plan(address) };
-    let tally = tally(&plan);
+    let load = Load { keep_alive: true, concurrency: 1, ..load(address) };
+    let tally = tally(&load);
     assert_eq!((tally.answered, tally.faults, tally.reopened), (20, Faults::default(), 4));
     assert_eq!(tally.connect.percentiles().count, 5, "five connections of four requests");
 }
@@ -137,10 +138,10 @@ fn large_bodies_are_compared_to_the_last_byte() {
             let _ = stream.write_all(&sent);
         }
     });
-    let good = Plan { requests: 2, expected: Arc::from(&body[..]), ..plan(address) };
+    let good = Load { requests: 2, expected: Arc::from(&body[..]), ..load(address) };
     assert_eq!(tally(&good).answered, 2);
     let mut other = body;
     *other.last_mut().unwrap() ^= 1;
-    let wrong = Plan { expected: Arc::from(&other[..]), ..good };
+    let wrong = Load { expected: Arc::from(&other[..]), ..good };
     assert_eq!(tally(&wrong).faults.wrong, 2);
 }

@@ -1,23 +1,23 @@
 //! Lesson: a small backlog looks like a slow server.
 //!
 //! The course's balancers listened with backlogs of 1 and 5. Linux holds `backlog + 1` finished
-//! handshakes; a client that comes when they are full is not refused, its SYN is dropped without a
-//! word, and it asks again after a second.
+//! handshakes; a client that comes when they are full is not refused: its SYN is dropped without a
+//! message, and it sends another after a second.
 
 use std::time::Duration;
 
-use super::{Classroom, Findings, Question, measure, milliseconds, plan, rate, texts};
+use super::classroom::{
+    Classroom, Column, Drawn, Figures, Findings, Question, Teaching, load, measure, milliseconds, rate,
+};
 use crate::app::cli::Failure;
 use crate::lab::client::Percentiles;
-use crate::lab::lang::Lang;
-use crate::lab::report::svg::{Chart, Series};
-use crate::lab::stand::{Contender, Stand, StandOptions};
-use crate::lab::tables::Table;
+use crate::lab::lang::{Lang, parts, text};
+use crate::lab::testbed::{Contender, Testbed, TestbedOptions};
 
 const BACKLOGS: [u32; 6] = [1, 2, 5, 16, 128, 1024];
 /// Clients that ask at once: more than the small backlogs hold, fewer than the large ones.
 const CONCURRENCY: usize = 50;
-/// What the first retransmit takes, less the clock's grain.
+/// Time of the first retransmit, less the precision of the clock.
 const A_SECOND: Duration = Duration::from_millis(990);
 const LIMIT: Duration = Duration::from_secs(4);
 const QUICK_LIMIT: Duration = Duration::from_millis(2500);
@@ -33,43 +33,35 @@ struct Point {
     overflows: u64,
 }
 
-/// What to read next.
-pub(super) const CODE: &[&str] = &[
-    "src/net/listen.rs",
-    "src/threaded/intake/acceptor.rs",
-    "src/app/defaults.rs (BACKLOG)",
-    "integration/python/lb_thread.py",
-];
+/// What to ask, to run, and to read after it.
+pub(super) const TEACHING: Teaching = Teaching {
+    question,
+    run,
+    code: &[
+        "src/net/listen.rs",
+        "src/threaded/intake/acceptor.rs",
+        "src/app/defaults.rs (BACKLOG)",
+        "integration/python/lb_thread.py",
+    ],
+};
 
-pub(super) fn question(lang: Lang) -> Question {
-    Question {
-        text: lang.pick(
-            format!("The threaded balancer and its back end, {CONCURRENCY} clients at once, listen backlogs from 1 to 1024. \
-                     What happens to a client that comes when the backlog is full?"),
-            format!("Load balancer thread dan servernya, {CONCURRENCY} klien sekaligus, backlog listen dari 1 sampai 1024. \
-                     Apa yang terjadi pada klien yang datang saat backlog penuh?"),
-        ),
-        choices: texts(lang.pick(
-            ["it is refused at once", "it waits a whole second, and the server looks slow", "nothing: the kernel makes the backlog longer"],
-            ["ia langsung ditolak", "ia menunggu satu detik penuh, dan server tampak lambat", "tidak ada: kernel memperpanjang backlog"],
-        )),
-    }
+fn question(lang: Lang) -> Question {
+    let text = text!(lang, "backlog-question", concurrency = CONCURRENCY);
+    Question::new(text, &text!(lang, "backlog-choices"))
 }
 
-pub(super) fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
+fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
     let limit = if room.quick { QUICK_LIMIT } else { LIMIT };
     let mut points = Vec::new();
     for backlog in BACKLOGS {
-        let options = StandOptions { backends: 1, backlog: Some(backlog), ..StandOptions::default() };
-        let stand = Stand::start(&Contender::Threaded, &options)?;
-        let (tally, kernel) = measure(&plan(&stand, "/", CONCURRENCY, limit)?, room.stop)?;
-        let total = tally.total.percentiles();
-        let seconds_long = tally.total.at_least(A_SECOND);
+        let options = TestbedOptions { backends: 1, backlog: Some(backlog), ..TestbedOptions::default() };
+        let testbed = Testbed::start(&Contender::Threaded, &options)?;
+        let (tally, kernel) = measure(&load(&testbed, CONCURRENCY, limit)?, room.stop)?;
         points.push(Point {
             backlog,
             rate: rate(&tally),
-            total,
-            seconds_long,
+            total: tally.total.percentiles(),
+            seconds_long: tally.total.at_least(A_SECOND),
             overflows: kernel.listen_overflows,
         });
     }
@@ -77,113 +69,58 @@ pub(super) fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
 }
 
 fn findings(points: &[Point], lang: Lang) -> Findings {
-    let row = |point: &Point| {
-        vec![
-            point.backlog.to_string(),
-            format!("{:.0}", point.rate),
-            milliseconds(point.total.p50_us),
-            milliseconds(point.total.p99_us),
-            milliseconds(point.total.max_us),
-            point.seconds_long.to_string(),
-            point.overflows.to_string(),
-        ]
+    let mut names = parts(&text!(lang, "backlog-columns")).into_iter();
+    let mut column = |drawn, decimals, value: fn(&Point) -> f64| {
+        let name = names.next().unwrap_or_default();
+        Column { name, values: points.iter().map(value).collect(), decimals, drawn }
     };
-    let title =
-        lang.pick("A small backlog looks like a slow server", "Backlog kecil tampak seperti server lambat");
-    let header = lang.pick(
-        ["backlog", "requests/s", "p50 ms", "p99 ms", "slowest ms", "of 1 s and more", "listen overflows"],
-        ["backlog", "permintaan/dtk", "p50 ms", "p99 ms", "terlambat ms", "1 dtk ke atas", "luapan listen"],
-    );
-    Findings {
-        table: Table {
-            title: title.to_owned(),
-            header: texts(header).to_vec(),
-            rows: points.iter().map(row).collect(),
-            notes: Vec::new(),
-        },
-        chart: chart(points, title, lang),
-        right: 1,
-        explanation: explanation(points, lang),
-        code: CODE,
-    }
+    let columns = vec![
+        column(Drawn::Line, 0, |point| point.rate),
+        column(Drawn::Not, 1, |point| point.total.p50_us as f64 / 1000.0),
+        column(Drawn::Line, 1, |point| point.total.p99_us as f64 / 1000.0),
+        column(Drawn::Line, 1, |point| point.total.max_us as f64 / 1000.0),
+        column(Drawn::Not, 0, |point| point.seconds_long as f64),
+        column(Drawn::Bars, 0, |point| point.overflows as f64),
+    ];
+    let figures = Figures {
+        title: text!(lang, "backlog-title"),
+        x_label: "backlog".to_owned(),
+        x: points.iter().map(|point| point.backlog.to_string()).collect(),
+        y_label: format!("{}; ms", text!(lang, "requests-per-second")),
+        columns,
+        is_logarithmic: true,
+    };
+    figures.findings(1, explanation(points, lang), lang)
 }
 
-/// The last of the small backlogs that overflowed, against the largest.
+/// The backlog that overflowed most, compared with the largest.
 fn explanation(points: &[Point], lang: Lang) -> Vec<String> {
     let worst = points.iter().max_by_key(|point| point.overflows);
-    let (Some(worst), Some(last)) = (worst, points.last()) else { return Vec::new() };
+    let (Some(worst), Some(largest)) = (worst, points.last()) else { return Vec::new() };
     if worst.overflows == 0 {
-        return vec![
-            lang.pick(
-                "No accept queue overflowed in this run: this machine accepts faster than these clients come. So there \
-                 is nothing to explain today; try again while it is busy.",
-                "Tidak ada antrean yang meluap pada putaran ini: mesin ini menerima lebih cepat daripada klien datang. \
-                 Cobalah lagi saat mesin sibuk.",
-            )
-            .to_owned(),
-        ];
+        return vec![text!(lang, "backlog-no-overflow")];
     }
-    let (backlog, overflows, long) = (worst.backlog, worst.overflows, worst.seconds_long);
-    let (slowest, slow_rate) = (milliseconds(worst.total.max_us), worst.rate);
-    let (most, rate, last_overflows) = (last.backlog, last.rate, last.overflows);
-    let last_slowest = milliseconds(last.total.max_us);
+    let whole = |rate: f64| format!("{rate:.0}");
+    let slowest = |point: &Point| milliseconds(point.total.max_us);
     vec![
-        lang.pick(
-            format!(
-                "With backlog {backlog}, {overflows} handshakes found the accept queue full. A SYN that does is dropped without \
-                 a word, and sent again after 1 s: {long} requests took a second or more, the slowest {slowest} ms, though no \
-                 thread was busy with them. Backlog, not threads."
-            ),
-            format!(
-                "Dengan backlog {backlog}, {overflows} jabat tangan mendapati antrean penuh. SYN seperti itu hilang tanpa kabar \
-                 dan dikirim lagi setelah 1 detik: {long} permintaan memakan satu detik atau lebih, yang terlambat {slowest} ms, \
-                 padahal tidak ada thread yang sibuk dengannya. Backlog, bukan thread."
-            ),
+        text!(
+            lang,
+            "backlog-cause",
+            backlog = worst.backlog,
+            overflows = worst.overflows,
+            long = worst.seconds_long,
+            slowest = slowest(worst)
         ),
-        lang.pick(
-            format!(
-                "The rate hides it: {slow_rate:.0} a second, since while some clients wait for their retransmit, the others go \
-                 on. With few clients, as in 2021, all of them wait at once and the rate falls to some requests a second."
-            ),
-            format!(
-                "Lajunya menyembunyikan itu: {slow_rate:.0} per detik, sebab selama sebagian klien menunggu kirim ulang, yang lain \
-                 berjalan terus. Dengan sedikit klien, seperti 2021, semuanya menunggu bersama dan laju jatuh ke beberapa per detik."
-            ),
-        ),
-        lang.pick(
-            format!(
-                "With backlog {most}: {last_overflows} overflows, the slowest request {last_slowest} ms, {rate:.0} a second. The \
-                 same code, the same threads. Whoever compares two servers with different backlogs compares backlogs."
-            ),
-            format!(
-                "Dengan backlog {most}: {last_overflows} luapan, permintaan terlambat {last_slowest} ms, {rate:.0} per detik. Kode \
-                 yang sama, thread yang sama. Membandingkan dua server dengan backlog berbeda berarti membandingkan backlog."
-            ),
+        text!(lang, "backlog-rate", rate = whole(worst.rate)),
+        text!(
+            lang,
+            "backlog-large",
+            backlog = largest.backlog,
+            overflows = largest.overflows,
+            slowest = slowest(largest),
+            rate = whole(largest.rate)
         ),
     ]
-}
-
-fn chart(points: &[Point], title: &str, lang: Lang) -> Chart {
-    let values = |value: fn(&Point) -> f64| points.iter().map(|point| Some(value(point))).collect();
-    Chart {
-        title: title.to_owned(),
-        x_label: "backlog".to_owned(),
-        y_label: lang.pick("requests/s; ms", "permintaan/dtk; ms").to_owned(),
-        x: points.iter().map(|point| point.backlog.to_string()).collect(),
-        series: vec![
-            Series::new(lang.pick("requests/s", "permintaan/dtk"), values(|point| point.rate)),
-            Series::new("p99 ms", values(|point| point.total.p99_us as f64 / 1000.0)),
-            Series::new(
-                lang.pick("slowest ms", "terlambat ms"),
-                values(|point| point.total.max_us as f64 / 1000.0),
-            ),
-        ],
-        bars: Some(Series::new(
-            lang.pick("listen overflows (right axis)", "luapan listen (sumbu kanan)"),
-            values(|point| point.overflows as f64),
-        )),
-        is_logarithmic: true,
-    }
 }
 
 #[cfg(test)]

@@ -1,98 +1,84 @@
-//! Lesson: one slow answer inside a loop, against a pool.
+//! Lesson: one slow response inside a loop, compared with a pool.
 //!
 //! Our own loop cannot be blocked by `?delay=`: the delay is a timer in it. So the lesson brings a loop
-//! that does what beginners' loops do, and sleeps in its handler.
+//! that sleeps in its handler, as a beginner's loop does.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use super::{Classroom, Findings, Question, measure, milliseconds, stand, texts};
+use super::classroom::{
+    Classroom, Column, Drawn, Figures, Findings, Question, Teaching, measure, milliseconds, testbed,
+};
 use crate::app::cli::Failure;
-use crate::lab::client::{self, Plan};
-use crate::lab::lang::Lang;
-use crate::lab::report::svg::{Chart, Series};
-use crate::lab::stand::Contender;
-use crate::lab::tables::Table;
+use crate::lab::client::{self, Load};
+use crate::lab::lang::{Lang, parts, text};
+use crate::lab::testbed::Contender;
 use crate::net::shutdown::Shutdown;
 
 const SLOW_PATH: &str = "/?delay=500ms";
 const DELAY: Duration = Duration::from_millis(500);
 const WORKERS: &str = "4";
-/// Clients that ask for the slow answer: none, one, as many as the pool has workers.
+/// Clients that ask for the slow page: none, one, as many as the pool has workers.
 const SLOW: [usize; 3] = [0, 1, 4];
-/// Clients that ask for a quick one meanwhile.
+/// Clients that ask for a quick page at the same time.
 const CONCURRENCY: usize = 2;
 const LIMIT: Duration = Duration::from_millis(4000);
 const QUICK_LIMIT: Duration = Duration::from_millis(2000);
 /// How long the blocking loop waits for a request that does not come.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SILENCE_MAX: Duration = Duration::from_secs(2);
 
-/// What to read next.
-pub(super) const CODE: &[&str] =
-    &["src/poll_loop/event_loop.rs", "src/net/timers.rs", "src/threaded/worker.rs"];
+/// What to ask, to run, and to read after it.
+pub(super) const TEACHING: Teaching = Teaching {
+    question,
+    run,
+    code: &["src/poll_loop/event_loop.rs", "src/net/timers.rs", "src/threaded/worker.rs"],
+};
 
-pub(super) fn question(lang: Lang) -> Question {
-    Question {
-        text: lang.pick(
-            "One client asks again and again for an answer that takes 500 ms. The server is one loop, and its handler \
-             sleeps for that time. How long does the unluckiest quick request take meanwhile?",
-            "Satu klien terus meminta jawaban yang memakan 500 ms. Servernya satu loop, dan handler-nya tidur selama itu. \
-             Berapa lama permintaan cepat yang paling sial sementara itu?",
-        )
-        .to_owned(),
-        choices: texts(lang.pick(
-            ["some milliseconds: it has nothing to do with the slow one", "about half as long again", "about 500 ms: it waits behind the slow one"],
-            ["beberapa milidetik: tidak ada hubungannya", "sekitar satu setengah kali", "sekitar 500 ms: ia menunggu di belakang yang lambat"],
-        )),
-    }
+fn question(lang: Lang) -> Question {
+    Question::new(text!(lang, "blocked-loop-question"), &text!(lang, "blocked-loop-choices"))
 }
 
-/// The slowest quick request in microseconds, one figure a number of slow clients. No percentile: of a
-/// closed loop's requests only as many as there are clients meet each blockage, and all the others
-/// fall into the moments between (see the client's note on coordinated omission).
+/// The slowest quick request in microseconds, for each number of slow clients. Not a percentile: in a
+/// closed loop only as many requests as there are clients meet each blockage, and all the others are
+/// between two of them (see the client's note on coordinated omission).
 type Line = [u64; SLOW.len()];
 
-pub(super) fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
+fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
     let address = blocking_loop().map_err(|error| Failure::Runtime(error.to_string()))?;
-    let mut lines = vec![line(|| Ok(address), room)?];
+    let mut lines = vec![line(address, room)?];
     let ours: [(Contender, &[&str], &[&str]); 3] = [
         (Contender::Async, &["--loops", "1"], &["--loops", "1"]),
         (Contender::Threaded, &["--workers", WORKERS, "--no-park"], &[]),
         (Contender::Threaded, &["--workers", WORKERS], &[]),
     ];
     for (contender, flags, backend_flags) in ours {
-        let stand = stand(&contender, 1, flags, backend_flags)?;
-        lines.push(line(|| Ok(stand.address()), room)?);
+        let testbed = testbed(&contender, 1, flags, backend_flags)?;
+        lines.push(line(testbed.address, room)?);
     }
     Ok(findings(&lines, room.lang))
 }
 
-fn line(address: impl Fn() -> Result<SocketAddr, Failure>, room: &Classroom<'_>) -> Result<Line, Failure> {
+fn line(address: SocketAddr, room: &Classroom<'_>) -> Result<Line, Failure> {
     let mut times = Line::default();
     for (time, slow) in times.iter_mut().zip(SLOW) {
-        *time = quick_beside_slow(address()?, slow, room)?;
+        *time = quick_beside_slow(address, slow, room)?;
     }
     Ok(times)
 }
 
-/// The slowest quick request while `slow` clients ask for the slow answer.
+/// The slowest quick request while `slow` clients ask for the slow page.
 fn quick_beside_slow(address: SocketAddr, slow: usize, room: &Classroom<'_>) -> Result<u64, Failure> {
     let limit = if room.quick { QUICK_LIMIT } else { LIMIT };
     let expected = client::fetch(address, "/").map_err(Failure::Runtime)?;
-    let quick = Plan {
-        requests: u64::MAX,
-        concurrency: CONCURRENCY,
-        limit,
-        ..Plan::new(address, "/", expected.clone())
-    };
-    let slowly = Plan { path: SLOW_PATH.to_owned(), concurrency: slow.max(1), ..quick.clone() };
+    let quick = Load { concurrency: CONCURRENCY, limit, ..Load::new(address, "/", expected) };
+    let slowly = Load { path: SLOW_PATH.to_owned(), concurrency: slow.max(1), ..quick.clone() };
     let enough = Shutdown::new();
     thread::scope(|scope| {
         if slow > 0 {
             scope.spawn(|| client::run(&slowly, &enough));
-            // The slow ones first: the first quick request is to find them there.
+            // The slow clients begin first, so that already the first quick request meets them.
             thread::sleep(DELAY / 5);
         }
         let measured = measure(&quick, room.stop);
@@ -101,8 +87,8 @@ fn quick_beside_slow(address: SocketAddr, slow: usize, room: &Classroom<'_>) -> 
     })
 }
 
-/// A loop whose handler blocks: one thread, one connection after the other, and a sleep for whoever
-/// asks for a delay. It ends with the program.
+/// A loop whose handler blocks: one thread, one connection after the other, and a sleep for each
+/// request for the slow page. It ends with the program.
 fn blocking_loop() -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
@@ -116,7 +102,7 @@ fn blocking_loop() -> std::io::Result<SocketAddr> {
 }
 
 fn serve(mut stream: TcpStream) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(SILENCE_MAX))?;
     let mut request = [0; 1024];
     let count = stream.read(&mut request)?;
     if request[..count].starts_with(b"GET /?delay") {
@@ -126,69 +112,29 @@ fn serve(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 fn findings(lines: &[Line], lang: Lang) -> Findings {
-    let title = lang
-        .pick("One slow answer in a loop, and in a pool", "Satu jawaban lambat di loop dan di pool")
-        .to_owned();
-    let names = lang.pick(
-        ["loop, handler sleeps", "our loop, timer", "pool of 4, --no-park", "pool of 4, parked"],
-        ["loop, handler tidur", "loop kami, timer", "pool 4, --no-park", "pool 4, diparkir"],
-    );
-    let slow_clients = lang.pick("slow clients", "klien lambat").to_owned();
-    let row = |(place, slow): (usize, &usize)| {
-        std::iter::once(slow.to_string()).chain(lines.iter().map(|line| milliseconds(line[place]))).collect()
-    };
     let [blocked, timer, pool] = [0, 1, 2].map(|line: usize| lines[line].map(milliseconds));
     let explanation = vec![
-        lang.pick(
-            format!("The sleeping loop: {} ms for the slowest quick request alone, {} ms beside one slow client. While the handler sleeps, \
-                     the loop does not come round: everybody waits for the one.", blocked[0], blocked[1]),
-            format!("Loop yang tidur: {} ms untuk permintaan cepat yang terlambat sendirian, {} ms di samping satu klien lambat. Selama handler \
-                     tidur, loop tidak berputar: semua menunggu yang satu.", blocked[0], blocked[1]),
-        ),
-        lang.pick(
-            format!("Our loop: {} ms, then {} ms and {} ms. The same delay is a timer there: the loop notes when to answer and \
-                     goes on. A loop is as fast as its slowest handler, so no handler may block.", timer[0], timer[1], timer[2]),
-            format!("Loop kami: {} ms, lalu {} ms dan {} ms. Penundaan yang sama menjadi timer: loop mencatat kapan harus menjawab \
-                     lalu melanjutkan. Loop secepat handler terlambatnya, maka tidak boleh ada handler yang memblokir.", timer[0], timer[1], timer[2]),
-        ),
-        lang.pick(
-            format!("The pool of {WORKERS} without parking: {} ms beside one slow client, since three workers are left, and {} ms \
-                     beside {WORKERS}. A pool takes blocking calls in its stride until they are as many as its workers.", pool[1], pool[2]),
-            format!("Pool {WORKERS} tanpa parkir: {} ms di samping satu klien lambat, karena masih ada tiga pekerja, dan {} ms di \
-                     samping {WORKERS}. Pool tahan panggilan yang memblokir sampai jumlahnya menyamai pekerjanya.", pool[1], pool[2]),
-        ),
+        text!(lang, "blocked-loop-sleeps", alone = &blocked[0], beside = &blocked[1]),
+        text!(lang, "blocked-loop-timer", alone = &timer[0], one = &timer[1], four = &timer[2]),
+        text!(lang, "blocked-loop-pool", workers = WORKERS, one = &pool[1], four = &pool[2]),
     ];
-    // It waits for what is left of the sleep: nearly all of it for the unluckiest.
-    let waits_it_out = lines[0][1] > DELAY.as_micros() as u64 / 5 * 4;
-    let right = if waits_it_out { 2 } else { usize::from(lines[0][1] > lines[0][0] * 5 / 4) };
-    Findings {
-        table: Table {
-            title: title.clone(),
-            header: std::iter::once(slow_clients.clone())
-                .chain(names.iter().map(|name| format!("{name} ms")))
-                .collect(),
-            rows: SLOW.iter().enumerate().map(row).collect(),
-            notes: Vec::new(),
-        },
-        chart: Chart {
-            title,
-            x_label: slow_clients,
-            y_label: lang.pick("slowest ms", "terlambat ms").to_owned(),
-            x: SLOW.iter().map(usize::to_string).collect(),
-            series: names
-                .into_iter()
-                .zip(lines)
-                .map(|(name, line)| {
-                    Series::new(name, line.iter().map(|time| Some(*time as f64 / 1000.0)).collect())
-                })
-                .collect(),
-            is_logarithmic: true,
-            ..Chart::default()
-        },
-        right,
-        explanation,
-        code: CODE,
-    }
+    // The unluckiest request waits for nearly the whole sleep.
+    let waits_for_it = lines[0][1] > DELAY.as_micros() as u64 / 5 * 4;
+    let right = if waits_for_it { 2 } else { usize::from(lines[0][1] > lines[0][0] * 5 / 4) };
+    let names = parts(&text!(lang, "blocked-loop-lines"));
+    let column = |(name, line): (String, &Line)| {
+        let values = line.iter().map(|time| *time as f64 / 1000.0).collect();
+        Column { name: format!("{name} ms"), values, decimals: 1, drawn: Drawn::Line }
+    };
+    let figures = Figures {
+        title: text!(lang, "blocked-loop-title"),
+        x_label: text!(lang, "slow-clients"),
+        x: SLOW.iter().map(usize::to_string).collect(),
+        y_label: text!(lang, "slowest-ms"),
+        columns: names.into_iter().zip(lines).map(column).collect(),
+        is_logarithmic: true,
+    };
+    figures.findings(right, explanation, lang)
 }
 
 #[cfg(test)]

@@ -4,42 +4,38 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
-use super::{Classroom, Findings, Question, measure, plan, stand, texts};
+use super::classroom::{Classroom, Findings, Question, Teaching, load, measure, testbed};
 use crate::app::cli::Failure;
 use crate::lab::bounds::TIMELINE_STEP;
 use crate::lab::client::{Faults, Step};
 use crate::lab::kernel::Processes;
-use crate::lab::lang::Lang;
+use crate::lab::lang::{Lang, parts, text};
 use crate::lab::report::svg::{Chart, Series};
-use crate::lab::stand::Contender;
-use crate::lab::tables::Table;
+use crate::lab::table::Table;
+use crate::lab::testbed::Contender;
 
 const BACKENDS: usize = 3;
 const CONCURRENCY: usize = 10;
-/// A third of the time whole, a third with one back end less, and the rest for it to come back: a
-/// back end that failed is left alone for 10 s or until a check finds it well.
+/// Two seconds with all back ends, two with one less, and the rest for it to come back: a back end
+/// that failed gets no requests for 10 s or until a health check passes.
 const KILL_AT: Duration = Duration::from_secs(2);
 const RESTART_AT: Duration = Duration::from_secs(4);
 const LIMIT: Duration = Duration::from_secs(18);
 const QUICK_LIMIT: Duration = Duration::from_secs(6);
-/// Times that the new process waits, from which on it has done more than start.
+/// A process that has waited more often than this has done more than start.
 const WORKING_SWITCHES: u64 = 200;
 
-/// What to read next.
-pub(super) const CODE: &[&str] =
-    &["src/balance/mod.rs", "src/protocol/relay/mod.rs", "src/balance/limits.rs (PASSIVE_FAILURES)"];
+/// What to ask, to run, and to read after it.
+pub(super) const TEACHING: Teaching = Teaching {
+    question,
+    run,
+    code: &["src/balance/mod.rs", "src/protocol/relay/mod.rs", "src/balance/limits.rs (PASSIVE_FAILURES)"],
+};
 
-pub(super) fn question(lang: Lang) -> Question {
-    Question {
-        text: lang.pick(
-            format!("{BACKENDS} back ends, {CONCURRENCY} clients at once. After {} s one back end is killed. How many requests fail?", KILL_AT.as_secs()),
-            format!("{BACKENDS} server, {CONCURRENCY} klien sekaligus. Setelah {} detik satu server dimatikan. Berapa permintaan gagal?", KILL_AT.as_secs()),
-        ),
-        choices: texts(lang.pick(
-            ["a third, until it is back", "at most those in flight to it: a handful", "all, for a second or so"],
-            ["sepertiga, sampai ia kembali", "paling banyak yang sedang berjalan: segenggam", "semua, selama sekitar sedetik"],
-        )),
-    }
+fn question(lang: Lang) -> Question {
+    let (backends, concurrency, seconds) = (BACKENDS, CONCURRENCY, KILL_AT.as_secs());
+    let text = text!(lang, "kill-question", backends, concurrency, seconds);
+    Question::new(text, &text!(lang, "kill-choices"))
 }
 
 /// What happened.
@@ -51,41 +47,40 @@ struct Seen {
     is_back_at_work: bool,
 }
 
-pub(super) fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
+fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
     let limit = if room.quick { QUICK_LIMIT } else { LIMIT };
-    let mut stand = stand(&Contender::Async, BACKENDS, &[], &[])?;
-    let plan = plan(&stand, "/", CONCURRENCY, limit)?;
+    let mut testbed = testbed(&Contender::Async, BACKENDS, &[], &[])?;
+    let load = load(&testbed, CONCURRENCY, limit)?;
     let seen = thread::scope(|scope| {
-        let load = scope.spawn(|| measure(&plan, room.stop));
+        let measured = scope.spawn(|| measure(&load, room.stop));
         thread::sleep(KILL_AT);
-        stand.kill_backend(0);
+        testbed.kill_backend(0);
         thread::sleep(RESTART_AT - KILL_AT);
-        let others: BTreeSet<u32> = stand.backend_pids().into_iter().collect();
-        stand.restart_backend(0)?;
-        let fresh: Vec<u32> = stand.backend_pids().into_iter().filter(|pid| !others.contains(pid)).collect();
-        let (tally, _) = load.join().map_err(|_| Failure::Runtime("the client broke off".to_owned()))??;
+        let others: BTreeSet<u32> = testbed.backend_pids().into_iter().collect();
+        testbed.restart_backend(0)?;
+        let fresh: Vec<u32> =
+            testbed.backend_pids().into_iter().filter(|pid| !others.contains(pid)).collect();
+        let (tally, _) =
+            measured.join().map_err(|_| Failure::Runtime("the client panicked".to_owned()))??;
         let is_back_at_work = Processes::now(&fresh).voluntary_switches >= WORKING_SWITCHES;
         Ok::<Seen, Failure>(Seen { timeline: tally.timeline, faults: tally.faults, is_back_at_work })
     })?;
     Ok(findings(&seen, room.lang))
 }
 
-/// The longest time without an answer after the kill.
+/// The longest time without a response after the kill.
 fn longest_gap(timeline: &[Step]) -> Duration {
-    let after = timeline.iter().skip(step_of(KILL_AT));
-    let (mut longest, mut current) = (0_u32, 0_u32);
-    for step in after {
-        current = if step.answered == 0 { current + 1 } else { 0 };
-        longest = longest.max(current);
-    }
-    TIMELINE_STEP * longest
+    let after = timeline.get(step_of(KILL_AT)..).unwrap_or_default();
+    let gaps = after.chunk_by(|one, next| (one.answered == 0) == (next.answered == 0));
+    let longest = gaps.filter(|gap| gap[0].answered == 0).map(<[Step]>::len).max().unwrap_or(0);
+    TIMELINE_STEP * longest as u32
 }
 
 fn step_of(time: Duration) -> usize {
     (time.as_millis() / TIMELINE_STEP.as_millis()) as usize
 }
 
-/// Mean answers a second between two times.
+/// Requests answered in a second, on average between two times.
 fn mean(timeline: &[Step], from: Duration, to: Duration) -> f64 {
     let steps = &timeline[step_of(from).min(timeline.len())..step_of(to).min(timeline.len())];
     let answered: u64 = steps.iter().map(|step| step.answered).sum();
@@ -100,89 +95,45 @@ fn findings(seen: &Seen, lang: Lang) -> Findings {
         mean(timeline, KILL_AT, RESTART_AT),
         mean(timeline, RESTART_AT, end),
     ];
+    let [before, without, after] = rates.map(|rate| format!("{rate:.0}"));
     let failed = seen.faults.total();
-    let gap = longest_gap(timeline).as_millis();
-    let title =
-        lang.pick("A back end killed and restarted", "Server dimatikan dan dihidupkan lagi").to_owned();
-    let phases =
-        lang.pick(["three up", "one killed", "restarted"], ["tiga hidup", "satu mati", "hidup lagi"]);
-    let rows = phases
-        .iter()
-        .zip(rates)
-        .map(|(phase, rate)| vec![(*phase).to_owned(), format!("{rate:.0}")])
-        .collect();
+    let gap = longest_gap(timeline).as_millis() as u64;
     let classes = match failed {
-        0 => lang.pick("none", "tidak ada").to_owned(),
+        0 => text!(lang, "none"),
         _ => seen.faults.sentence(),
     };
-    let mut explanation = vec![lang.pick(
-        format!("Failed requests: {failed} ({}). The longest time without any answer after the kill was {gap} ms (in steps of \
-                 100 ms). The rate was {:.0} a second before, {:.0} without the killed one, {:.0} after its return.",
-                classes, rates[0], rates[1], rates[2]),
-        format!("Permintaan gagal: {failed} ({}). Waktu terpanjang tanpa jawaban setelahnya {gap} ms (langkah 100 ms). Lajunya \
-                 {:.0} per detik sebelumnya, {:.0} tanpa yang mati, {:.0} setelah ia kembali.",
-                classes, rates[0], rates[1], rates[2]),
-    )];
-    explanation.push(lang.pick(
-        "A connection that the dead back end refuses is tried on the next one: nothing was sent yet, so nobody is asked twice. \
-         What was in flight on it is lost, and must be: a balancer that repeats what may have been done does it twice.",
-        "Koneksi yang ditolak server mati dicoba pada server berikutnya: belum ada yang terkirim, jadi tidak ada yang diminta dua \
-         kali. Yang sedang berjalan padanya hilang, dan memang harus: mengulang yang mungkin sudah dikerjakan berarti dua kali.",
-    )
-    .to_owned());
-    explanation.push(
-        if seen.is_back_at_work {
-            lang.pick(
-                "The restarted back end was back at work before the end of the run.",
-                "Server yang dihidupkan lagi sudah bekerja sebelum putaran berakhir.",
-            )
-        } else {
-            lang.pick(
-                "The restarted back end had no work yet at the end of this run: after failures in a row it is left alone for a while.",
-                "Server yang dihidupkan lagi belum mendapat kerja di akhir putaran: setelah gagal beruntun ia dibiarkan sejenak.",
-            )
-        }
-        .to_owned(),
-    );
+    let rows = parts(&text!(lang, "kill-phases")).into_iter().zip([&before, &without, &after]);
+    let rows = rows.map(|(phase, rate)| vec![phase, rate.clone()]).collect();
+    let explanation = vec![
+        text!(lang, "kill-figures", failed, classes, gap, before, without, after),
+        text!(lang, "kill-cause"),
+        match seen.is_back_at_work {
+            true => text!(lang, "kill-back-at-work"),
+            false => text!(lang, "kill-not-back-yet"),
+        },
+    ];
     let right = match failed {
         0..=30 if gap <= 500 => 1,
         _ if gap > 500 => 2,
         _ => 0,
     };
-    Findings {
-        table: Table {
-            title: title.clone(),
-            header: texts(lang.pick(["phase", "requests/s"], ["babak", "permintaan/dtk"])).to_vec(),
-            rows,
-            notes: Vec::new(),
-        },
-        chart: chart(timeline, title, lang),
-        right,
-        explanation,
-        code: CODE,
-    }
+    let header = vec![text!(lang, "kill-phase"), text!(lang, "requests-per-second")];
+    let table = Table { title: text!(lang, "kill-title"), header, rows, notes: Vec::new() };
+    Findings { table, chart: chart(timeline, lang), right, explanation }
 }
 
-fn chart(timeline: &[Step], title: String, lang: Lang) -> Chart {
-    let per_second = 1.0 / TIMELINE_STEP.as_secs_f64();
+fn chart(timeline: &[Step], lang: Lang) -> Chart {
+    let step = TIMELINE_STEP.as_secs_f64();
+    let answered = timeline.iter().map(|counted| Some(counted.answered as f64 / step)).collect();
+    let faults = timeline.iter().map(|counted| Some(counted.faults as f64)).collect();
+    let (kill, restart) = (KILL_AT.as_secs(), RESTART_AT.as_secs());
     Chart {
-        title,
-        x_label: lang
-            .pick("seconds (killed at 2, restarted at 4)", "detik (mati pada 2, hidup lagi pada 4)")
-            .to_owned(),
-        y_label: lang.pick("requests/s", "permintaan/dtk").to_owned(),
-        x: (0..timeline.len())
-            .map(|step| format!("{:.1}", step as f64 * TIMELINE_STEP.as_secs_f64()))
-            .collect(),
-        series: vec![Series::new(
-            lang.pick("answered", "terjawab"),
-            timeline.iter().map(|step| Some(step.answered as f64 * per_second)).collect(),
-        )],
-        bars: Some(Series::new(
-            lang.pick("failed in 100 ms (right axis)", "gagal dalam 100 ms (sumbu kanan)"),
-            timeline.iter().map(|step| Some(step.faults as f64)).collect(),
-        )),
-        is_logarithmic: false,
+        x_label: text!(lang, "kill-seconds", kill, restart),
+        y_label: text!(lang, "requests-per-second"),
+        x: (0..timeline.len()).map(|number| format!("{:.1}", number as f64 * step)).collect(),
+        series: vec![Series::new(text!(lang, "kill-answered"), answered)],
+        bars: Some(Series::new(text!(lang, "right-axis", name = text!(lang, "kill-failed")), faults)),
+        ..Chart::default()
     }
 }
 

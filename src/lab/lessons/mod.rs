@@ -1,10 +1,11 @@
 //! The lessons: one cause each. A guess, a few small loads, one plot, and the code to read.
 //!
-//! Contract: what a lesson explains, it explains with the figures of the run just made; where they do
-//! not show what they usually show, it says so instead. A lesson takes less than half a minute.
+//! Contract: a lesson explains with the figures of the run just made; where they do not show what they
+//! usually show, it says so instead. A lesson takes less than half a minute.
 
 mod backlog;
 mod blocked_loop;
+mod classroom;
 mod kill_backend;
 mod one_byte;
 mod pool;
@@ -12,29 +13,23 @@ mod slow_reader;
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal};
-use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::bounds::REQUEST_TIMEOUT;
-use super::client::{self, Plan, Tally};
-use super::kernel::Kernel;
-use super::lang::Lang;
+use super::lang::{Lang, text};
 use super::machine::Machine;
-use super::progress::say;
 use super::report;
-use super::report::html::html;
+use super::report::html::document;
 use super::report::page::{Block, Page};
 use super::report::plots::Plot;
-use super::report::svg::{self, Chart};
-use super::stand::{Contender, Stand, StandError, StandOptions};
-use super::tables::{self, Table};
-use super::text;
+use super::report::svg::Chart;
+use super::terminal::{self, failed_at, say};
 use crate::app::cli::Failure;
 use crate::net::shutdown::Shutdown;
+pub(super) use classroom::Classroom;
+use classroom::{Findings, Question, Teaching};
 
 /// What can be learnt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -43,7 +38,7 @@ pub(super) enum Lesson {
     Backlog,
     /// What idle clients do to a pool of threads.
     Pool,
-    /// What one slow answer does to a loop, and to a pool.
+    /// What one slow response does to a loop, and to a pool.
     BlockedLoop,
     /// What clients that do not read cost.
     SlowReader,
@@ -53,219 +48,139 @@ pub(super) enum Lesson {
     OneByte,
 }
 
-/// Who is taught, and how.
-#[derive(Debug)]
-pub(super) struct Classroom<'c> {
-    pub(super) lang: Lang,
-    pub(super) quick: bool,
-    /// Ask for a guess first, if there is a terminal to ask on.
-    pub(super) asks: bool,
-    pub(super) out: &'c Path,
-    pub(super) stop: &'c Shutdown,
+impl Lesson {
+    fn teaching(self) -> Teaching {
+        match self {
+            Lesson::Backlog => backlog::TEACHING,
+            Lesson::Pool => pool::TEACHING,
+            Lesson::BlockedLoop => blocked_loop::TEACHING,
+            Lesson::SlowReader => slow_reader::TEACHING,
+            Lesson::KillBackend => kill_backend::TEACHING,
+            Lesson::OneByte => one_byte::TEACHING,
+        }
+    }
 }
-
-/// What is asked before the run.
-#[derive(Debug)]
-struct Question {
-    text: String,
-    choices: [String; 3],
-}
-
-/// What a run showed.
-#[derive(Debug)]
-struct Findings {
-    table: Table,
-    chart: Chart,
-    /// The choice that these figures bear out.
-    right: usize,
-    explanation: Vec<String>,
-    /// The files to read next.
-    code: &'static [&'static str],
-}
-
-type Experiment = fn(&Classroom<'_>) -> Result<Findings, Failure>;
 
 /// Teaches one lesson, and leaves its page and plot in the report's folder.
 pub(super) fn teach(lesson: Lesson, room: &Classroom<'_>) -> Result<(), Failure> {
-    let (question, run): (Question, Experiment) = match lesson {
-        Lesson::Backlog => (backlog::question(room.lang), backlog::run),
-        Lesson::Pool => (pool::question(room.lang), pool::run),
-        Lesson::BlockedLoop => (blocked_loop::question(room.lang), blocked_loop::run),
-        Lesson::SlowReader => (slow_reader::question(room.lang), slow_reader::run),
-        Lesson::KillBackend => (kill_backend::question(room.lang), kill_backend::run),
-        Lesson::OneByte => (one_byte::question(room.lang), one_byte::run),
-    };
-    text::print(&format!("{}\n\n", question.text))?;
+    let Teaching { question, run, code } = lesson.teaching();
+    let question = question(room.lang);
+    terminal::print(&format!("{}\n\n", question.text))?;
     let guess = ask(&question, room)?;
-    go_on(room)?;
-    say(room.lang.pick("Measuring: less than half a minute.", "Mengukur: kurang dari setengah menit."));
+    check_stop(room)?;
+    say(&text!(room.lang, "measuring"));
     let findings = run(room)?;
-    go_on(room)?;
-    let text = told(&question, guess, &findings, room.lang);
-    let file = write(lesson, &question, &findings, room)
-        .map_err(|error| Failure::Runtime(format!("{}: {error}", room.out.display())))?;
-    text::print(&format!("{text}\n{}: {}\n", room.lang.pick("Plot", "Grafik"), room.out.join(file).display()))
+    check_stop(room)?;
+    let read_next = format!("{}: {}", text!(room.lang, "read"), code.join(", "));
+    let result = result(&question, guess, &findings, room.lang);
+    let file = write(lesson, &question, &findings, &read_next, room).map_err(failed_at(room.out))?;
+    let plot = text!(room.lang, "plot");
+    terminal::print(&format!("{result}{read_next}\n\n{plot}: {}\n", room.out.join(file).display()))
 }
 
 /// An error once Ctrl-C was pressed: what was measured after it means nothing.
-fn go_on(room: &Classroom<'_>) -> Result<(), Failure> {
+fn check_stop(room: &Classroom<'_>) -> Result<(), Failure> {
     match room.stop.is_draining() {
-        true => Err(Failure::Runtime(room.lang.pick("stopped", "dihentikan").to_owned())),
+        true => Err(Failure::Runtime(text!(room.lang, "stopped"))),
         false => Ok(()),
     }
 }
 
-/// The number of the guessed choice; `None` if nobody is there to guess, or does not want to.
+const LETTERS: [&str; 3] = ["a", "b", "c"];
+
+/// The number of the guessed choice; `None` without a terminal, or without a guess.
 fn ask(question: &Question, room: &Classroom<'_>) -> Result<Option<usize>, Failure> {
     if !room.asks || !io::stdin().is_terminal() {
         return Ok(None);
     }
-    for (letter, choice) in ["a", "b", "c"].into_iter().zip(&question.choices) {
-        text::print(&format!("  {letter}) {choice}\n"))?;
+    for (letter, choice) in LETTERS.into_iter().zip(&question.choices) {
+        terminal::print(&format!("  {letter}) {choice}\n"))?;
     }
-    text::print(room.lang.pick("Your guess (a, b, c): ", "Tebakan Anda (a, b, c): "))?;
+    terminal::print(&format!("{}: ", text!(room.lang, "your-guess")))?;
     let line = typed(room.stop);
-    text::print("\n")?;
-    Ok(["a", "b", "c"].into_iter().position(|letter| line.trim().eq_ignore_ascii_case(letter)))
+    terminal::print("\n")?;
+    Ok(LETTERS.into_iter().position(|letter| line.trim().eq_ignore_ascii_case(letter)))
 }
 
-/// What is typed, or nothing if Ctrl-C comes before it: a read from a terminal goes on after a signal,
-/// so it is left to a thread that nobody waits for.
+/// What is typed, or nothing if Ctrl-C comes first. A read from a terminal continues after a signal, so
+/// a thread does it and nobody waits for that thread.
 fn typed(stop: &Shutdown) -> String {
     let (typist, typed) = mpsc::channel();
     let stopper = typist.clone();
     stop.subscribe(move || _ = stopper.send(String::new()));
     thread::spawn(move || {
         let mut line = String::new();
-        // A terminal that cannot be read is one at which nobody guesses.
+        // If the terminal cannot be read, there is no guess.
         let _ = io::stdin().lock().read_line(&mut line);
         typist.send(line)
     });
-    // Both senders gone without a word would be no guess either.
     typed.recv().unwrap_or_default()
 }
 
-fn told(question: &Question, guess: Option<usize>, findings: &Findings, lang: Lang) -> String {
-    let mut text = tables::draw(&findings.table) + "\n";
-    let answer = &question.choices[findings.right];
-    text += &match guess {
-        Some(guess) if guess == findings.right => {
-            lang.pick("You guessed it: ", "Tebakan Anda tepat: ").to_owned()
-        }
-        Some(guess) => {
-            let guessed = &question.choices[guess];
-            lang.pick(
-                format!("You guessed: {guessed}. It was: "),
-                format!("Tebakan Anda: {guessed}. Ternyata: "),
-            )
-        }
-        None => lang.pick("It was: ", "Ternyata: ").to_owned(),
+/// The table, whether the guess was right, and the explanation.
+fn result(question: &Question, guess: Option<usize>, findings: &Findings, lang: Lang) -> String {
+    let right = &question.choices[findings.right];
+    let verdict = match guess {
+        None => text!(lang, "it-was", right),
+        Some(guess) if guess == findings.right => text!(lang, "guessed-right", right),
+        Some(guess) => text!(lang, "guessed-wrong", guess = &question.choices[guess], right),
     };
-    text += &format!("{answer}.\n\n");
-    findings.explanation.iter().for_each(|paragraph| text += &format!("{paragraph}\n\n"));
-    text + &format!("{}: {}\n", lang.pick("Read", "Bacalah"), findings.code.join(", "))
+    let explanation: String = findings.explanation.iter().map(|text| format!("{text}\n\n")).collect();
+    format!("{}\n{verdict}\n\n{explanation}", findings.table.draw())
 }
 
-/// Writes the lesson's page and plot; the page's file is returned.
+/// Writes the lesson's page and plot; the page's file name is returned.
 fn write(
     lesson: Lesson,
     question: &Question,
     findings: &Findings,
+    read_next: &str,
     room: &Classroom<'_>,
 ) -> io::Result<String> {
     let name = lesson.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-    fs::create_dir_all(room.out)?;
-    let plot = Plot { file: format!("lesson-{name}.svg"), chart: findings.chart.clone() };
-    fs::write(room.out.join(&plot.file), svg::draw(&plot.chart))?;
+    let title = &findings.table.title;
     let machine = Machine::this();
-    let mut page = Page::new(&findings.table.title, room.lang);
+    let mut page = Page::new(title, room.lang);
     if machine.debug_build {
-        page.paragraph(&report::debug_build(room.lang));
+        page.paragraph(text!(room.lang, "debug-build"));
     }
     page.paragraph(&question.text);
-    page.blocks.push(Block::Plot(plot));
-    page.table(&findings.table);
+    let chart = Chart { title: title.clone(), ..findings.chart.clone() };
+    page.push(Block::Plot(Plot { file: format!("lesson-{name}.svg"), chart }));
+    page.push(Block::Table(findings.table.clone()));
     findings.explanation.iter().for_each(|paragraph| page.paragraph(paragraph));
-    page.paragraph(&format!("{}: {}", room.lang.pick("Read", "Bacalah"), findings.code.join(", ")));
-    page.blocks.push(Block::Machine(machine));
+    page.paragraph(read_next);
+    page.push(Block::Machine(machine));
+    fs::create_dir_all(room.out)?;
+    report::write_plots(room.out, &page)?;
     let file = format!("lesson-{name}.html");
-    fs::write(room.out.join(&file), html(&page))?;
+    fs::write(room.out.join(&file), document(&page))?;
     Ok(file)
-}
-
-impl From<StandError> for Failure {
-    fn from(error: StandError) -> Failure {
-        Failure::Runtime(error.to_string())
-    }
-}
-
-/// A stand with these flags for our balancer and for our back ends.
-fn stand(
-    contender: &Contender,
-    backends: usize,
-    extra: &[&str],
-    backend_extra: &[&str],
-) -> Result<Stand, Failure> {
-    let owned = |flags: &[&str]| flags.iter().map(|flag| (*flag).to_owned()).collect();
-    let options =
-        StandOptions { backends, backlog: None, extra: owned(extra), backend_extra: owned(backend_extra) };
-    Ok(Stand::start(contender, &options)?)
-}
-
-/// A load of `concurrency` clients on `path` for at most `limit`, with the reference answer fetched first.
-fn plan(stand: &Stand, path: &str, concurrency: usize, limit: Duration) -> Result<Plan, Failure> {
-    let expected = client::fetch(stand.backend_addresses()[0], path).map_err(Failure::Runtime)?;
-    Ok(Plan {
-        requests: u64::MAX,
-        concurrency,
-        limit,
-        timeout: REQUEST_TIMEOUT,
-        ..Plan::new(stand.address(), path, expected)
-    })
-}
-
-/// Runs a load and looks at TCP's counters before and after.
-fn measure(plan: &Plan, stop: &Shutdown) -> Result<(Tally, Kernel), Failure> {
-    let before = Kernel::now();
-    let tally = client::run(plan, stop).map_err(|error| Failure::Runtime(error.to_string()))?;
-    Ok((tally, Kernel::now().since(&before)))
-}
-
-/// Answers a second of a load.
-fn rate(tally: &Tally) -> f64 {
-    tally.answered as f64 / tally.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
-}
-
-/// Microseconds as milliseconds for people.
-fn milliseconds(microseconds: u64) -> String {
-    format!("{:.1}", microseconds as f64 / 1000.0)
-}
-
-/// Texts that are to be owned.
-fn texts<const N: usize>(texts: [&str; N]) -> [String; N] {
-    texts.map(str::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
-    /// The code of a lesson: files that exist, and names that are in them.
+    /// The code to read after a lesson: files that exist, and names that are in them.
     #[test]
     fn the_code_to_read_is_there() {
-        let lessons = [
-            backlog::CODE,
-            pool::CODE,
-            blocked_loop::CODE,
-            slow_reader::CODE,
-            kill_backend::CODE,
-            one_byte::CODE,
-        ];
-        for entry in lessons.concat() {
+        for entry in Lesson::value_variants().iter().flat_map(|lesson| lesson.teaching().code) {
             let (file, name) = entry.split_once(" (").unwrap_or((entry, ")"));
             let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file))
                 .unwrap_or_else(|error| panic!("{file}: {error}"));
             assert!(text.contains(name.trim_end_matches(')')), "{entry}");
+        }
+    }
+
+    #[test]
+    fn every_question_has_three_choices_in_both_languages() {
+        for lesson in Lesson::value_variants() {
+            for lang in [Lang::En, Lang::Id] {
+                assert_eq!((lesson.teaching().question)(lang).choices.len(), 3, "{lesson:?}");
+            }
         }
     }
 }

@@ -1,68 +1,64 @@
 //! Lesson: a request that comes one byte at a time.
 //!
 //! TCP carries bytes, not messages: a request may come in any pieces. The course's servers read at
-//! most 32 bytes and take whatever ends in CRLF for a whole request.
+//! most 32 bytes and take any piece that ends in CRLF for a whole request.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Classroom, Findings, Question, texts};
+use super::classroom::{Classroom, Findings, Question, Teaching};
 use crate::app::cli::Failure;
-use crate::lab::lang::Lang;
+use crate::lab::lang::{Lang, parts, text};
 use crate::lab::report::svg::{Chart, Series};
-use crate::lab::stand::{Contender, Stand, StandError, StandOptions};
-use crate::lab::tables::Table;
+use crate::lab::table::Table;
+use crate::lab::testbed::{Contender, Testbed, TestbedError, TestbedOptions};
 
-/// The first line asks, the second is where a reader of lines would stop too early.
+/// A server that reads until any CRLF would respond after the first line.
 const REQUEST: &str = "GET / HTTP/1.0\r\nHost: lab\r\nUser-Agent: one-byte\r\n\r\n";
-/// Between two bytes: long enough to be read one by one.
+/// Between two bytes: long enough for each to be read by itself.
 const PAUSE: Duration = Duration::from_millis(10);
-/// For an answer after the last byte.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Longest wait for a response after the last byte.
+const RESPONSE_MAX: Duration = Duration::from_secs(3);
 
-/// What to read next.
-pub(super) const CODE: &[&str] = &[
-    "src/protocol/http/head.rs",
-    "src/protocol/http/request_reader.rs",
-    "integration/python/server_thread_http.py",
-];
+/// What to ask, to run, and to read after it.
+pub(super) const TEACHING: Teaching = Teaching {
+    question,
+    run,
+    code: &[
+        "src/protocol/http/head.rs",
+        "src/protocol/http/request_reader.rs",
+        "integration/python/server_thread_http.py",
+    ],
+};
 
-pub(super) fn question(lang: Lang) -> Question {
-    Question {
-        text: lang.pick(
-            format!("A request of {} bytes in three lines comes one byte at a time. When do the course's Python servers answer?", REQUEST.len()),
-            format!("Permintaan {} bita dalam tiga baris datang satu bita demi satu. Kapan server Python mata kuliah menjawab?", REQUEST.len()),
-        ),
-        choices: texts(lang.pick(
-            ["after the empty line, as the standard says", "after the first piece that ends a line", "never"],
-            ["setelah baris kosong, sesuai standar", "setelah potongan pertama yang mengakhiri baris", "tidak pernah"],
-        )),
-    }
+fn question(lang: Lang) -> Question {
+    let text = text!(lang, "one-byte-question", bytes = REQUEST.len());
+    Question::new(text, &text!(lang, "one-byte-choices"))
 }
 
 /// What one server did.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Reply {
     contender: String,
-    /// Bytes that were sent when the first byte of the answer came; `None`: no answer.
+    /// Bytes sent when the first byte of the response came; `None` if none came.
     after_bytes: Option<usize>,
-    /// The answer's first line, or why there is none.
+    /// The first line of the response, or why there is none.
     first_line: String,
 }
 
-pub(super) fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
+fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
     let mut replies = Vec::new();
     let mut missing = Vec::new();
     for contender in
         [Contender::PythonThreaded, Contender::PythonAsync, Contender::Threaded, Contender::Async]
     {
-        let options = StandOptions { backends: 1, ..StandOptions::default() };
-        match Stand::start(&contender, &options) {
-            // To the back end itself: it is the server that reads the request.
-            Ok(stand) => replies.push(ask(&contender.to_string(), stand.backend_addresses()[0])),
-            Err(StandError::Missing(why)) => missing.push(format!("{contender}: {why}")),
+        let options = TestbedOptions { backends: 1, ..TestbedOptions::default() };
+        match Testbed::start(&contender, &options) {
+            // The back end itself is asked, as it is the server that reads the request.
+            Ok(testbed) => replies.push(ask(&contender.to_string(), testbed.backend_addresses[0])),
+            Err(TestbedError::Missing(why)) => missing.push(format!("{contender}: {why}")),
             Err(error) => return Err(error.into()),
         }
     }
@@ -72,8 +68,8 @@ pub(super) fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
 fn ask(contender: &str, address: SocketAddr) -> Reply {
     let outcome = drip(address);
     let (after_bytes, first_line) = match outcome {
-        Ok((after_bytes, answer)) => {
-            let first_line = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        Ok((after_bytes, response)) => {
+            let first_line = response.split(|byte| *byte == b'\r').next().unwrap_or_default();
             (Some(after_bytes), String::from_utf8_lossy(first_line).into_owned())
         }
         Err(error) => (None, error.to_string()),
@@ -81,97 +77,68 @@ fn ask(contender: &str, address: SocketAddr) -> Reply {
     Reply { contender: contender.to_owned(), after_bytes, first_line }
 }
 
-/// Sends byte by byte until an answer comes.
+/// Sends byte by byte until a response comes.
 fn drip(address: SocketAddr) -> std::io::Result<(usize, Vec<u8>)> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     stream.set_nonblocking(true)?;
     let bytes = REQUEST.as_bytes();
-    let mut deadline = Instant::now() + PATIENCE;
+    let mut deadline = Instant::now() + RESPONSE_MAX;
     let mut sent = 0;
-    let mut answer = [0; 512];
+    let mut response = [0; 512];
     while Instant::now() < deadline {
         if sent < bytes.len() {
             stream.write_all(&bytes[sent..=sent])?;
             sent += 1;
-            deadline = Instant::now() + PATIENCE;
+            deadline = Instant::now() + RESPONSE_MAX;
         }
         thread::sleep(PAUSE);
-        match stream.read(&mut answer) {
-            Ok(0) => return Err(std::io::Error::new(ErrorKind::UnexpectedEof, "closed without an answer")),
-            Ok(count) => return Ok((sent, answer[..count].to_vec())),
+        match stream.read(&mut response) {
+            Ok(0) => return Err(std::io::Error::new(ErrorKind::UnexpectedEof, "closed without a response")),
+            Ok(count) => return Ok((sent, response[..count].to_vec())),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
     }
-    Err(std::io::Error::new(ErrorKind::TimedOut, "no answer"))
+    Err(std::io::Error::new(ErrorKind::TimedOut, "no response"))
 }
 
 fn findings(replies: &[Reply], missing: Vec<String>, lang: Lang) -> Findings {
-    let title = lang.pick("A request one byte at a time", "Permintaan satu bita demi satu").to_owned();
-    let never = lang.pick("never", "tidak pernah");
-    let after = |reply: &Reply| reply.after_bytes.map_or_else(|| never.to_owned(), |bytes| bytes.to_string());
-    let row = |reply: &Reply| vec![reply.contender.clone(), after(reply), reply.first_line.clone()];
-    let header =
-        lang.pick(["server", "answered after bytes", "with"], ["server", "menjawab setelah bita", "dengan"]);
     let whole = REQUEST.len();
-    let is_python = |reply: &&Reply| reply.contender.starts_with("python");
-    let early =
-        replies.iter().filter(is_python).find(|reply| reply.after_bytes.is_some_and(|bytes| bytes < whole));
+    let after =
+        |reply: &Reply| reply.after_bytes.map_or_else(|| text!(lang, "never"), |bytes| bytes.to_string());
+    let (python, ours): (Vec<&Reply>, Vec<&Reply>) =
+        replies.iter().partition(|reply| reply.contender.starts_with("python"));
+    let early = python.iter().find(|reply| reply.after_bytes.is_some_and(|bytes| bytes < whole));
+    let is_any_silent = python.iter().any(|reply| reply.after_bytes.is_none());
     let mut explanation = Vec::new();
     if let Some(early) = early {
-        let (name, bytes) = (&early.contender, after(early));
-        explanation.push(lang.pick(
-            format!("{name} answered after {bytes} of {whole} bytes: it looks at each piece as it comes, and this one ended in CR LF. \
-                     It never saw the fields, and whatever came after them would be taken for another request, or lost."),
-            format!("{name} menjawab setelah {bytes} dari {whole} bita: setiap potongan dilihat begitu datang, dan yang ini berakhir \
-                     dengan CR LF. Kolom-kolomnya tidak pernah dibaca, dan yang menyusul dianggap permintaan lain, atau hilang."),
-        ));
+        explanation.push(text!(lang, "one-byte-early", name = &early.contender, bytes = after(early), whole));
     }
-    explanation.push(lang.pick(
-        format!("Ours answered after {}: a head ends with an empty line and nowhere else, however it is cut. Incomplete is not an \
-                 error there but a state: the bytes are kept and the parser is asked again.", ours(replies, never)),
-        format!("Milik kami menjawab setelah {}: kepala permintaan berakhir pada baris kosong, bagaimanapun dipotong. Belum lengkap \
-                 bukan kesalahan melainkan keadaan: bita disimpan dan parser ditanya lagi.", ours(replies, never)),
-    ));
-    let silent = replies.iter().filter(is_python).any(|reply| reply.after_bytes.is_none());
+    let ours = ours.into_iter().map(after).collect::<Vec<_>>().join(", ");
+    explanation.push(text!(lang, "one-byte-ours", bytes = ours));
+    let row = |reply: &Reply| vec![reply.contender.clone(), after(reply), reply.first_line.clone()];
+    let measured = replies.iter().map(|reply| reply.after_bytes.map(|bytes| bytes as f64)).collect();
+    let whole_line = Series::new(text!(lang, "one-byte-whole"), vec![Some(whole as f64); replies.len()]);
     Findings {
         table: Table {
-            title: title.clone(),
-            header: texts(header).to_vec(),
+            title: text!(lang, "one-byte-title"),
+            header: parts(&text!(lang, "one-byte-columns")),
             rows: replies.iter().map(row).collect(),
             notes: missing,
         },
         chart: Chart {
-            title,
-            y_label: lang.pick("bytes sent before the answer", "bita terkirim sebelum jawaban").to_owned(),
+            y_label: text!(lang, "one-byte-sent"),
             x: replies.iter().map(|reply| reply.contender.clone()).collect(),
             series: vec![
-                Series::new(
-                    lang.pick("answered after", "menjawab setelah"),
-                    replies.iter().map(|reply| reply.after_bytes.map(|bytes| bytes as f64)).collect(),
-                ),
-                Series {
-                    is_dashed: true,
-                    ..Series::new(
-                        lang.pick("the whole request", "seluruh permintaan"),
-                        vec![Some(whole as f64); replies.len()],
-                    )
-                },
+                Series::new(text!(lang, "one-byte-answered"), measured),
+                Series { is_dashed: true, ..whole_line },
             ],
             ..Chart::default()
         },
-        right: if early.is_some() { 1 } else { 2 * usize::from(silent) },
+        right: if early.is_some() { 1 } else { 2 * usize::from(is_any_silent) },
         explanation,
-        code: CODE,
     }
-}
-
-fn ours(replies: &[Reply], never: &str) -> String {
-    let ours = replies.iter().filter(|reply| !reply.contender.starts_with("python"));
-    let bytes =
-        ours.map(|reply| reply.after_bytes.map_or_else(|| never.to_owned(), |bytes| bytes.to_string()));
-    bytes.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

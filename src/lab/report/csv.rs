@@ -1,48 +1,67 @@
-//! `results.csv`: a row a run, for whoever draws plots of their own.
+//! `results.csv`: one row for each run, for whoever draws plots of their own.
 
-use crate::lab::client::Faults;
+use std::io;
+use std::path::Path;
+
 use crate::lab::results::Run;
 
-const COLUMNS: &str = "contender,model,backends,concurrency,run,requests,answered,non_2xx,refused,reset,timed_out,\
-    short,wrong,no_ports,other,unfinished,reopened,stray,seconds,requests_per_second,connect_p50_us,connect_p99_us,\
-    first_byte_p50_us,first_byte_p99_us,mean_us,p50_us,p90_us,p99_us,p999_us,max_us,client_share,listen_overflows,\
-    listen_drops,retransmits,balancer_cpu_seconds,balancer_voluntary_switches,balancer_involuntary_switches,\
-    balancer_memory_kib,backends_cpu_seconds,backends_memory_kib";
-
-/// The file. No value of ours holds a comma or a quote: they are numbers and short names.
-pub(super) fn write(runs: &[Run]) -> String {
-    let rows = runs.iter().map(|run| row(run) + "\n");
-    std::iter::once(format!("{COLUMNS}\n")).chain(rows).collect()
+/// Writes the file.
+pub(super) fn write(file: &Path, runs: &[Run]) -> io::Result<()> {
+    let mut writer = csv::Writer::from_path(file)?;
+    writer.write_record(columns(&Run::default()).iter().map(|(name, _)| *name))?;
+    for run in runs {
+        writer.write_record(columns(run).iter().map(|(_, value)| value))?;
+    }
+    writer.flush()
 }
 
-fn row(run: &Run) -> String {
-    let cell = &run.cell;
-    let Faults { refused, reset, timed_out, short, wrong, non_2xx, no_ports, other } = run.faults;
-    let counts =
-        [run.requests, run.answered, non_2xx, refused, reset, timed_out, short, wrong, no_ports, other];
-    let (total, connect, first) = (&run.total, &run.connect, &run.first_byte);
-    let times = [total.p50_us, total.p90_us, total.p99_us, total.p999_us, total.max_us];
-    let kernel = [run.kernel.listen_overflows, run.kernel.listen_drops, run.kernel.retransmits];
-    let balancer = &run.balancer;
-    let switches = [balancer.voluntary_switches, balancer.involuntary_switches, balancer.memory_kib];
-    let numbers = |numbers: &[u64]| numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-    [
-        cell.contender.clone(),
-        if cell.is_async { "async" } else { "threaded" }.to_owned(),
-        format!("{},{},{}", cell.backends, cell.concurrency, run.repeat + 1),
-        numbers(&counts),
-        numbers(&[run.unfinished, run.reopened, run.stray]),
-        format!("{:.6},{:.2}", run.seconds, run.rate()),
-        numbers(&[connect.p50_us, connect.p99_us, first.p50_us, first.p99_us]),
-        format!("{:.1}", total.mean_us),
-        numbers(&times),
-        format!("{:.3}", run.client_share),
-        numbers(&kernel),
-        format!("{:.2}", balancer.cpu_seconds),
-        numbers(&switches),
-        format!("{:.2},{}", run.back_ends.cpu_seconds, run.back_ends.memory_kib),
+/// The columns in their order, each with the value of this run. Readers know them by name.
+fn columns(run: &Run) -> Vec<(&'static str, String)> {
+    let (cell, faults, kernel) = (&run.cell, &run.faults, &run.kernel);
+    let (balancer, back_ends) = (&run.balancer, &run.back_ends);
+    let model = if cell.is_async { "async" } else { "threaded" };
+    vec![
+        ("contender", cell.contender.clone()),
+        ("model", model.to_owned()),
+        ("backends", cell.backends.to_string()),
+        ("concurrency", cell.concurrency.to_string()),
+        ("run", (run.repeat + 1).to_string()),
+        ("requests", run.requests.to_string()),
+        ("answered", run.answered.to_string()),
+        ("non_2xx", faults.non_2xx.to_string()),
+        ("refused", faults.refused.to_string()),
+        ("reset", faults.reset.to_string()),
+        ("timed_out", faults.timed_out.to_string()),
+        ("short", faults.short.to_string()),
+        ("wrong", faults.wrong.to_string()),
+        ("no_ports", faults.no_ports.to_string()),
+        ("other", faults.other.to_string()),
+        ("unfinished", run.unfinished.to_string()),
+        ("reopened", run.reopened.to_string()),
+        ("stray", run.stray.to_string()),
+        ("seconds", format!("{:.6}", run.seconds)),
+        ("requests_per_second", format!("{:.2}", run.rate())),
+        ("connect_p50_us", run.connect.p50_us.to_string()),
+        ("connect_p99_us", run.connect.p99_us.to_string()),
+        ("first_byte_p50_us", run.first_byte.p50_us.to_string()),
+        ("first_byte_p99_us", run.first_byte.p99_us.to_string()),
+        ("mean_us", format!("{:.1}", run.total.mean_us)),
+        ("p50_us", run.total.p50_us.to_string()),
+        ("p90_us", run.total.p90_us.to_string()),
+        ("p99_us", run.total.p99_us.to_string()),
+        ("p999_us", run.total.p999_us.to_string()),
+        ("max_us", run.total.max_us.to_string()),
+        ("client_share", format!("{:.3}", run.client_share)),
+        ("listen_overflows", kernel.listen_overflows.to_string()),
+        ("listen_drops", kernel.listen_drops.to_string()),
+        ("retransmits", kernel.retransmits.to_string()),
+        ("balancer_cpu_seconds", format!("{:.2}", balancer.cpu_seconds)),
+        ("balancer_voluntary_switches", balancer.voluntary_switches.to_string()),
+        ("balancer_involuntary_switches", balancer.involuntary_switches.to_string()),
+        ("balancer_memory_kib", balancer.memory_kib.to_string()),
+        ("backends_cpu_seconds", format!("{:.2}", back_ends.cpu_seconds)),
+        ("backends_memory_kib", back_ends.memory_kib.to_string()),
     ]
-    .join(",")
 }
 
 #[cfg(test)]
@@ -51,11 +70,15 @@ mod tests {
     use crate::lab::results::tests::{cell, run};
 
     #[test]
-    fn every_row_has_every_column() {
-        let text = write(&[run(cell("async", 2, 10), 1, 2000.0)]);
-        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
-        assert_eq!((lines.len(), lines[1].len()), (2, lines[0].len()));
-        let value = |name: &str| lines[1][lines[0].iter().position(|column| *column == name).unwrap()];
+    fn columns_are_found_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("results.csv");
+        write(&file, &[run(cell("async", 2, 10), 1, 2000.0)]).unwrap();
+        let mut reader = csv::Reader::from_path(&file).unwrap();
+        let header = reader.headers().unwrap().clone();
+        let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        assert_eq!((rows.len(), rows[0].len()), (1, 40));
+        let value = |name: &str| &rows[0][header.iter().position(|column| column == name).unwrap()];
         assert_eq!((value("contender"), value("model"), value("run")), ("async", "async", "2"));
         assert_eq!((value("requests_per_second"), value("p99_us")), ("2000.00", "2000"));
         assert_eq!((value("client_share"), value("listen_overflows")), ("0.200", "0"));

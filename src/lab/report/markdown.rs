@@ -1,10 +1,10 @@
-//! A page as Markdown, for a repository: its drawings are files beside it.
+//! A page as Markdown, for a repository; its plots are files beside it.
 
 use super::page::{Block, Page};
 use crate::lab::machine::Machine;
-use crate::lab::tables::Table;
+use crate::lab::table::Table;
 
-/// The page; its drawings are in `folder`, seen from where the page is.
+/// The page; its plots are in `folder`, a path relative to the page.
 pub(super) fn markdown(page: &Page, folder: &str) -> String {
     let blocks = page.blocks.iter().map(|block| match block {
         Block::Heading(text) => format!("## {}", escape(text)),
@@ -45,7 +45,7 @@ fn machine_table(machine: &Machine) -> String {
     lines.into_iter().chain(rows).collect::<Vec<_>>().join("\n")
 }
 
-/// Text in which nothing is markup but the backquotes around names.
+/// Text without Markdown but the backquotes around names.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -69,17 +69,17 @@ mod tests {
     fn every_block_has_its_form() {
         let mut page = Page::new("a * b", Lang::En);
         page.heading("Tables");
-        page.table(&Table {
+        page.push(Block::Table(Table {
             header: vec!["x".to_owned(), "y".to_owned()],
             rows: vec![vec!["1".to_owned(), "a|b".to_owned()]],
-            notes: vec!["told\nin two lines".to_owned()],
+            notes: vec!["said\nin two lines".to_owned()],
             ..Table::default()
-        });
+        }));
         let chart = Chart { title: "t".to_owned(), ..Chart::default() };
-        page.blocks.push(Block::Plot(Plot { file: "rate-2.svg".to_owned(), chart }));
-        page.blocks.push(Block::Command("lab --quick".to_owned()));
+        page.push(Block::Plot(Plot { file: "rate-2.svg".to_owned(), chart }));
+        page.push(Block::Command("lab --quick".to_owned()));
         let expected = "# a \\* b\n\n## Tables\n\n| x | y |\n| ---: | ---: |\n| 1 | a\\|b |\n\n\
-            - told in two lines\n\n![t](lab-2026/rate-2.svg)\n\n```console\n$ lab --quick\n```\n";
+            - said in two lines\n\n![t](lab-2026/rate-2.svg)\n\n```console\n$ lab --quick\n```\n";
         assert_eq!(markdown(&page, "lab-2026"), expected);
     }
 }

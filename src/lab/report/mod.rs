@@ -9,25 +9,24 @@ pub(super) mod page;
 pub(super) mod plots;
 pub(super) mod svg;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::comparison::{costs, side_by_side};
 use super::findings::findings;
-use super::lang::Lang;
-use super::results::Results;
-use super::summary::summarize;
-use super::tables::tables;
+use super::lang::{Lang, text};
+use super::results::{Cell, Results};
+use super::summary::Cells;
+use super::tables::{costs, course_tables, side_by_side};
 use page::{Block, Page};
-use plots::plots;
 
 /// The report's page, in its folder.
-pub(super) const PAGE_FILE: &str = "report.html";
+const PAGE_FILE: &str = "report.html";
 /// Everything, for programs, in its folder.
 pub(super) const RESULTS_FILE: &str = "results.json";
 
-/// Writes all files of the report into `folder`, and tells which is the page.
+/// Writes all files of the report into `folder`, and returns the path of the page.
 pub(super) fn write(folder: &Path, results: &Results, remarks: &[String], lang: Lang) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let page = page(results, remarks, lang);
@@ -35,13 +34,13 @@ pub(super) fn write(folder: &Path, results: &Results, remarks: &[String], lang: 
     let mut json = serde_json::to_vec_pretty(results)?;
     json.push(b'\n');
     fs::write(folder.join(RESULTS_FILE), json)?;
-    fs::write(folder.join("results.csv"), csv::write(&results.runs))?;
+    csv::write(&folder.join("results.csv"), &results.runs)?;
     let file = folder.join(PAGE_FILE);
-    fs::write(&file, html::html(&page))?;
+    fs::write(&file, html::document(&page))?;
     Ok(file)
 }
 
-/// Writes the same page as Markdown, its plots into the folder beside it that has its name.
+/// Writes the same page as Markdown, and its plots into the folder beside it that has its name.
 pub(super) fn write_markdown(file: &Path, results: &Results, lang: Lang) -> io::Result<()> {
     let no_name = || io::Error::new(io::ErrorKind::InvalidInput, "a file is wanted, as docs/lab-2026.md");
     let name = file.file_stem().and_then(|name| name.to_str()).ok_or_else(no_name)?;
@@ -55,51 +54,46 @@ pub(super) fn write_markdown(file: &Path, results: &Results, lang: Lang) -> io::
     fs::write(file, markdown::markdown(&page, name))
 }
 
-fn write_plots(folder: &Path, page: &Page) -> io::Result<()> {
-    page.plots().try_for_each(|plot| fs::write(folder.join(&plot.file), svg::draw(&plot.chart)))
+/// Writes the plots of a page as files of their own.
+pub(super) fn write_plots(folder: &Path, page: &Page) -> io::Result<()> {
+    page.plots().try_for_each(|plot| fs::write(folder.join(&plot.file), svg::draw(&plot.chart).into_string()))
 }
 
 fn page(results: &Results, remarks: &[String], lang: Lang) -> Page {
-    let cells = summarize(&results.runs);
-    let mut page = Page::new(lang.pick("Load balancers, measured", "Load balancer, terukur"), lang);
+    let cells = Cells::of(&results.runs);
+    let mut page = Page::new(text!(lang, "report-title"), lang);
     if results.machine.debug_build {
-        page.paragraph(&debug_build(lang));
+        page.paragraph(text!(lang, "debug-build"));
     }
-    page.paragraph(&about(results, lang));
-    page.blocks.push(Block::Command(command(results)));
+    page.paragraph(about(results, lang));
+    page.push(Block::Command(command(results)));
     remarks.iter().for_each(|remark| page.paragraph(remark));
-    page.heading(lang.pick("What it shows", "Yang ditunjukkannya"));
-    page.blocks.push(Block::List(findings(results, &cells, lang)));
-    let (rates, times): (Vec<_>, Vec<_>) =
-        plots(&cells, lang).into_iter().partition(|plot| plot.file.starts_with("rate"));
-    for (table, plot) in side_by_side(&cells, lang).iter().zip(rates) {
-        page.heading(&table.title);
-        page.table(table);
-        page.blocks.push(Block::Plot(plot));
+    page.heading(text!(lang, "what-it-shows"));
+    page.push(Block::List(findings(results, &cells, lang)));
+    for (table, plot) in side_by_side(&cells, lang).into_iter().zip(plots::rates(&cells, lang)) {
+        page.titled_table(table);
+        page.push(Block::Plot(plot));
     }
-    let costs = costs(&cells, lang);
-    page.heading(&costs.title);
-    page.table(&costs);
-    page.paragraph(how_costs_are_counted(lang));
-    page.heading(lang.pick("Response times", "Waktu jawab"));
-    page.blocks.extend(times.into_iter().map(Block::Plot));
-    for table in &tables(&cells, lang) {
-        page.heading(&table.title);
-        page.table(table);
-    }
-    page.heading(lang.pick("How to read this", "Cara membacanya"));
-    how_to_read(lang).iter().for_each(|text| page.paragraph(text));
-    page.heading(lang.pick("The machine", "Mesinnya"));
-    page.blocks.push(Block::Machine(results.machine.clone()));
+    page.titled_table(costs(&cells, lang));
+    page.paragraph(text!(lang, "how-costs-are-counted"));
+    page.heading(text!(lang, "response-times"));
+    plots::times(&cells, lang).into_iter().for_each(|plot| page.push(Block::Plot(plot)));
+    course_tables(&cells, lang).into_iter().for_each(|table| page.titled_table(table));
+    page.heading(text!(lang, "how-to-read"));
+    page.paragraph(text!(lang, "how-to-read-rows"));
+    page.paragraph(text!(lang, "how-to-read-cores"));
+    page.paragraph(text!(lang, "how-to-read-closed-loop"));
+    page.paragraph(text!(lang, "how-to-read-2021"));
+    page.heading(text!(lang, "the-machine"));
+    page.push(Block::Machine(results.machine.clone()));
     page
 }
 
 /// The command that measures the same again.
 fn command(results: &Results) -> String {
     let settings = &results.settings;
-    let list = |of: fn(&super::results::Cell) -> usize| {
-        let numbers: std::collections::BTreeSet<usize> =
-            results.runs.iter().map(|run| of(&run.cell)).collect();
+    let list = |of: fn(&Cell) -> usize| {
+        let numbers: BTreeSet<usize> = results.runs.iter().map(|run| of(&run.cell)).collect();
         numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
     };
     let has = |name: &str| results.runs.iter().any(|run| run.cell.contender.starts_with(name));
@@ -128,72 +122,24 @@ fn command(results: &Results) -> String {
     command + &format!(" --seed {}", settings.seed)
 }
 
-/// What marks figures that compare with nothing.
-pub(super) fn debug_build(lang: Lang) -> String {
-    let text = lang.pick(
-        "DEBUG BUILD: these figures show that the lab works, not how fast anything is.",
-        "BANGUNAN DEBUG: angka ini menunjukkan bahwa lab bekerja, bukan kecepatan apa pun.",
-    );
-    text.to_owned()
-}
-
 /// The experiment in one sentence.
 pub(super) fn about(results: &Results, lang: Lang) -> String {
     let settings = &results.settings;
-    let kept = match settings.keep_alive {
-        true => lang.pick("kept connections", "koneksi dipertahankan"),
-        false => lang.pick("a connection a request", "satu koneksi per permintaan"),
+    let connections = match settings.keep_alive {
+        true => text!(lang, "kept-connections"),
+        false => text!(lang, "connection-per-request"),
     };
-    lang.pick(
-        format!(
-            "{} requests of {} a run, {kept}, client {}, median of {} runs in shuffled order (seed {}), at most {} s a run; {}.",
-            settings.requests, settings.path, settings.client, settings.repeats, settings.seed,
-            settings.limit_seconds, results.machine.date
-        ),
-        format!(
-            "{} permintaan {} per putaran, {kept}, klien {}, median dari {} putaran dalam urutan acak (benih {}), paling lama {} detik per putaran; {}.",
-            settings.requests, settings.path, settings.client, settings.repeats, settings.seed,
-            settings.limit_seconds, results.machine.date
-        ),
-    )
-}
-
-fn how_costs_are_counted(lang: Lang) -> &'static str {
-    lang.pick(
-        "The median over all numbers of HTTP servers; listen overflows and retransmits are summed over all runs. CPU time is \
-         that of the balancer's and of the web servers' own processes, the kernel's work for them included; a switch is a thread \
-         that leaves its core, because it waits or must; memory is the balancer's share (PSS) at the end of a run. Connect and \
-         first byte are counted from the begin of a request.",
-        "Median atas semua jumlah server HTTP; luapan listen dan kirim ulang dijumlahkan dari semua putaran. Waktu CPU adalah milik \
-         proses load balancer dan server web sendiri, termasuk kerja kernel untuknya; pergantian adalah thread yang meninggalkan \
-         intinya, karena menunggu atau harus; memori adalah bagian load balancer (PSS) di akhir putaran. Koneksi dan bita pertama \
-         dihitung dari awal permintaan.",
-    )
-}
-
-fn how_to_read(lang: Lang) -> [&'static str; 4] {
-    lang.pick(
-        [
-            "Each row is the run with the median rate of its cell, so its figures belong together; the spread is the \
-             distance between the slowest and the fastest run, in percent of the median. Faults and listen overflows \
-             are summed over all runs.",
-            "Client, balancer and back ends share this machine and its cores. More back ends do not mean more cores.",
-            "The client is a closed loop: while an answer is late, its client asks for nothing. So a bad second hits as \
-             many requests as there are clients, not as many as visitors would have sent (coordinated omission).",
-            "The 2021 figures are the course's own report: ab on Windows, backlogs of 1 and 5. Their slow cells sit on \
-             connect retries. Another machine and another system: the ratio shows a shape, not a merit.",
-        ],
-        [
-            "Setiap baris adalah putaran dengan laju median di selnya, sehingga angkanya saling cocok; sebaran adalah \
-             jarak putaran terlambat dan tercepat dalam persen dari median. Kegagalan dan luapan antrean listen \
-             dijumlahkan dari semua putaran.",
-            "Klien, load balancer, dan server berbagi mesin dan inti yang sama. Lebih banyak server bukan berarti lebih \
-             banyak inti.",
-            "Klien bekerja dalam lingkaran tertutup: selama jawaban terlambat, klien itu tidak meminta apa-apa. Maka satu \
-             detik yang buruk mengenai permintaan sebanyak klien, bukan sebanyak pengunjung (coordinated omission).",
-            "Angka 2021 berasal dari laporan mata kuliah: ab di Windows, backlog 1 dan 5. Sel yang lambat berada pada \
-             percobaan ulang koneksi. Mesin dan sistemnya lain: rasio menunjukkan bentuk, bukan jasa.",
-        ],
+    text!(
+        lang,
+        "about",
+        requests = settings.requests,
+        path = &settings.path,
+        connections,
+        client = &settings.client,
+        repeats = settings.repeats,
+        seed = settings.seed.to_string(),
+        seconds = settings.limit_seconds,
+        date = &results.machine.date,
     )
 }
 
@@ -218,7 +164,7 @@ mod tests {
             let html = fs::read_to_string(page).unwrap();
             assert_eq!(html.matches("<svg").count(), 2);
             assert!(html.contains("$ cargo run --release --bin lab -- --requests 10000 --repeat 3"));
-            assert!(html.contains(&debug_build(lang)) && html.contains("nginx: not installed"));
+            assert!(html.contains(&text!(lang, "debug-build")) && html.contains("nginx: not installed"));
             assert!(html.contains("378.12") && html.contains("525.19"));
         }
         for file in ["results.csv", "results.json", "rate-2.svg", "p99-2.svg"] {

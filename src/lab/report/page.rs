@@ -1,11 +1,11 @@
-//! What a report says, block by block, without a form: the page and the Markdown are made from the same.
+//! What a report says, block by block, without a form: HTML and Markdown are made from the same page.
 
 use super::plots::Plot;
 use crate::lab::lang::Lang;
 use crate::lab::machine::Machine;
-use crate::lab::tables::Table;
+use crate::lab::table::Table;
 
-/// One thing after the other.
+/// One part of a page.
 #[derive(Debug)]
 pub(in crate::lab) enum Block {
     /// A heading within the page.
@@ -16,11 +16,11 @@ pub(in crate::lab) enum Block {
     List(Vec<String>),
     /// A command as it is typed.
     Command(String),
-    /// A table and what stands out in it.
+    /// A table and its notes.
     Table(Table),
     /// A drawing.
     Plot(Plot),
-    /// The machine block.
+    /// The machine that was measured.
     Machine(Machine),
 }
 
@@ -34,23 +34,29 @@ pub(in crate::lab) struct Page {
 
 impl Page {
     /// A page with its title and nothing else.
-    pub(in crate::lab) fn new(title: &str, lang: Lang) -> Page {
-        Page { title: title.to_owned(), lang, blocks: Vec::new() }
+    pub(in crate::lab) fn new(title: impl Into<String>, lang: Lang) -> Page {
+        Page { title: title.into(), lang, blocks: Vec::new() }
+    }
+
+    /// Adds a block.
+    pub(in crate::lab) fn push(&mut self, block: Block) {
+        self.blocks.push(block);
     }
 
     /// Adds a heading.
-    pub(in crate::lab) fn heading(&mut self, text: &str) {
-        self.blocks.push(Block::Heading(text.to_owned()));
+    pub(in crate::lab) fn heading(&mut self, text: impl Into<String>) {
+        self.push(Block::Heading(text.into()));
     }
 
     /// Adds a paragraph.
-    pub(in crate::lab) fn paragraph(&mut self, text: &str) {
-        self.blocks.push(Block::Paragraph(text.to_owned()));
+    pub(in crate::lab) fn paragraph(&mut self, text: impl Into<String>) {
+        self.push(Block::Paragraph(text.into()));
     }
 
-    /// Adds a table.
-    pub(in crate::lab) fn table(&mut self, table: &Table) {
-        self.blocks.push(Block::Table(table.clone()));
+    /// Adds a table under a heading of its title.
+    pub(in crate::lab) fn titled_table(&mut self, table: Table) {
+        self.heading(&table.title);
+        self.push(Block::Table(table));
     }
 
     /// The drawings in it.

@@ -25,7 +25,7 @@ mod response;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::balance::Group;
 use crate::balance::routes::Routes;
@@ -205,6 +205,11 @@ impl Exchange {
             State::Tunnel => self.step() != Step::SwitchProtocols,
             State::Head | State::Linger(..) | State::Over(_) => false,
         }
+    }
+
+    /// How long a connect may take.
+    pub fn connect_timeout(&self) -> Duration {
+        self.timeouts().connect
     }
 
     fn timeouts(&self) -> &Timeouts {

@@ -20,7 +20,7 @@ mod link;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::balance::{Chosen, Group, Ticket, Turn};
 use crate::protocol::buffer::Buffer;
@@ -162,6 +162,11 @@ impl Relay {
         };
         relay.hear_caller(now);
         relay
+    }
+
+    /// How long a connect may take.
+    pub fn connect_timeout(&self) -> Duration {
+        self.timeouts().connect
     }
 
     fn timeouts(&self) -> &Timeouts {

@@ -152,6 +152,13 @@ impl<S: Site> Web<S> {
         }
     }
 
+    /// Which bytes a driver waits for that does one thing at a time: while a response is on its way, no
+    /// further request is read.
+    pub fn blocking_interest(&self) -> Interest {
+        let interest = self.interest();
+        Interest { read_client: interest.read_client && !interest.write_client, ..interest }
+    }
+
     /// True until its last response is out: there are requests to read and responses to send.
     pub fn is_open(&self) -> bool {
         !matches!(self.state, State::Linger(..) | State::Over(_))

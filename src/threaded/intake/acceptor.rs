@@ -99,7 +99,9 @@ impl<C: Connection> Acceptor<C> {
         log::warn!("the queue is full: {peer} is answered 503");
         let now = clock::now();
         let mut connection = Box::new(self.role.accept(client, peer, at, &now));
-        connection.refuse(&now);
+        if let Some(session) = connection.session_mut() {
+            session.refuse();
+        }
         if let Err(Parked) = connection.serve(&WaitBudget::none(&self.load)) {
             self.parking.park(ParkedConnection { connection, permit });
         }

@@ -1,28 +1,28 @@
 //! A started program with all its children: one process group, its outputs in files.
 //!
 //! Contract: nothing of the group outlives the [`Process`]. Its leader is not reaped before the group
-//! has been killed, so the group's number cannot belong to anybody else by then.
+//! has been killed, so the number of the group cannot belong to another group by then.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::StandError;
-use super::folder::Folder;
+use super::contender::TestbedError;
+use crate::lab::kernel::group_of;
 
-/// Longest wait for a program to be reachable: a Python on a busy machine takes a second.
+/// Longest wait for a program to listen: Python on a busy machine takes a second.
 pub(super) const START_MAX: Duration = Duration::from_secs(20);
 
-/// Longest wait for a program to end by itself: less than our own drain, as no client is left to drain for.
+/// Longest wait for a program to end by itself. Less than our own drain, as no clients are left.
 const END_MAX: Duration = Duration::from_secs(2);
 
-/// Between two looks at something that does not tell when it changes.
+/// Time between two checks of what cannot be waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// A running program.
@@ -41,9 +41,9 @@ impl Process {
     ///
     /// Files and not pipes: a pipe that nobody reads stops the program that logs into it, and reading
     /// it would cost the lab time while it measures.
-    pub(super) fn start(name: &str, mut command: Command, folder: &Folder) -> Result<Process, StandError> {
-        let output = folder.path().join(format!("{name}.out"));
-        let log = folder.path().join(format!("{name}.log"));
+    pub(super) fn start(name: &str, mut command: Command, folder: &Path) -> Result<Process, TestbedError> {
+        let output = folder.join(format!("{name}.out"));
+        let log = folder.join(format!("{name}.log"));
         let child = File::create(&output).and_then(|out| {
             command.stdin(Stdio::null()).stdout(out).stderr(File::create(&log)?).process_group(0).spawn()
         });
@@ -51,7 +51,7 @@ impl Process {
             Ok(child) => Ok(Process { name: name.to_owned(), child, output, log, is_asked_to_end: false }),
             Err(error) => {
                 let program = command.get_program().to_string_lossy();
-                Err(StandError::Failed(format!("{name} ({program}) cannot be started: {error}")))
+                Err(TestbedError::Failed(format!("{name} ({program}) cannot be started: {error}")))
             }
         }
     }
@@ -72,9 +72,9 @@ impl Process {
         ids
     }
 
-    /// Waits until it says where it listens.
-    pub(super) fn wait_until_it_listens(&self) -> Result<SocketAddr, StandError> {
-        self.wait("say where it listens", || {
+    /// Waits until it prints where it listens.
+    pub(super) fn wait_until_it_listens(&self) -> Result<SocketAddr, TestbedError> {
+        self.wait("print where it listens", || {
             let output = fs::read_to_string(&self.output).ok()?;
             // A line is whole when its end is there.
             let (lines, _) = output.rsplit_once('\n')?;
@@ -83,11 +83,11 @@ impl Process {
     }
 
     /// Waits until `look` finds something, as long as the program runs and [`START_MAX`] lasts.
-    pub(super) fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T, StandError> {
+    pub(super) fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T, TestbedError> {
         let deadline = Instant::now() + START_MAX;
         loop {
             let found = look();
-            // Looked at afterwards: what was found may be somebody else's if this program is gone.
+            // Checked afterwards: if this program has ended, another may have responded.
             if self.has_ended() {
                 return Err(self.failed(&format!("ended before it could {what}")));
             }
@@ -121,12 +121,13 @@ impl Process {
         let _ = kill_process_group(self.group(), Signal::KILL);
     }
 
-    /// What it said last, for whoever must be told that it failed.
-    fn failed(&self, what: &str) -> StandError {
+    /// An error with the last lines that the program printed.
+    fn failed(&self, what: &str) -> TestbedError {
         let said = [&self.output, &self.log].map(|path| fs::read(path).unwrap_or_default()).concat();
         let said = String::from_utf8_lossy(&said[said.len().saturating_sub(1000)..]).trim().to_owned();
-        let said = if said.is_empty() { "it said nothing".to_owned() } else { format!("it said:\n{said}") };
-        StandError::Failed(format!("{} {what}; {said}", self.name))
+        let said =
+            if said.is_empty() { "it printed nothing".to_owned() } else { format!("it printed:\n{said}") };
+        TestbedError::Failed(format!("{} {what}; {said}", self.name))
     }
 
     fn group(&self) -> Pid {
@@ -141,15 +142,7 @@ impl Drop for Process {
         while !self.has_ended() && Instant::now() < deadline {
             thread::sleep(LOOK_AGAIN);
         }
-        let _ = kill_process_group(self.group(), Signal::KILL); // children that stayed behind, if any
+        let _ = kill_process_group(self.group(), Signal::KILL); // children that are left, if any
         let _ = self.child.wait();
     }
-}
-
-/// The process group of a process, as Linux tells it.
-fn group_of(id: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // The second field is the name in parentheses, which may hold anything: count from behind it.
-    let (_, behind_name) = stat.rsplit_once(')')?;
-    behind_name.split_whitespace().nth(2)?.parse().ok()
 }

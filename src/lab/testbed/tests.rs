@@ -1,8 +1,9 @@
-//! Stands of Python counterparts, of peers and of a role that only pretends.
+//! Testbeds of Python counterparts, of peers and of a role that only pretends.
+
+use std::io;
+use std::time::Instant;
 
 use super::*;
-use std::process::Command;
-use std::time::Instant;
 
 /// A role that listens where it is told and answers everything with its own arguments.
 const PRETENDED_ROLE: &str = r#"
@@ -18,16 +19,17 @@ while True:
 "#;
 
 fn pretending() -> Programs {
-    Programs::with_roles(|role| {
-        let mut command = Command::new("python3");
-        command.args(["-c", PRETENDED_ROLE, role]);
-        command
-    })
+    roles(&["python3", "-c", PRETENDED_ROLE])
 }
 
-fn stand(contender: &Contender, backends: usize) -> Stand {
-    let options = StandOptions { backends, ..StandOptions::default() };
-    Stand::start_with(&pretending(), contender, &options).unwrap_or_else(|error| panic!("{error}"))
+/// Our roles by a command of this begin.
+fn roles(begin: &[&str]) -> Programs {
+    Programs { role: begin.iter().map(Into::into).collect(), ..Programs::default() }
+}
+
+fn testbed(contender: &Contender, backends: usize) -> Testbed {
+    let options = TestbedOptions { backends, ..TestbedOptions::default() };
+    Testbed::start_with(pretending(), contender, &options).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The whole answer to a request for `/`.
@@ -55,12 +57,12 @@ fn expect_gone(ids: &[u32]) {
     }
 }
 
-/// Drops the stand and looks for what may be left of it.
-fn expect_nothing_left(stand: Stand) {
-    let ids = [stand.balancer_pids(), stand.backend_pids()].concat();
-    let folder = stand.folder.path().to_owned();
+/// Drops the testbed and looks for what may be left of it.
+fn expect_nothing_left(testbed: Testbed) {
+    let ids = [testbed.balancer_pids(), testbed.backend_pids()].concat();
+    let folder = testbed.folder().to_owned();
     assert!(folder.exists() && ids.iter().all(|id| is_alive(*id)), "{ids:?}");
-    drop(stand);
+    drop(testbed);
     assert!(!folder.exists(), "{}", folder.display());
     expect_gone(&ids);
 }
@@ -68,58 +70,58 @@ fn expect_nothing_left(stand: Stand) {
 #[test]
 fn python_counterparts_balance_and_leave_nothing_running() {
     for contender in [Contender::PythonThreaded, Contender::PythonAsync] {
-        let stand = stand(&contender, 3);
-        assert_eq!((stand.backend_pids().len(), stand.backend_addresses().len()), (3, 3));
+        let testbed = testbed(&contender, 3);
+        assert_eq!((testbed.backend_pids().len(), testbed.backend_addresses.len()), (3, 3));
         for _ in 0..6 {
-            let answer = ask(stand.address()).unwrap();
+            let answer = ask(testbed.address).unwrap();
             assert!(answer.ends_with("Ini Adalah web Server percobaan\r\n\r\n"), "{answer}");
         }
-        expect_nothing_left(stand);
+        expect_nothing_left(testbed);
     }
 }
 
 #[test]
 fn roles_get_their_flags() {
-    let options = StandOptions {
+    let options = TestbedOptions {
         backends: 2,
         backlog: Some(7),
         extra: vec!["--workers".to_owned(), "3".to_owned()],
         backend_extra: vec!["--no-park".to_owned()],
     };
-    let stand = Stand::start_with(&pretending(), &Contender::Threaded, &options).unwrap();
-    let [first, second] = stand.backend_addresses() else { panic!() };
-    let (balancer, backend) = (ask(stand.address()).unwrap(), ask(*first).unwrap());
+    let testbed = Testbed::start_with(pretending(), &Contender::Threaded, &options).unwrap();
+    let [first, second] = &testbed.backend_addresses[..] else { panic!() };
+    let (balancer, backend) = (ask(testbed.address).unwrap(), ask(*first).unwrap());
     let flags = format!("--backend {first} --backend {second} --backlog 7 --workers 3");
     assert!(balancer.ends_with(&format!("lb-threaded --listen 127.0.0.1:0 {flags}")), "{balancer}");
     let site = std::fs::canonicalize("public").unwrap();
     let flags = format!("--root {} --backlog 7 --no-park", site.display());
     let expected = format!("web-server --model threaded --listen 127.0.0.1:0 {flags}");
     assert!(backend.ends_with(&expected), "{backend}");
-    expect_nothing_left(stand);
+    expect_nothing_left(testbed);
 }
 
 #[test]
 fn a_killed_back_end_comes_back_on_its_port() {
-    let mut stand = stand(&Contender::PythonThreaded, 2);
-    let addresses = stand.backend_addresses().to_vec();
-    stand.kill_backend(1);
-    stand.kill_backend(1);
-    assert_eq!(stand.backend_pids().len(), 1);
+    let mut testbed = testbed(&Contender::PythonThreaded, 2);
+    let addresses = testbed.backend_addresses.clone();
+    testbed.kill_backend(1);
+    testbed.kill_backend(1);
+    assert_eq!(testbed.backend_pids().len(), 1);
     assert_eq!(ask(addresses[1]).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
-    stand.restart_backend(1).unwrap();
-    stand.restart_backend(1).unwrap();
-    assert_eq!((stand.backend_addresses(), stand.backend_pids().len()), (&addresses[..], 2));
+    testbed.restart_backend(1).unwrap();
+    testbed.restart_backend(1).unwrap();
+    assert_eq!((&testbed.backend_addresses, testbed.backend_pids().len()), (&addresses, 2));
     assert!(ask(addresses[1]).unwrap().starts_with("HTTP/1.0 200 OK"));
-    expect_nothing_left(stand);
+    expect_nothing_left(testbed);
 }
 
 #[test]
 fn what_ignores_sigterm_is_killed_with_its_children() {
     const DEAF: &str = "trap '' TERM; sleep 600 & echo listening on 127.0.0.1:1; wait; wait";
-    let folder = Folder::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new("sh");
     command.args(["-c", DEAF]);
-    let process = Process::start("deaf", command, &folder).unwrap();
+    let process = Process::start("deaf", command, folder.path()).unwrap();
     assert_eq!(process.wait_until_it_listens().unwrap().port(), 1);
     let ids = process.ids();
     assert_eq!(ids.len(), 2, "the shell and its child: {ids:?}");
@@ -129,30 +131,25 @@ fn what_ignores_sigterm_is_killed_with_its_children() {
 
 #[test]
 fn a_program_that_ends_too_early_is_quoted() {
-    let programs = Programs::with_roles(|role| {
-        let mut command = Command::new("sh");
-        command.args(["-c", "echo $0: the port is taken >&2; exit 1", role]);
-        command
-    });
-    let options = StandOptions { backends: 1, ..StandOptions::default() };
-    let error = Stand::start_with(&programs, &Contender::Async, &options).err().unwrap();
+    let programs = roles(&["sh", "-c", "echo $0: the port is taken >&2; exit 1"]);
+    let options = TestbedOptions { backends: 1, ..TestbedOptions::default() };
+    let error = Testbed::start_with(programs, &Contender::Async, &options).err().unwrap();
     let expected =
-        "backend-1 ended before it could say where it listens; it said:\nweb-server: the port is taken";
-    assert_eq!(error, StandError::Failed(expected.to_owned()));
+        "backend-1 ended before it could print where it listens; it printed:\nweb-server: the port is taken";
+    assert_eq!(error, TestbedError::Failed(expected.to_owned()));
 }
 
 #[test]
 fn what_is_not_installed_is_named_with_its_package() {
-    let mut programs = pretending();
-    programs.python = "nosuchpython".into();
-    programs.haproxy = "/nowhere/haproxy".into();
-    let options = StandOptions { backends: 1, ..StandOptions::default() };
+    let options = TestbedOptions { backends: 1, ..TestbedOptions::default() };
     for (contender, text) in [
         (Contender::PythonAsync, "nosuchpython is not installed (apt-get install python3)"),
         (Contender::Haproxy, "/nowhere/haproxy is not installed (apt-get install haproxy)"),
     ] {
-        let error = Stand::start_with(&programs, &contender, &options).err().unwrap();
-        assert_eq!(error, StandError::Missing(text.to_owned()));
+        let (python, haproxy) = ("nosuchpython".into(), "/nowhere/haproxy".into());
+        let programs = Programs { python, haproxy, ..pretending() };
+        let error = Testbed::start_with(programs, &contender, &options).err().unwrap();
+        assert_eq!(error, TestbedError::Missing(text.to_owned()));
     }
 }
 
@@ -160,11 +157,11 @@ fn what_is_not_installed_is_named_with_its_package() {
 fn a_checkout_is_refused_before_anything_starts() {
     let checkout = tempfile::tempdir().unwrap();
     let contender = Contender::CourseThreaded(checkout.path().to_owned());
-    let started = |options: &StandOptions| Stand::start_with(&pretending(), &contender, options).err();
-    let options = StandOptions { backends: 1, ..StandOptions::default() };
+    let started = |options: &TestbedOptions| Testbed::start_with(pretending(), &contender, options).err();
+    let options = TestbedOptions { backends: 1, ..TestbedOptions::default() };
     let error = started(&options).unwrap().to_string();
     assert!(error.ends_with("has no server_thread_9001.py, no lbthread.py"), "{error}");
-    let error = started(&StandOptions { backlog: Some(5), ..options }).unwrap().to_string();
+    let error = started(&TestbedOptions { backlog: Some(5), ..options }).unwrap().to_string();
     assert_eq!(error, "the course's programs have their backlog in the source");
 }
 
@@ -172,17 +169,17 @@ fn a_checkout_is_refused_before_anything_starts() {
 #[test]
 fn peers_balance_and_leave_nothing_running() {
     for contender in [Contender::Haproxy, Contender::Nginx, Contender::Apache] {
-        let options = StandOptions { backends: 2, backlog: Some(64), ..StandOptions::default() };
-        let stand = match Stand::start_with(&pretending(), &contender, &options) {
-            Ok(stand) => stand,
-            Err(StandError::Missing(_)) => continue,
+        let options = TestbedOptions { backends: 2, backlog: Some(64), ..TestbedOptions::default() };
+        let testbed = match Testbed::start_with(pretending(), &contender, &options) {
+            Ok(testbed) => testbed,
+            Err(TestbedError::Missing(_)) => continue,
             Err(error) => panic!("{contender}: {error}"),
         };
         for _ in 0..4 {
-            let answer = ask(stand.address()).unwrap();
+            let answer = ask(testbed.address).unwrap();
             let expected = "web-server --model async --listen 127.0.0.1:0";
             assert!(answer.contains(expected), "{contender}: {answer}");
         }
-        expect_nothing_left(stand);
+        expect_nothing_left(testbed);
     }
 }

@@ -1,41 +1,48 @@
-//! Reading one answer and holding it against what it should be.
+//! Reading one response and comparing it with what it should be.
 //!
-//! Contract: every byte of every body is compared with the expected one, at its place, as it comes;
-//! that is stronger than a length and a hash, and costs less. Nothing of the answer is kept. The
-//! request is HTTP/1.0, as `ab` sends it, so a right answer has a length or ends with the stream:
-//! this file needs no chunks and shares no framing code with what it measures.
+//! Contract: every byte of every body is compared with the expected byte as it arrives; that is
+//! stronger than a length and a hash, and costs less. The body is not kept. The request is HTTP/1.0, as
+//! `ab` sends it, so a right response has a length or ends with the stream: this file needs no chunks
+//! and shares no framing code with what it measures.
 
 use super::tally::Fault;
-use crate::lab::bounds::{ANSWER_FIELDS_MAX, ANSWER_HEAD_BYTES_MAX};
+use crate::lab::bounds::{RESPONSE_FIELDS_MAX, RESPONSE_HEAD_BYTES_MAX};
 use crate::protocol::http::decimal;
 
-/// One answer, as far as it has come.
+/// One response, as far as it has arrived.
 #[derive(Debug, Default)]
-pub(super) struct Answer {
-    /// The bytes of an unfinished head; empty again once it is read.
+pub(super) struct Response {
+    /// The bytes of an incomplete head; empty again once it is complete.
     head_bytes: Vec<u8>,
     head: Option<Head>,
-    /// Bytes of the body that have come.
+    /// Bytes of the body that have arrived.
     body_bytes: usize,
     /// A byte differed.
     differs: bool,
-    /// Bytes came after the end that the head announced.
+    /// Bytes arrived after the end that the head announced.
     pub(super) is_stray: bool,
 }
 
-/// What matters of a head.
+/// What the client needs to know of a head.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Head {
-    status: u16,
-    length: Option<usize>,
+pub(super) struct Head {
+    pub(super) status: u16,
+    /// Of the body; without one it ends with the stream.
+    pub(super) length: Option<usize>,
     keeps: bool,
 }
 
-impl Answer {
-    /// Forgets the last answer and keeps its memory.
+impl Head {
+    pub(super) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+impl Response {
+    /// Ready for the next response, in the same memory.
     pub(super) fn clear(&mut self) {
         self.head_bytes.clear();
-        *self = Answer { head_bytes: std::mem::take(&mut self.head_bytes), ..Answer::default() };
+        *self = Response { head_bytes: std::mem::take(&mut self.head_bytes), ..Response::default() };
     }
 
     /// True before the first byte.
@@ -50,13 +57,13 @@ impl Answer {
             return Ok(());
         }
         let before = self.head_bytes.len();
-        self.head_bytes.extend_from_slice(&bytes[..bytes.len().min(ANSWER_HEAD_BYTES_MAX - before)]);
+        self.head_bytes.extend_from_slice(&bytes[..bytes.len().min(RESPONSE_HEAD_BYTES_MAX - before)]);
         let Some((head, head_length)) = read_head(&self.head_bytes)? else {
-            return if self.head_bytes.len() < ANSWER_HEAD_BYTES_MAX { Ok(()) } else { Err(Fault::Wrong) };
+            return if self.head_bytes.len() < RESPONSE_HEAD_BYTES_MAX { Ok(()) } else { Err(Fault::Wrong) };
         };
         self.head = Some(head);
         self.head_bytes.clear();
-        // What was not part of the head before these bytes came cannot end before them.
+        // The head was incomplete without these bytes, so it ends among them.
         self.take_body(&bytes[head_length - before..], expected);
         Ok(())
     }
@@ -64,13 +71,13 @@ impl Answer {
     fn take_body(&mut self, bytes: &[u8], expected: &[u8]) {
         let length = self.head.and_then(|head| head.length).unwrap_or(usize::MAX);
         let (bytes, rest) = bytes.split_at(bytes.len().min(length - self.body_bytes));
-        let place = self.body_bytes..self.body_bytes + bytes.len();
-        self.differs |= expected.get(place).is_none_or(|expected| expected != bytes);
+        let range = self.body_bytes..self.body_bytes + bytes.len();
+        self.differs |= expected.get(range).is_none_or(|expected| expected != bytes);
         self.body_bytes += bytes.len();
         self.is_stray |= !rest.is_empty();
     }
 
-    /// True once the announced length has come.
+    /// True once the announced length has arrived.
     pub(super) fn is_whole(&self) -> bool {
         self.head.is_some_and(|head| head.length == Some(self.body_bytes))
     }
@@ -80,13 +87,13 @@ impl Answer {
         self.head.is_some_and(|head| head.keeps && head.length.is_some()) && !self.is_stray
     }
 
-    /// The verdict, once it [is whole](Answer::is_whole) or the stream has ended.
+    /// The verdict, once it [is whole](Response::is_whole) or the stream has ended.
     pub(super) fn verdict(&self, expected: &[u8]) -> Result<(), Fault> {
         let Some(head) = self.head else { return Err(Fault::Short) };
         if head.length.is_some_and(|length| self.body_bytes < length) {
             return Err(Fault::Short);
         }
-        if !(200..300).contains(&head.status) {
+        if !head.is_success() {
             return Err(Fault::NotSuccess);
         }
         if self.differs {
@@ -94,15 +101,16 @@ impl Answer {
         }
         match self.body_bytes == expected.len() {
             true => Ok(()),
-            // Without a length, a cut stream looks like an end.
+            // Without a length, a cut stream looks like a complete one.
             false if head.length.is_none() => Err(Fault::Short),
             false => Err(Fault::Wrong),
         }
     }
 }
 
-fn read_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
-    let mut fields = [httparse::EMPTY_HEADER; ANSWER_FIELDS_MAX];
+/// The head and its length; `None` while it is incomplete.
+pub(super) fn read_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
+    let mut fields = [httparse::EMPTY_HEADER; RESPONSE_FIELDS_MAX];
     let mut response = httparse::Response::new(&mut fields);
     let length = match response.parse(bytes) {
         Ok(httparse::Status::Complete(length)) => length,
@@ -112,12 +120,12 @@ fn read_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
     let mut head = Head {
         status: response.code.ok_or(Fault::Wrong)?,
         length: None,
-        // A 1.1 server may answer a 1.0 request as 1.1 and still close: only its word counts.
+        // A server may respond to HTTP/1.0 with HTTP/1.1 and still close: only the field counts.
         keeps: false,
     };
     for field in response.headers.iter() {
         if field.name.eq_ignore_ascii_case("content-length") {
-            let length = decimal(field.value).and_then(|length| usize::try_from(length).ok());
+            let length = decimal(field.value).and_then(|length| length.try_into().ok());
             head.length = Some(length.ok_or(Fault::Wrong)?);
         } else if field.name.eq_ignore_ascii_case("connection") {
             head.keeps = field.value.eq_ignore_ascii_case(b"keep-alive");
@@ -134,12 +142,12 @@ mod tests {
 
     const BODY: &[u8] = b"Ini Adalah";
 
-    /// The verdict on a stream that comes whole, byte by byte, and in two pieces split anywhere.
+    /// The verdict on a stream that arrives whole, byte by byte, and in two pieces split anywhere.
     fn verdict(stream: &[u8]) -> Result<(), Fault> {
         let read = |pieces: &[&[u8]]| {
-            let mut answer = Answer::default();
-            pieces.iter().try_for_each(|piece| answer.take(piece, BODY))?;
-            answer.verdict(BODY)
+            let mut response = Response::default();
+            pieces.iter().try_for_each(|piece| response.take(piece, BODY))?;
+            response.verdict(BODY)
         };
         let whole = read(&[stream]);
         assert_eq!(read(&stream.chunks(1).collect::<Vec<_>>()), whole);
@@ -150,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn each_answer_has_its_verdict() {
+    fn each_response_has_its_verdict() {
         for (stream, expected) in [
             ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nIni Adalah", Ok(())),
             ("HTTP/1.0 200 OK\r\n\r\nIni Adalah", Ok(())),
@@ -173,22 +181,22 @@ mod tests {
 
     #[test]
     fn an_endless_head_is_wrong() {
-        let mut answer = Answer::default();
-        answer.take(b"HTTP/1.1 200 OK\r\nX: ", BODY).unwrap();
-        let outcome = (0..100).try_for_each(|_| answer.take(&[b'x'; 1024], BODY));
+        let mut response = Response::default();
+        response.take(b"HTTP/1.1 200 OK\r\nX: ", BODY).unwrap();
+        let outcome = (0..100).try_for_each(|_| response.take(&[b'x'; 1024], BODY));
         assert_eq!(outcome, Err(Fault::Wrong));
     }
 
     #[test]
     fn stray_bytes_end_a_kept_connection() {
-        let mut answer = Answer::default();
-        answer
+        let mut response = Response::default();
+        response
             .take(b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 10\r\n\r\nIni Adalah", BODY)
             .unwrap();
-        assert!(answer.is_whole() && answer.keeps_connection() && !answer.is_stray);
-        answer.take(b"\r\n\r\n", BODY).unwrap();
-        assert!(answer.is_whole() && !answer.keeps_connection() && answer.is_stray);
-        answer.clear();
-        assert!(answer.is_untouched() && !answer.is_whole());
+        assert!(response.is_whole() && response.keeps_connection() && !response.is_stray);
+        response.take(b"\r\n\r\n", BODY).unwrap();
+        assert!(response.is_whole() && !response.keeps_connection() && response.is_stray);
+        response.clear();
+        assert!(response.is_untouched() && !response.is_whole());
     }
 }

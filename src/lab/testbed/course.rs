@@ -1,19 +1,19 @@
-//! A checkout of the course's own programs: fixed names, and ports that are written in the sources.
+//! A checkout of the course's own programs: fixed file names, and port numbers in the sources.
 //!
-//! Contract: nothing in the checkout is changed. What runs are copies of its programs with other
-//! ports in the place of 9001 to 9005, 666 and 44444: free ones, so nobody needs to be root and
-//! nothing else on the machine is in the way. Whatever they import, they import from the checkout.
+//! Contract: nothing in the checkout is changed. What runs are copies of its programs in which free
+//! ports replace 9001 to 9005, 666 and 44444, so that nobody needs to be root and no other program is
+//! in the way. The copies import their modules from the checkout.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::StandError;
+use super::contender::TestbedError;
 
-/// The ports of the back ends begin behind this one.
+/// Back end 1 listens on the port after this one.
 const BEFORE_BACKENDS: u16 = 9000;
-/// More back ends than this the course never had.
+/// The course has no more back ends than this.
 const BACKENDS_MAX: usize = 5;
 /// Where `lbthread.py` listens, and where `lb.py` does.
 const BALANCER_PORTS: [u16; 2] = [666, 44444];
@@ -26,12 +26,14 @@ pub(super) struct Course {
 }
 
 impl Course {
-    /// Looks whether all that is needed for `backends` back ends is there.
-    pub(super) fn open(folder: &Path, is_async: bool, backends: usize) -> Result<Course, StandError> {
+    /// Finds the programs for `backends` back ends.
+    ///
+    /// Errors: a file is missing, or the course has fewer back ends.
+    pub(super) fn open(folder: &Path, is_async: bool, backends: usize) -> Result<Course, TestbedError> {
         if backends > BACKENDS_MAX {
             return Err(failed(format!("the course has {BACKENDS_MAX} back ends at most, not {backends}")));
         }
-        // The programs run elsewhere than the lab, so the path must not depend on where that is.
+        // The programs have another working directory than the lab, so a relative path would not do.
         let folder = fs::canonicalize(folder)
             .map_err(|error| failed(format!("{} cannot be opened: {error}", folder.display())))?;
         let course = Course { folder, is_async };
@@ -44,69 +46,53 @@ impl Course {
         }
     }
 
-    /// The balancer's program.
+    /// The balancer's file.
     pub(super) fn balancer_name(&self) -> &'static str {
         if self.is_async { "lb.py" } else { "lbthread.py" }
     }
 
-    /// The program of the back end with this number, from 1.
+    /// The file of the back end with this number, from 1.
     pub(super) fn backend_name(&self, number: usize) -> String {
         let prefix = if self.is_async { "async_server" } else { "server_thread_" };
-        format!("{prefix}{}", usize::from(BEFORE_BACKENDS) + number) + ".py"
+        format!("{prefix}{}.py", backend_port(number))
     }
 
-    /// The source of that program.
-    pub(super) fn backend_source(&self, number: usize) -> Result<CourseSource, StandError> {
-        self.source(&self.backend_name(number), backend_port(number))
+    /// The source of that back end, changed to listen on `port`.
+    pub(super) fn backend_source(&self, number: usize, port: u16) -> Result<String, TestbedError> {
+        let own = backend_port(number);
+        Ok(with_ports(&self.source(&self.backend_name(number), own)?, &[(own, port)]))
     }
 
-    /// The balancer's source, with these back ends and no others.
-    pub(super) fn balancer_source(&self, backends: &[SocketAddr]) -> Result<CourseSource, StandError> {
-        let name = self.balancer_name();
-        let mut source = self.source(name, BALANCER_PORTS[usize::from(self.is_async)])?;
+    /// The balancer's source, changed to listen on `port` before these back ends and no others.
+    pub(super) fn balancer_source(&self, backends: &[SocketAddr], port: u16) -> Result<String, TestbedError> {
+        let (name, own) = (self.balancer_name(), BALANCER_PORTS[usize::from(self.is_async)]);
         let wanted = backends.len();
-        let (text, left) = with_first_backends(&source.text, wanted);
+        let (source, left) = with_first_backends(&self.source(name, own)?, wanted);
         if left != wanted {
             let path = self.folder.join(name);
             return Err(failed(format!("{} names {left} of {wanted} back ends", path.display())));
         }
-        let ports = (1..).map(backend_port).zip(backends.iter().map(SocketAddr::port));
-        source.text = with_ports(&text, &ports.collect::<Vec<_>>());
-        Ok(source)
+        let mut ports: Vec<_> = (1..).map(backend_port).zip(backends.iter().map(SocketAddr::port)).collect();
+        ports.push((own, port));
+        Ok(with_ports(&source, &ports))
     }
 
-    fn source(&self, name: &str, port: u16) -> Result<CourseSource, StandError> {
+    fn source(&self, name: &str, port: u16) -> Result<String, TestbedError> {
         let path = self.folder.join(name);
         let text = fs::read_to_string(&path)
             .map_err(|error| failed(format!("{} cannot be read: {error}", path.display())))?;
-        let is_named = numbers(&text).any(|(_, number)| number == port.to_string());
-        match is_named {
-            true => Ok(CourseSource { text, port }),
+        match words(&text).contains(&port.to_string()) {
+            true => Ok(text),
             false => Err(failed(format!("{} names no port {port}", path.display()))),
         }
     }
 
-    /// A command that runs `script`, the copy of a program in the checkout.
+    /// A command that runs `script`, the changed copy of a program in the checkout.
     pub(super) fn command(&self, python: &Path, script: &Path) -> Command {
         let mut command = Command::new(python);
         command.arg(script).current_dir(&self.folder);
-        // A copy imports what lies beside the original.
         command.env("PYTHONPATH", &self.folder).env("PYTHONDONTWRITEBYTECODE", "1");
         command
-    }
-}
-
-/// One program as text, which listens at `port`.
-#[derive(Clone, Debug)]
-pub(super) struct CourseSource {
-    text: String,
-    port: u16,
-}
-
-impl CourseSource {
-    /// The same program, listening at another port.
-    pub(super) fn listening_at(&self, port: u16) -> String {
-        with_ports(&self.text, &[(self.port, port)])
     }
 }
 
@@ -115,49 +101,36 @@ fn backend_port(number: usize) -> u16 {
     BEFORE_BACKENDS + number as u16
 }
 
-/// The source with each of the first ports replaced by the second, where it is a number by itself.
-/// All in one pass: a new port may be one of the old ones.
+/// The source in which each first port is replaced by the second, where it is a number by itself and
+/// not part of a name such as `async_server9001`. In one pass, as a new port may be one of the old ones.
 fn with_ports(source: &str, ports: &[(u16, u16)]) -> String {
-    let mut text = String::with_capacity(source.len());
-    let mut done = 0;
-    for (place, number) in numbers(source) {
-        let port = ports.iter().find(|(old, _)| old.to_string() == number);
-        if let Some((_, new)) = port {
-            text += &source[done..place];
-            text += &new.to_string();
-            done = place + number.len();
-        }
-    }
-    text + &source[done..]
-}
-
-/// The numbers of a source and where they stand; not the digits of a name such as `async_server9001`.
-fn numbers(source: &str) -> impl Iterator<Item = (usize, &str)> {
-    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
-    let mut rest = 0;
-    let words = std::iter::from_fn(move || {
-        let start = rest + source[rest..].find(is_word)?;
-        let end =
-            source[start..].find(|letter| !is_word(letter)).map_or(source.len(), |length| start + length);
-        rest = end;
-        Some((start, &source[start..end]))
+    let replaced = words(source).into_iter().map(|word| {
+        let port = ports.iter().find(|(old, _)| old.to_string() == word);
+        port.map_or(word, |(_, new)| new.to_string())
     });
-    words.filter(|(_, word)| word.bytes().all(|byte| byte.is_ascii_digit()))
+    replaced.collect()
 }
 
-/// Comments out the back ends behind the first `wanted`, as the course did by hand between two
+/// The words and numbers of a source, and what is between them; joined, they are the source again.
+fn words(source: &str) -> Vec<String> {
+    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let letters: Vec<char> = source.chars().collect();
+    let pieces = letters.chunk_by(|one, next| is_word(*one) == is_word(*next));
+    pieces.map(|piece| piece.iter().collect()).collect()
+}
+
+/// Comments out the back ends after the first `wanted`, as the course did by hand between two
 /// measurements; also says how many are left.
 fn with_first_backends(source: &str, wanted: usize) -> (String, usize) {
     let mut left = 0;
     let lines = source.lines().map(|line| match backend_number(line) {
-        None => format!("{line}\n"),
-        Some(number) if number <= wanted => {
-            left += 1;
-            format!("{line}\n")
-        }
-        Some(_) => {
+        Some(number) if number > wanted => {
             let code = line.trim_start();
             format!("{}# {code}\n", &line[..line.len() - code.len()])
+        }
+        number => {
+            left += usize::from(number.is_some());
+            format!("{line}\n")
         }
     });
     (lines.collect(), left)
@@ -172,14 +145,14 @@ fn backend_number(line: &str) -> Option<usize> {
     numbers.next_back().filter(|number| (1..100).contains(number))
 }
 
-/// Refuses if the Python has no `asyncore`, without which the course's async programs do not start.
-pub(super) fn check_asyncore(python: &Path, checkout: &Path) -> Result<(), StandError> {
+/// An error if this Python has no `asyncore`, without which the course's async programs do not start.
+pub(super) fn check_asyncore(python: &Path, checkout: &Path) -> Result<(), TestbedError> {
     let mut command = Command::new(python);
     command.args(["-W", "ignore", "-c", "import asyncore"]).env("PYTHONPATH", checkout);
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err(StandError::Missing(format!(
+        Ok(_) => Err(TestbedError::Missing(format!(
             "{} has no asyncore, which Python 3.12 removed: the course's async programs need Python 3.11 or older, or pyasyncore",
             python.display()
         ))),
@@ -187,8 +160,8 @@ pub(super) fn check_asyncore(python: &Path, checkout: &Path) -> Result<(), Stand
     }
 }
 
-fn failed(what: String) -> StandError {
-    StandError::Failed(what)
+fn failed(what: String) -> TestbedError {
+    TestbedError::Failed(what)
 }
 
 #[cfg(test)]
@@ -253,17 +226,17 @@ mod tests {
         }
         let course = Course::open(folder.path(), true, 3).unwrap();
         let backends = [61001, 61002, 61004].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        let source = course.balancer_source(&backends[..2]).unwrap().listening_at(62000);
+        let source = course.balancer_source(&backends[..2], 62000).unwrap();
         assert!(
             source.contains("('127.0.0.1', 61001)") && source.contains("('127.0.0.1',61002)"),
             "{source}"
         );
         assert!(source.contains("# self.servers.append(('127.0.0.1', 9004))"), "{source}");
         assert!(source.ends_with("portnumber=62000\n"), "{source}");
-        let error = course.balancer_source(&backends).err().unwrap().to_string();
+        let error = course.balancer_source(&backends, 62000).unwrap_err().to_string();
         assert!(error.ends_with("lb.py names 2 of 3 back ends"), "{error}");
-        assert!(course.backend_source(1).is_ok());
-        let error = course.backend_source(2).err().unwrap().to_string();
+        assert!(course.backend_source(1, 62001).is_ok());
+        let error = course.backend_source(2, 62001).unwrap_err().to_string();
         assert!(error.ends_with("async_server9002.py names no port 9002"), "{error}");
     }
 }

@@ -1,0 +1,229 @@
+# The texts of the lab in English. `id.ftl` has the same keys with the same figures.
+# A text over several lines is one paragraph; ` | ` is between columns or choices.
+
+# Progress
+
+time-left = left
+resumed = Going on after { $done } saved runs (--fresh begins again).
+stopped-early = stopped before the first run was over
+stopped-saved = stopped; what was measured is saved, and the same command continues from here
+report = Report
+
+# Tables
+
+requests-per-second = requests/s
+http-servers = HTTP servers
+table-title = Load balancer: { $contender }
+table-columns = HTTP servers | concurrency | complete requests | non-2xx | requests/s | ms per request across all | spread | p99 ms | 2021 requests/s | ratio
+side-by-side-title = Requests a second at concurrency { $concurrency }, by number of HTTP servers
+cost-title = What a request costs
+cost-columns = load balancer | concurrency | balancer CPU µs | servers CPU µs | switches | memory MiB | connect p50 µs | first byte p50 µs | p50 ms | p99 ms | listen overflows | retransmits | client's core
+rate-plot-title = Requests a second, concurrency { $concurrency }
+time-plot-title = Response time, 99th percentile, concurrency { $concurrency }
+
+# Notes below a table: what to notice in its cells
+
+note-of-cell = { $backends ->
+        [one] { $backends } back end
+       *[other] { $backends } back ends
+    }, concurrency { $concurrency }: { $sentence }
+note-common = { $count } of { $of } cells: { $sentence }
+common-spread = their runs are far apart; is something else busy on this machine?
+common-noise = the two models differ by less than the runs of one; call them a draw
+common-stray = responses had bytes after their end
+syn-step = { $percentile } sits on the { $step_seconds } s SYN retransmit, { $overflows } listen overflows: backlog, not threads
+backlog-full = { $overflows } listen overflows: the backlog is full at times
+faults-of-runs = { $count ->
+        [one] { $count } request
+       *[other] { $count } requests
+    } of all runs failed: { $faults }
+cut = stopped by the time limit after { $answered } of { $requests } requests; the rate is that of this part
+client-bottleneck = the client used { $percent } % of a core: it may have set the pace, not the server
+spread = its { $runs } runs are { $percent } % apart: is something else busy on this machine?
+noise = differs from { $other } by less than the runs of one: call it a draw
+stray = { $responses } responses had bytes after their end
+
+# Findings
+
+times = { $middle } times
+times-range = { $middle } times ({ $low } to { $high })
+range = { $low } to { $high }
+checked = { $answered } requests were answered in { $runs } runs, each body compared byte by byte with the back end's own; { $failed } failed.
+checked-by-tool = { $answered } requests were answered in { $runs } runs of `{ $tool }`, which does not compare bodies; { $failed } failed.
+faults-of-contender = Failed requests of `{ $name }`: { $faults }.
+beside-python =
+    At concurrency { $concurrency } `{ $model }` over our web servers answers { $times } as many requests a second as
+    `{ $other }` over the Python web servers: at least { $low } times in each cell.
+beside-peer = Compared with `{ $peer }` at concurrency { $concurrency }, requests a second: { $ratios } as many.
+models =
+    `threaded` and `async`: of { $cells } cells { $draws } differ by less than the runs of one do; `async` is ahead in
+    { $async_ahead }, `threaded` in { $threaded_ahead }.
+more-servers =
+    { $many } servers instead of { $few } at concurrency { $concurrency }, times the requests a second: { $ratios }.
+    Client, balancer and servers share { $cores } cores: more servers are more processes, not more cores.
+overflows =
+    `{ $name }`: accept queues overflowed { $sum } times in { $cells } of { $all } cells; { $steps ->
+        [0] no percentile sits on a SYN retransmit there, so the overflows do not explain those times.
+       *[other] in { $steps } of them a percentile sits on a SYN retransmit. What looks slow there is the backlog.
+    }
+no-overflows = No accept queue overflowed with { $names }.
+ours-beside-2021 =
+    Compared with 2021 `{ $name }` answers { $range } times as many requests a second: most where 2021 waited for connect
+    retries.
+python-beside-2021 =
+    Compared with 2021 `{ $name }` answers { $range } times as many requests a second: the same kind of program, on another
+    machine and system.
+balancer-cpu = CPU time of the balancer alone for a request at concurrency { $concurrency }: { $list }.
+client-share = The client used at most { $percent } % of one of { $cores } cores (`{ $name }`, HTTP servers: { $backends }, concurrency: { $concurrency }).
+
+# The report
+
+report-title = Load balancers, measured
+debug-build = DEBUG BUILD: these figures show that the lab works, not how fast anything is.
+kept-connections = kept connections
+connection-per-request = a connection for each request
+about =
+    { $requests } requests of { $path } a run, { $connections }, client { $client }, median of { $repeats } runs in shuffled
+    order (seed { $seed }), at most { $seconds } s a run; { $date }.
+what-it-shows = What it shows
+response-times = Response times
+how-costs-are-counted =
+    The median over all numbers of HTTP servers; listen overflows and retransmits are summed over all runs. CPU time is
+    that of the balancer's and of the web servers' own processes, with the kernel's work for them; a switch is a thread
+    that leaves its core, because it waits or must; memory is the balancer's share (PSS) at the end of a run. Connect and
+    first byte are counted from the begin of a request.
+how-to-read = How to read this
+how-to-read-rows =
+    Each row is the run with the median rate of its cell, so its figures belong together; the spread is the distance
+    between the slowest and the fastest run, in percent of the median. Faults and listen overflows are summed over all
+    runs.
+how-to-read-cores = Client, balancer and back ends share this machine and its cores. More back ends do not mean more cores.
+how-to-read-closed-loop =
+    The client is a closed loop: while a response is late, its client asks for nothing. So a bad second hits as many
+    requests as there are clients, not as many as visitors would have sent (coordinated omission).
+how-to-read-2021 =
+    The 2021 figures are the course's own report: ab on Windows, backlogs of 1 and 5. Its slow cells waited for connect
+    retries. It was another machine and another system: look at where the ratio is high, not at how high it is.
+the-machine = The machine
+
+# Lessons
+
+measuring = Measuring: less than half a minute.
+your-guess = Your guess (a, b, c)
+it-was = It was: { $right }.
+guessed-right = You guessed it: { $right }.
+guessed-wrong = You guessed: { $guess }. It was: { $right }.
+read = Read
+plot = Plot
+stopped = stopped
+none = none
+never = never
+clients = clients
+idle-clients = idle clients
+slow-clients = slow clients
+slowest-ms = slowest ms
+right-axis = { $name } (right axis)
+
+backlog-question =
+    The threaded balancer and its back end, { $concurrency } clients at once, listen backlogs from 1 to 1024. What
+    happens to a client that comes when the backlog is full?
+backlog-choices = it is refused at once | it waits a whole second, and the server looks slow | nothing: the kernel makes the backlog longer
+backlog-title = A small backlog looks like a slow server
+backlog-columns = requests/s | p50 ms | p99 ms | slowest ms | of 1 s and more | listen overflows
+backlog-no-overflow =
+    No accept queue overflowed in this run: this machine accepts faster than these clients come. So there is nothing to
+    explain today; try again while it is busy.
+backlog-cause =
+    With backlog { $backlog }, { $overflows } handshakes found the accept queue full. Such a SYN is dropped without a
+    message, and sent again after 1 s: { $long } requests took a second or more, the slowest { $slowest } ms, though no thread
+    was busy with them. Backlog, not threads.
+backlog-rate =
+    The rate hides it: { $rate } a second, since while some clients wait for their retransmit, the others go on. With few
+    clients, as in 2021, all of them wait at once and the rate falls to some requests a second.
+backlog-large =
+    With backlog { $backlog }: { $overflows } overflows, the slowest request { $slowest } ms, { $rate } a second. The same code,
+    the same threads. Whoever compares two servers with different backlogs compares backlogs.
+
+pool-question =
+    A pool of { $workers } threads, each of which waits on its connection. { $workers } clients keep a connection and say
+    nothing. How do { $concurrency } busy clients fare beside them?
+pool-choices = as well as before: idle clients cost nothing | half as well | they get nothing at all until an idle one goes
+pool-title = Idle clients and a pool of threads
+pool-starves =
+    Without parking: { $before } requests a second with nobody idle, { $starved } with { $workers } idle clients. Each of them
+    owns one of the { $workers } workers, and a worker that waits for a silent client serves nobody.
+pool-parks =
+    Parked: { $parked } with the same { $workers } idle clients. One poller thread watches all silent connections and gives
+    them back to the queue when they speak. That is what the loop ({ $looped }) does for everything.
+
+blocked-loop-question =
+    One client asks again and again for a response that takes 500 ms. The server is one loop, and its handler sleeps for
+    that time. How long does the unluckiest quick request take meanwhile?
+blocked-loop-choices = some milliseconds: it has nothing to do with the slow one | about half as long again | about 500 ms: it waits behind the slow one
+blocked-loop-title = One slow response in a loop, and in a pool
+blocked-loop-lines = loop, handler sleeps | our loop, timer | pool of 4, --no-park | pool of 4, parked
+blocked-loop-sleeps =
+    The sleeping loop: { $alone } ms for the slowest quick request alone, { $beside } ms beside one slow client. While the
+    handler sleeps, the loop serves nobody else: everybody waits for the one.
+blocked-loop-timer =
+    Our loop: { $alone } ms, then { $one } ms and { $four } ms. The same delay is a timer there: the loop notes when to respond
+    and goes on. A loop is as fast as its slowest handler, so no handler may block.
+blocked-loop-pool =
+    The pool of { $workers } without parking: { $one } ms beside one slow client, since three workers are left, and
+    { $four } ms beside { $workers }. Blocking calls do not hurt a pool until there are as many of them as workers.
+
+slow-reader-question =
+    { $readers } clients ask for { $mebibytes } MiB each and do not read a byte. How much memory does the balancer take for
+    them?
+slow-reader-choices = all they asked for: 4 GiB | some MiB for all of them | none: it cuts them off
+slow-reader-title = Clients that do not read
+slow-reader-columns = clients | threaded KiB more | async KiB more | kernel MiB threaded | kernel MiB async | asked for MiB
+slow-reader-kernel = in the kernel, async
+slow-reader-asked = asked for
+slow-reader-memory =
+    { $readers } clients asked for { $asked } MiB. The threaded balancer took { $threaded } KiB more for them and the async one
+    { $looped } KiB. Both are bounded: up to { $pipes } long streams stay in pipes of the kernel, { $pipe } KiB each and no memory
+    of the balancer; each of the others has { $bulk } KiB of buffer towards its client and { $ordinary } KiB towards the back
+    end, at most { $buffers } KiB in all; the rest is the connections themselves, and the stacks of threads that had nothing
+    to do before.
+slow-reader-back-pressure =
+    When the buffer towards the client is full, the balancer does not read from the back end; the kernel's buffers fill,
+    TCP tells the back end to wait, and it waits. That is back pressure: each part stops the one before it. The kernel's
+    own socket buffers belong to no process and held up to { $kernel } MiB here, of the whole machine: four for each client,
+    on the way from the back end to the balancer and from there to the client.
+
+kill-question =
+    { $backends } back ends, { $concurrency } clients at once. After { $seconds } s one back end is killed. How many requests
+    fail?
+kill-choices = a third, until it is back | at most those under way on it: a handful | all, for a second or so
+kill-title = A back end killed and restarted
+kill-phase = phase
+kill-phases = three up | one killed | restarted
+kill-seconds = seconds (killed at { $kill }, restarted at { $restart })
+kill-answered = answered
+kill-failed = failed in 100 ms
+kill-figures =
+    Failed requests: { $failed } ({ $classes }). The longest time without any response after the kill was { $gap } ms (in steps
+    of 100 ms). The rate was { $before } a second before, { $without } without the killed one, { $after } after its return.
+kill-cause =
+    A connection that the dead back end refuses is tried on the next one: nothing was sent yet, so nobody is asked twice.
+    What was under way on it is lost, and must be: a balancer that repeats what may have been done does it twice.
+kill-back-at-work = The restarted back end got requests again before the end of the run.
+kill-not-back-yet =
+    The restarted back end had got no requests yet at the end of this run: after failures in a row it gets none for a
+    while.
+
+one-byte-question =
+    A request of { $bytes } bytes in three lines comes one byte at a time. When do the course's Python servers respond?
+one-byte-choices = after the empty line, as the standard says | after the first piece that ends a line | never
+one-byte-title = A request one byte at a time
+one-byte-columns = server | answered after bytes | with
+one-byte-sent = bytes sent before the response
+one-byte-answered = answered after
+one-byte-whole = the whole request
+one-byte-early =
+    { $name } answered after { $bytes } of { $whole } bytes: it looks at each piece as it comes, and this one ended in CR LF. It
+    never saw the fields, and whatever came after them would be taken for another request, or lost.
+one-byte-ours =
+    Ours answered after { $bytes }: a head ends with an empty line and nowhere else, however it is cut. Incomplete is not an
+    error there but a state: the bytes are kept and the parser is asked again.

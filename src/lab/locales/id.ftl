@@ -1,0 +1,219 @@
+# Teks lab dalam bahasa Indonesia. `en.ftl` mempunyai kunci yang sama dengan angka yang sama.
+# Teks beberapa baris adalah satu paragraf; ` | ` memisahkan kolom atau pilihan.
+
+# Kemajuan
+
+time-left = lagi
+resumed = Melanjutkan setelah { $done } putaran tersimpan (--fresh memulai dari awal).
+stopped-early = dihentikan sebelum putaran pertama usai
+stopped-saved = dihentikan; yang terukur sudah tersimpan, dan perintah yang sama melanjutkannya
+report = Laporan
+
+# Tabel
+
+requests-per-second = permintaan/dtk
+http-servers = server HTTP
+table-title = Load balancer: { $contender }
+table-columns = server HTTP | konkurensi | permintaan selesai | non-2xx | permintaan/dtk | ms per permintaan, semua | sebaran | p99 ms | permintaan/dtk 2021 | rasio
+side-by-side-title = Permintaan per detik pada konkurensi { $concurrency }, menurut jumlah server HTTP
+cost-title = Biaya satu permintaan
+cost-columns = load balancer | konkurensi | CPU balancer µs | CPU server µs | pergantian | memori MiB | koneksi p50 µs | bita pertama p50 µs | p50 ms | p99 ms | luapan listen | kirim ulang | inti klien
+rate-plot-title = Permintaan per detik, konkurensi { $concurrency }
+time-plot-title = Waktu jawab, persentil ke-99, konkurensi { $concurrency }
+
+# Catatan di bawah tabel: yang perlu diperhatikan di sel-selnya
+
+note-of-cell = { $backends } server, konkurensi { $concurrency }: { $sentence }
+note-common = { $count } dari { $of } sel: { $sentence }
+common-spread = putarannya berjauhan; adakah yang lain sibuk di mesin ini?
+common-noise = selisih kedua model lebih kecil dari selisih antarputaran; anggap seri
+common-stray = jawaban membawa bita setelah akhirnya
+syn-step = { $percentile } berada pada pengiriman ulang SYN { $step_seconds } detik, { $overflows } luapan antrean listen: backlog, bukan thread
+backlog-full = { $overflows } luapan antrean listen: backlog kadang penuh
+faults-of-runs = { $count } permintaan dari semua putaran gagal: { $faults }
+cut = dihentikan batas waktu setelah { $answered } dari { $requests } permintaan; lajunya dari bagian itu
+client-bottleneck = klien memakai { $percent } % satu inti: mungkin klien, bukan server, yang menentukan laju
+spread = { $runs } putarannya berselisih { $percent } %: adakah yang lain sibuk di mesin ini?
+noise = selisih dengan { $other } lebih kecil dari selisih antarputaran: anggap seri
+stray = { $responses } jawaban membawa bita setelah akhirnya
+
+# Temuan
+
+times = { $middle } kali
+times-range = { $middle } kali ({ $low } sampai { $high })
+range = { $low } sampai { $high }
+checked = { $answered } permintaan terjawab dalam { $runs } putaran, setiap isi dibandingkan bita demi bita dengan milik server; { $failed } gagal.
+checked-by-tool = { $answered } permintaan terjawab dalam { $runs } putaran `{ $tool }`, yang tidak membandingkan isi; { $failed } gagal.
+faults-of-contender = Permintaan `{ $name }` yang gagal: { $faults }.
+beside-python =
+    Pada konkurensi { $concurrency } `{ $model }` di atas server kami menjawab { $times } permintaan per detik dibanding
+    `{ $other }` di atas server Python: sedikitnya { $low } kali di setiap sel.
+beside-peer = Dibanding `{ $peer }` pada konkurensi { $concurrency }, permintaan per detik: { $ratios }.
+models =
+    `threaded` dan `async`: dari { $cells } sel, { $draws } berselisih lebih kecil dari putaran satu sel; `async` unggul di
+    { $async_ahead }, `threaded` di { $threaded_ahead }.
+more-servers =
+    { $many } server alih-alih { $few } pada konkurensi { $concurrency }, kelipatan permintaan per detik: { $ratios }. Klien,
+    load balancer, dan server berbagi { $cores } inti: lebih banyak server berarti lebih banyak proses, bukan inti.
+overflows =
+    `{ $name }`: antrean listen meluap { $sum } kali di { $cells } dari { $all } sel; { $steps ->
+        [0] tidak ada persentil di sana yang berada pada pengiriman ulang SYN, jadi luapan itu tidak menjelaskan waktunya.
+       *[other] di { $steps } di antaranya sebuah persentil berada pada pengiriman ulang SYN. Yang tampak lambat di sana adalah backlog.
+    }
+no-overflows = Tidak ada antrean yang meluap pada { $names }.
+ours-beside-2021 =
+    Dibanding 2021 `{ $name }` menjawab { $range } kali permintaan per detik: terbanyak di sel yang pada 2021 menunggu
+    percobaan ulang koneksi.
+python-beside-2021 =
+    Dibanding 2021 `{ $name }` menjawab { $range } kali permintaan per detik: program sejenis, di mesin dan sistem lain.
+balancer-cpu = Waktu CPU load balancer saja untuk satu permintaan pada konkurensi { $concurrency }: { $list }.
+client-share = Klien memakai paling banyak { $percent } % satu dari { $cores } inti (`{ $name }`, server HTTP: { $backends }, konkurensi: { $concurrency }).
+
+# Laporan
+
+report-title = Load balancer, terukur
+debug-build = BANGUNAN DEBUG: angka ini menunjukkan bahwa lab bekerja, bukan kecepatan apa pun.
+kept-connections = koneksi dipertahankan
+connection-per-request = satu koneksi per permintaan
+about =
+    { $requests } permintaan { $path } per putaran, { $connections }, klien { $client }, median dari { $repeats } putaran dalam
+    urutan acak (benih { $seed }), paling lama { $seconds } detik per putaran; { $date }.
+what-it-shows = Yang ditunjukkannya
+response-times = Waktu jawab
+how-costs-are-counted =
+    Median atas semua jumlah server HTTP; luapan listen dan kirim ulang dijumlahkan dari semua putaran. Waktu CPU adalah
+    milik proses load balancer dan server web sendiri, termasuk kerja kernel untuknya; pergantian adalah thread yang
+    meninggalkan intinya, karena menunggu atau harus; memori adalah bagian load balancer (PSS) di akhir putaran. Koneksi
+    dan bita pertama dihitung dari awal permintaan.
+how-to-read = Cara membacanya
+how-to-read-rows =
+    Setiap baris adalah putaran dengan laju median di selnya, sehingga angkanya saling cocok; sebaran adalah jarak putaran
+    terlambat dan tercepat dalam persen dari median. Kegagalan dan luapan antrean listen dijumlahkan dari semua putaran.
+how-to-read-cores = Klien, load balancer, dan server berbagi mesin dan inti yang sama. Lebih banyak server bukan berarti lebih banyak inti.
+how-to-read-closed-loop =
+    Klien bekerja dalam lingkaran tertutup: selama jawaban terlambat, klien itu tidak meminta apa-apa. Maka satu detik yang
+    buruk mengenai permintaan sebanyak klien, bukan sebanyak pengunjung (coordinated omission).
+how-to-read-2021 =
+    Angka 2021 berasal dari laporan mata kuliah: ab di Windows, backlog 1 dan 5. Sel yang lambat menunggu percobaan ulang
+    koneksi. Mesin dan sistemnya lain: perhatikan di mana rasionya tinggi, bukan seberapa tingginya.
+the-machine = Mesinnya
+
+# Pelajaran
+
+measuring = Mengukur: kurang dari setengah menit.
+your-guess = Tebakan Anda (a, b, c)
+it-was = Ternyata: { $right }.
+guessed-right = Tebakan Anda tepat: { $right }.
+guessed-wrong = Tebakan Anda: { $guess }. Ternyata: { $right }.
+read = Bacalah
+plot = Grafik
+stopped = dihentikan
+none = tidak ada
+never = tidak pernah
+clients = klien
+idle-clients = klien diam
+slow-clients = klien lambat
+slowest-ms = terlambat ms
+right-axis = { $name } (sumbu kanan)
+
+backlog-question =
+    Load balancer thread dan servernya, { $concurrency } klien sekaligus, backlog listen dari 1 sampai 1024. Apa yang terjadi
+    pada klien yang datang saat backlog penuh?
+backlog-choices = ia langsung ditolak | ia menunggu satu detik penuh, dan server tampak lambat | tidak ada: kernel memperpanjang backlog
+backlog-title = Backlog kecil tampak seperti server lambat
+backlog-columns = permintaan/dtk | p50 ms | p99 ms | terlambat ms | 1 dtk ke atas | luapan listen
+backlog-no-overflow =
+    Tidak ada antrean yang meluap pada putaran ini: mesin ini menerima lebih cepat daripada klien datang. Tidak ada yang
+    perlu dijelaskan hari ini; cobalah lagi saat mesin sibuk.
+backlog-cause =
+    Dengan backlog { $backlog }, { $overflows } jabat tangan mendapati antrean penuh. SYN seperti itu hilang tanpa kabar dan
+    dikirim lagi setelah 1 detik: { $long } permintaan memakan satu detik atau lebih, yang terlambat { $slowest } ms, padahal
+    tidak ada thread yang sibuk dengannya. Backlog, bukan thread.
+backlog-rate =
+    Lajunya menyembunyikan itu: { $rate } per detik, sebab selama sebagian klien menunggu kirim ulang, yang lain berjalan
+    terus. Dengan sedikit klien, seperti 2021, semuanya menunggu bersama dan laju jatuh ke beberapa per detik.
+backlog-large =
+    Dengan backlog { $backlog }: { $overflows } luapan, permintaan terlambat { $slowest } ms, { $rate } per detik. Kode yang sama,
+    thread yang sama. Membandingkan dua server dengan backlog berbeda berarti membandingkan backlog.
+
+pool-question =
+    Kumpulan { $workers } thread, masing-masing menunggu koneksinya. { $workers } klien menahan koneksi tanpa berkata apa-apa.
+    Bagaimana nasib { $concurrency } klien yang sibuk?
+pool-choices = sama baiknya: klien diam tidak memakan apa-apa | setengahnya | tidak dapat apa-apa sampai ada yang diam pergi
+pool-title = Klien diam dan kumpulan thread
+pool-starves =
+    Tanpa parkir: { $before } permintaan per detik tanpa klien diam, { $starved } dengan { $workers } klien diam. Masing-masing
+    memiliki satu dari { $workers } pekerja, dan pekerja yang menunggu klien diam tidak melayani siapa pun.
+pool-parks =
+    Diparkir: { $parked } dengan { $workers } klien diam yang sama. Satu thread mengawasi semua koneksi diam dan
+    mengembalikannya ke antrean saat berbicara. Itulah yang dilakukan loop ({ $looped }) untuk semuanya.
+
+blocked-loop-question =
+    Satu klien terus meminta jawaban yang memakan 500 ms. Servernya satu loop, dan handler-nya tidur selama itu. Berapa
+    lama permintaan cepat yang paling sial sementara itu?
+blocked-loop-choices = beberapa milidetik: tidak ada hubungannya | sekitar satu setengah kali | sekitar 500 ms: ia menunggu di belakang yang lambat
+blocked-loop-title = Satu jawaban lambat di loop dan di pool
+blocked-loop-lines = loop, handler tidur | loop kami, timer | pool 4, --no-park | pool 4, diparkir
+blocked-loop-sleeps =
+    Loop yang tidur: { $alone } ms untuk permintaan cepat yang terlambat sendirian, { $beside } ms di samping satu klien lambat.
+    Selama handler tidur, loop tidak melayani yang lain: semua menunggu yang satu.
+blocked-loop-timer =
+    Loop kami: { $alone } ms, lalu { $one } ms dan { $four } ms. Penundaan yang sama menjadi timer: loop mencatat kapan harus
+    menjawab lalu melanjutkan. Loop secepat handler terlambatnya, maka tidak boleh ada handler yang memblokir.
+blocked-loop-pool =
+    Pool { $workers } tanpa parkir: { $one } ms di samping satu klien lambat, karena masih ada tiga pekerja, dan { $four } ms di
+    samping { $workers }. Pool tahan panggilan yang memblokir sampai jumlahnya menyamai pekerjanya.
+
+slow-reader-question =
+    { $readers } klien meminta masing-masing { $mebibytes } MiB dan tidak membaca satu bita pun. Berapa memori load balancer
+    untuk mereka?
+slow-reader-choices = semua yang diminta: 4 GiB | beberapa MiB untuk semuanya | tidak ada: mereka diputus
+slow-reader-title = Klien yang tidak membaca
+slow-reader-columns = klien | threaded KiB tambahan | async KiB tambahan | kernel MiB threaded | kernel MiB async | diminta MiB
+slow-reader-kernel = di kernel, async
+slow-reader-asked = diminta
+slow-reader-memory =
+    { $readers } klien meminta { $asked } MiB. Load balancer threaded memakai { $threaded } KiB lagi dan yang async { $looped } KiB.
+    Keduanya dibatasi: sampai { $pipes } aliran panjang tinggal di pipa kernel, { $pipe } KiB masing-masing dan bukan memori load
+    balancer; yang lain mempunyai penyangga { $bulk } KiB ke arah kliennya dan { $ordinary } KiB ke arah server, paling banyak
+    { $buffers } KiB semuanya; selebihnya koneksi itu sendiri dan tumpukan thread yang sebelumnya menganggur.
+slow-reader-back-pressure =
+    Saat penyangga ke klien penuh, load balancer tidak membaca dari server; penyangga kernel penuh, TCP menyuruh server
+    menunggu, dan ia menunggu. Itulah back pressure: setiap bagian menghentikan bagian sebelumnya. Penyangga soket milik
+    kernel bukan milik proses mana pun dan di sini memuat sampai { $kernel } MiB, untuk seluruh mesin: empat per klien, dari
+    server ke load balancer dan dari sana ke klien.
+
+kill-question =
+    { $backends } server, { $concurrency } klien sekaligus. Setelah { $seconds } detik satu server dimatikan. Berapa permintaan
+    gagal?
+kill-choices = sepertiga, sampai ia kembali | paling banyak yang sedang berjalan: segenggam | semua, selama sekitar sedetik
+kill-title = Server dimatikan dan dihidupkan lagi
+kill-phase = babak
+kill-phases = tiga hidup | satu mati | hidup lagi
+kill-seconds = detik (mati pada { $kill }, hidup lagi pada { $restart })
+kill-answered = terjawab
+kill-failed = gagal dalam 100 ms
+kill-figures =
+    Permintaan gagal: { $failed } ({ $classes }). Waktu terpanjang tanpa jawaban setelahnya { $gap } ms (langkah 100 ms). Lajunya
+    { $before } per detik sebelumnya, { $without } tanpa yang mati, { $after } setelah ia kembali.
+kill-cause =
+    Koneksi yang ditolak server mati dicoba pada server berikutnya: belum ada yang terkirim, jadi tidak ada yang diminta dua
+    kali. Yang sedang berjalan padanya hilang, dan memang harus: mengulang yang mungkin sudah dikerjakan berarti dua kali.
+kill-back-at-work = Server yang dihidupkan lagi sudah mendapat permintaan sebelum putaran berakhir.
+kill-not-back-yet =
+    Server yang dihidupkan lagi belum mendapat permintaan di akhir putaran: setelah gagal beruntun ia dibiarkan sejenak.
+
+one-byte-question =
+    Permintaan { $bytes } bita dalam tiga baris datang satu bita demi satu. Kapan server Python mata kuliah menjawab?
+one-byte-choices = setelah baris kosong, sesuai standar | setelah potongan pertama yang mengakhiri baris | tidak pernah
+one-byte-title = Permintaan satu bita demi satu
+one-byte-columns = server | menjawab setelah bita | dengan
+one-byte-sent = bita terkirim sebelum jawaban
+one-byte-answered = menjawab setelah
+one-byte-whole = seluruh permintaan
+one-byte-early =
+    { $name } menjawab setelah { $bytes } dari { $whole } bita: setiap potongan dilihat begitu datang, dan yang ini berakhir
+    dengan CR LF. Kolom-kolomnya tidak pernah dibaca, dan yang menyusul dianggap permintaan lain, atau hilang.
+one-byte-ours =
+    Milik kami menjawab setelah { $bytes }: kepala permintaan berakhir pada baris kosong, bagaimanapun dipotong. Belum lengkap
+    bukan kesalahan melainkan keadaan: bita disimpan dan parser ditanya lagi.
