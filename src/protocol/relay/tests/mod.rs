@@ -3,8 +3,10 @@
 mod line;
 
 use super::*;
+use crate::balance::limits::BACKEND_QUEUE;
+use crate::protocol::event::Observer;
 use crate::protocol::proxy_header::{Policy, Version};
-use crate::protocol::testing::context;
+use crate::protocol::testing::{context, drawn_states};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -244,4 +246,295 @@ fn silence_has_a_deadline_and_half_a_relay_a_shorter_one() {
     assert!(!relay.was_cut(), "not yet");
     relay.expired(&later.after(timeouts.half_closed));
     assert!(relay.was_cut() && relay.step() == Step::Finish);
+}
+
+/// A relay of which the last closing is kept, with its times.
+#[derive(Debug, Default)]
+struct LastClosing(std::sync::Mutex<String>);
+
+impl Observer for LastClosing {
+    fn wants_closings(&self) -> bool {
+        true
+    }
+
+    fn observe(&self, event: &Event<'_>) {
+        if let Event::Closed(closing) = event {
+            let Closing { queue, connect, first, total, bytes_in, bytes_out, retries, .. } = closing;
+            *self.0.lock().unwrap() =
+                format!("{queue:?} {connect:?} {first:?} {total:?} {bytes_in} {bytes_out} {retries}");
+        }
+    }
+}
+
+#[test]
+fn the_closing_line_has_every_time_and_every_byte() {
+    let accepted = now();
+    let at = |seconds| accepted.after(Duration::from_secs(seconds));
+    let observer = Arc::new(LastClosing::default());
+    let context = RoleContext::new("test", Arc::clone(&observer) as Arc<dyn Observer>);
+    let addresses = vec![SocketAddr::from(([127, 0, 0, 1], 9001)), SocketAddr::from(([127, 0, 0, 1], 9002))];
+    let group = Arc::new(Group::limited("test", addresses, 1));
+    let service = Arc::new(RelayService { context: Arc::new(context), group: Arc::clone(&group) });
+    let client = SocketAddr::from(([127, 0, 0, 1], 40_000));
+    let held = [(); 2].map(|()| group.next(&mut group.turn(), accepted.instant).unwrap());
+
+    // One second until a worker takes it up, two in the queue.
+    let mut relay = Relay::new(service, client, accepted.instant, &at(1));
+    assert_eq!(relay.choose_backend(&at(2), waker), None);
+    drop(held);
+    assert!(relay.choose_backend(&at(4), waker).is_some());
+    relay.connect_failed(How::Refused, &at(5));
+    assert!(relay.choose_backend(&at(6), waker).is_some());
+    relay.connected(&at(7));
+    from_client(&mut relay, &[0; BUFFER_BYTES], &at(8));
+    relay.backend_sent(BUFFER_BYTES, &at(8));
+    relay.client_piped(100, &at(8));
+    relay.backend_sent(100, &at(8));
+    from_backend(&mut relay, b"satu", &at(9));
+    relay.client_sent(3, &at(10));
+    relay.client_sent(1, &at(10));
+    relay.client_received(0, &at(11));
+    relay.backend_received(0, &at(11));
+    relay.finish(&at(12));
+    let said = observer.0.lock().unwrap().clone();
+    assert_eq!(said, format!("3s Some(3s) Some(9s) 12s {} 4 1", BUFFER_BYTES + 100));
+}
+
+#[test]
+fn whatever_moves_starts_the_silence_anew() {
+    let start = now();
+    let moves: [fn(&mut Relay, &Now); 8] = [
+        |relay, now| from_client(relay, b"x", now),
+        |relay, now| from_backend(relay, b"x", now),
+        |relay, now| relay.client_piped(1, now),
+        |relay, now| relay.backend_piped(1, now),
+        |relay, now| relay.backend_sent(1, now),
+        |relay, now| relay.client_sent(1, now),
+        |relay, now| relay.client_received(0, now),
+        |relay, now| relay.backend_received(0, now),
+    ];
+    for (number, move_bytes) in moves.into_iter().enumerate() {
+        let mut relay = joined(&start);
+        if number == 4 {
+            from_client(&mut relay, b"x", &start);
+        } else if number == 5 {
+            from_backend(&mut relay, b"x", &start);
+        }
+        let later = start.after(Duration::from_secs(7));
+        move_bytes(&mut relay, &later);
+        let silence = match number {
+            6 | 7 => Timeouts::default().half_closed,
+            _ => Timeouts::default().relay_idle,
+        };
+        assert_eq!(relay.deadline(), Some(later.instant + silence), "{number}");
+    }
+}
+
+#[test]
+fn each_attempt_has_the_time_of_a_connect_and_no_more() {
+    let start = now();
+    let limit = Timeouts::default().connect;
+    let mut relay = relay(2, &start);
+    assert_eq!(relay.connect_timeout(), limit);
+    assert_eq!(relay.deadline(), Some(start.instant + limit));
+    let chosen = start.after(Duration::from_secs(1));
+    relay.choose_backend(&chosen, waker).unwrap();
+    assert_eq!(relay.deadline(), Some(chosen.instant + limit));
+    relay.expired(&chosen.after(limit - Duration::from_nanos(1)));
+    assert_eq!(relay.step(), Step::Transfer, "not yet");
+    let late = chosen.after(limit);
+    relay.expired(&late);
+    assert_eq!((relay.step(), relay.interest()), (Step::Connect, Interest::NONE));
+    assert_eq!(relay.deadline(), Some(late.instant + limit));
+    relay.choose_backend(&late, waker).unwrap();
+    from_client(&mut relay, b"satu", &late);
+    let interest = relay.interest();
+    assert!(interest.read_client && interest.write_backend && !interest.read_backend, "{interest:?}");
+    let later = late.after(Duration::from_secs(1));
+    relay.connected(&later);
+    assert_eq!(relay.deadline(), Some(later.instant + Timeouts::default().relay_idle));
+}
+
+fn outcome(relay: &Relay) -> String {
+    let State::Over { outcome, .. } = &relay.state else { panic!("{relay:?}") };
+    outcome.to_string()
+}
+
+#[test]
+fn an_end_from_outside_tells_its_phase() {
+    let now = now();
+    let connecting = || {
+        let mut relay = relay(1, &now);
+        relay.choose_backend(&now, waker).unwrap();
+        relay
+    };
+    let entering = || introduced("10.0.0.1:1", &now);
+    let group = Arc::new(Group::limited("test", vec![SocketAddr::from(([127, 0, 0, 1], 9001))], 1));
+    let _held = group.next(&mut group.turn(), now.instant).unwrap();
+    let queued = || {
+        let client = SocketAddr::from(([127, 0, 0, 1], 40_000));
+        let mut relay = Relay::new(service(Arc::clone(&group)), client, now.instant, &now);
+        assert_eq!(relay.choose_backend(&now, waker), None);
+        relay
+    };
+    for (mut relay, phase, cut) in [
+        (entering(), "in PROXY header", false),
+        (queued(), "in queue", false),
+        (connecting(), "in relay", true),
+        (joined(&now), "in relay", true),
+    ] {
+        relay.drained();
+        assert_eq!((outcome(&relay), relay.was_cut()), (format!("we drained {phase}"), cut));
+    }
+    for (mut relay, phase) in
+        [(entering(), "in PROXY header"), (queued(), "in queue"), (joined(&now), "in relay")]
+    {
+        relay.client_failed();
+        assert_eq!(outcome(&relay), format!("client reset {phase}"));
+        // The first end is the one that counts.
+        relay.backend_failed();
+        relay.drained();
+        relay.finish(&now);
+        assert_eq!(outcome(&relay), format!("client reset {phase}"));
+    }
+    assert_eq!(group.waiting(), 0);
+}
+
+#[test]
+fn an_answer_to_a_connect_that_nobody_waits_for_changes_nothing() {
+    let now = now();
+    let mut relay = joined(&now);
+    relay.connected(&now);
+    relay.connect_failed(How::Refused, &now);
+    assert_eq!(relay.choose_backend(&now, waker), None);
+    assert!(!relay.needs_backend() && relay.step() == Step::Transfer);
+    assert_eq!(relay.service.group.backends()[0].failures_reported(), 0);
+}
+
+#[test]
+fn a_tunnel_begins_with_what_was_read_before_it() {
+    let now = now();
+    let buffer = |bytes: &[u8]| {
+        let mut buffer = Buffer::new();
+        assert!(buffer.push(bytes));
+        buffer
+    };
+    let group = Arc::new(Group::new("test", Vec::new()));
+    let client = SocketAddr::from(([127, 0, 0, 1], 40_000));
+    let buffers = [buffer(b"from client"), buffer(b"from backend")];
+    let mut relay = Relay::join(service(group), client, None, buffers, &now);
+    let interest = relay.interest();
+    assert!(interest.write_backend && interest.write_client && interest.read_client && interest.read_backend);
+    assert_eq!((relay.backend_output(), relay.client_output()), (&b"from client"[..], &b"from backend"[..]));
+    relay.backend_sent(11, &now);
+    relay.client_sent(12, &now);
+    let interest = relay.interest();
+    assert!(!interest.write_backend && !interest.write_client && interest.read_client);
+}
+
+#[test]
+fn a_read_of_nothing_gives_the_memory_back_and_ends_the_long_stream() {
+    let now = now();
+    let mut relay = joined(&now);
+    from_client(&mut relay, &[0; BUFFER_BYTES], &now);
+    relay.backend_sent(BUFFER_BYTES, &now);
+    from_backend(&mut relay, &[0; BUFFER_BYTES], &now);
+    relay.client_sent(BUFFER_BYTES, &now);
+    assert!(relay.client_may_be_piped() && relay.backend_may_be_piped());
+    for _ in 0..2 {
+        relay.client_space();
+        relay.backend_space();
+        assert!(relay.up.buffer.owns_memory() && relay.down.buffer.owns_memory());
+        relay.nothing_from_client();
+        assert!(!relay.up.buffer.owns_memory() && !relay.client_may_be_piped());
+        relay.nothing_from_backend();
+        assert!(!relay.down.buffer.owns_memory() && !relay.backend_may_be_piped());
+    }
+}
+
+#[test]
+fn a_pipe_that_is_empty_leaves_the_buffer_to_the_next_read() {
+    let now = now();
+    let mut relay = joined(&now);
+    from_client(&mut relay, &[0; BUFFER_BYTES], &now);
+    relay.backend_sent(BUFFER_BYTES, &now);
+    relay.client_piped(BUFFER_BYTES - 1, &now);
+    assert!(!relay.interest().read_client && relay.interest().write_backend);
+    assert!(relay.step() == Step::Transfer && relay.backend_output().is_empty());
+    // Its end is passed on only behind the bytes in the pipe.
+    relay.backend_sent(BUFFER_BYTES - 2, &now);
+    assert!(!relay.interest().read_client && relay.interest().write_backend);
+    relay.backend_sent(1, &now);
+    assert!(relay.interest().read_client && !relay.interest().write_backend);
+    assert!(!relay.client_may_be_piped(), "less than a buffer came: it is no long stream any more");
+    relay.client_piped(0, &now);
+    assert_eq!(relay.step(), Step::ShutBackend);
+}
+
+/// The name of a state in the graph of the module's documentation.
+fn name(relay: &Relay) -> &'static str {
+    match relay.state {
+        State::Entering { .. } => "Entering",
+        State::Connecting { .. } => "Connecting",
+        State::Queued { .. } => "Queued",
+        State::Joined { .. } => "Joined",
+        State::Over { .. } => "Over",
+    }
+}
+
+#[test]
+fn the_graph_of_the_documentation_is_walked() {
+    let now = now();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut is_at = |relay: &Relay, state: &'static str| {
+        assert_eq!(name(relay), state);
+        seen.insert(state);
+    };
+    // Entering --> Connecting --> next candidate --> Joined --> Over, by both ends.
+    let mut relay = introduced("10.0.0.1:1", &now);
+    is_at(&relay, "Entering");
+    from_client(&mut relay, b"PROXY UNKNOWN\r\n", &now);
+    is_at(&relay, "Connecting");
+    relay.choose_backend(&now, waker).unwrap();
+    relay.connected(&now);
+    is_at(&relay, "Joined");
+    relay.client_received(0, &now);
+    relay.backend_received(0, &now);
+    relay.backend_sent(relay.backend_output().len(), &now);
+    is_at(&relay, "Joined");
+    relay.finish(&now);
+    is_at(&relay, "Over");
+
+    // Connecting --> next candidate --> none left --> Over.
+    let mut relay = self::relay(2, &now);
+    for _ in 0..2 {
+        relay.choose_backend(&now, waker).unwrap();
+        relay.connect_failed(How::Refused, &now);
+        is_at(&relay, "Connecting");
+    }
+    relay.choose_backend(&now, waker);
+    is_at(&relay, "Over");
+
+    // Connecting --> Queued --> Connecting --> Joined --> Over, by a reset.
+    let group = Arc::new(Group::limited("test", vec![SocketAddr::from(([127, 0, 0, 1], 9001))], 1));
+    let held = group.next(&mut group.turn(), now.instant).unwrap();
+    let client = SocketAddr::from(([127, 0, 0, 1], 40_000));
+    let open = || {
+        let mut relay = Relay::new(service(Arc::clone(&group)), client, now.instant, &now);
+        relay.choose_backend(&now, waker);
+        relay
+    };
+    let mut waiting: Vec<Relay> = (0..BACKEND_QUEUE).map(|_| open()).collect();
+    is_at(&waiting[0], "Queued");
+    let refused = open();
+    is_at(&refused, "Over");
+    assert_eq!(outcome(&refused), "we hit a limit in queue");
+    drop(held);
+    let relay = &mut waiting[0];
+    relay.choose_backend(&now, waker).unwrap();
+    is_at(relay, "Connecting");
+    relay.connected(&now);
+    relay.backend_failed();
+    is_at(relay, "Over");
+    assert_eq!(seen, drawn_states(include_str!("../mod.rs")), "all that is drawn, and nothing else");
 }
