@@ -33,16 +33,16 @@ done
 
 export PATH=$tools/bin:$PATH
 if ! command -v cargo-mutants >/dev/null; then
-    # A mutant is small and its tests are many: an unoptimized tool does.
     nice cargo install cargo-mutants --locked --root "$tools"
 fi
 mkdir -p "$out"
 # Without debug information each of the thousand builds is shorter, and nobody reads a backtrace of it.
 export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0
 status=0
-nice -n 19 cargo mutants "${files[@]}" "${rest[@]}" --in-place=false --jobs 1 --no-shuffle \
+# `--cargo-arg=--lib`: else each mutant would build the binaries and the black-box tests too.
+nice -n 19 cargo mutants "${files[@]}" "${rest[@]}" --jobs 1 --no-shuffle --cargo-arg=--lib \
     --timeout "$test_limit" --build-timeout "$build_limit" --output "$out" \
-    -- --lib -- protocol:: balance:: || status=$?
+    -- -- protocol:: balance:: || status=$?
 
 survivors=$out/mutants.out/missed.txt
 if [[ -s $survivors ]]; then

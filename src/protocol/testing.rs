@@ -95,8 +95,8 @@ pub(crate) fn all_pieces(length: usize) -> Vec<Pieces> {
     [Pieces::Whole, Pieces::Bytes].into_iter().chain(dice).chain(cuts.map(Pieces::CutAt)).collect()
 }
 
-/// The states in the graph that the documentation at the start of `source` draws: its words of one
-/// capital letter and small ones.
+/// The states in the graph that the documentation at the start of `source` draws: its words that begin
+/// with a capital letter and go on with a small one.
 pub(crate) fn drawn_states(source: &str) -> BTreeSet<&str> {
     let documentation = source.lines().map_while(|line| line.strip_prefix("//!"));
     let graph =
@@ -104,7 +104,7 @@ pub(crate) fn drawn_states(source: &str) -> BTreeSet<&str> {
     let words = graph.flat_map(|line| line.split(|letter: char| !letter.is_alphabetic()));
     let is_state = |word: &&str| {
         let mut letters = word.chars();
-        letters.next().is_some_and(char::is_uppercase) && word.len() > 1 && letters.all(char::is_lowercase)
+        letters.next().is_some_and(char::is_uppercase) && letters.next().is_some_and(char::is_lowercase)
     };
     words.filter(is_state).collect()
 }

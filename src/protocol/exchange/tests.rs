@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::balance::limits::RETRIES;
 use crate::protocol::limits::CLIENT_WATCH_AFTER;
-use crate::protocol::testing::{Pieces, all_pieces, client, context, start};
+use crate::protocol::testing::{Pieces, all_pieces, client, context, drawn_states, start};
 
 /// A gateway with one group of back ends.
 struct Bench {
@@ -1332,4 +1332,99 @@ proptest! {
         }
         prop_assert!(matches!(line.exchange.state, State::Over(_) | State::Tunnel), "{:?}", line.exchange);
     }
+}
+
+/// Where a connection is in the graph of the module's documentation: the client's, and the back end's.
+fn place(line: &Line) -> (&'static str, &'static str) {
+    let client = match line.exchange.state {
+        State::Head => "Head",
+        State::Exchanging => "Exchanging",
+        State::Tunnel => "Tunnel",
+        State::Linger(..) => "Linger",
+        State::Over(..) => "Over",
+    };
+    let backend = match line.exchange.link {
+        Link::None => "None",
+        Link::Wanted { .. } => "Wanted",
+        Link::Queued { .. } => "Queued",
+        Link::Connecting { .. } => "Connecting",
+        Link::Up { .. } => "Up",
+        Link::Released { .. } => "Released",
+    };
+    (client, backend)
+}
+
+#[test]
+fn the_graph_of_the_documentation_is_walked() {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut is_at = |line: &Line, client: &'static str, backend: &'static str| {
+        assert_eq!(place(line), (client, backend));
+        seen.extend([client, backend]);
+    };
+    let bench = Bench { most: 1, ..Bench::new(2) };
+    let group = bench.group();
+    let line = |input: &str| bench.line_of(Arc::clone(&group), input, &[]);
+
+    // Head --> Exchanging; Wanted --> Connecting, refused --> Wanted --> Connecting --> Up --> Released.
+    let mut first = line(GET);
+    let everything = Interest { read_client: true, read_backend: true, ..Interest::NONE };
+    is_at(&first, "Head", "None");
+    assert!(first.read_client(&everything));
+    is_at(&first, "Exchanging", "Wanted");
+    let now = first.now;
+    let waker = || Waker::noop().clone();
+    assert!(first.exchange.choose_backend(&now, waker).is_some());
+    is_at(&first, "Exchanging", "Connecting");
+    first.exchange.connect_failed(How::Refused, &now);
+    is_at(&first, "Exchanging", "Wanted");
+    assert!(first.exchange.choose_backend(&now, waker).is_some());
+    first.exchange.connected(false, &now);
+    is_at(&first, "Exchanging", "Up");
+
+    // All full: Wanted --> Queued --called--> Connecting.
+    let mut second = line(GET);
+    let mut third = line(GET);
+    for late in [&mut second, &mut third] {
+        assert!(late.read_client(&everything));
+        late.exchange.choose_backend(&now, waker);
+    }
+    is_at(&second, "Exchanging", "Connecting");
+    is_at(&third, "Exchanging", "Queued");
+    drop(second);
+    assert!(third.exchange.choose_backend(&now, waker).is_some());
+    is_at(&third, "Exchanging", "Connecting");
+
+    // The response: Body --> Out, and back to Head when the client has it.
+    first.exchange.backend_sent(first.exchange.backend_output().concat().len(), &now);
+    let (head, body) = OK.split_at(OK.len() - 4);
+    for part in [head, body] {
+        first.exchange.backend_space()[..part.len()].copy_from_slice(part.as_bytes());
+        first.exchange.backend_received(part.len(), &now);
+    }
+    first.exchange.client_sent(first.exchange.client_output().concat().len(), &now);
+    is_at(&first, "Exchanging", "Released");
+    assert!(first.exchange.release_backend(&now).keep);
+    is_at(&first, "Head", "None");
+
+    // Up, and the kept connection was dead: Wanted.
+    let mut again = Bench::new(1).line(&GET.repeat(2), &[says(OK), says("").ends().after(1), says("")]);
+    again.run();
+    assert_eq!(again.visits.iter().map(|visit| visit.reused).collect::<Vec<_>>(), [false, true, false]);
+    is_at(&again, "Exchanging", "Up");
+
+    // Refused --> Linger --> Over.
+    let mut refused = bench.line("GET / HTTP/1.1\r\n\r\n", &[]);
+    refused.run();
+    is_at(&refused, "Linger", "None");
+    is_at(refused.waits(), "Over", "None");
+
+    // 101 --> Tunnel.
+    let mut tunnel = bench.line(UPGRADE, &[says(SWITCHING)]);
+    tunnel.run();
+    is_at(&tunnel, "Tunnel", "Up");
+
+    let drawn = drawn_states(include_str!("mod.rs"));
+    // Where nothing is drawn, there is no back end.
+    seen.remove("None");
+    assert!(seen.is_subset(&drawn), "{seen:?} in {drawn:?}");
 }

@@ -125,7 +125,7 @@ impl Flow {
     /// `count` bytes are in the buffer; 0 is the end, or that nothing came after all.
     fn buffered(&mut self, count: usize) {
         self.buffer.filled(count);
-        self.bulk = count > 0 && self.buffer.room() == 0;
+        self.bulk = self.buffer.room() == 0;
     }
 
     /// `count` bytes are in the pipe; 0 is the end.

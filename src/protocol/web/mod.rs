@@ -6,9 +6,9 @@
 //! arrive together are answered in order, and small answers to them leave together.
 //!
 //! ```text
-//!   Head --> Body --> Delay --> Answer --+--> Head        (kept)
-//!     |        |                         +--> Linger      (closed, and the client may still be sending)
-//!     +--------+--- refused --> Answer --+--> Over
+//!   Head --> Body --> Delay --> Response --+--> Head      (kept)
+//!     |        |                           +--> Linger    (closed, and the client may still be sending)
+//!     +--------+--- refused --> Response --+--> Over
 //! ```
 
 mod outgoing;

@@ -132,6 +132,9 @@ fn a_long_stream_may_be_piped_while_it_lasts() {
     let now = now();
     let mut relay = joined(&now);
     assert!(!relay.backend_may_be_piped(), "nothing has come yet");
+    from_backend(&mut relay, b"short", &now);
+    relay.client_sent(5, &now);
+    assert!(!relay.backend_may_be_piped(), "that filled no buffer");
     from_backend(&mut relay, &[b'a'; BUFFER_BYTES], &now);
     assert!(!relay.backend_may_be_piped(), "the buffer goes first");
     relay.client_sent(BUFFER_BYTES, &now);
@@ -353,6 +356,34 @@ fn each_attempt_has_the_time_of_a_connect_and_no_more() {
     let later = late.after(Duration::from_secs(1));
     relay.connected(&later);
     assert_eq!(relay.deadline(), Some(later.instant + Timeouts::default().relay_idle));
+}
+
+#[test]
+fn the_time_limits_are_those_of_the_role() {
+    let now = now();
+    let seconds = Duration::from_secs;
+    let timeouts = Timeouts {
+        header: seconds(1),
+        connect: seconds(2),
+        relay_idle: seconds(4),
+        half_closed: seconds(8),
+        ..Timeouts::default()
+    };
+    let group = Arc::new(Group::new("test", vec![SocketAddr::from(([127, 0, 0, 1], 9001))]));
+    let service = Arc::new(RelayService { context: Arc::new(context(timeouts)), group });
+    let policy = Policy { accept: true, trust: vec!["10.0.0.0/8".parse().unwrap()], send: None };
+    let caller = policy.caller("10.0.0.1:1".parse().unwrap(), || Ok("10.0.0.2:80".parse().unwrap()));
+    let mut relay = Relay::new(service, caller, now.instant, &now);
+    let left = |relay: &Relay| relay.deadline().unwrap() - now.instant;
+    assert_eq!(left(&relay), seconds(1));
+    from_client(&mut relay, b"PROXY UNKNOWN\r\n", &now);
+    assert_eq!(left(&relay), seconds(2));
+    relay.choose_backend(&now, waker).unwrap();
+    assert_eq!((left(&relay), relay.connect_timeout()), (seconds(2), seconds(2)));
+    relay.connected(&now);
+    assert_eq!(left(&relay), seconds(4));
+    relay.client_received(0, &now);
+    assert_eq!(left(&relay), seconds(8));
 }
 
 fn outcome(relay: &Relay) -> String {
