@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// True where an accepted socket inherits `TCP_NODELAY` from its listener, which saves a system call for each
 /// connection. Elsewhere the acceptor sets it. A test checks this against the system.
@@ -46,6 +46,12 @@ fn try_bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())
+}
+
+/// Accepts no more clients although the listener still exists: calls that wait in `accept` return.
+pub(crate) fn close(listener: &TcpListener) {
+    // An error means that it is closed already: nobody waits there.
+    let _ = SockRef::from(listener).shutdown(Shutdown::Both);
 }
 
 /// Why a listener could not be opened; shown as one line with the address and what to do.

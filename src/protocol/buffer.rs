@@ -66,6 +66,12 @@ impl Buffer {
         self.capacity() - self.len()
     }
 
+    /// True while it holds storage, with bytes in it or not.
+    #[cfg(test)]
+    pub(crate) fn owns_memory(&self) -> bool {
+        self.storage.is_some()
+    }
+
     fn capacity(&self) -> usize {
         self.storage.as_ref().map_or(capacity(self.bulk), |storage| storage.len())
     }

@@ -1,5 +1,6 @@
 //! What the tests of the machines share: a time that a test sets itself, and streams cut into pieces.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -92,4 +93,18 @@ pub(crate) fn all_pieces(length: usize) -> Vec<Pieces> {
     // All cuts of a short stream; of a long one those near its start and end, where the heads are.
     let cuts = (1..length).filter(|cut| length < 1500 || *cut < 400 || *cut + 100 > length);
     [Pieces::Whole, Pieces::Bytes].into_iter().chain(dice).chain(cuts.map(Pieces::CutAt)).collect()
+}
+
+/// The states in the graph that the documentation at the start of `source` draws: its words that begin
+/// with a capital letter and go on with a small one.
+pub(crate) fn drawn_states(source: &str) -> BTreeSet<&str> {
+    let documentation = source.lines().map_while(|line| line.strip_prefix("//!"));
+    let graph =
+        documentation.skip_while(|line| *line != " ```text").skip(1).take_while(|line| *line != " ```");
+    let words = graph.flat_map(|line| line.split(|letter: char| !letter.is_alphabetic()));
+    let is_state = |word: &&str| {
+        let mut letters = word.chars();
+        letters.next().is_some_and(char::is_uppercase) && letters.next().is_some_and(char::is_lowercase)
+    };
+    words.filter(is_state).collect()
 }

@@ -23,11 +23,11 @@ use crate::protocol::limits::{PROXY_HEADER_BYTES_MAX, PROXY_LINE_BYTES_MAX};
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
 /// The version of the headers that we send; we read both.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Version {
-    /// One line of text
+    /// One line of text.
     V1,
-    /// Binary
+    /// Binary.
     V2,
 }
 

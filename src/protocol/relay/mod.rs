@@ -129,7 +129,7 @@ impl Flow {
     /// `count` bytes were read into the buffer; 0 is the end of the stream, or that there was nothing to read.
     fn buffered(&mut self, count: usize) {
         self.buffer.filled(count);
-        self.bulk = count > 0 && self.buffer.room() == 0;
+        self.bulk = self.buffer.room() == 0;
     }
 
     /// `count` bytes were moved into the pipe; 0 is the end of the stream.
