@@ -8,25 +8,25 @@
 //! | file | what it owns |
 //! |---|---|
 //! | **connections of clients** | |
-//! | [`listen`] | opening a listener; errors that say what to do |
-//! | [`accept`] | what an error of `accept` means |
-//! | [`permits`] | how many client connections may be open |
+//! | `listen` | opening a listener; errors that say what to do |
+//! | `accept` | what an error of `accept` means |
+//! | `permits` | how many client connections may be open |
 //! | **connections to back ends** | |
-//! | [`endpoint`] | an address as people write it, and its look-up |
-//! | [`dns`] | look-ups of back-end names, repeated while the program runs |
-//! | [`connect`] | connecting with a time limit or nonblocking |
-//! | [`checker`] | the health checks of back ends |
+//! | `endpoint` | an address as people write it, and its look-up |
+//! | `dns` | look-ups of back-end names, repeated while the program runs |
+//! | `connect` | connecting with a time limit or nonblocking |
+//! | `checker` | the health checks of back ends |
 //! | **moving bytes and waiting** | |
-//! | [`io`] | the calls that read and write sockets, and `poll` for the threaded driver |
-//! | [`pipe`] | moving bytes from socket to socket within the kernel (`splice`) |
+//! | `io` | the calls that read and write sockets, and `poll` for the threaded driver |
+//! | `pipe` | moving bytes from socket to socket within the kernel (`splice`) |
 //! | `poller` | the differences between epoll and kqueue, for the event loops |
-//! | [`timers`] | the deadlines of all connections of an event loop |
+//! | `timers` | the deadlines of all connections of an event loop |
 //! | **the process** | |
-//! | [`clock`] | the time for the machines |
-//! | [`signals`] | the signals that the program handles |
-//! | [`shutdown`] | the begin of a drain |
-//! | [`limits`] | the limit on open descriptors |
-//! | [`threads`] | names of threads |
+//! | `clock` | the time for the machines |
+//! | `signals` | the signals that the program handles |
+//! | `shutdown` | the begin of a drain |
+//! | `limits` | the limit on open descriptors |
+//! | `threads` | names of threads |
 
 pub(crate) mod accept;
 pub(crate) mod checker;

@@ -119,7 +119,7 @@ impl Socket {
         space: impl FnOnce() -> &'s mut [u8],
         limit: Duration,
     ) -> std::io::Result<Received> {
-        let (moved, received): (_, fn(usize) -> Received) = match pipe.to_fill(may_be_piped) {
+        let (moved, received): (_, fn(usize) -> Received) = match pipe.acquire(may_be_piped) {
             Some(pipe) => (self.fill(pipe, limit)?, Received::Piped),
             None => (self.receive(space(), limit)?, Received::Buffered),
         };
@@ -165,7 +165,7 @@ impl Socket {
 
     /// Sends what fits of the bytes in the pipe, or of `bytes` if it holds none.
     pub(crate) fn send_stream(&mut self, pipe: &mut StreamPipe, bytes: &[u8]) -> Moved {
-        let Some(pipe) = pipe.to_drain() else { return self.send([bytes, &[]], false) };
+        let Some(pipe) = pipe.filled() else { return self.send([bytes, &[]], false) };
         if self.full {
             return Ok(None);
         }
