@@ -41,7 +41,8 @@ impl StreamPipe {
     }
 }
 
-/// Pipes of the whole process. They have 64 descriptors, half of those that are not counted for connections ([`DESCRIPTORS_SPARE`](crate::net::limits::DESCRIPTORS_SPARE)).
+/// Pipes of the whole process. They have 64 descriptors, half of those that are not counted for connections
+/// ([`DESCRIPTORS_SPARE`](crate::net::limits::DESCRIPTORS_SPARE)).
 pub(crate) const PIPES_MAX: usize = 32;
 
 /// Bytes that one call moves at most: the default capacity of a pipe on Linux (pipe(7)).

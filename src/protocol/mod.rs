@@ -33,7 +33,7 @@
 //! | **rules and parts that machines share** | |
 //! | [`http`] | heads, framing, bodies, dates and our own responses |
 //! | [`forward`] | how a gateway rewrites heads |
-//! | [`proxy_header`] | the PROXY protocol: the client's address, told by a proxy in front of us |
+//! | [`proxy_header`] | the PROXY protocol, by which a proxy in front of us sends the client's address |
 //! | `cidr` | blocks of addresses |
 //! | [`buffer`] | the bounded buffer of one direction |
 //! | [`limits`] | every bound and every default time limit, with its reason |
