@@ -1,9 +1,10 @@
-//! The only room that touches the operating system: sockets, polling, signals, clocks and the limits of the
+//! What the servers need from the operating system: sockets, polling, signals, the clocks and the limits of the
 //! process.
 //!
-//! Contract: only this room names `rustix` and system calls, and only here the code differs between operating
-//! systems. Callers get types and errors that are the same on all of them. The drivers, the roles and the log
-//! use it; `protocol/` and `balance/` do not.
+//! Contract: socket options, error codes and the differences between operating systems are handled in here, and
+//! callers get types and errors that are the same on all of them. The drivers, the roles and the log use this
+//! room; `protocol/` and `balance/` do not. Two other places make system calls of their own: `site/files.rs`
+//! opens files beneath a folder, and the lab starts and measures processes.
 //!
 //! | file | what it owns |
 //! |---|---|
