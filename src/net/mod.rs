@@ -1,32 +1,33 @@
-//! The only room that touches the operating system: sockets, polling, signals, clocks and the limits of the
+//! What the servers need from the operating system: sockets, polling, signals, the clocks and the limits of the
 //! process.
 //!
-//! Contract: only this room names `rustix` and system calls, and only here the code differs between operating
-//! systems. Callers get types and errors that are the same on all of them. The drivers, the roles and the log
-//! use it; `protocol/` and `balance/` do not.
+//! Contract: socket options, error codes and the differences between operating systems are handled in here, and
+//! callers get types and errors that are the same on all of them. The drivers, the roles and the log use this
+//! room; `protocol/` and `balance/` do not. Two other places make system calls of their own: `site/files.rs`
+//! opens files beneath a folder, and the lab starts and measures processes.
 //!
 //! | file | what it owns |
 //! |---|---|
 //! | **connections of clients** | |
-//! | [`listen`] | opening a listener; errors that say what to do |
-//! | [`accept`] | what an error of `accept` means |
-//! | [`permits`] | how many client connections may be open |
+//! | `listen` | opening a listener; errors that say what to do |
+//! | `accept` | what an error of `accept` means |
+//! | `permits` | how many client connections may be open |
 //! | **connections to back ends** | |
-//! | [`endpoint`] | an address as people write it, and its look-up |
-//! | [`dns`] | look-ups of back-end names, repeated while the program runs |
-//! | [`connect`] | connecting with a time limit or nonblocking |
-//! | [`checker`] | the health checks of back ends |
+//! | `endpoint` | an address as people write it, and its look-up |
+//! | `dns` | look-ups of back-end names, repeated while the program runs |
+//! | `connect` | connecting with a time limit or nonblocking |
+//! | `checker` | the health checks of back ends |
 //! | **moving bytes and waiting** | |
-//! | [`io`] | the calls that read and write sockets, and `poll` for the threaded driver |
-//! | [`pipe`] | moving bytes from socket to socket within the kernel (`splice`) |
+//! | `io` | the calls that read and write sockets, and `poll` for the threaded driver |
+//! | `pipe` | moving bytes from socket to socket within the kernel (`splice`) |
 //! | `poller` | the differences between epoll and kqueue, for the event loops |
-//! | [`timers`] | the deadlines of all connections of an event loop |
+//! | `timers` | the deadlines of all connections of an event loop |
 //! | **the process** | |
-//! | [`clock`] | the time for the machines |
-//! | [`signals`] | the signals that the program handles |
-//! | [`shutdown`] | the begin of a drain |
-//! | [`limits`] | the limit on open descriptors |
-//! | [`threads`] | names of threads |
+//! | `clock` | the time for the machines |
+//! | `signals` | the signals that the program handles |
+//! | `shutdown` | the begin of a drain |
+//! | `limits` | the limit on open descriptors |
+//! | `threads` | names of threads |
 
 pub(crate) mod accept;
 pub(crate) mod checker;

@@ -24,7 +24,7 @@ pub(crate) struct StreamPipe(Option<Pipe>);
 impl StreamPipe {
     /// The pipe to read into, if the stream `may_be_piped` and a pipe is available; with `None` the bytes must be
     /// copied. A pipe that the stream no longer needs is returned, since there are few.
-    pub(crate) fn to_fill(&mut self, may_be_piped: bool) -> Option<&mut Pipe> {
+    pub(crate) fn acquire(&mut self, may_be_piped: bool) -> Option<&mut Pipe> {
         if !may_be_piped {
             self.0 = self.0.take().filter(|pipe| !pipe.is_empty());
             return None;
@@ -36,12 +36,13 @@ impl StreamPipe {
     }
 
     /// The pipe to write from, if it holds bytes.
-    pub(crate) fn to_drain(&mut self) -> Option<&mut Pipe> {
+    pub(crate) fn filled(&mut self) -> Option<&mut Pipe> {
         self.0.as_mut().filter(|pipe| !pipe.is_empty())
     }
 }
 
-/// Pipes of the whole process. They have 64 descriptors, half of those that are not counted for connections ([`DESCRIPTORS_SPARE`](crate::net::limits::DESCRIPTORS_SPARE)).
+/// Pipes of the whole process. They have 64 descriptors, half of those that are not counted for connections
+/// ([`DESCRIPTORS_SPARE`](crate::net::limits::DESCRIPTORS_SPARE)).
 pub(crate) const PIPES_MAX: usize = 32;
 
 /// Bytes that one call moves at most: the default capacity of a pipe on Linux (pipe(7)).

@@ -28,13 +28,13 @@
 //! | [`interest`] | what a machine asks of its driver |
 //! | [`now`] | the time, as the driver read it |
 //! | [`outcome`] | how a connection ended |
-//! | [`context`], [`timeouts`] | the settings that all connections of a role share |
-//! | [`event`] | what a machine reports for the log and for counters |
+//! | [`context`], `timeouts` | the settings that all connections of a role share |
+//! | `event` | what a machine reports for the log and for counters |
 //! | **rules and parts that machines share** | |
 //! | [`http`] | heads, framing, bodies, dates and our own responses |
 //! | [`forward`] | how a gateway rewrites heads |
-//! | [`proxy_header`] | the PROXY protocol: the client's address, told by a proxy in front of us |
-//! | [`cidr`] | blocks of addresses |
+//! | [`proxy_header`] | the PROXY protocol, by which a proxy in front of us sends the client's address |
+//! | `cidr` | blocks of addresses |
 //! | [`buffer`] | the bounded buffer of one direction |
 //! | [`limits`] | every bound and every default time limit, with its reason |
 //! | `linger` | the lingering close after a last response |

@@ -1465,7 +1465,8 @@ fn the_graph_of_the_documentation_is_walked() {
     is_at(&first, "Head", "None");
 
     // Up, and the idle connection was dead: Needed.
-    let mut again = TestGateway::new(1).connection(&GET.repeat(2), &[says(OK), says("").ends().after(1), says("")]);
+    let mut again =
+        TestGateway::new(1).connection(&GET.repeat(2), &[says(OK), says("").ends().after(1), says("")]);
     again.run();
     assert_eq!(again.visits.iter().map(|visit| visit.reused).collect::<Vec<_>>(), [false, true, false]);
     is_at(&again, "Exchanging", "Connected");
