@@ -22,7 +22,7 @@ use giliran::protocol::forward::Rules;
 use giliran::protocol::now::Now;
 use giliran::protocol::relay::{Relay, RelayService};
 use giliran::protocol::web::{Output, Web, WebService};
-use giliran::site::{Role, Site};
+use giliran::site::{Site, SiteKind};
 
 /// Requests before the count begins: buffers, caches and lists have grown to what they need by then.
 const WARM_UP: u32 = 100;
@@ -41,7 +41,7 @@ const CHUNKED_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\
 fn main() -> ExitCode {
     let now = Now { instant: Instant::now(), wall: UNIX_EPOCH + Duration::from_secs(1_626_183_073) };
     let site =
-        Site::open(Role::Generic, Path::new("public")).expect("the project's folder is the current one");
+        Site::open(SiteKind::Backend, Path::new("public")).expect("the project's folder is the current one");
     let context =
         RoleContext { keep_alive_requests: u32::MAX, ..RoleContext::new("bench", Arc::new(AccessLog)) };
     let context = Arc::new(context);

@@ -13,7 +13,7 @@ use super::progress::say;
 use crate::app::cli::{Loops, Pool, Role};
 use crate::app::settings::Model;
 use crate::app::{roles, run_with};
-use crate::site;
+use crate::site::SiteKind;
 
 /// Runs the role of this name; 2 if there is none.
 pub fn main(lab: &str, name: &str, flags: impl Iterator<Item = OsString>) -> ExitCode {
@@ -32,7 +32,7 @@ pub fn main(lab: &str, name: &str, flags: impl Iterator<Item = OsString>) -> Exi
             run_with(&Role::LB_THREADED, argv, roles::balancer::<Pool>(Model::Threaded), roles::serve)
         }
         "lb-async" => run_with(&Role::LB_ASYNC, argv, roles::balancer::<Loops>(Model::Async), roles::serve),
-        "web-server" => run_with(&Role::WEB_SERVER, argv, roles::server(site::Role::Generic), roles::serve),
+        "web-server" => run_with(&Role::WEB_SERVER, argv, roles::server(SiteKind::Backend), roles::serve),
         _ => ExitCode::from(2),
     }
 }

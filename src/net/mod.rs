@@ -3,6 +3,7 @@
 //! Everything here is called by the drivers and the binaries and never by the core.
 
 pub mod accept;
+pub(crate) mod beneath;
 pub mod checker;
 pub mod clock;
 pub mod connect;
