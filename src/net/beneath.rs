@@ -53,7 +53,8 @@ pub(crate) enum OpenError {
     Broken,
 }
 
-/// The state of a file: two stamps are equal only if the file was not changed in between.
+/// The state of a file. Two equal stamps mean that it was not changed in between, except for changes
+/// within one tick of the file system's clock.
 ///
 /// The time of the last status change (ctime) is included, because it also shows a file that was
 /// rewritten and then given its old modification time again.
@@ -127,17 +128,17 @@ fn open_beneath(root: BorrowedFd<'_>, path: &[u8]) -> rustix::io::Result<OwnedFd
     /// which is rare, and a few more attempts are cheaper than a response that the server is busy.
     const LOOKUPS_MAX: usize = 4;
     let rules = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    let mut outcome = Err(Errno::AGAIN);
+    let mut opened = Err(Errno::AGAIN);
     for _ in 0..LOOKUPS_MAX {
-        outcome = openat2(root, path, FILE_FLAGS, Mode::empty(), rules);
-        if !matches!(outcome, Err(Errno::AGAIN | Errno::INTR)) {
+        opened = openat2(root, path, FILE_FLAGS, Mode::empty(), rules);
+        if !matches!(opened, Err(Errno::AGAIN | Errno::INTR)) {
             break;
         }
     }
-    match outcome {
+    match opened {
         // Older kernels do not have the call, and the seccomp rules of older containers refuse it with PERM.
         Err(Errno::NOSYS | Errno::PERM) => step_by_step(root, path),
-        outcome => outcome,
+        opened => opened,
     }
 }
 

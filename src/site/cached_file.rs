@@ -18,7 +18,7 @@ use crate::protocol::now::Now;
 /// One state of one file.
 #[derive(Debug)]
 pub struct CachedFile {
-    content: Content,
+    storage: Storage,
     stamp: Stamp,
     /// True if the file cannot have changed again without getting another stamp.
     stamp_is_reliable: bool,
@@ -29,7 +29,7 @@ pub struct CachedFile {
 }
 
 #[derive(Debug)]
-enum Content {
+enum Storage {
     InMemory(Box<[u8]>),
     Open(Arc<File>),
 }
@@ -47,17 +47,17 @@ impl CachedFile {
         // A file that changes twice within one tick of the file system's clock keeps its stamp. So
         // the stamp of a file that changed just now proves nothing, and the next check reads it again.
         let stamp_is_reliable = modified_seconds + CACHE_CHECK.as_secs() < now.unix_seconds();
-        let content = if stamp.size <= CACHED_FILE_BYTES_MAX {
+        let storage = if stamp.size <= CACHED_FILE_BYTES_MAX {
             let bytes = read(&file, stamp.size)?;
             // If the file was truncated since it was opened, the next check must not find it unchanged.
             stamp.size = bytes.len() as u64;
-            Content::InMemory(bytes)
+            Storage::InMemory(bytes)
         } else {
-            Content::Open(Arc::new(file))
+            Storage::Open(Arc::new(file))
         };
         let last_modified = date::format(modified_seconds);
         Ok(CachedFile {
-            content,
+            storage,
             stamp,
             stamp_is_reliable,
             content_type,
@@ -69,17 +69,17 @@ impl CachedFile {
 
     /// The whole content, if it is held in memory.
     pub(super) fn bytes(&self) -> Option<&[u8]> {
-        match &self.content {
-            Content::InMemory(bytes) => Some(bytes),
-            Content::Open(_) => None,
+        match &self.storage {
+            Storage::InMemory(bytes) => Some(bytes),
+            Storage::Open(_) => None,
         }
     }
 
     /// The open file, if the content is not held in memory.
     pub(super) fn open_file(&self) -> Option<&Arc<File>> {
-        match &self.content {
-            Content::InMemory(_) => None,
-            Content::Open(file) => Some(file),
+        match &self.storage {
+            Storage::InMemory(_) => None,
+            Storage::Open(file) => Some(file),
         }
     }
 

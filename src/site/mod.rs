@@ -1,6 +1,6 @@
 //! A site: the pages and files of a web server, and the response to each request for them.
 //!
-//! Contract: [`Site`] is given a whole request head and the time, and returns a [`Response`]. It uses
+//! Contract: [`Site`] is given a whole request head and the time, and returns a response. It uses
 //! no socket and no clock, opens files only beneath its root, and is shared by all threads. For a fixed
 //! page or a cached file it neither allocates nor makes a system call.
 //!
@@ -44,7 +44,6 @@ mod test_response;
 mod texts;
 
 pub use kind::SiteKind;
-pub use response::Response;
 pub use site::Site;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::texts;
 pub(super) fn find(kind: SiteKind, name: &[u8]) -> Option<Response> {
     let has_course_pages = matches!(kind, SiteKind::Default | SiteKind::Backend);
     match (kind, name) {
-        (SiteKind::Default | SiteKind::Backend, b"") => Some(Response::text(200, texts::HOME)),
+        (_, b"") if has_course_pages => Some(Response::text(200, texts::HOME)),
         // At `/` too: a client that comes directly, and not through the proxy, then sees which server it is.
         (SiteKind::Image, b"" | b"images" | b"images/") => Some(Response::text(200, texts::IMAGES)),
         (SiteKind::Pdf, b"" | b"pdf" | b"pdf/") => Some(Response::text(200, texts::PDF)),

@@ -20,7 +20,7 @@ struct Parameters {
     close: bool,
 }
 
-/// The test response that a query asks for; `None` if it has none of the parameters above.
+/// The test response that a query asks for; `None` if it has no parameter of a test response.
 pub(super) fn respond(query: &str, version: Version) -> Option<Response> {
     match parse(query) {
         Ok(None) => None,
