@@ -21,7 +21,7 @@ use giliran::protocol::forward::Rules;
 use giliran::protocol::now::Now;
 use giliran::protocol::relay::{Relay, RelayService};
 use giliran::protocol::web::{Output, Web, WebService};
-use giliran::site::{Role, Site};
+use giliran::site::{Site, SiteKind};
 
 /// Requests before the count begins, so that buffers, caches and lists have the size that they need.
 const WARM_UP: u32 = 100;
@@ -41,7 +41,7 @@ const CHUNKED_RESPONSE: &[u8] =
 fn main() -> ExitCode {
     let now = Now { instant: Instant::now(), wall: UNIX_EPOCH + Duration::from_secs(1_626_183_073) };
     let site =
-        Site::open(Role::Generic, Path::new("public")).expect("the project's folder is the current one");
+        Site::open(SiteKind::Backend, Path::new("public")).expect("the project's folder is the current one");
     let context =
         RoleContext { keep_alive_requests: u32::MAX, ..RoleContext::new("bench", Arc::new(AccessLog)) };
     let context = Arc::new(context);

@@ -4,13 +4,13 @@
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use giliran::site::{Role, Site};
+use giliran::site::{Site, SiteKind};
 use giliran_fuzz::{Pieces, drivers};
 use libfuzzer_sys::fuzz_target;
 
 static SITE: LazyLock<Arc<Site>> = LazyLock::new(|| {
     let public = Path::new(env!("CARGO_MANIFEST_DIR")).join("../public");
-    Arc::new(Site::open(Role::Generic, &public).expect("the folder is part of the repository"))
+    Arc::new(Site::open(SiteKind::Backend, &public).expect("the folder is part of the repository"))
 });
 
 /// The output without `100 Continue`: whether it is sent depends on whether the body has come already,

@@ -3,8 +3,8 @@
 //!
 //! Contract: socket options, error codes and the differences between operating systems are handled in here, and
 //! callers get types and errors that are the same on all of them. The drivers, the roles and the log use this
-//! room; `protocol/` and `balance/` do not. Two other places make system calls of their own: `site/files.rs`
-//! opens files beneath a folder, and the lab starts and measures processes.
+//! room; `protocol/` and `balance/` do not. The lab alone makes system calls of its
+//! own: it starts and measures processes.
 //!
 //! | file | what it owns |
 //! |---|---|
@@ -22,6 +22,8 @@
 //! | `pipe` | moving bytes from socket to socket within the kernel (`splice`) |
 //! | `poller` | the differences between epoll and kqueue, for the event loops |
 //! | `timers` | the deadlines of all connections of an event loop |
+//! | **files** | |
+//! | `beneath` | opening files beneath a folder, and nothing outside of it |
 //! | **the process** | |
 //! | `clock` | the time for the machines |
 //! | `signals` | the signals that the program handles |
@@ -30,6 +32,7 @@
 //! | `threads` | names of threads |
 
 pub(crate) mod accept;
+pub(crate) mod beneath;
 pub(crate) mod checker;
 pub(crate) mod clock;
 pub(crate) mod connect;

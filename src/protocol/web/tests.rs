@@ -12,7 +12,7 @@ use super::*;
 use crate::protocol::limits::{BULK_BUFFER_BYTES, KEEP_ALIVE_REQUESTS, LINGER_BYTES_MAX};
 use crate::protocol::testing::{Pieces, all_pieces, client, context, drawn_states, start};
 use crate::site::limits::CACHED_FILE_BYTES_MAX;
-use crate::site::{Role, Site};
+use crate::site::{Site, SiteKind};
 
 /// A site with a page, a small file, a file that is cached in memory, and one that is sent from the disk.
 struct TestServer {
@@ -30,7 +30,7 @@ impl TestServer {
         fs::write(folder.path().join("small.txt"), "hello").unwrap();
         fs::write(folder.path().join("cached.txt"), vec![b'c'; 20_000]).unwrap();
         fs::write(folder.path().join("large.txt"), vec![b'l'; LARGE_BYTES]).unwrap();
-        let site = Arc::new(Site::open(Role::Generic, folder.path()).unwrap());
+        let site = Arc::new(Site::open(SiteKind::Backend, folder.path()).unwrap());
         TestServer { _folder: folder, site, now: start(), timeouts: Timeouts::default() }
     }
 
