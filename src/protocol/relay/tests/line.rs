@@ -249,6 +249,9 @@ impl Line {
                 "told of an end before the last byte: {flow:?}"
             );
         }
+        let header = PROXY_HEADER_BYTES_MAX;
+        assert!(self.backend.got.len() <= self.client.said + header, "bytes go out again and again");
+        assert!(self.client.got.len() <= self.backend.said, "bytes go out again and again");
         assert!(!interest.read_client || !relay.up.ended);
         assert!(!interest.read_backend || is_joined && !relay.down.ended);
     }

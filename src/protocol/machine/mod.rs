@@ -8,12 +8,12 @@ use std::net::SocketAddr;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use super::exchange::{BackendTarget, Exchange};
-use super::interest::{Interest, Step};
-use super::now::Now;
-use super::outcome::How;
-use super::relay::Relay;
-use super::web::{Output, Response, Site, Web};
+use crate::protocol::exchange::{BackendTarget, Exchange};
+use crate::protocol::interest::{Interest, Step};
+use crate::protocol::now::Now;
+use crate::protocol::outcome::How;
+use crate::protocol::relay::Relay;
+use crate::protocol::web::{Output, Response, Site, Web};
 
 /// One client connection, as its driver sees it.
 ///
@@ -465,3 +465,6 @@ impl Machine for Relay {
         self.backend_failed();
     }
 }
+
+#[cfg(test)]
+mod tests;
