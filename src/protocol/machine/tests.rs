@@ -8,12 +8,15 @@ use super::*;
 use crate::balance::Group;
 use crate::balance::routes::Routes;
 use crate::protocol::context::RoleContext;
+use crate::protocol::exchange::Exchange;
 use crate::protocol::exchange::Gateway;
 use crate::protocol::forward::Rules;
 use crate::protocol::limits::BUFFER_BYTES;
+use crate::protocol::relay::Relay;
 use crate::protocol::relay::RelayService;
 use crate::protocol::testing::{client, context, start};
 use crate::protocol::timeouts::Timeouts;
+use crate::protocol::web::Web;
 use crate::protocol::web::WebService;
 use crate::site;
 
