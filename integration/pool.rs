@@ -36,7 +36,7 @@ fn unfinished_heads_do_not_own_workers() {
 #[test]
 fn without_parking_idle_clients_starve_the_rest() {
     let launch = Launch::web_server(Threaded).switch("--no-park").flag("--workers", 2).flag("--queue", 1);
-    let role = launch.start();
+    let role = launch.flag("--queue-wait", "100ms").start();
     // One behind the other: two at once may be one too many for a queue of one.
     let owners = [(); 2].map(|()| {
         let mut owner = Client::connect(role.address());
@@ -53,6 +53,23 @@ fn without_parking_idle_clients_starve_the_rest() {
     // A worker that is given back serves the one in the queue.
     drop(owners);
     assert_eq!(queued.answer().status, 200);
+}
+
+/// Past fault: a full queue was a refusal in the same instant, so a burst of clients behind a short stall
+/// of the machine lost most of them.
+#[test]
+fn a_burst_that_a_short_stall_holds_up_is_served() {
+    let burst = |wait: &str| {
+        let launch = Launch::web_server(Threaded).flag("--workers", 2).flag("--queue", 1);
+        let role = launch.switch("--no-park").flag("--queue-wait", wait).start();
+        let mut clients: Vec<_> = (0..8).map(|_| Client::connect(role.address())).collect();
+        for client in &mut clients {
+            client.send("GET /?delay=200ms HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        }
+        clients.iter_mut().map(|client| client.answer().status).collect::<Vec<_>>()
+    };
+    assert_eq!(burst("10s"), [200; 8]);
+    assert!(burst("0s").contains(&503), "with no time to wait, a full queue refuses");
 }
 
 #[test]

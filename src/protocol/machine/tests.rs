@@ -19,6 +19,7 @@ use crate::protocol::timeouts::Timeouts;
 use crate::protocol::web::Web;
 use crate::protocol::web::WebService;
 use crate::site;
+use std::net::SocketAddr;
 
 /// The driver, and the two peers between which it moves bytes.
 struct Driver {
