@@ -11,6 +11,8 @@ mod support;
 /// Named so that `cargo test integration` runs these tests and no others.
 #[path = "."]
 mod integration {
+    /// What each room of `src/` may use.
+    mod boundaries;
     /// Many short connections with ends of every kind.
     mod churn;
     /// Flags, the configuration file, logs.

@@ -63,8 +63,8 @@ impl Service {
     }
 }
 
-/// The threads that check back ends and look their names up. They end with the last connection that
-/// may still need a back end.
+/// The threads that check back ends and look their names up. They are dropped, and end, with the last
+/// connection that may still need a back end.
 #[derive(Debug)]
 struct Upkeep {
     _checker: Option<Checker>,
@@ -105,11 +105,11 @@ impl RunningService {
             ..RoleContext::new(role, Arc::new(AccessLog))
         });
         Ok(match service {
-            Service::Web(site) => RunningService::Web(live(WebService { context, site })),
+            Service::Web(site) => RunningService::Web(replaceable(WebService { context, site })),
             Service::Gateway { routes, rules } => {
-                RunningService::Gateway(live(Gateway { context, routes, rules }))
+                RunningService::Gateway(replaceable(Gateway { context, routes, rules }))
             }
-            Service::Relay(group) => RunningService::Relay(live(RelayService { context, group })),
+            Service::Relay(group) => RunningService::Relay(replaceable(RelayService { context, group })),
         })
     }
 
@@ -161,6 +161,6 @@ impl RunningService {
     }
 }
 
-fn live<T>(service: T) -> Arc<ArcSwap<T>> {
+fn replaceable<T>(service: T) -> Arc<ArcSwap<T>> {
     Arc::new(ArcSwap::from_pointee(service))
 }

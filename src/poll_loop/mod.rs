@@ -91,7 +91,27 @@ pub(crate) fn serve<S: Service>(
     settings: &Settings,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
-    run::<S::Connection>(listeners, service, settings, shutdown)
+    let permits = Permits::new(settings.connections_max);
+    let pollers = (0..settings.loops).map(|_| event_loop::poller()).collect::<io::Result<Vec<_>>>()?;
+    let scaling = Arc::new(AcceptScaling::new(pollers.iter().map(|(_, waker)| Arc::clone(waker))));
+    let mut threads = Vec::new();
+    for (number, poller) in pollers.into_iter().enumerate() {
+        let waker = Arc::clone(&poller.1);
+        shutdown.subscribe(move || waker.wake());
+        let accept = Accept::new(&listeners, permits.clone(), Arc::clone(&scaling), number)?;
+        let event_loop =
+            EventLoop::<S::Connection>::new(poller, Arc::clone(service), accept, settings, shutdown);
+        let thread = thread::Builder::new().name(format!("loop-{number}"));
+        threads.push(thread.spawn(move || event_loop.run())?);
+    }
+    // Only the loops hold the listeners now: when the last loop closes them, clients are refused.
+    drop(listeners);
+    for thread in threads {
+        if thread.join().is_err() {
+            log::error!("an event loop ended by a panic");
+        }
+    }
+    Ok(())
 }
 
 /// What this driver can serve.
@@ -163,32 +183,3 @@ pub(crate) enum Served {
 /// megabyte, some 50 us. Long bodies move in larger pieces, and files by as much as the socket takes, at
 /// most 16 MiB. Then the other connections are served.
 pub(crate) const CALLS_PER_ITERATION_MAX: usize = 16;
-
-/// Starts the loops, which share the listeners, and waits for their end.
-fn run<C: Connection>(
-    listeners: Vec<TcpListener>,
-    service: &Arc<ArcSwap<C::Service>>,
-    settings: &Settings,
-    shutdown: &Shutdown,
-) -> io::Result<()> {
-    let permits = Permits::new(settings.connections_max);
-    let pollers = (0..settings.loops).map(|_| event_loop::poller()).collect::<io::Result<Vec<_>>>()?;
-    let scaling = Arc::new(AcceptScaling::new(pollers.iter().map(|(_, waker)| Arc::clone(waker))));
-    let mut threads = Vec::new();
-    for (number, poller) in pollers.into_iter().enumerate() {
-        let waker = Arc::clone(&poller.1);
-        shutdown.subscribe(move || waker.wake());
-        let accept = Accept::new(&listeners, permits.clone(), Arc::clone(&scaling), number)?;
-        let event_loop = EventLoop::<C>::new(poller, Arc::clone(service), accept, settings, shutdown);
-        let thread = thread::Builder::new().name(format!("loop-{number}"));
-        threads.push(thread.spawn(move || event_loop.run())?);
-    }
-    // Only the loops hold the listeners now: when the last loop closes them, clients are refused.
-    drop(listeners);
-    for thread in threads {
-        if thread.join().is_err() {
-            log::error!("an event loop ended by a panic");
-        }
-    }
-    Ok(())
-}

@@ -77,7 +77,36 @@ pub(crate) fn serve<S: Service>(
     settings: &Settings,
     shutdown: &Shutdown,
 ) -> std::io::Result<()> {
-    run::<S::Connection>(listeners, service, settings, shutdown)
+    let role = Role::<S::Connection> { service: Arc::clone(service), common: Default::default() };
+    let permits = Permits::new(settings.connections_max);
+    let entrance = Entrance::new(listeners, settings.workers, settings.queue, &permits);
+    let (parking, handle) = Parking::start(entrance.sender(), &role)?;
+    let wakers = Wakers::new({
+        let handle = handle.clone();
+        move |number| handle.wake(number)
+    });
+    let load = Arc::new(PoolLoad::new(settings.workers, settings.park, shutdown, wakers));
+    let workers = worker::start(settings.workers, &role, &load, &handle, |number| entrance.intake(number));
+    let acceptors = entrance.start_acceptors(&role, &load, &handle, shutdown)?;
+
+    shutdown.wait();
+    let until = clock::now().instant + settings.drain;
+    for acceptor in acceptors {
+        if acceptor.join().is_err() {
+            log::error!("an acceptor ended by a panic");
+        }
+    }
+    handle.drain();
+    let left = permits.wait_until_none(until);
+    if left > 0 {
+        log::warn!("the drain's time is over: {left} connections are cut");
+    }
+    load.end();
+    handle.stop();
+    // With the parking goes the last one who could send to the workers: they end.
+    parking.join();
+    workers.join();
+    Ok(())
 }
 
 /// What this driver can serve.
@@ -164,43 +193,4 @@ impl<C: Connection> Role<C> {
     fn tidy(&self, now: &Now) {
         C::tidy(&self.common, now);
     }
-}
-
-/// Starts workers, parking and acceptors, waits for the end, and drains.
-fn run<C: Connection>(
-    listeners: Vec<TcpListener>,
-    service: &Arc<ArcSwap<C::Service>>,
-    settings: &Settings,
-    shutdown: &Shutdown,
-) -> std::io::Result<()> {
-    let role = Role::<C> { service: Arc::clone(service), common: C::Common::default() };
-    let permits = Permits::new(settings.connections_max);
-    let entrance = Entrance::new(listeners, settings.workers, settings.queue, &permits);
-    let (parking, handle) = Parking::start(entrance.sender(), &role)?;
-    let wakers = Wakers::new({
-        let handle = handle.clone();
-        move |number| handle.wake(number)
-    });
-    let load = Arc::new(PoolLoad::new(settings.workers, settings.park, shutdown, wakers));
-    let workers = worker::start(settings.workers, &role, &load, &handle, |number| entrance.intake(number));
-    let acceptors = entrance.start_acceptors(&role, &load, &handle, shutdown)?;
-
-    shutdown.wait();
-    let until = clock::now().instant + settings.drain;
-    for acceptor in acceptors {
-        if acceptor.join().is_err() {
-            log::error!("an acceptor ended by a panic");
-        }
-    }
-    handle.drain();
-    let left = permits.wait_until_none(until);
-    if left > 0 {
-        log::warn!("the drain's time is over: {left} connections are cut");
-    }
-    load.end();
-    handle.stop();
-    // With the parking goes the last one who could send to the workers: they end.
-    parking.join();
-    workers.join();
-    Ok(())
 }
