@@ -3,9 +3,9 @@
 Our counterpart of the course's class, of the same shape. Its known faults, kept on purpose:
 
     fault                                                      done properly in
-    the whole tree is globbed for every request                src/site/files.rs
+    the whole tree is globbed for every request                src/site/site.rs
     an extension that is not in `types` crashes (KeyError)     src/site/mime.rs
-    a folder's name gets no response (IsADirectoryError)       src/site/files.rs
+    a folder's name gets no response (IsADirectoryError)       src/site/site.rs
     HEAD, and all else that is neither GET nor POST, gets 400  src/site/response.rs
     the target is taken as written: no %20, no query           src/site/path.rs
     a file is read whole into memory before any of it is sent  src/site/response.rs

@@ -8,7 +8,7 @@ which Python 3.12 removed. Its known faults, kept on purpose:
     one `send`: what does not fit at once is lost                src/poll_loop/session.rs
     a client that finished sending is read again and again: the  src/protocol/relay/mod.rs
       loop spins until it comes, or for ever
-    a back end that refuses is tried again and again: the loop   src/protocol/relay/link.rs, src/balance/turn.rs
+    a back end that refuses is tried again and again: the loop   src/protocol/relay/backend.rs, src/balance/turn.rs
       spins for ever, and the client waits as long
     no deadline for anything                                     src/net/timers.rs
     backlog 5, and one `accept` an event                         src/net/listen.rs, src/poll_loop/accept.rs
