@@ -8,12 +8,15 @@ use super::*;
 use crate::balance::Group;
 use crate::balance::routes::Routes;
 use crate::protocol::context::RoleContext;
+use crate::protocol::exchange::Exchange;
 use crate::protocol::exchange::Gateway;
 use crate::protocol::forward::Rules;
 use crate::protocol::limits::BUFFER_BYTES;
+use crate::protocol::relay::Relay;
 use crate::protocol::relay::RelayService;
 use crate::protocol::testing::{client, context, start};
 use crate::protocol::timeouts::Timeouts;
+use crate::protocol::web::Web;
 use crate::protocol::web::WebService;
 use crate::site;
 
@@ -484,5 +487,5 @@ fn a_machine_without_a_back_end_need_not_speak_of_one() {
     assert_eq!(alone.connect_timeout(), Duration::ZERO);
     assert!(alone.choose_backend(&start(), waker).is_none());
     assert!(alone.backend_space().is_empty());
-    assert_eq!(alone.backend_output(), [&[][..]; 2]);
+    assert!(alone.backend_output().concat().is_empty());
 }
