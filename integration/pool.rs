@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::Model::Threaded;
-use crate::support::PATIENCE;
+use crate::support::WAIT_MAX;
 use crate::support::client::{Client, get, request};
 use crate::support::launch::Launch;
 
@@ -38,7 +38,7 @@ fn without_parking_idle_clients_starve_the_rest() {
     let launch = Launch::web_server(Threaded).switch("--no-park").flag("--workers", 2).flag("--queue", 1);
     let role = launch.flag("--queue-wait", "100ms").start();
     // One behind the other: two at once may be one too many for a queue of one.
-    let owners = [(); 2].map(|()| {
+    let owning = [(); 2].map(|()| {
         let mut owner = Client::connect(role.address());
         assert_eq!(owner.get("/").status, 200); // and each keeps its worker
         owner
@@ -51,7 +51,7 @@ fn without_parking_idle_clients_starve_the_rest() {
     assert_eq!((refused.status, refused.text().trim_end().lines().count()), (503, 1));
     assert!(start.elapsed() < Duration::from_secs(2), "refused after {:?}", start.elapsed());
     // A worker that is given back serves the one in the queue.
-    drop(owners);
+    drop(owning);
     assert_eq!(queued.answer().status, 200);
 }
 
@@ -82,7 +82,7 @@ fn workers_are_named() {
         names.filter(|name| name.starts_with("worker-")).count()
     };
     // A thread gives itself its name, which is some time after it was made.
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_MAX;
     while workers() < 3 {
         assert!(Instant::now() < deadline, "{} workers have a name", workers());
         std::thread::yield_now();
