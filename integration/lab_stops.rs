@@ -9,6 +9,7 @@ use std::time::Instant;
 use rustix::process::Signal;
 
 use crate::support::WAIT_MAX;
+use crate::support::needs::{PYTHON, lacks};
 use crate::support::process::Process;
 
 /// A grid of a few runs that are over quickly; the seed makes its order the same each time.
@@ -66,6 +67,9 @@ fn expect_gone(family: &BTreeSet<u32>) {
 
 /// Stops a lab in its third run and expects the next one to go on from the second.
 fn stop_and_go_on(signal: Signal) {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let mut lab = start(folder.path());
     lab.err.wait_nth(0, |line| line.starts_with("3 / 24 ")).unwrap();
