@@ -24,9 +24,9 @@ use crate::protocol::now::Now;
 /// Calls of `accept` for one listener in one iteration; then the connections are served.
 const ACCEPTS_PER_ITERATION_MAX: usize = 64;
 
-/// Where listeners are level triggered, an iteration accepts one client, and one more for each so many
-/// of its events. A busy loop must take several at a time, for its iterations are long. A loop with
-/// little to do need not ask for a second: an `accept` in vain costs the kernel most of a connection.
+/// Where listeners are level triggered, an iteration accepts one client, and one more for every 8 of its
+/// events. A busy loop must take several at a time, because its iterations are long. A loop with little to
+/// do does not look for a second client: an `accept` that finds none costs nearly as much as one that does.
 const EVENTS_PER_ACCEPT: usize = 8;
 
 /// How long accepting pauses at most; if the reason is gone earlier, it resumes earlier. 100 ms is no
@@ -62,7 +62,7 @@ struct Pause {
 
 #[derive(Clone, Copy, Debug)]
 enum Reason {
-    /// No descriptor or permit was left when this loop had so many connections.
+    /// No descriptor or permit was left when this loop had this number of connections.
     NoRoom { connections: usize },
     /// This loop has more connections than its share.
     Surplus,
@@ -100,8 +100,8 @@ impl Accept {
         }
     }
 
-    /// Hands the clients of one iteration to `take`: the iteration has so many events, and the loop has
-    /// `mine` connections before.
+    /// Hands the clients of one iteration to `take`. `events` is the number of the iteration's events, `mine`
+    /// the number of the loop's connections before.
     pub(crate) fn batch(
         &mut self,
         mut mine: usize,
@@ -173,8 +173,8 @@ impl Accept {
 
     /// Registers the listeners or takes them out of the poller, as pauses and the scaling want it.
     fn update(&mut self, mine: usize, registry: &Registry, now: &Now) {
-        // Clients may wait of whom this loop's poller does not tell: it was told of them before, or
-        // another loop was.
+        // With `--loops 1` this is not needed. With more, clients may be waiting although this loop's poller
+        // has no event for them: it reported them before, or it reported them to another loop only.
         let is_to_look = self.scaling.is_to_look(self.number) || !self.are_registered;
         if self.pause.is_some_and(|pause| pause.until <= now.instant || self.is_gone(pause.reason, mine)) {
             self.pause = None;
@@ -240,7 +240,7 @@ impl Accept {
     }
 }
 
-/// How many calls of `accept` one listener gets in an iteration with so many events.
+/// How many calls of `accept` one listener gets in an iteration that has this number of events.
 fn accepts_max(events: usize) -> usize {
     match LISTENERS_ARE_LEVEL_TRIGGERED {
         true => (1 + events / EVENTS_PER_ACCEPT).min(ACCEPTS_PER_ITERATION_MAX),

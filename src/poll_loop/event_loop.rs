@@ -97,6 +97,7 @@ impl<C: Connection> EventLoop<C> {
     /// Runs until the drain is over.
     pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_PER_ITERATION_MAX);
+        // The first iteration has no events: it registers the listeners, so that the first poll can tell of them.
         loop {
             let now = clock::now();
             if self.shutdown.is_draining() && self.drain_until.is_none() {
@@ -168,7 +169,7 @@ impl<C: Connection> EventLoop<C> {
         }
     }
 
-    /// Accepts what this loop may in an iteration with so many events.
+    /// Accepts what this loop may, in an iteration that has this number of events.
     fn accept_clients(&mut self, events: usize, now: &Now) {
         let EventLoop { accept, connections, due, service, poll, .. } = self;
         accept.batch(connections.len(), events, poll.registry(), now, |client, peer, permit| {

@@ -103,7 +103,7 @@ impl HttpConnection {
                 Step::SwitchProtocols => return None,
                 Step::Finish => return Some(session.finish(context)),
                 _ if session.transfer(&context.now) => {}
-                _ => return Some(session.wait(context)),
+                _ => return Some(session.register(context)),
             }
         }
         Some(Served::MoreToDo)

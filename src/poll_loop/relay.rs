@@ -1,4 +1,7 @@
 //! One client of a relay and its back end, served by a loop. Twin: `threaded/relay.rs`.
+//!
+//! Compare `integration/python/lb_async.py`: its `Pair` is the [`Session`] here, and its `Server.loop` is
+//! `event_loop.rs`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,12 +33,13 @@ impl Connection for RelayConnection {
         session.keep_time(context);
         for _ in 0..CALLS_PER_ITERATION_MAX {
             match session.step() {
+                // A relay keeps no idle connections: each connect is a new one.
                 Step::Connect => session.connect(context, |_, _| None),
                 Step::ShutClient => session.shut_client(),
                 Step::ShutBackend => session.shut_backend(&context.now),
                 Step::Finish => return session.finish(context),
                 _ if session.transfer(&context.now) => {}
-                _ => return session.wait(context),
+                _ => return session.register(context),
             }
         }
         Served::MoreToDo

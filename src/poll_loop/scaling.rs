@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::waker::LoopWaker;
 
-/// For each so many open connections of the role one more loop accepts. So many are served by one
-/// loop before anybody notices that others wait.
+/// For every 16 open connections of the role one more loop accepts: one loop serves that many before the
+/// last of them waits noticeably.
 const CONNECTIONS_PER_LOOP: usize = 16;
 
 /// Connections that a loop may have beyond its share before it leaves clients to the other loops. With
@@ -97,7 +97,7 @@ impl AcceptScaling {
         is_to_look.load(Ordering::Relaxed) && is_to_look.swap(false, Ordering::Acquire)
     }
 
-    /// How many loops so many connections need.
+    /// How many loops this number of connections needs.
     fn needed(&self, connections: usize) -> usize {
         (1 + connections / CONNECTIONS_PER_LOOP).min(self.loops.len())
     }

@@ -2,7 +2,7 @@
 //! services `web`, `gateway` and `relay` have in common. Twin: `threaded/session.rs`.
 //!
 //! Contract: nothing here waits. A move is made only if the socket is known to be ready for it;
-//! [`Session::wait`] registers what has to be waited for, and the loop tells when it has come. Whatever
+//! [`Session::register`] registers what has to be waited for, and the loop tells when it has come. Whatever
 //! happens is reported to the machine, and nothing is decided here.
 
 use std::net::SocketAddr;
@@ -30,7 +30,8 @@ pub(crate) struct Session<M> {
     /// For long streams from the client, and to it.
     up: StreamPipe,
     down: StreamPipe,
-    /// Dropped last: with it goes the place at the back end, whose connection must be closed by then.
+    /// Rust drops fields from top to bottom: the machine, and with it the place at the back end, goes when
+    /// the sockets are closed.
     pub(crate) machine: M,
 }
 
@@ -60,6 +61,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
     pub(crate) fn transfer(&mut self, now: &Now) -> bool {
         let interest = self.machine.interest();
         if self.machine.is_connecting() && self.connect_has_ended(now) {
+            // That was the move: the machine knows of it.
         } else if interest.write_backend && self.backend_is(Socket::can_write) {
             self.write_backend(now);
         } else if interest.write_client && self.client.can_write() {
@@ -74,8 +76,8 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         true
     }
 
-    /// Goes back to the loop, which tells of what the machine is interested in.
-    pub(crate) fn wait(&mut self, context: &LoopContext<'_>) -> Served {
+    /// Registers both sockets with the poller: when one of them is ready, the loop calls `serve` again.
+    pub(crate) fn register(&mut self, context: &LoopContext<'_>) -> Served {
         let backend = self.backend.as_mut();
         let backend = backend.map_or(Ok(()), |(_, backend)| backend.register(context.registry));
         // While only the back end has something to do, the poller need not know the client.
@@ -144,6 +146,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         let Some((_, backend)) = &mut self.backend else { return };
         match backend.send(&mut self.up, self.machine.backend_output(), false) {
             Ok(Some(count)) => {
+                // Does nothing but for the first bytes, by which we learn that the connect has succeeded.
                 self.machine.connected(false, now);
                 self.machine.backend_sent(count, now);
             }
@@ -175,6 +178,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
             Output::File { file, offset, length } => self.client.send_file(file.file(), offset, length),
         };
         match sent {
+            // `sendfile` sends nothing where the file has become shorter than it was.
             Ok(Some(0)) => self.machine.file_ended(),
             Ok(Some(count)) => self.machine.client_sent(count, now),
             Ok(None) => {}
@@ -218,7 +222,9 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         }
     }
 
-    /// Closes both connections, by a reset if their peers must learn that something is missing.
+    /// Ends it: the log is told, and a connection whose peer must learn that something is missing will be
+    /// closed by a reset. The sockets themselves close when the session is dropped, which also takes them
+    /// out of the poller.
     pub(crate) fn finish(&mut self, context: &mut LoopContext<'_>) -> Served {
         self.tell_peers();
         self.drop_backend(context);

@@ -1,4 +1,6 @@
 //! One client of a web server, served by a loop. Twin: `threaded/web.rs`.
+//!
+//! Compare `integration/python/server_async_http.py`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,7 +36,7 @@ impl Connection for WebConnection {
                 Step::ShutClient => session.shut_client(),
                 Step::Finish => return session.finish(context),
                 _ if session.transfer(&context.now) => {}
-                _ => return session.wait(context),
+                _ => return session.register(context),
             }
         }
         Served::MoreToDo

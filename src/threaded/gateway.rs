@@ -123,7 +123,7 @@ impl HttpConnection {
     /// Reads until a whole request head is here.
     fn read_request_head(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
         while self.session.machine.awaits_request() {
-            self.session.wait(budget)?;
+            self.session.wait_and_read(budget)?;
         }
         Ok(())
     }
@@ -134,7 +134,7 @@ impl HttpConnection {
         while self.session.machine.needs_backend() {
             match self.session.machine.step() {
                 Step::Connect => self.session.connect(budget, |address, now| self.idle.take(address, now)),
-                _ => self.session.wait(budget)?,
+                _ => self.session.wait_and_read(budget)?,
             }
         }
         Ok(())
@@ -144,12 +144,13 @@ impl HttpConnection {
     /// before it has the whole body.
     fn exchange_bodies(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
         while self.session.machine.is_exchanging() {
+            // Both are tried, whatever comes of the first: not `||`.
             let has_sent = self.session.write_backend() | self.session.write_client();
             match self.session.machine.step() {
                 Step::ReleaseBackend => self.release_backend(),
                 // That back end could not take the request: another one may.
                 Step::Connect | Step::Queue => self.connect(budget)?,
-                Step::Transfer if !has_sent => self.session.wait(budget)?,
+                Step::Transfer if !has_sent => self.session.wait_and_read(budget)?,
                 _ => {}
             }
         }
@@ -166,7 +167,7 @@ impl HttpConnection {
                 Step::Finish => break self.session.finish(),
                 // Not the end, but the beginning of a tunnel.
                 Step::SwitchProtocols => break,
-                _ => self.session.wait(budget)?,
+                _ => self.session.wait_and_read(budget)?,
             }
         }
         Ok(())

@@ -31,10 +31,11 @@ pub(crate) struct Socket {
     look: Look,
 }
 
-/// Whether bytes are so likely that a look which does not wait is cheaper than asking `poll(2)` first.
+/// An optimization, to be skipped at first reading: whether bytes are so likely that a read which does not
+/// wait is cheaper than asking `poll(2)` first.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Look {
-    /// They are: a client that speaks first has done so by the time its back end is connected.
+    /// They are: while the back end was being connected, the client has mostly sent its request.
     Now,
     /// After the first read: a back end that answers once has mostly closed by the time its response
     /// is out. Once only, for one that goes on talking would be asked in vain each time.

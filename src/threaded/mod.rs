@@ -105,7 +105,7 @@ pub(crate) fn serve<S: Service>(
     }
     load.end();
     handle.stop();
-    // With the parking goes the last one who could send to the workers: they end.
+    // The parking held the last sender of the worker queue. Without a sender the workers' `recv` fails: they end.
     parking.join();
     workers.join();
     Ok(())

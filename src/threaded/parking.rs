@@ -1,5 +1,8 @@
 //! Where connections wait without a worker: one thread with a poller for all of them.
 //!
+//! Here the threaded model borrows the method of the other one, a poller, for connections that nobody serves
+//! at the moment. With `--no-park` it does without, and shows what that costs.
+//!
 //! Contract: a parked connection goes back to the workers, once, when the first of these happens: a
 //! socket it waits for is ready, its deadline comes, its waker is called, the drain begins. This is
 //! what keeps a thousand idle clients from owning a thousand threads.
@@ -26,7 +29,7 @@ use crate::net::timers::Timers;
 use crate::protocol::interest::Step;
 
 /// Events looked at in one iteration; more of them wait for the next.
-const EVENTS_MAX: usize = 1024;
+const EVENTS_PER_ITERATION_MAX: usize = 1024;
 
 /// How soon a connection whose wait is over, and for which the workers' channel had no room, is tried again.
 const FULL_QUEUE_RETRY: Duration = Duration::from_millis(5);
@@ -105,9 +108,9 @@ impl<C: Connection> ParkingHandle<C> {
 }
 
 impl Parking {
-    /// Starts the thread. `workers` is where connections go back to.
+    /// Starts the thread. `worker_queue` is where connections go back to.
     pub(crate) fn start<C: Connection>(
-        workers: Sender<Work<C>>,
+        worker_queue: Sender<Work<C>>,
         role: &Role<C>,
     ) -> io::Result<(Parking, ParkingHandle<C>)> {
         let poll = Poll::new()?;
@@ -115,7 +118,7 @@ impl Parking {
         let (orders, received) = crossbeam_channel::unbounded();
         let poller = Poller {
             poll,
-            workers,
+            worker_queue,
             role: role.clone(),
             received,
             parked: Slab::new(),
@@ -139,7 +142,7 @@ impl Parking {
 /// What the thread owns.
 struct Poller<C: Connection> {
     poll: Poll,
-    workers: Sender<Work<C>>,
+    worker_queue: Sender<Work<C>>,
     role: Role<C>,
     received: Receiver<Order<C>>,
     parked: Slab<ParkedConnection<C>>,
@@ -153,7 +156,7 @@ struct Poller<C: Connection> {
 
 impl<C: Connection> Poller<C> {
     fn run(mut self) {
-        let mut events = Events::with_capacity(EVENTS_MAX);
+        let mut events = Events::with_capacity(EVENTS_PER_ITERATION_MAX);
         let mut tidied = Instant::now();
         loop {
             if let Err(error) = self.poll.poll(&mut events, Some(self.timeout()))
@@ -269,7 +272,7 @@ impl<C: Connection> Poller<C> {
         while let Some(parked) = self.returning.pop_front() {
             // What a channel gives back is what was sent.
             if let Err(Work::Resumed(parked)) =
-                self.workers.try_send(Work::Resumed(parked)).map_err(|refused| refused.into_inner())
+                self.worker_queue.try_send(Work::Resumed(parked)).map_err(|refused| refused.into_inner())
             {
                 return self.returning.push_front(parked);
             }

@@ -1,5 +1,8 @@
 //! The story of one client of a relay and its back end, told by one worker. Twin: `poll_loop/relay.rs`.
 //!
+//! Compare `integration/python/lb_thread.py`: `ProcessTheClient.run` is [`serve`](Connection::serve) here, and its
+//! two `Direction`s are `copy_both_ways`.
+//!
 //! One worker owns both directions. With two jobs for one connection the pool could starve: enough of
 //! them, and each worker waits for a partner that is still in the queue.
 
@@ -65,9 +68,10 @@ impl RelayConnection {
     fn connect(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
         while self.session.machine.needs_backend() {
             match self.session.machine.step() {
+                // A relay keeps no idle connections: each connect is a new one.
                 Step::Connect => self.session.connect(budget, |_, _| None),
                 // Its PROXY header is awaited, or its place in the queue for a back end.
-                _ => self.session.wait(budget)?,
+                _ => self.session.wait_and_read(budget)?,
             }
         }
         Ok(())
@@ -76,11 +80,12 @@ impl RelayConnection {
     /// Copies bytes both ways and passes each end on, until both sides have ended.
     fn copy_both_ways(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
         while self.session.machine.step() != Step::Finish {
+            // Both are tried, whatever comes of the first: not `||`.
             let has_sent = self.session.write_backend() | self.session.write_client();
             match self.session.machine.step() {
                 Step::ShutClient => self.session.shut_client(),
                 Step::ShutBackend => self.session.shut_backend(),
-                Step::Transfer if !has_sent => self.session.wait(budget)?,
+                Step::Transfer if !has_sent => self.session.wait_and_read(budget)?,
                 _ => {}
             }
         }

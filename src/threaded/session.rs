@@ -1,8 +1,9 @@
 //! One client, its back end if it has one, and the machine that decides what is done for them: what the
 //! stories of `web`, `gateway` and `relay` have in common. Twin: `poll_loop/session.rs`.
 //!
-//! Contract: a function that takes a [`WaitBudget`] may wait as long as that allows; all others move what
-//! they can at once. Whatever happens is reported to the machine, and nothing is decided here.
+//! Contract: [`wait_and_read`](Session::wait_and_read) may wait as long as its [`WaitBudget`] allows, and
+//! [`connect`](Session::connect) as long as the connect timeout; all other functions move what they can at
+//! once. Whatever happens is reported to the machine, and nothing is decided here.
 
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -30,7 +31,8 @@ pub(crate) struct Session<M> {
     down: StreamPipe,
     /// The number of the waker it was given when it last had to wait for a back end.
     waker: Option<u64>,
-    /// Dropped last: with it goes the place at the back end, whose connection must be closed by then.
+    /// Rust drops fields from top to bottom: the machine, and with it the place at the back end, goes when
+    /// the sockets are closed.
     pub(crate) machine: M,
 }
 
@@ -56,7 +58,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
     }
 
     /// Waits until client or back end can go on, and reads from whichever has sent something.
-    pub(crate) fn wait(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+    pub(crate) fn wait_and_read(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
         let now = self.keep_time(budget);
         let step = self.machine.step();
         let limit = match step {
@@ -101,7 +103,8 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         true
     }
 
-    /// Chooses a back end and connects to it, or takes the idle connection that `idle` has to it.
+    /// Chooses a back end and connects to it, or takes the idle connection that `idle` has to it. The worker
+    /// waits for the connect, up to the connect timeout: on the way to it nothing can be parked.
     pub(crate) fn connect(
         &mut self,
         budget: &WaitBudget<'_>,
@@ -175,6 +178,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
             Output::File { file, offset, length } => self.client.send_file(file.file(), offset, length),
         };
         match sent {
+            // `sendfile` sends nothing where the file has become shorter than it was.
             Ok(Some(0)) => self.machine.file_ended(),
             Ok(Some(count)) => self.machine.client_sent(count, &clock::now()),
             Ok(None) => return false,
@@ -225,7 +229,8 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         }
     }
 
-    /// Closes both connections, by a reset if their peers must learn that something is missing.
+    /// Ends it: the log is told, and a connection whose peer must learn that something is missing will be
+    /// closed by a reset. The sockets themselves close when the session is dropped.
     pub(crate) fn finish(&mut self) {
         if self.machine.was_cut() {
             self.client.reset_on_close();

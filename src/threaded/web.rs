@@ -1,4 +1,8 @@
 //! The story of one client of a web server, told by one worker. Twin: `poll_loop/web.rs`.
+//!
+//! Compare `integration/python/server_thread_http.py`: its `serve` reads until the end of the request, makes the
+//! response, and sends it. Here the machine makes the response as soon as the request is complete
+//! (`take_head` in `protocol/web/request.rs`, which asks the site), so the story reads and writes only.
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -58,16 +62,16 @@ impl WebConnection {
     /// Reads until a whole request is here.
     fn read_request(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
         while self.session.machine.awaits_request() {
-            self.session.wait(budget)?;
+            self.session.wait_and_read(budget)?;
         }
         Ok(())
     }
 
-    /// Sends the response to its last byte; one that is asked to take its time begins later.
+    /// Sends the response to its last byte; a test response with `?delay=` begins later.
     fn write_response(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
         while self.session.machine.owes_response() {
             if !self.session.write_client() {
-                self.session.wait(budget)?;
+                self.session.wait_and_read(budget)?;
             }
         }
         Ok(())
@@ -80,7 +84,7 @@ impl WebConnection {
             self.session.shut_client();
         }
         while self.session.machine.step() != Step::Finish {
-            self.session.wait(budget)?;
+            self.session.wait_and_read(budget)?;
         }
         self.session.finish();
         Ok(())

@@ -24,12 +24,13 @@ use crate::net::threads::name_this_thread;
 use crate::protocol::buffer;
 use crate::protocol::now::Now;
 
-/// Longest single wait of a worker: how soon it sees a drain, and how long a quiet connection may
+/// Longest single wait of a worker for bytes (a connect may take longer): how soon it sees a drain, and how long a quiet connection may
 /// have a worker to itself.
 pub(crate) const TICK: Duration = ACCEPTED_READ_TIMEOUT;
 
-/// The pool is crowded when no more than one worker in this many is free: as many may be waiting in
-/// `accept`, where a connection that comes back from parking does not reach them.
+/// One worker in this many may wait in `accept` at a time (`intake/shared_accept.rs`). A connection that comes
+/// back from parking does not reach a worker there. So when no more workers than that are free, the pool
+/// counts as crowded, and connections are parked at once.
 pub(crate) const CROWDED_PART: usize = 8;
 
 /// How busy the workers are, and whether the end has come.
@@ -67,7 +68,7 @@ impl PoolLoad {
     }
 }
 
-/// How long a worker may wait for the connection that it serves.
+/// How long a worker may wait for the connection that it serves: the rule, and what it depends on.
 pub(crate) struct WaitBudget<'p> {
     load: &'p PoolLoad,
     /// A wait of this connection was in vain: the next one is not waited here.
@@ -178,10 +179,11 @@ impl<C: Connection> Worker<C> {
     }
 
     fn serve(&self, work: Work<C>) {
-        let (mut connection, permit) = match work {
-            Work::Resumed(ParkedConnection { connection, permit }) => (connection, permit),
+        // Rust drops the last variable first: the sockets close before the permit is given back.
+        let (permit, mut connection) = match work {
+            Work::Resumed(ParkedConnection { connection, permit }) => (permit, connection),
             Work::New(Accepted { client, peer, at, permit }) => {
-                (Box::new(self.role.accept(client, peer, at, &clock::now())), permit)
+                (permit, Box::new(self.role.accept(client, peer, at, &clock::now())))
             }
         };
         if let Err(Parked) = connection.serve(&WaitBudget::new(&self.load)) {

@@ -24,7 +24,7 @@ pub(crate) trait Machine {
     fn step(&self) -> Step;
     /// Which bytes can be moved.
     fn interest(&self) -> Interest;
-    /// Which of them a driver waits for that does one thing at a time.
+    /// Which bytes the threaded driver waits for: it does one thing at a time.
     fn blocking_interest(&self) -> Interest {
         self.interest()
     }

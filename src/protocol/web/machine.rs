@@ -1,4 +1,7 @@
-//! The machine of a web server as the drivers see it: what the trait asks for, it has under the same names.
+//! The machine of a web server as the drivers see it.
+//!
+//! The methods of the trait call the machine's own methods of the same name: where both exist, Rust takes a
+//! type's own method, so nothing here calls itself.
 
 use std::time::Instant;
 

@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) struct Acceptor<C: Connection> {
     pub(super) listener: Arc<SharedAccept>,
-    pub(super) queue: Sender<Work<C>>,
+    pub(super) worker_queue: Sender<Work<C>>,
     pub(super) queue_wait: Duration,
     /// Since when the channel has been full each time a client was to be handed over.
     pub(super) full_since: Cell<Option<Instant>>,
@@ -80,7 +80,7 @@ impl<C: Connection> Acceptor<C> {
     /// Hands a client to the workers. While their channel is full it waits for room, and accepts nobody
     /// else meanwhile; a server gives up on that once the channel has been full for long enough.
     fn enqueue(&self, accepted: Accepted) {
-        let mut work = match self.queue.try_send(Work::New(accepted)) {
+        let mut work = match self.worker_queue.try_send(Work::New(accepted)) {
             Err(TrySendError::Full(work)) => work,
             // Disconnected: the workers are gone, and with them whoever could serve it.
             Ok(()) | Err(TrySendError::Disconnected(_)) => return self.full_since.set(None),
@@ -90,7 +90,7 @@ impl<C: Connection> Acceptor<C> {
         loop {
             let left = self.queue_wait.saturating_sub(since.elapsed());
             let wait = if C::REFUSES_WHEN_FULL { left.min(TICK) } else { TICK };
-            work = match self.queue.send_timeout(work, wait) {
+            work = match self.worker_queue.send_timeout(work, wait) {
                 Err(SendTimeoutError::Timeout(work)) => work,
                 Ok(()) | Err(SendTimeoutError::Disconnected(_)) => return,
             };

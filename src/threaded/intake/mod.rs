@@ -8,6 +8,17 @@
 //!                       parked connections ----+  (their wait is over)
 //! ```
 //!
+//! | name | what it is |
+//! |---|---|
+//! | [`Entrance`] | all of this room, as the driver makes it |
+//! | [`Intake`] | one worker's part of it |
+//! | `SharedAccept` | one listener, from which idle workers or the acceptor accept |
+//! | `Acceptor` | the thread that accepts from one listener when no worker does |
+//!
+//! The channel is the *worker queue*. It is one of three queues a client may wait in: before it there is the
+//! kernel's backlog of the listener, and behind it, if back ends have a limit, the queue for a back end
+//! (`balance/queue`). The async driver has no worker queue.
+//!
 //! Contract: at most `queue` connections wait in the channel. When it is full, the acceptor accepts no
 //! further, so clients wait in the kernel's backlog: a relay's for as long as it takes, a server's until
 //! the channel has been full for `queue_wait`. From then on a server answers 503 at once.
@@ -55,8 +66,7 @@ pub(crate) enum Work<C> {
 pub(crate) struct Entrance<C> {
     listeners: Vec<Arc<SharedAccept>>,
     permits: Permits,
-    sender: Sender<Work<C>>,
-    receiver: Receiver<Work<C>>,
+    worker_queue: (Sender<Work<C>>, Receiver<Work<C>>),
     /// Workers that wait at the channel.
     idle: Arc<AtomicUsize>,
 }
@@ -69,30 +79,28 @@ impl<C: Connection> Entrance<C> {
         queue: usize,
         permits: &Permits,
     ) -> Entrance<C> {
-        let (sender, receiver) = crossbeam_channel::bounded(queue);
         let count = listeners.len();
         let shared = |listener| Arc::new(SharedAccept::new(listener, workers, count));
         Entrance {
             listeners: listeners.into_iter().map(shared).collect(),
             permits: permits.clone(),
-            sender,
-            receiver,
+            worker_queue: crossbeam_channel::bounded(queue),
             idle: Arc::default(),
         }
     }
 
     /// The end of the channel that parked connections come back by.
     pub(crate) fn sender(&self) -> Sender<Work<C>> {
-        self.sender.clone()
+        self.worker_queue.0.clone()
     }
 
     /// The intake of one worker.
     pub(crate) fn intake(&self, worker: usize) -> Intake<C> {
         Intake {
-            // Each has a listener of its own: it cannot wait at two.
+            // A worker cannot wait at two listeners, so the workers are divided among them.
             listener: self.listeners.get(worker % self.listeners.len().max(1)).map(Arc::clone),
             permits: self.permits.clone(),
-            work: self.receiver.clone(),
+            worker_queue: self.worker_queue.1.clone(),
             idle: Arc::clone(&self.idle),
         }
     }
@@ -112,7 +120,7 @@ impl<C: Connection> Entrance<C> {
             shutdown.subscribe(move || closes.close());
             let acceptor = Acceptor {
                 listener: Arc::clone(listener),
-                queue: self.sender.clone(),
+                worker_queue: self.worker_queue.0.clone(),
                 queue_wait,
                 full_since: Cell::new(None),
                 permits: self.permits.clone(),
@@ -131,7 +139,7 @@ impl<C: Connection> Entrance<C> {
 pub(crate) struct Intake<C> {
     listener: Option<Arc<SharedAccept>>,
     permits: Permits,
-    work: Receiver<Work<C>>,
+    worker_queue: Receiver<Work<C>>,
     idle: Arc<AtomicUsize>,
 }
 
@@ -139,14 +147,14 @@ impl<C> Intake<C> {
     /// Waits for the next connection: what is in the channel comes first, then a client at the
     /// listener, then whichever comes to the channel. `None`: there will be no more.
     pub(crate) fn next(&self) -> Option<Work<C>> {
-        if let Ok(work) = self.work.try_recv() {
+        if let Ok(work) = self.worker_queue.try_recv() {
             return Some(work);
         }
         if let Some(accepted) = self.accept() {
             return Some(Work::New(accepted));
         }
         self.idle.fetch_add(1, Ordering::Relaxed);
-        let work = self.work.recv();
+        let work = self.worker_queue.recv();
         self.idle.fetch_sub(1, Ordering::Relaxed);
         work.ok()
     }
