@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::protocol::exchange::{Choice, Exchange};
+use crate::protocol::exchange::{BackendTarget, Exchange};
 use crate::protocol::interest::{Interest, Step};
 use crate::protocol::now::Now;
 use crate::protocol::outcome::How;
@@ -81,7 +81,7 @@ pub(crate) trait Machine {
     }
     /// Chooses the back end to connect to. `None`: it has to wait in a queue, and `waker` is how it is
     /// called; or there is none, and the machine has acted on that.
-    fn choose_backend(&mut self, _now: &Now, _waker: impl FnOnce() -> Waker) -> Option<Choice> {
+    fn choose_backend(&mut self, _now: &Now, _waker: impl FnOnce() -> Waker) -> Option<BackendTarget> {
         None
     }
     /// True while the chosen back end has not answered the connect yet.
@@ -280,7 +280,7 @@ impl Machine for Exchange {
         self.connect_timeout()
     }
 
-    fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<Choice> {
+    fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<BackendTarget> {
         self.choose_backend(now, waker)
     }
 
@@ -408,9 +408,9 @@ impl Machine for Relay {
         self.connect_timeout()
     }
 
-    fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<Choice> {
+    fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<BackendTarget> {
         let address: SocketAddr = self.choose_backend(now, waker)?;
-        Some(Choice { address, may_reuse: false })
+        Some(BackendTarget { address, may_reuse: false })
     }
 
     fn is_connecting(&self) -> bool {

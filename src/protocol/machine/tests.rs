@@ -248,7 +248,7 @@ const LARGE_BYTES: usize = site::limits::CACHED_FILE_BYTES_MAX as usize + 1;
 fn web(now: &Now) -> (tempfile::TempDir, Web<site::Site>) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("large"), vec![b'l'; LARGE_BYTES]).unwrap();
-    let site = Arc::new(site::Site::open(site::Role::Generic, folder.path()).unwrap());
+    let site = Arc::new(site::Site::open(site::SiteKind::Backend, folder.path()).unwrap());
     let service = WebService { context: shared(), site };
     (folder, Web::new(Arc::new(service), client(), now.instant, now))
 }
@@ -484,5 +484,5 @@ fn a_machine_without_a_back_end_need_not_speak_of_one() {
     assert_eq!(alone.connect_timeout(), Duration::ZERO);
     assert!(alone.choose_backend(&start(), waker).is_none());
     assert!(alone.backend_space().is_empty());
-    assert_eq!(alone.backend_output(), [&[]; 2]);
+    assert_eq!(alone.backend_output(), [&[][..]; 2]);
 }

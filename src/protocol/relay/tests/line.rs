@@ -152,7 +152,7 @@ impl Line {
         let (now, told) = (start(), Arc::new(Recorder::default()));
         let context = RoleContext::new("test", Arc::clone(&told) as Arc<dyn Observer>);
         let service = Arc::new(RelayService { context: Arc::new(context), group });
-        let caller = policy.caller(client(), || Ok("10.0.0.2:80".parse().unwrap()));
+        let caller = policy.identify(client(), || Ok("10.0.0.2:80".parse().unwrap()));
         Line {
             relay: Relay::new(service, caller, now.instant, &now),
             now,

@@ -172,7 +172,7 @@ fn each_candidate_is_tried_once_and_then_it_is_over() {
 fn introduced(peer: &str, now: &Now) -> Relay {
     let trust = vec!["10.0.0.0/8".parse().unwrap()];
     let policy = Policy { accept: true, trust, send: Some(Version::V1) };
-    let caller = policy.caller(peer.parse().unwrap(), || Ok("10.0.0.2:80".parse().unwrap()));
+    let caller = policy.identify(peer.parse().unwrap(), || Ok("10.0.0.2:80".parse().unwrap()));
     let group = Arc::new(Group::new("test", vec![SocketAddr::from(([127, 0, 0, 1], 9001))]));
     Relay::new(service(group), caller, now.instant, now)
 }
@@ -372,7 +372,7 @@ fn the_time_limits_are_those_of_the_role() {
     let group = Arc::new(Group::new("test", vec![SocketAddr::from(([127, 0, 0, 1], 9001))]));
     let service = Arc::new(RelayService { context: Arc::new(context(timeouts)), group });
     let policy = Policy { accept: true, trust: vec!["10.0.0.0/8".parse().unwrap()], send: None };
-    let caller = policy.caller("10.0.0.1:1".parse().unwrap(), || Ok("10.0.0.2:80".parse().unwrap()));
+    let caller = policy.identify("10.0.0.1:1".parse().unwrap(), || Ok("10.0.0.2:80".parse().unwrap()));
     let mut relay = Relay::new(service, caller, now.instant, &now);
     let left = |relay: &Relay| relay.deadline().unwrap() - now.instant;
     assert_eq!(left(&relay), seconds(1));
@@ -505,7 +505,7 @@ fn a_pipe_that_is_empty_leaves_the_buffer_to_the_next_read() {
 /// The name of a state in the graph of the module's documentation.
 fn name(relay: &Relay) -> &'static str {
     match relay.state {
-        State::Entering { .. } => "Entering",
+        State::ProxyHeader { .. } => "ProxyHeader",
         State::Connecting { .. } => "Connecting",
         State::Queued { .. } => "Queued",
         State::Joined { .. } => "Joined",
@@ -521,9 +521,9 @@ fn the_graph_of_the_documentation_is_walked() {
         assert_eq!(name(relay), state);
         seen.insert(state);
     };
-    // Entering --> Connecting --> next candidate --> Joined --> Over, by both ends.
+    // ProxyHeader --> Connecting --> next candidate --> Joined --> Over, by both ends.
     let mut relay = introduced("10.0.0.1:1", &now);
-    is_at(&relay, "Entering");
+    is_at(&relay, "ProxyHeader");
     from_client(&mut relay, b"PROXY UNKNOWN\r\n", &now);
     is_at(&relay, "Connecting");
     relay.choose_backend(&now, waker).unwrap();
