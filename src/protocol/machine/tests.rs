@@ -484,5 +484,5 @@ fn a_machine_without_a_back_end_need_not_speak_of_one() {
     assert_eq!(alone.connect_timeout(), Duration::ZERO);
     assert!(alone.choose_backend(&start(), waker).is_none());
     assert!(alone.backend_space().is_empty());
-    assert_eq!(alone.backend_output(), [&[][..]; 2]);
+    assert!(alone.backend_output().iter().all(|bytes| bytes.is_empty()));
 }
