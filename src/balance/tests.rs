@@ -319,3 +319,11 @@ fn the_window_of_failures_includes_its_last_moment() {
         assert_eq!(group.failed(&backend, now + PASSIVE_WINDOW + late), is_out);
     }
 }
+
+#[test]
+fn without_a_limit_nobody_waits() {
+    let (group, now) = (group(1), Instant::now());
+    let waker = || panic!("nobody is to be called");
+    let chosen: Vec<_> = (0..100).map(|_| group.choose(&mut group.turn(), now, waker)).collect();
+    assert!(chosen.iter().all(|pick| matches!(pick, Pick::Chosen(_))));
+}
