@@ -2,10 +2,12 @@
 
 use std::io::{Cursor, ErrorKind};
 use std::net::TcpStream;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use crate::support::backend::{Backend, Full, Refusing, ok};
 use crate::support::client::{Client, get, post};
+use crate::support::needs::{self, CURL, lacks};
 use crate::support::noise::Noise;
 use crate::support::peer;
 
@@ -97,6 +99,54 @@ fn noise_is_compared_at_every_byte() {
 
 #[test]
 fn curl_agrees_with_a_back_end() {
+    if lacks(&[CURL]) {
+        return;
+    }
     let backend = Backend::answering(ok("satu"));
     assert_eq!(peer::curl([format!("http://{}/", backend.address())]).out, "satu");
+}
+
+/// The test above, alone, on a machine without any program.
+fn curl_agrees_without_curl(ci: &str) -> Output {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "integration::harness::curl_agrees_with_a_back_end"]);
+    command.env("PATH", "/nowhere").env("CI", ci).output().unwrap()
+}
+
+#[test]
+fn without_its_program_a_test_is_skipped_for_everybody_to_see_and_counted() {
+    let output = curl_agrees_without_curl("");
+    let said = "integration::harness::curl_agrees_with_a_back_end needs curl (Debian package curl)";
+    assert!(output.status.success(), "{output:?}");
+    // Without --nocapture.
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("skipped: {said}\n")), "{output:?}");
+    // What has been started by this process is a run of its own.
+    assert_eq!(
+        needs::take_summary(std::process::id()),
+        "1 test was SKIPPED (named above) for want of a program:\n    1  for curl      apt-get install curl\n\
+         With CI=true in the environment they fail instead.\n"
+    );
+    assert_eq!(needs::take_summary(std::process::id()), "no test was skipped\n");
+}
+
+#[test]
+fn in_ci_a_missing_program_is_a_failure() {
+    let output = curl_agrees_without_curl("true");
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        said.contains("with CI=true no program may be missing: ") && said.contains("needs curl"),
+        "{said}"
+    );
+}
+
+#[test]
+fn ci_installs_what_tests_need() {
+    let script = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/run")).unwrap();
+    let (_, behind) = script.split_once("\nfor package in ").unwrap();
+    let installed: Vec<&str> = behind.split_once(';').unwrap().0.split_whitespace().collect();
+    for package in needs::ALL.iter().flat_map(|program| program.packages.split(' ')) {
+        assert!(installed.contains(&package), "{package} is not in .ci/run");
+    }
+    assert!(script.contains("\nexport CI=true\n"));
 }

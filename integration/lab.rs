@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::support::needs::{PYTHON, lacks};
+
 /// Runs the lab, whatever build it is.
 fn lab(folder: &Path, flags: &[&str]) -> Output {
     command(folder, flags).output().unwrap()
@@ -90,6 +92,9 @@ fn checkout() -> tempfile::TempDir {
 
 #[test]
 fn a_course_checkout_runs_on_free_ports_in_the_same_grid() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     let (folder, checkout) = (tempfile::tempdir().unwrap(), checkout());
     let flags = ["--backends", "1,3", "--concurrency", "2", "--requests", "60", "--repeat", "1", "--python"];
     let text = printed(&lab(folder.path(), &[&flags[..], &[checkout.path().to_str().unwrap()]].concat()));

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::needs::{CHROMIUM, PYTHON, lacks};
 use crate::support::peer;
 
 fn lab(folder: &Path, flags: &[&str]) -> String {
@@ -19,8 +20,7 @@ fn lab(folder: &Path, flags: &[&str]) -> String {
 fn open(page: &Path) -> (String, String) {
     let profile = tempfile::tempdir().unwrap();
     let said = peer::run(
-        "chromium",
-        "chromium",
+        &CHROMIUM,
         [
             "--headless",
             "--no-sandbox", // it refuses to run as root with one, and all it loads is ours
@@ -70,6 +70,9 @@ fn looked_at(report: &str, width: u32, folder: &Path) -> String {
 
 #[test]
 fn a_browser_shows_every_plot_and_no_error() {
+    if lacks(&[CHROMIUM, PYTHON]) {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let grid = ["--backends", "1,2", "--concurrency", "2,10", "--requests", "100", "--repeat", "2"];
     lab(folder.path(), &[&grid[..], &["--peer", "python"]].concat());
@@ -86,6 +89,9 @@ fn a_browser_shows_every_plot_and_no_error() {
 
 #[test]
 fn a_saved_run_becomes_a_page_of_markdown_with_its_plots() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let grid = ["--backends", "1", "--concurrency", "10", "--requests", "60", "--repeat", "1"];
     lab(folder.path(), &[&grid[..], &["--peer", "python"]].concat());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::support::launch::Launch;
+use crate::support::needs::{AB, CHROMIUM, lacks};
 use crate::support::peer;
 use crate::support::role::Role;
 use crate::support::site::{Site, public_bytes};
@@ -19,7 +20,7 @@ both![
 fn bench(role: &Role, further: &[&str]) {
     let url = role.url("/");
     let args = ["-q", "-n", "2000", "-c", "10", "-s", "20"].into_iter().chain(further.iter().copied());
-    let said = peer::run("ab", "apache2-utils", args.chain([url.as_str()]));
+    let said = peer::run(&AB, args.chain([url.as_str()]));
     assert!(said.success, "{}\n{}\n{}", said.out, said.err, role.log());
     let number = |label: &str| {
         let line = said.out.lines().find_map(|line| line.strip_prefix(label));
@@ -35,6 +36,9 @@ fn bench(role: &Role, further: &[&str]) {
 }
 
 fn balance(model: Model, mode: &str) {
+    if lacks(&[AB]) {
+        return;
+    }
     let servers = [(); 3].map(|()| Launch::web_server(model).start());
     let role = Launch::balancer(model, mode, servers.each_ref().map(Role::address)).start();
     bench(&role, &[]);
@@ -50,6 +54,9 @@ fn ab_on_balanced_requests(model: Model) {
 }
 
 fn ab_on_a_server_with_kept_connections(model: Model) {
+    if lacks(&[AB]) {
+        return;
+    }
     let role = Launch::web_server(model).start();
     bench(&role, &[]);
     bench(&role, &["-k"]);
@@ -66,6 +73,9 @@ addEventListener("load", () => {
 </script>"#;
 
 fn a_browser_shows_both_images(model: Model) {
+    if lacks(&[CHROMIUM]) {
+        return;
+    }
     let site = Site::new().with("watching.html", WATCHING).with("page.html", public_bytes("page.html"));
     let pages = Launch::role("default-server", model).flag("--root", site.path().display()).start();
     let images = Launch::role("image-server", model).start();
@@ -73,8 +83,7 @@ fn a_browser_shows_both_images(model: Model) {
     let proxy = Launch::reverse_proxy(model, pages.address()).flag("--route", route).start();
     let profile = tempfile::tempdir().unwrap();
     let said = peer::run(
-        "chromium",
-        "chromium",
+        &CHROMIUM,
         [
             "--headless",
             "--no-sandbox", // it refuses to run as root with one, and all it loads is ours

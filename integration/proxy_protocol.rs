@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::support::backend::{Backend, ok};
 use crate::support::client::{Client, get, request};
 use crate::support::launch::Launch;
+use crate::support::needs::{CURL, lacks};
 use crate::support::peer;
 use crate::support::{Model, both};
 
@@ -214,6 +215,9 @@ fn checks_introduce_themselves(model: Model) {
 }
 
 fn curl_sends_a_header(model: Model) {
+    if lacks(&[CURL]) {
+        return;
+    }
     let server = accepting(Launch::web_server(model)).start();
     let said = peer::curl(["--haproxy-protocol", &server.url("/?size=5")]);
     assert_eq!(said.out.len(), 5, "{said:?}");

@@ -5,14 +5,14 @@
 
 use std::fmt::Display;
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::PATIENCE;
+use crate::support::WAIT_MAX;
 use crate::support::backend::{Backend, Refusing};
 use crate::support::client::{Client, get};
+use crate::support::needs::{PYTHON, lacks};
 use crate::support::process::Process;
 use crate::support::role::Role;
 use crate::support::site::{Site, public, public_bytes};
@@ -24,12 +24,10 @@ const BALANCERS: [&str; 2] = ["lb_thread.py", "lb_async.py"];
 /// Starts one of the programs on a free port.
 fn start(program: &str, flag: &str, value: impl Display) -> Role {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/integration/python");
-    let mut command = Command::new("python3");
+    let mut command = PYTHON.command();
     command.arg(format!("{folder}/{program}")).args(["0", flag, &value.to_string()]);
     command.env("PYTHONDONTWRITEBYTECODE", "1");
-    let process = Process::start(&mut command)
-        .unwrap_or_else(|error| panic!("python3 is needed by this test (apt-get install python3): {error}"));
-    Role::reached(process, program)
+    Role::reached(Process::start(&mut command).unwrap(), program)
 }
 
 fn serve(program: &str, site: &Site) -> Role {
@@ -48,6 +46,9 @@ fn everything(address: SocketAddr, request: &str) -> Vec<u8> {
 
 #[test]
 fn servers_write_the_python_wire_format() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     let jpeg = public_bytes("images/pokijan.jpg");
     for program in SERVERS {
         let role = start(program, "--root", public("").display());
@@ -87,6 +88,9 @@ fn expect_mirrored(answer: &[u8], status: &str, fields: &str, body: &[u8]) {
 
 #[test]
 fn any_piece_that_ends_in_crlf_is_answered() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     for program in SERVERS {
         let role = serve(program, &Site::new());
         let mut client = Client::connect(role.address());
@@ -96,6 +100,9 @@ fn any_piece_that_ends_in_crlf_is_answered() {
 
 #[test]
 fn the_threaded_server_reads_32_bytes_at_a_time() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     let role = serve(SERVERS[0], &Site::new());
     let first = "GET /santai HTTP/1.1\r\nX: 45678\r\n";
     assert_eq!(first.len(), 32);
@@ -106,6 +113,9 @@ fn the_threaded_server_reads_32_bytes_at_a_time() {
 
 #[test]
 fn the_async_server_has_one_buffer_for_all_clients() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     let role = serve(SERVERS[1], &Site::new());
     let mut slow = Client::connect(role.address());
     slow.send("GET /santai HTTP/1.1 ");
@@ -124,6 +134,9 @@ fn the_async_server_has_one_buffer_for_all_clients() {
 
 #[test]
 fn an_unknown_extension_crashes_its_connection() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     let site = Site::new().with("a.css", "satu").with("b.txt", "dua").with("folder.txt/c.txt", "tiga");
     for program in SERVERS {
         let role = serve(program, &site);
@@ -136,6 +149,9 @@ fn an_unknown_extension_crashes_its_connection() {
 
 #[test]
 fn bytes_that_are_no_text_crash_their_connection() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     for program in SERVERS {
         let role = serve(program, &Site::new());
         assert_eq!(Client::connect(role.address()).send(b"POST \xff\xfe").rest(), b"", "{program}");
@@ -146,6 +162,9 @@ fn bytes_that_are_no_text_crash_their_connection() {
 
 #[test]
 fn files_are_found_by_globbing_the_tree_each_time() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     let site = Site::new().with("a.txt", "satu").with("x[1]/b.txt", "dua");
     for program in SERVERS {
         let role = serve(program, &site);
@@ -159,6 +178,9 @@ fn files_are_found_by_globbing_the_tree_each_time() {
 
 #[test]
 fn the_async_server_loses_what_one_send_does_not_take() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     let content = vec![b'x'; 32 * 1024 * 1024];
     let site = Site::new().with("besar.txt", &content);
     let [threaded, looped] = SERVERS.map(|program| {
@@ -172,6 +194,9 @@ fn the_async_server_loses_what_one_send_does_not_take() {
 
 #[test]
 fn backlogs_are_1_and_5() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     let backend = Backend::saying("satu");
     let server = |program| serve(program, &Site::new());
     let balancer = |program| balance(program, &[backend.address()]);
@@ -195,7 +220,7 @@ fn backlogs_are_1_and_5() {
 /// Stops a program and waits until it has: on its way there it may still accept one connection.
 fn stop(role: &Role) {
     role.signal(Signal::STOP);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_MAX;
     let path = format!("/proc/{}/stat", role.process().id());
     while !std::fs::read_to_string(&path).unwrap().contains(") T ") {
         assert!(Instant::now() < deadline, "it does not stop");
@@ -205,6 +230,9 @@ fn stop(role: &Role) {
 
 #[test]
 fn balancers_take_turns_and_log_as_the_course_did() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     for program in BALANCERS {
         let backends = ["satu", "dua", "tiga"].map(Backend::saying);
         let role = balance(program, &backends.each_ref().map(Backend::address));
@@ -219,6 +247,9 @@ fn balancers_take_turns_and_log_as_the_course_did() {
 
 #[test]
 fn the_async_balancer_cuts_answers_at_8192_bytes() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     let backend = Backend::saying(&"x".repeat(100_000));
     let [threaded, looped] = BALANCERS.map(|program| {
         let role = balance(program, &[backend.address()]);
@@ -233,6 +264,9 @@ fn the_async_balancer_cuts_answers_at_8192_bytes() {
 
 #[test]
 fn the_threaded_balancer_ends_both_directions_at_the_first_end() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     let backend = Backend::start(|visit| {
         visit.rest()?;
         visit.send("the answer to all of it")
@@ -244,6 +278,9 @@ fn the_threaded_balancer_ends_both_directions_at_the_first_end() {
 
 #[test]
 fn a_dead_back_end_keeps_its_turn_in_the_threaded_balancer() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     let (dead, living) = (Refusing::new(), Backend::saying("satu"));
     let role = balance(BALANCERS[0], &[dead.address(), living.address()]);
     for _ in 0..3 {
@@ -254,6 +291,9 @@ fn a_dead_back_end_keeps_its_turn_in_the_threaded_balancer() {
 
 #[test]
 fn the_async_balancer_spins_at_the_end_of_a_stream() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     let backend = Backend::silent();
     let mut role = balance(BALANCERS[1], &[backend.address()]);
     let mut client = Client::connect(role.address());
@@ -267,6 +307,9 @@ fn the_async_balancer_spins_at_the_end_of_a_stream() {
 
 #[test]
 fn the_async_balancer_spins_on_a_dead_back_end() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
     let dead = Refusing::new();
     let mut role = balance(BALANCERS[1], &[dead.address()]);
     let mut client = Client::connect(role.address());
@@ -286,7 +329,7 @@ fn expect_rest(role: &Role, client: &mut Client) {
 /// and its client gets nothing for it.
 fn expect_spin(role: &Role, client: &mut Client) {
     let before = role.process().cpu_seconds();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_MAX;
     while role.process().cpu_seconds() - before < 0.5 {
         assert!(Instant::now() < deadline, "no spin");
         client.expect_silence(Duration::from_millis(50));

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use rustix::process::Signal;
 
 use crate::support::launch::Launch;
+use crate::support::needs::{CURL, lacks};
 use crate::support::peer::curl;
 use crate::support::process::Process;
 use crate::support::role::Role;
 use crate::support::site::public_bytes;
-use crate::support::{Model, PATIENCE, both};
+use crate::support::{Model, WAIT_MAX, both};
 
 both![
     three_pages_through_the_reverse_proxy,
@@ -42,6 +43,9 @@ impl Course {
 }
 
 fn three_pages_through_the_reverse_proxy(model: Model) {
+    if lacks(&[CURL]) {
+        return;
+    }
     let course = Course::start(model);
     for (target, text, bytes) in PAGES {
         let said = curl([course.proxy.url(target)]);
@@ -56,6 +60,9 @@ const PAGES: [(&str, &str, usize); 3] = [
 ];
 
 fn two_downloads_through_the_reverse_proxy(model: Model) {
+    if lacks(&[CURL]) {
+        return;
+    }
     let course = Course::start(model);
     download_and_compare(course.proxy.address());
 }
@@ -73,6 +80,9 @@ fn download_and_compare(proxy: SocketAddr) {
 }
 
 fn mirror_answers_pages_as_the_python_did(model: Model) {
+    if lacks(&[CURL]) {
+        return;
+    }
     for (role, (target, text, bytes)) in
         ["default-server", "image-server", "pdf-server"].into_iter().zip(PAGES)
     {
@@ -83,6 +93,9 @@ fn mirror_answers_pages_as_the_python_did(model: Model) {
 }
 
 fn mirror_answers_files_as_the_python_did(model: Model) {
+    if lacks(&[CURL]) {
+        return;
+    }
     for (role, path, content_type) in [
         ("image-server", "images/pokijan.jpg", "image/jpeg"),
         ("pdf-server", "pdf/nfc.pdf", "application/pdf"),
@@ -98,6 +111,9 @@ fn mirror_answers_files_as_the_python_did(model: Model) {
 }
 
 fn mirror_answers_post_as_the_python_did(model: Model) {
+    if lacks(&[CURL]) {
+        return;
+    }
     let role = Launch::role("default-server", model).switch("--mirror").start();
     let answer = everything(&role, "/sending.html", &["--data", "nama=ani"]);
     expect_mirrored(&answer, &format!("{MIRROR_HEAD}Content-Length: 6\r\n"), b"kosong");
@@ -107,13 +123,12 @@ fn mirror_answers_post_as_the_python_did(model: Model) {
 fn everything(role: &Role, target: &str, further: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("answer");
-    let mut command = std::process::Command::new("curl");
+    let mut command = CURL.command();
     // By itself curl stops at Content-Length and does not show the stray bytes behind it.
     command.args(["--silent", "--show-error", "--max-time", "20", "--include", "--ignore-content-length"]);
     command.args(further).arg("--output").arg(&file).arg(role.url(target));
-    let mut process =
-        Process::start(&mut command).expect("curl is needed by this test (apt-get install curl)");
-    let status = process.wait(PATIENCE).expect("curl did not end");
+    let mut process = Process::start(&mut command).unwrap();
+    let status = process.wait(WAIT_MAX).expect("curl did not end");
     assert!(status.success(), "curl: {}", process.err.text());
     std::fs::read(file).unwrap()
 }
@@ -145,6 +160,9 @@ fn is_asctime(date: &str) -> bool {
 
 #[test]
 fn one_command_starts_the_whole_picture() {
+    if lacks(&[CURL]) {
+        return;
+    }
     let mut suite = Launch::bare("suite").flag("--port-base", 0).process();
     let proxy = mapped(&suite, "reverse-proxy");
     for (target, text, _) in PAGES {
@@ -158,7 +176,7 @@ fn one_command_starts_the_whole_picture() {
         assert_eq!(curl([format!("http://{}{}", mapped(&suite, role), page.0)]).out, page.1, "{role}");
     }
     suite.signal(Signal::INT);
-    let status = suite.wait(PATIENCE).expect("Ctrl-C does not end the suite");
+    let status = suite.wait(WAIT_MAX).expect("Ctrl-C does not end the suite");
     assert_eq!(status.code(), Some(0), "{}", suite.err.text());
 }
 

@@ -5,6 +5,7 @@ pub mod client;
 pub mod dice;
 pub mod launch;
 pub mod limits;
+pub mod needs;
 pub mod noise;
 pub mod peer;
 pub mod process;
@@ -16,7 +17,7 @@ pub mod wire;
 use std::time::Duration;
 
 /// Longest wait for anything that must happen. Generous: a machine under load is slow, not wrong.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// Which of the two drivers a test runs on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,10 +1,9 @@
-//! Programs nobody here wrote (curl, ab, nc, chromium): a test that needs one fails without it, and
-//! says which Debian package has it.
+//! Programs nobody here wrote, run to their end. A test asks for them first: [`super::needs`].
 
 use std::ffi::OsStr;
-use std::process::Command;
 use std::time::Duration;
 
+use super::needs::{CURL, Program};
 use super::process::Process;
 
 /// What a program said when it had ended.
@@ -18,13 +17,10 @@ pub struct Said {
     pub err: String,
 }
 
-/// Runs `program` of Debian's `package` to its end, at most a minute.
-pub fn run<A: AsRef<OsStr>>(program: &str, package: &str, args: impl IntoIterator<Item = A>) -> Said {
-    let mut command = Command::new(program);
-    command.args(args);
-    let mut process = Process::start(&mut command).unwrap_or_else(|error| {
-        panic!("{program} is needed by this test (apt-get install {package}): {error}")
-    });
+/// Runs `program` to its end, at most a minute.
+pub fn run<A: AsRef<OsStr>>(program: &Program, args: impl IntoIterator<Item = A>) -> Said {
+    let mut process = Process::start(program.command().args(args)).unwrap();
+    let program = program.name;
     let status = process.wait(Duration::from_secs(60));
     let said = (process.out.text(), process.err.text());
     let Some(status) = status else {
@@ -37,7 +33,7 @@ pub fn run<A: AsRef<OsStr>>(program: &str, package: &str, args: impl IntoIterato
 pub fn curl<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Said {
     let quiet = ["--silent", "--show-error", "--max-time", "20"].map(|arg| OsStr::new(arg).to_owned());
     let args = quiet.into_iter().chain(args.into_iter().map(|arg| arg.as_ref().to_owned()));
-    let said = run("curl", "curl", args);
+    let said = run(&CURL, args);
     assert!(said.success, "curl: {}", said.err);
     said
 }

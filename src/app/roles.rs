@@ -108,13 +108,14 @@ pub fn balancer<T: clap::Args + FlagGroup>(
 }
 
 /// Keys that a reload cannot change: listeners, threads and the log are made from them once.
-const NEED_RESTART: [&str; 12] = [
+const NEED_RESTART: [&str; 13] = [
     "listen",
     "backlog",
     "connections-max",
     "model",
     "workers",
     "queue",
+    "queue-wait",
     "no-park",
     "loops",
     "mode",

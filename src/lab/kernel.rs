@@ -104,6 +104,13 @@ pub(super) fn is_any_runnable(pids: &[u32]) -> bool {
     })
 }
 
+/// Memory of these processes that holds data, in KiB. Program code is left out: it is shared with every
+/// process of the same file, and a process's share of it shrinks when others start.
+pub(super) fn data_kib(pids: &[u32]) -> u64 {
+    let smaps = |pid| fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    pids.iter().map(|pid| field(&smaps(pid), "Pss_Anon:")).sum()
+}
+
 /// Memory of all TCP sockets of the machine, in KiB: bytes that nobody has read yet, and bookkeeping.
 pub(super) fn socket_memory_kib() -> u64 {
     let text = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
@@ -177,6 +184,8 @@ mod tests {
         let own = Processes::now(&[std::process::id()]);
         assert!(own.memory_kib > 0 && own.voluntary_switches + own.involuntary_switches > 0, "{own:?}");
         assert_eq!(Processes::now(&[]), Processes::default());
+        let data = data_kib(&[std::process::id()]);
+        assert!(data > 0 && data < own.memory_kib && data_kib(&[]) == 0, "{data} {own:?}");
         // The thread that asks is running.
         assert!(is_any_runnable(&[std::process::id()]) && !is_any_runnable(&[]));
         let sockstat = "sockets: used 9\nTCP: inuse 5 orphan 0 tw 3 alloc 7 mem 42\nUDP: inuse 1 mem 2\n";

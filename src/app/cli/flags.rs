@@ -66,6 +66,10 @@ pub struct Pool {
     #[arg(long, value_name = "N", default_value_t = defaults::QUEUE,
           value_parser = count(1, defaults::QUEUE_MAX))]
     pub(crate) queue: usize,
+    /// How long the queue may be full before clients are refused with 503; meanwhile they wait in the backlog
+    #[arg(long, value_name = "TIME", default_value = duration::text(defaults::QUEUE_WAIT),
+          value_parser = duration::parse)]
+    pub(crate) queue_wait: Duration,
     /// Do not park connections that wait for their peer: each keeps its worker (shows starvation)
     #[arg(long)]
     pub(crate) no_park: bool,
@@ -75,6 +79,7 @@ impl FlagGroup for Pool {
     fn apply(&self, settings: &mut Settings) {
         settings.workers = self.workers;
         settings.queue = self.queue;
+        settings.queue_wait = self.queue_wait;
         settings.park = !self.no_park;
     }
 }

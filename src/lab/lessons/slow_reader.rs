@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::classroom::{Classroom, Findings, Question, Teaching, testbed};
 use crate::app::cli::Failure;
-use crate::lab::kernel::{Processes, is_any_runnable, socket_memory_kib};
+use crate::lab::kernel::{Processes, data_kib, is_any_runnable, socket_memory_kib};
 use crate::lab::lang::{Lang, parts, text};
 use crate::lab::report::svg::{Chart, Series};
 use crate::lab::table::Table;
@@ -55,7 +55,7 @@ fn question(lang: Lang) -> Question {
 /// Memory used for clients that do not read, in KiB.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 struct Held {
-    /// The balancer's own.
+    /// The balancer's own data.
     balancer: u64,
     /// The kernel's socket buffers, of the whole machine.
     kernel: u64,
@@ -95,7 +95,7 @@ fn ask(testbed: &Testbed, readers: usize) -> std::io::Result<Vec<TcpStream>> {
 }
 
 fn held(testbed: &Testbed) -> Held {
-    Held { balancer: Processes::now(&testbed.balancer_pids()).memory_kib, kernel: socket_memory_kib() }
+    Held { balancer: data_kib(&testbed.balancer_pids()), kernel: socket_memory_kib() }
 }
 
 /// Waits until each client has something to read and no program has anything to do: then all buffers

@@ -27,6 +27,7 @@
 
 mod backend;
 mod deadline;
+mod machine;
 mod request;
 mod response;
 

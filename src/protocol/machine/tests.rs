@@ -1,6 +1,7 @@
 //! One driver for all three machines, in memory: it knows them by [`Machine`] alone, as the real ones do.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,13 +11,13 @@ use crate::balance::Group;
 use crate::balance::routes::Routes;
 use crate::protocol::context::RoleContext;
 use crate::protocol::event::{Event, Observer};
-use crate::protocol::exchange::Gateway;
+use crate::protocol::exchange::{Exchange, Gateway};
 use crate::protocol::forward::Rules;
 use crate::protocol::limits::BUFFER_BYTES;
-use crate::protocol::relay::RelayService;
+use crate::protocol::relay::{Relay, RelayService};
 use crate::protocol::testing::{client, context, start};
 use crate::protocol::timeouts::Timeouts;
-use crate::protocol::web::WebService;
+use crate::protocol::web::{Web, WebService};
 use crate::site;
 
 /// The driver, and the two peers between which it moves bytes.

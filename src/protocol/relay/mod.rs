@@ -21,6 +21,7 @@
 //! ```
 
 mod backend;
+mod machine;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

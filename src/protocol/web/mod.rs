@@ -13,6 +13,7 @@
 //!     +--------+--- refused --> Response --+--> Over
 //! ```
 
+mod machine;
 mod outgoing;
 mod request;
 mod service;
