@@ -343,7 +343,7 @@ fn a_relay_joins_both_and_pipes_long_streams() {
         assert_eq!(driver.client.heard_end, driver.backend.ends);
         driver.client.ends = true;
         driver.backend.ends = true;
-        assert!(driver.serve(&mut relay) && !Machine::was_cut(&relay));
+        assert!(driver.serve(&mut relay) && !Machine::was_cut(&relay) && !Machine::backend_was_cut(&relay));
     }
 }
 
