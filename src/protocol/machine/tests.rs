@@ -496,6 +496,7 @@ fn a_read_of_nothing_leaves_no_trace() {
         machine.nothing_from_client();
         assert_eq!(format!("{machine:?}"), before);
         assert_eq!(!machine.backend_space().is_empty(), has_backend);
+        assert_eq!(format!("{machine:?}") != before, has_backend);
         machine.nothing_from_backend();
         assert_eq!(format!("{machine:?}"), before);
     }
