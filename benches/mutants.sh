@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Changes the rules one small thing at a time and shows which changes no unit test notices:
 #
-#   benches/mutants.sh                          all of src/protocol and src/balance: some hours
+#   benches/mutants.sh                          all of src/protocol and src/balance: about ten hours
 #   benches/mutants.sh --shard 0/8              every eighth mutant; 0/8 to 7/8 are all of them
 #   benches/mutants.sh --file 'src/protocol/relay/**' [--shard …]
 #                                               only these files

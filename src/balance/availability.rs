@@ -146,14 +146,17 @@ impl Group {
                 .is_ok()
     }
 
-    /// `now` in milliseconds since the group's base; never [`UP`].
+    /// `now` in milliseconds since the group's base. What a back end is out until lies [`PASSIVE_OUT`]
+    /// behind such a moment, so it is never [`UP`].
     pub(super) fn milliseconds(&self, now: Instant) -> u64 {
         let base = *self.base.get_or_init(|| now);
-        milliseconds(now.saturating_duration_since(base)) + 1
+        milliseconds(now.saturating_duration_since(base))
     }
 }
 
 fn milliseconds(duration: Duration) -> u64 {
-    // The bound only serves the type: it is reached after 300 million years.
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 2)
+    u64::try_from(duration.as_millis()).unwrap_or(LONGEST_MS)
 }
+
+/// The longest time, in milliseconds: 300 million years. It only serves the type, and leaves room to add to it.
+const LONGEST_MS: u64 = u64::MAX / 2;

@@ -319,3 +319,23 @@ fn the_window_of_failures_includes_its_last_moment() {
         assert_eq!(group.failed(&backend, now + PASSIVE_WINDOW + late), is_out);
     }
 }
+
+#[test]
+fn without_a_limit_nobody_waits() {
+    let (group, now) = (group(1), Instant::now());
+    let waker = || panic!("nobody is to be called");
+    let chosen: Vec<_> = (0..100).map(|_| group.choose(&mut group.turn(), now, waker)).collect();
+    assert!(chosen.iter().all(|pick| matches!(pick, Pick::Chosen(_))));
+}
+
+#[test]
+fn the_last_number_of_the_counter_is_a_turn_like_any_other() {
+    let (group, now) = (group(3), Instant::now());
+    let mut turn = Turn::new(usize::MAX);
+    let candidates: Vec<_> = std::iter::from_fn(|| group.next(&mut turn, now)).collect();
+    let first = usize::MAX % 3;
+    assert_eq!(
+        candidates.iter().map(|chosen| index_of(&group, chosen)).collect::<Vec<_>>(),
+        [first, (first + 1) % 3, (first + 2) % 3]
+    );
+}

@@ -50,6 +50,21 @@ fn a_back_end_marked_out_needs_the_whole_rise() {
     assert_eq!(changes(&mut health, "!---"), [], "it is out already");
 }
 
+/// The first numbers of xorshift64 with shifts 13, 7, 17 from 1 on, as its author publishes them.
+#[test]
+fn the_jitter_is_that_of_xorshift64() {
+    let mut health = Health { random: 1, ..health() };
+    let begins = health.due();
+    health.check_begins(begins);
+    assert_eq!(health.random, 1_082_269_761);
+    assert!(health.due() < begins + INTERVAL, "the first number is near -1");
+    let second = health.random_unit();
+    assert_eq!(health.random, 1_152_992_998_833_853_505);
+    assert!((second - (1_152_992_998_833_853_505_f64 / 2_f64.powi(63) - 1.0)).abs() < 1e-9, "{second}");
+    let random = |seed| Health::new(INTERVAL, seed, begins).random;
+    assert!(random(0) != 0 && random(1) != random(2));
+}
+
 proptest! {
     #[test]
     fn the_next_check_is_an_interval_away_give_or_take_the_jitter(seed: u64, milliseconds in 1u64..100_000) {

@@ -276,6 +276,21 @@ mod tests {
     }
 
     #[test]
+    fn a_body_is_done_with_its_last_byte_and_not_before() {
+        let chunked = b"1\r\nx\r\n0\r\nA: b\r\n\r\n";
+        for (framing, body) in [(Framing::Length(3), &b"abc"[..]), (Framing::Chunked, chunked)] {
+            for cut in 0..=body.len() {
+                let (_, _, is_done) = read(framing, &body[..cut], &[]).unwrap();
+                assert_eq!(is_done, cut == body.len(), "{framing:?}, {cut}");
+            }
+        }
+        let mut endless = BodyReader::new(Framing::UntilClose);
+        assert_eq!(endless.next(b"x"), Ok(Some(Part::Content(1))));
+        assert!(!endless.is_done());
+        assert!(endless.close() == Ok(()) && endless.is_done());
+    }
+
+    #[test]
     fn malformed_chunks_are_refused() {
         for bad in [
             "\r\n",
@@ -315,6 +330,17 @@ mod tests {
         assert_eq!(read(Framing::Chunked, trailers.as_bytes(), &[]).map(|_| ()), Err(BodyFault::BadChunk));
         let endless = format!("0\r\nA: {}", "b".repeat(TRAILER_BYTES_MAX));
         assert_eq!(read(Framing::Chunked, endless.as_bytes(), &[]).map(|_| ()), Err(BodyFault::BadChunk));
+    }
+
+    #[test]
+    fn a_trailer_line_has_all_the_room_and_not_a_byte_more() {
+        let line = |bytes: usize| format!("0\r\nA: {}", "b".repeat(bytes - 3));
+        let all = line(TRAILER_BYTES_MAX - 1);
+        assert_eq!(read(Framing::Chunked, all.as_bytes(), &[]), Ok((Vec::new(), 3, false)));
+        let more = line(TRAILER_BYTES_MAX);
+        assert_eq!(read(Framing::Chunked, more.as_bytes(), &[]).map(|_| ()), Err(BodyFault::BadChunk));
+        let exact = format!("0\r\nA: {}\r\n", "b".repeat(TRAILER_BYTES_MAX - 5));
+        assert_eq!(read(Framing::Chunked, exact.as_bytes(), &[]).map(|(.., is_done)| is_done), Ok(false));
     }
 
     #[test]

@@ -148,6 +148,31 @@ mod tests {
     }
 
     #[test]
+    fn methods_have_their_names_and_four_of_them_are_safe() {
+        let methods = [
+            ("GET", Method::Get, true),
+            ("HEAD", Method::Head, true),
+            ("POST", Method::Post, false),
+            ("PUT", Method::Put, false),
+            ("DELETE", Method::Delete, false),
+            ("CONNECT", Method::Connect, false),
+            ("OPTIONS", Method::Options, true),
+            ("TRACE", Method::Trace, true),
+            ("PATCH", Method::Patch, false),
+            ("get", Method::Other, false),
+            ("BREW", Method::Other, false),
+        ];
+        for (name, method, is_safe) in methods {
+            assert_eq!((Method::from_name(name), method.is_safe()), (method, is_safe), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_shown_with_its_status() {
+        assert_eq!(Refusal::new(501, "Not here.").to_string(), "501 Not here.");
+    }
+
+    #[test]
     fn a_path_without_a_route_is_a_bad_request() {
         for error in [RouteError::AboveRoot, RouteError::Ambiguous] {
             assert_eq!(Refusal::from(error), Refusal::bad(error.reason()));

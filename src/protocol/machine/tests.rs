@@ -1,25 +1,24 @@
 //! One driver for all three machines, in memory: it knows them by [`Machine`] alone, as the real ones do.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::balance::Group;
 use crate::balance::routes::Routes;
 use crate::protocol::context::RoleContext;
-use crate::protocol::exchange::Exchange;
-use crate::protocol::exchange::Gateway;
+use crate::protocol::event::{Event, Observer};
+use crate::protocol::exchange::{Exchange, Gateway};
 use crate::protocol::forward::Rules;
 use crate::protocol::limits::BUFFER_BYTES;
-use crate::protocol::relay::Relay;
-use crate::protocol::relay::RelayService;
+use crate::protocol::relay::{Relay, RelayService};
 use crate::protocol::testing::{client, context, start};
 use crate::protocol::timeouts::Timeouts;
-use crate::protocol::web::Web;
-use crate::protocol::web::WebService;
+use crate::protocol::web::{Web, WebService};
 use crate::site;
-use std::net::SocketAddr;
 
 /// The driver, and the two peers between which it moves bytes.
 struct Driver {
@@ -250,10 +249,14 @@ const LARGE_BYTES: usize = site::limits::CACHED_FILE_BYTES_MAX as usize + 1;
 
 /// A folder with one file that is sent from the disk, and a server of it.
 fn web(now: &Now) -> (tempfile::TempDir, Web<site::Site>) {
+    web_with(shared(), now)
+}
+
+fn web_with(context: Arc<RoleContext>, now: &Now) -> (tempfile::TempDir, Web<site::Site>) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("large"), vec![b'l'; LARGE_BYTES]).unwrap();
     let site = Arc::new(site::Site::open(site::SiteKind::Backend, folder.path()).unwrap());
-    let service = WebService { context: shared(), site };
+    let service = WebService { context, site };
     (folder, Web::new(Arc::new(service), client(), now.instant, now))
 }
 
@@ -267,12 +270,20 @@ fn group(active_max: usize) -> Arc<Group> {
 }
 
 fn exchange(now: &Now) -> Exchange {
-    let gateway = Gateway { context: shared(), routes: Routes::new(group(0)), rules: Rules::default() };
+    exchange_with(shared(), now)
+}
+
+fn exchange_with(context: Arc<RoleContext>, now: &Now) -> Exchange {
+    let gateway = Gateway { context, routes: Routes::new(group(0)), rules: Rules::default() };
     Exchange::new(Arc::new(gateway), client(), now.instant, now)
 }
 
 fn relay(now: &Now) -> Relay {
-    let service = RelayService { context: shared(), group: group(0) };
+    relay_with(shared(), now)
+}
+
+fn relay_with(context: Arc<RoleContext>, now: &Now) -> Relay {
+    let service = RelayService { context, group: group(0) };
     Relay::new(Arc::new(service), client(), now.instant, now)
 }
 
@@ -289,7 +300,7 @@ fn a_site_is_served_from_memory_and_from_a_file() {
         assert!(driver.serve(&mut web));
         let text = String::from_utf8_lossy(&driver.client.got);
         assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 3);
-        assert!(text.contains(&"l".repeat(LARGE_BYTES)) && !web.was_cut());
+        assert!(text.contains(&"l".repeat(LARGE_BYTES)) && !Machine::was_cut(&web));
     }
     let mut driver = Driver::new(peer(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n"), peer(b""));
     let (folder, mut web) = web(&driver.now);
@@ -332,7 +343,7 @@ fn a_relay_joins_both_and_pipes_long_streams() {
         assert_eq!(driver.client.heard_end, driver.backend.ends);
         driver.client.ends = true;
         driver.backend.ends = true;
-        assert!(driver.serve(&mut relay) && !relay.was_cut());
+        assert!(driver.serve(&mut relay) && !Machine::was_cut(&relay) && !Machine::backend_was_cut(&relay));
     }
 }
 
@@ -351,8 +362,8 @@ fn a_stop_reaches_every_machine() {
     let now = start();
     let fresh_web = || web(&now).1;
     for (is_over, text) in [
-        after(fresh_web(), |web, _| web.drain()),
-        after(exchange(&now), |exchange, _| exchange.drain()),
+        after(fresh_web(), |web, _| Machine::drain(web)),
+        after(exchange(&now), |exchange, _| Machine::drain(exchange)),
         after(fresh_web(), |web, _| Machine::drained(web)),
         after(exchange(&now), |exchange, _| Machine::drained(exchange)),
         after(relay(&now), |relay, _| Machine::drained(relay)),
@@ -377,9 +388,9 @@ fn a_stop_reaches_every_machine() {
         assert!(text.starts_with("HTTP/1.1 503 "), "{text}");
     }
     // A relay goes on.
-    let (is_over, text) = after(relay(&now), |relay, _| relay.drain());
+    let (is_over, text) = after(relay(&now), |relay, _| Machine::drain(relay));
     assert!(!is_over && text.as_bytes() == OK);
-    let (_, text) = after(relay(&now), |relay, _| relay.take_last_request());
+    let (_, text) = after(relay(&now), |relay, _| Machine::take_last_request(relay));
     assert!(text.as_bytes() == OK);
 }
 
@@ -413,16 +424,15 @@ fn a_failure_resets_whoever_would_take_a_part_for_the_whole() {
     for tell in of_relay {
         assert_eq!(cut(relay(&now), half, tell), (true, true));
     }
-    // A back end that takes no more of a request may still answer it; one that says nothing is a 502.
+    // A back end that fails before it has the head has not got the request.
     let mut driver = Driver::new(peer(GET), peer(b""));
     let mut exchange = exchange(&driver.now);
-    driver.serve(&mut exchange);
-    assert_eq!(exchange.step(), Step::Transfer);
+    let interest = exchange.interest();
+    assert!(driver.read_client(&mut exchange, interest));
+    driver.connect(&mut exchange);
+    assert!(exchange.interest().write_backend);
     Machine::backend_send_failed(&mut exchange, How::Reset, &driver.now);
-    assert!(driver.backend.says.is_empty());
-    driver.backend.says = OK.to_vec();
-    driver.serve(&mut exchange);
-    assert!(driver.client.got.ends_with(b"satu"));
+    assert!(!exchange.interest().write_backend);
 }
 
 #[test]
@@ -440,6 +450,60 @@ fn a_deadline_reaches_every_machine() {
     waits_in_vain(web(&now).1);
     waits_in_vain(exchange(&now));
     waits_in_vain(relay(&now));
+}
+
+/// Counts the closing lines.
+#[derive(Debug, Default)]
+struct Closings(AtomicUsize);
+
+impl Observer for Closings {
+    fn wants_closings(&self) -> bool {
+        true
+    }
+
+    fn observe(&self, event: &Event<'_>) {
+        if let Event::Closed(_) = event {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn an_end_in_the_middle_is_told_once() {
+    fn closings<M: Kind>(make: impl FnOnce(Arc<RoleContext>, &Now) -> M) -> usize {
+        let told = Arc::new(Closings::default());
+        let mut driver = Driver::new(peer(&GET[..10]), peer(b""));
+        let mut machine =
+            make(Arc::new(RoleContext::new("test", Arc::clone(&told) as Arc<dyn Observer>)), &driver.now);
+        assert!(!driver.serve(&mut machine));
+        machine.client_failed();
+        assert!(driver.serve(&mut machine));
+        told.0.load(Ordering::Relaxed)
+    }
+    assert_eq!(closings(|context, now| web_with(context, now).1), 1);
+    assert_eq!(closings(exchange_with), 1);
+    assert_eq!(closings(relay_with), 1);
+}
+
+#[test]
+fn a_read_of_nothing_leaves_no_trace() {
+    fn assert_unchanged<M: Kind + std::fmt::Debug>(mut machine: M, has_backend: bool) {
+        let mut driver = Driver::new(peer(b""), peer(b""));
+        driver.serve(&mut machine);
+        let before = format!("{machine:?}");
+        assert!(!machine.client_space().is_empty());
+        assert_ne!(format!("{machine:?}"), before, "the space is memory of its own");
+        machine.nothing_from_client();
+        assert_eq!(format!("{machine:?}"), before);
+        assert_eq!(!machine.backend_space().is_empty(), has_backend);
+        assert_eq!(format!("{machine:?}") != before, has_backend);
+        machine.nothing_from_backend();
+        assert_eq!(format!("{machine:?}"), before);
+    }
+    let now = start();
+    assert_unchanged(web(&now).1, false);
+    assert_unchanged(exchange(&now), true);
+    assert_unchanged(relay(&now), true);
 }
 
 /// One that has no back end, and says nothing about it.
@@ -488,5 +552,5 @@ fn a_machine_without_a_back_end_need_not_speak_of_one() {
     assert_eq!(alone.connect_timeout(), Duration::ZERO);
     assert!(alone.choose_backend(&start(), waker).is_none());
     assert!(alone.backend_space().is_empty());
-    assert!(alone.backend_output().concat().is_empty());
+    assert!(alone.backend_output().iter().all(|bytes| bytes.is_empty()));
 }

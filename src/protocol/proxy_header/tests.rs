@@ -42,6 +42,8 @@ fn good() -> Vec<(Vec<u8>, &'static str)> {
         (b"PROXY UNKNOWN ff:f::f ff:f::f 65535 65535\r\n".to_vec(), PEER),
         (binary(0x21, 0x11, IPV4), "203.0.113.9:49152"),
         (binary(0x21, 0x11, &with_tlv), "203.0.113.9:49152"),
+        // What it carries beyond the addresses is not looked at, whatever it is.
+        (binary(0x21, 0x11, &[IPV4, &[4, 0xff, 0xff, 0]].concat()), "203.0.113.9:49152"),
         (
             binary(0x21, 0x21, &[&ipv6[..], &[0, 7, 0, 8]].concat()),
             "[2020:2020:2020:2020:2020:2020:2020:2020]:7",
@@ -148,7 +150,7 @@ fn a_back_end_is_told_who_the_client_is() {
         Policy { send: Some(version), ..Policy::default() }.identify(address(peer), || Ok(address(local)))
     };
     let identity = sends(Version::V1, "203.0.113.9:1", "198.51.100.1:80");
-    assert!(identity.sends_header());
+    assert!(identity.sends_header() && !awaited().sends_header());
     assert_eq!(with_header(&identity, b"rest"), b"PROXY TCP4 203.0.113.9 198.51.100.1 1 80\r\nrest");
     let identity = sends(Version::V1, "[::ffff:203.0.113.9]:1", "[::ffff:198.51.100.1]:80");
     assert_eq!(with_header(&identity, b""), b"PROXY TCP4 203.0.113.9 198.51.100.1 1 80\r\n");
