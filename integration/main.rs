@@ -65,6 +65,8 @@ mod integration {
     mod relay;
     /// Files and pages.
     mod site;
+    /// Files and folders that change while they are served, and what the log says of a refusal.
+    mod site_changes;
     /// Messages that two programs may read differently.
     mod smuggling;
     /// Good and bad traffic for a while.

@@ -1,16 +1,18 @@
 //! A cached file: its content, or the open file, and the header fields that describe it.
 //!
-//! Contract: a [`CachedFile`] is one state of a file and never changes. Small files are held in
-//! memory, larger ones are held open. Its fields are formatted once, so that a response from the
-//! cache allocates nothing.
+//! Contract: a [`CachedFile`] describes one state of a file and never changes: size, validators and content
+//! are of one moment. Small files are held in memory, as a copy of that moment. Larger ones are held open,
+//! and an open file is no copy: whoever sends it asks [`is_current`](CachedFile::is_current) first. Its fields
+//! are formatted once, so that a response from the cache allocates nothing.
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use super::conditional::Validators;
-use super::limits::{CACHE_CHECK, CACHED_FILE_BYTES_MAX};
+use super::limits::{CACHE_CHECK, CACHED_FILE_BYTES_MAX, SNAPSHOT_READS_MAX};
 use crate::net::beneath::Stamp;
 use crate::protocol::http::date::{self, DATE_BYTES};
 use crate::protocol::now::Now;
@@ -42,18 +44,19 @@ impl CachedFile {
         content_type: Cow<'static, str>,
         now: &Now,
     ) -> io::Result<CachedFile> {
+        let (storage, is_snapshot) = store(file, &mut stamp)?;
         let modified_seconds = u64::try_from(stamp.modified.0).unwrap_or(0);
-        let etag = format!("\"{:x}.{:09x}-{:x}\"", modified_seconds, stamp.modified.1, stamp.size);
         // A file that changes twice within one tick of the file system's clock keeps its stamp. So
         // the stamp of a file that changed just now proves nothing, and the next check reads it again.
-        let stamp_is_reliable = modified_seconds + CACHE_CHECK.as_secs() < now.unix_seconds();
-        let storage = if stamp.size <= CACHED_FILE_BYTES_MAX {
-            let bytes = read(&file, stamp.size)?;
-            // If the file was truncated since it was opened, the next check must not find it unchanged.
-            stamp.size = bytes.len() as u64;
-            Storage::InMemory(bytes)
-        } else {
-            Storage::Open(Arc::new(file))
+        let stamp_is_reliable = is_snapshot && modified_seconds + CACHE_CHECK.as_secs() < now.unix_seconds();
+        let etag = match is_snapshot {
+            true => format!("\"{:x}.{:09x}-{:x}\"", modified_seconds, stamp.modified.1, stamp.size),
+            // The stamp is not that of these bytes, so the time at which they were read stands for it.
+            false => format!(
+                "\"{:x}-{:x}\"",
+                now.wall.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos(),
+                stamp.size
+            ),
         };
         let last_modified = date::format(modified_seconds);
         Ok(CachedFile {
@@ -105,7 +108,17 @@ impl CachedFile {
 
     /// True if a file that has this stamp now is this file, unchanged.
     pub(super) fn is_unchanged(&self, stamp: &Stamp) -> bool {
-        self.stamp_is_reliable && self.stamp == *stamp
+        // Reading an open file's description again would bring nothing new: there is no copy to compare.
+        (self.stamp_is_reliable || self.open_file().is_some()) && self.stamp == *stamp
+    }
+
+    /// True if the content that would be sent is the one that is described: always for a copy in memory, and
+    /// for an open file by one look at its state.
+    pub(super) fn is_current(&self) -> bool {
+        match &self.storage {
+            Storage::InMemory(_) => true,
+            Storage::Open(file) => file.metadata().is_ok_and(|metadata| self.stamp == Stamp::of(&metadata)),
+        }
     }
 
     pub(super) fn validators(&self) -> Validators<'_> {
@@ -113,11 +126,31 @@ impl CachedFile {
     }
 }
 
-/// The first `size` bytes of a file that was just opened, or fewer if it was truncated since.
-fn read(file: &File, size: u64) -> io::Result<Box<[u8]>> {
+/// Stores the content of a file that had this stamp when it was opened. If it is changed while it is copied,
+/// it is copied again, and `stamp` becomes that of the copy. False if it never held still long enough.
+fn store(file: File, stamp: &mut Stamp) -> io::Result<(Storage, bool)> {
+    let mut copy = Vec::new();
+    for _ in 0..SNAPSHOT_READS_MAX {
+        if stamp.size > CACHED_FILE_BYTES_MAX {
+            return Ok((Storage::Open(Arc::new(file)), true));
+        }
+        copy = read(&file, stamp.size)?;
+        let after = Stamp::of(&file.metadata()?);
+        if after == *stamp && copy.len() as u64 == stamp.size {
+            return Ok((Storage::InMemory(copy.into_boxed_slice()), true));
+        }
+        *stamp = after;
+    }
+    stamp.size = copy.len() as u64;
+    Ok((Storage::InMemory(copy.into_boxed_slice()), false))
+}
+
+/// The first `size` bytes of a file, or fewer if it is shorter.
+fn read(mut file: &File, size: u64) -> io::Result<Vec<u8>> {
+    file.rewind()?;
     let mut bytes = Vec::with_capacity(usize::try_from(size).map_err(io::Error::other)?);
     file.take(size).read_to_end(&mut bytes)?;
-    Ok(bytes.into_boxed_slice())
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -142,6 +175,26 @@ mod tests {
         let large = cached(CACHED_FILE_BYTES_MAX + 1);
         assert!(large.bytes().is_none() && large.open_file().is_some());
         assert_eq!(cached(0).bytes(), Some(&b""[..]));
+    }
+
+    #[test]
+    fn an_open_file_is_current_until_it_is_changed_or_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let load = || {
+            let file = File::open(&path).unwrap();
+            let stamp = Stamp::of(&file.metadata().unwrap());
+            CachedFile::load(file, stamp, "text/plain".into(), &now()).unwrap()
+        };
+        let large = vec![1; CACHED_FILE_BYTES_MAX as usize + 1];
+        std::fs::write(&path, &large).unwrap();
+        let before = load();
+        assert!(before.is_current());
+        File::options().append(true).open(&path).unwrap().set_len(before.size() + 1).unwrap();
+        assert!(!before.is_current(), "it has grown");
+        let before = load();
+        std::fs::remove_file(&path).unwrap();
+        assert!(!before.is_current(), "it is deleted");
     }
 
     #[test]

@@ -17,6 +17,10 @@ pub(crate) const OPEN_FILES_MAX: usize = 32;
 /// second later, and a file in use costs one look at the disk a second.
 pub(crate) const CACHE_CHECK: Duration = Duration::from_secs(1);
 
+/// How often a file is copied into memory if it is changed during each copy. Two changes in the microseconds
+/// of a copy are chance; a file that changes more often is being written all the time.
+pub(crate) const SNAPSHOT_READS_MAX: usize = 3;
+
 /// Largest body that `?size=` may ask for, in bytes: 1 GiB, enough for any measurement.
 pub(crate) const TEST_BYTES_MAX: u64 = 1 << 30;
 

@@ -86,20 +86,24 @@ impl Site {
 
     /// What a path names: from the cache, or from the disk if the cache has nothing or an old entry.
     fn find(&self, path: &str, now: &Now) -> Result<Resource, Refusal> {
-        let old = match self.cache.get(path, now) {
-            Some(Hit::Fresh(file)) => return Ok(Resource::File(file)),
-            Some(Hit::Stale(file)) => Some(file),
-            None => None,
+        let (old, is_current) = match self.cache.get(path, now) {
+            None => return self.find_on_disk(path, None, now),
+            Some(Hit::Fresh(file)) if file.is_current() => return Ok(Resource::File(file)),
+            // An open file that was changed since it was described.
+            Some(Hit::Fresh(file)) => (file, false),
+            Some(Hit::Stale(file)) => (file, true),
         };
-        match (self.find_on_disk(path, old.as_ref(), now), old) {
+        match self.find_on_disk(path, Some(&old), now) {
             // There is no descriptor left to check the file with. What was right a second ago is better
             // than an error.
-            (Err(refusal), Some(old)) if refusal.status == 503 => Ok(Resource::File(old)),
-            (found @ (Err(_) | Ok(Resource::Page(_))), Some(_)) => {
+            Err(refusal) if refusal.status == 503 && is_current && old.is_current() => {
+                Ok(Resource::File(old))
+            }
+            found @ (Err(_) | Ok(Resource::Page(_))) => {
                 self.cache.remove(path);
                 found
             }
-            (found, _) => found,
+            found => found,
         }
     }
 

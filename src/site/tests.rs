@@ -302,6 +302,20 @@ fn the_cache_notices_a_file_that_is_gone_or_leads_out_of_the_root() {
 }
 
 #[test]
+fn a_large_file_that_changes_is_described_as_it_is_at_once() {
+    let fixture = Fixture::new(SiteKind::Default);
+    let before = fixture.head_of(&fixture.get("/large.bin"));
+    for bytes in [3 * CACHED_FILE_BYTES_MAX, 2 * CACHED_FILE_BYTES_MAX, 10] {
+        fs::write(fixture.path("large.bin"), vec![8; bytes as usize]).unwrap();
+        let response = fixture.get("/large.bin");
+        let head = fixture.head_of(&response);
+        assert_eq!(field(&head, "Content-Length"), Some(bytes.to_string().as_str()));
+        assert_ne!(field(&head, "ETag"), field(&before, "ETag"));
+        assert_eq!(body(&response), vec![8; bytes as usize]);
+    }
+}
+
+#[test]
 fn a_file_changed_just_now_is_read_again_although_its_stamp_is_the_same() {
     let mut fixture = Fixture::new(SiteKind::Default);
     fixture.now = Now { instant: Instant::now(), wall: SystemTime::now() };
