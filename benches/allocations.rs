@@ -1,10 +1,9 @@
-//! Allocations a request, once a connection is warm: `cargo bench --bench allocations`.
+//! Allocations for each request of a warm connection: `cargo bench --bench allocations`.
 //!
-//! The claim is none, but for a path that has to be looked for on the disk, and the exit status holds
-//! it. The three machines of the core are driven without a socket, as a driver would do it: what came is
-//! put in, what is to be sent is taken out, request after request on one kept connection, or connection
-//! after connection where the name says so. `allocation-counter` counts what this thread asks of the
-//! allocator.
+//! There should be none, except for a path that has to be searched on the disk; otherwise the exit status is a
+//! failure. The three machines are driven without sockets, as a driver would do it: received bytes go in, bytes
+//! to send come out. This is repeated for one request after another on one keep-alive connection, or for one
+//! connection after another where the name says so. `allocation-counter` counts the allocations of this thread.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,9 +21,9 @@ use giliran::protocol::forward::Rules;
 use giliran::protocol::now::Now;
 use giliran::protocol::relay::{Relay, RelayService};
 use giliran::protocol::web::{Output, Web, WebService};
-use giliran::site::{Role, Site};
+use giliran::site::{Site, SiteKind};
 
-/// Requests before the count begins: buffers, caches and lists have grown to what they need by then.
+/// Requests before the count begins, so that buffers, caches and lists have the size that they need.
 const WARM_UP: u32 = 100;
 /// Requests that are counted.
 const COUNTED: u32 = 1000;
@@ -34,14 +33,15 @@ const PICTURE: &[u8] = b"GET /images/pokijan.jpg HTTP/1.1\r\nHost: a\r\nAccept: 
 const DOCUMENT: &[u8] = b"GET /pdf/nfc.pdf HTTP/1.1\r\nHost: a\r\nRange: bytes=1000-\r\n\r\n";
 const FORM: &[u8] = b"POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nsatu!";
 const MISSING: &[u8] = b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n";
-const ANSWER: &[u8] =
+const RESPONSE: &[u8] =
     b"HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nsatu";
-const CHUNKED_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsatu\r\n0\r\n\r\n";
+const CHUNKED_RESPONSE: &[u8] =
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsatu\r\n0\r\n\r\n";
 
 fn main() -> ExitCode {
     let now = Now { instant: Instant::now(), wall: UNIX_EPOCH + Duration::from_secs(1_626_183_073) };
     let site =
-        Site::open(Role::Generic, Path::new("public")).expect("the project's folder is the current one");
+        Site::open(SiteKind::Backend, Path::new("public")).expect("the project's folder is the current one");
     let context =
         RoleContext { keep_alive_requests: u32::MAX, ..RoleContext::new("bench", Arc::new(AccessLog)) };
     let context = Arc::new(context);
@@ -62,26 +62,26 @@ fn main() -> ExitCode {
     counted += count("`Web`", "a part of a file on the disk", || answer(&mut kept, DOCUMENT, &now));
     counted += count("`Web`", "a connection of its own", || answer(&mut web(&site, &now), PAGE, &now));
     for (what, request, said) in [
-        ("kept on both sides", PAGE, ANSWER),
-        ("a form", FORM, ANSWER),
-        ("a chunked answer", PAGE, CHUNKED_ANSWER),
+        ("kept alive on both sides", PAGE, RESPONSE),
+        ("a form", FORM, RESPONSE),
+        ("a chunked response", PAGE, CHUNKED_RESPONSE),
     ] {
         let mut exchange = exchange(&gateway, &now);
         counted += count("`Exchange`", what, || forward(&mut exchange, request, said, &now));
     }
     counted += count("`Exchange`", "a connection of its own", || {
-        forward(&mut exchange(&gateway, &now), PAGE, ANSWER, &now);
+        forward(&mut exchange(&gateway, &now), PAGE, RESPONSE, &now);
     });
     let mut joined = join(&service, &now);
-    counted += count("`Relay`", "on a joined connection", || relay(&mut joined, &now));
+    counted += count("`Relay`", "on an open connection", || relay(&mut joined, &now));
     counted += count("`Relay`", "a connection of its own", || relay(&mut join(&service, &now), &now));
-    // Not part of the claim: nothing is remembered of what is not there.
+    // Not counted: paths that do not exist are not cached.
     count("`Web`", "404, looked for on the disk", || answer(&mut kept, MISSING, &now));
 
     if counted == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Prints what one request allocates once it is warm; gives the count of all of them.
+/// Prints the allocations of one request on a warm connection; returns the count of all requests.
 fn count(machine: &str, what: &str, mut request: impl FnMut()) -> u64 {
     (0..WARM_UP).for_each(|_| request());
     let counted = allocation_counter::measure(|| (0..COUNTED).for_each(|_| request()));
@@ -115,11 +115,11 @@ fn read_into(space: &mut [u8], bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// Request in, answer out.
+/// Request in, response out.
 fn answer(web: &mut Web<Site>, request: &[u8], now: &Now) {
     let count = read_into(web.client_space(), request);
     web.client_received(count, now);
-    assert!(web.interest().write_client, "an answer to {}", request.escape_ascii());
+    assert!(web.interest().write_client, "a response to {}", request.escape_ascii());
     while web.interest().write_client {
         let count = match web.client_output() {
             Output::Bytes { first, second, .. } => first.len() + second.len(),
@@ -129,7 +129,7 @@ fn answer(web: &mut Web<Site>, request: &[u8], now: &Now) {
     }
 }
 
-/// Request in, request to the back end, its answer in, answer out.
+/// Request in, request to the back end, its response in, response out.
 fn forward(exchange: &mut Exchange, request: &[u8], said: &[u8], now: &Now) {
     let count = read_into(exchange.client_space(), request);
     exchange.client_received(count, now);
@@ -147,15 +147,15 @@ fn forward(exchange: &mut Exchange, request: &[u8], said: &[u8], now: &Now) {
     }
     assert!(exchange.release_backend(now).keep, "the back end's connection may be kept");
     let interest = exchange.interest();
-    assert!(interest.read_client && !interest.write_client, "the next request is awaited");
+    assert!(interest.read_client && !interest.write_client, "the machine waits for the next request");
 }
 
-/// Bytes there, bytes back.
+/// Bytes to the back end, bytes back to the client.
 fn relay(relay: &mut Relay, now: &Now) {
     let count = read_into(relay.client_space(), PAGE);
     relay.client_received(count, now);
     relay.backend_sent(relay.backend_output().len(), now);
-    let count = read_into(relay.backend_space(), ANSWER);
+    let count = read_into(relay.backend_space(), RESPONSE);
     relay.backend_received(count, now);
     relay.client_sent(relay.client_output().len(), now);
 }

@@ -8,11 +8,11 @@ import json
 import pathlib
 import sys
 
-from compare import document, stand
+from compare import document, testbed
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else stand.PROJECT / "target" / "criterion"
+    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else testbed.PROJECT / "target" / "criterion"
     rows = [["bench", "median", "95 % of it lies in", "bytes or turns a second"], ["---", "--:", "---", "--:"]]
     for path in sorted(folder.glob("**/new/benchmark.json"), key=order):
         bench = json.loads(path.read_text())

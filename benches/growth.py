@@ -19,7 +19,7 @@ import time
 import urllib.request
 
 import plot
-from compare import stand
+from compare import testbed
 
 PATH = "/index.html"
 BALANCERS = {
@@ -47,15 +47,15 @@ def main():
     options = arguments()
     options.out.mkdir(parents=True, exist_ok=True)
     points = []
-    with stand.Stand() as place:
-        where = stand.machine()
-        bench = Bench(place, options)
+    with testbed.Testbed() as bed:
+        where = testbed.machine()
+        bench = Bench(bed, options)
         for question in options.only.split(","):
             for point in getattr(bench, question)():
                 points.append({"question": question, **point})
-                stand.progress(" ".join(f"{key}={value}" for key, value in points[-1].items()))
+                testbed.progress(" ".join(f"{key}={value}" for key, value in points[-1].items()))
                 write(options.out, where, options.seconds, points)
-    stand.progress("")
+    testbed.progress("")
     for path in draw(options.out, points):
         print(path)
 
@@ -65,22 +65,22 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=2, help="of each point")
     parser.add_argument("--only", default=",".join(TITLES), metavar="QUESTION,..", help="these questions only")
     parser.add_argument("--most", type=int, default=CONNECTIONS[-1], help="no more connections than this")
-    parser.add_argument("--out", type=pathlib.Path, default=stand.PROJECT / "docs" / "performance")
+    parser.add_argument("--out", type=pathlib.Path, default=testbed.PROJECT / "docs" / "performance")
     return parser.parse_args()
 
 
 class Bench:
     """One method a question; each gives its points one by one."""
 
-    def __init__(self, place, options):
-        self.place = place
+    def __init__(self, bed, options):
+        self.bed = bed
         self.seconds = options.seconds
-        self.most = min(options.most, (place.files - SPARE_FILES) // 2)
-        self.ports = place.start_backends("nginx")
+        self.most = min(options.most, (bed.files - SPARE_FILES) // 2)
+        self.ports = bed.start_backends("nginx")
 
     def connections(self):
         for mode, targets in BALANCERS.items():
-            programs = {name: self.place.start_target(target, self.ports) for name, target in targets.items()}
+            programs = {name: self.bed.start_target(target, self.ports) for name, target in targets.items()}
             for count in CONNECTIONS:
                 if count > self.most:
                     print(f"left out: {count} connections, for files and --most allow {self.most}")
@@ -88,7 +88,7 @@ class Bench:
                 for name, program in programs.items():
                     yield {"mode": mode, "series": name, "x": count, **self.kept(program, count)}
             for program in programs.values():
-                self.place.stop(program)
+                self.bed.stop(program)
 
     def backends(self):
         for mode, targets in BALANCERS.items():
@@ -112,15 +112,15 @@ class Bench:
 
     def alone(self, target, backends=None, closed=False, **parameters):
         """The figures of a program that is started for one point."""
-        program = self.place.start_target(target, backends or self.ports, **parameters)
+        program = self.bed.start_target(target, backends or self.ports, **parameters)
         try:
             return self.closed(program) if closed else self.kept(program, KEPT)
         finally:
-            self.place.stop(program)
+            self.bed.stop(program)
 
     def closed(self, program):
         load = {"tool": "ab", "connections": CLOSED, "path": PATH}
-        figures = stand.measure(program, load, seconds=max(1, round(self.seconds)))
+        figures = testbed.measure(program, load, seconds=max(1, round(self.seconds)))
         # None if not one request came through: then there is no cost either, and `draw` leaves it out.
         spent = round(figures["cpu_us"] or 0, 2)
         return {"cpu_us": spent, "rate": round(figures["rate"]), "bad": figures["bad"]}
@@ -128,7 +128,7 @@ class Bench:
     def kept(self, program, connections):
         """Processor time a request while so many connections are asking."""
         # Longer than is needed: it is told to end when enough was seen.
-        url = f"http://{stand.HOST}:{program.port}{PATH}"
+        url = f"http://{testbed.HOST}:{program.port}{PATH}"
         command = ["wrk", "-t1", f"-c{connections}", "-d60s", "--latency", "--timeout=10s", url]
         client = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
@@ -140,12 +140,12 @@ class Bench:
             client.send_signal(signal.SIGINT)  # wrk then reports what it has
             report, _ = client.communicate(timeout=30)
         requests, spent, seconds = (late - early for early, late in zip(before, after))
-        bad = stand.read_wrk(report)["bad"]
+        bad = testbed.read_wrk(report)["bad"]
         return {"cpu_us": round(spent * 1e6 / max(1, requests), 2), "rate": round(requests / seconds), "bad": bad}
 
     def requests(self):
         """How many requests the back ends have answered so far, all together."""
-        with urllib.request.urlopen(f"http://{stand.HOST}:{self.ports[0]}/status") as status:
+        with urllib.request.urlopen(f"http://{testbed.HOST}:{self.ports[0]}/status") as status:
             return int(status.read().split()[9])
 
 

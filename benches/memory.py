@@ -17,7 +17,7 @@ import select
 import socket
 import time
 
-from compare import document, stand
+from compare import document, testbed
 
 # What each of ours is measured against, by what it does for a connection.
 KINDS = {
@@ -34,7 +34,7 @@ CLIENTS_PER_ADDRESS = 5000
 # Every worker has had one by then, and few are there at once: places for many are what is measured.
 WARM_UP_ROUNDS, WARM_UP_CLIENTS = 20, 10
 # Neither side may end a connection by itself while the others are still being opened.
-PATIENCE = "--keep-alive=10m"
+KEEP_ALIVE = "--keep-alive=10m"
 # Linux has it since 4.2, Python's socket module since 3.12.
 IP_BIND_ADDRESS_NO_PORT = 24
 
@@ -61,15 +61,15 @@ def arguments():
 
 
 def run(options):
-    with stand.Stand() as place:
-        count = min(options.connections, (place.files - SPARE_FILES) // 2)
-        results = {"machine": stand.machine(), "connections": count, "growth": {}}
-        ports = place.start_backends("nginx")
-        for target in stand.wanted([name for kind in KINDS.values() for name in sum(kind, [])], options.only):
+    with testbed.Testbed() as bed:
+        count = min(options.connections, (bed.files - SPARE_FILES) // 2)
+        results = {"machine": testbed.machine(), "connections": count, "growth": {}}
+        ports = bed.start_backends("nginx")
+        for target in testbed.wanted([name for kind in KINDS.values() for name in sum(kind, [])], options.only):
             ours = target.startswith(("web-", "proxy-", "lb-"))
-            program = place.start_target(target, ports, more=[PATIENCE] if ours else [], CONNECTIONS=count + 100)
+            program = bed.start_target(target, ports, more=[KEEP_ALIVE] if ours else [], CONNECTIONS=count + 100)
             results["growth"][target] = grown(program, count)
-            place.stop(program)
+            bed.stop(program)
             if options.json:
                 options.json.write_text(json.dumps(results, indent=1) + "\n")
     return results
@@ -86,7 +86,7 @@ def grown(program, count):
         time.sleep(1)
         after = program.pss_bytes()
         alive = count - ended(clients)
-        stand.progress(f"{program.name}: {(after - before) / count:.0f} bytes a connection")
+        testbed.progress(f"{program.name}: {(after - before) / count:.0f} bytes a connection")
     return {"before": before, "after": after, "alive": alive, "each": (after - before) / count}
 
 
@@ -101,7 +101,7 @@ def held(program, count):
             client.settimeout(10)
             client.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
             client.bind((f"127.0.0.{2 + number // CLIENTS_PER_ADDRESS}", 0))
-            client.connect((stand.HOST, program.port))
+            client.connect((testbed.HOST, program.port))
             client.sendall(REQUEST)
             answer = b""
             while not answer.endswith(ANSWER_END):
@@ -142,7 +142,7 @@ def report(results):
                 row += [", ".join(peers), f"{ratio:.2f}", "1.0", verdict]
             rows.append(row + [""] * (7 - len(row)))
     return "\n\n".join([f"{results['connections']:,} idle connections, each of which has asked once.",
-                        document.table(rows), stand.machine_sentence(results["machine"])])
+                        document.table(rows), testbed.machine_sentence(results["machine"])])
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use giliran::app::cli::Role;
 use giliran::app::{roles, run};
-use giliran::site;
+use giliran::site::SiteKind;
 
 fn main() -> ExitCode {
-    run(&Role::IMAGE_SERVER, roles::server(site::Role::Image), roles::serve)
+    run(&Role::IMAGE_SERVER, roles::server(SiteKind::Image), roles::serve)
 }

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use giliran::app::cli::Role;
 use giliran::app::{roles, run};
-use giliran::site;
+use giliran::site::SiteKind;
 
 fn main() -> ExitCode {
-    run(&Role::PDF_SERVER, roles::server(site::Role::Pdf), roles::serve)
+    run(&Role::PDF_SERVER, roles::server(SiteKind::Pdf), roles::serve)
 }

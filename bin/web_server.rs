@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use giliran::app::cli::Role;
 use giliran::app::{roles, run};
-use giliran::site;
+use giliran::site::SiteKind;
 
 fn main() -> ExitCode {
-    run(&Role::WEB_SERVER, roles::server(site::Role::Generic), roles::serve)
+    run(&Role::WEB_SERVER, roles::server(SiteKind::Backend), roles::serve)
 }

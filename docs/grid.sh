@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # The course's experiment: Apache Bench with 10,000 requests at concurrency 2, 5 and 10 against a
-# balancer before 1 to 5 web servers of the same model. Prints a Markdown table.
+# balancer in front of 1 to 5 web servers of the same model. Prints a Markdown table.
 #
 #   cargo build --release
 #   docs/grid.sh threaded|async [balancer flags, such as --mode http]
 #
 # Takes free ports, leaves nothing running, and fails if a request was not answered 200 or the web
 # servers' own counts differ by more than one: of connections, or of requests with `--mode http`.
-# (ab opens a few connections more than it needs and drops them; they have their turn too.)
-# Health checks are off, for they would be counted. Needs ab (Debian: apache2-utils).
+# (ab opens a few connections more than it needs and drops them; they are counted too.)
+# Health checks are off, because they would be counted. Needs ab (Debian: apache2-utils).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 model=${1:?threaded or async}
@@ -52,7 +52,7 @@ for count in 1 2 3 4 5; do
     for concurrency in 2 5 10; do
         ab -q -n "$requests" -c "$concurrency" "http://$address/" >"$work/ab" 2>&1 || failed=1
         asked=$((asked + requests))
-        # The log is written by a thread of its own, a moment later than the answer.
+        # The log is written by a thread of its own, a moment later than the response.
         each=()
         for ((try = 0; try < 50; try++)); do
             each=()

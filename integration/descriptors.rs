@@ -10,7 +10,7 @@ use crate::support::launch::Launch;
 use crate::support::limits::limit_descriptors_of;
 use crate::support::role::Role;
 use crate::support::site::Site;
-use crate::support::{Model, PATIENCE, both};
+use crate::support::{Model, WAIT_MAX, both};
 
 both![
     none_left_to_accept_with,
@@ -44,7 +44,7 @@ fn settled<T: PartialEq>(look: impl Fn() -> T) -> T {
 }
 
 /// Takes all that a role has left: clients that come one by one, until it lets no more in.
-fn crowd(role: &Role) -> Vec<Client> {
+fn many_clients(role: &Role) -> Vec<Client> {
     let mut inside = Vec::new();
     while role.logged("accepting pauses") == 0 {
         assert!(inside.len() < 50, "there is always room:\n{}", role.log());
@@ -74,7 +74,7 @@ fn none_left_to_accept_with(model: Model) {
         let role = launch.start();
         assert_eq!(get(role.address(), "/").status, 200);
         leave(&role, 8);
-        let inside = crowd(&role);
+        let inside = many_clients(&role);
         let mut outside: Vec<Client> = (0..10).map(|_| Client::connect(role.address())).collect();
         outside.iter_mut().for_each(|client| _ = client.send(request("GET", "/", "Connection: close\r\n")));
         let before = (role.process().cpu_seconds(), role.log().lines().count());
@@ -138,7 +138,7 @@ fn none_left_to_connect_with_closes_a_relay(model: Model) {
         leave(&role, 1);
         let joined = role.logged("koneksi diteruskan");
         let mut client = Client::connect(role.address());
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_MAX;
         while role.logged("koneksi diteruskan") == joined
             && client.wire().is_silent_for(Duration::from_millis(20))
         {

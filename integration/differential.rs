@@ -15,7 +15,7 @@ use crate::support::dice::Dice;
 use crate::support::launch::Launch;
 use crate::support::role::Role;
 use crate::support::site::public;
-use crate::support::{Model, PATIENCE};
+use crate::support::{Model, WAIT_MAX};
 
 /// Connections a test makes to each driver, of one to four requests each.
 const CONNECTIONS: usize = 2000;
@@ -134,7 +134,7 @@ fn converse(address: SocketAddr, pieces: &[Vec<u8>]) -> Answers {
         }
     }
     // Nothing here takes time: who waited for a deadline has missed an event.
-    assert!(start.elapsed() < PATIENCE / 4, "{:?}: {:?}", start.elapsed(), answers.escape_ascii());
+    assert!(start.elapsed() < WAIT_MAX / 4, "{:?}: {:?}", start.elapsed(), answers.escape_ascii());
     Answers { bytes: comparable(answers), is_cut }
 }
 

@@ -78,7 +78,7 @@ impl Drop for Stops<'_> {
     }
 }
 
-/// A request on a connection of its own, within the usual patience.
+/// A request on a connection of its own, within the usual limit.
 fn ask(address: SocketAddr) {
     assert_eq!(Client::connect(address).get("/santai").text(), "santai saja");
 }

@@ -292,7 +292,7 @@ fn a_client_that_resets_while_it_waits_frees_the_back_end(model: Model) {
         drop(client);
         backend.wait_until_left();
     }
-    role.wait_for_logs("client reset before answer head", 2);
+    role.wait_for_logs("client reset before response head", 2);
 }
 
 fn a_client_that_says_no_more_while_it_waits_is_answered(model: Model) {

@@ -10,7 +10,7 @@ use crate::support::backend::{Backend, Refusing, ok};
 use crate::support::client::{Client, get, request};
 use crate::support::launch::Launch;
 use crate::support::role::Role;
-use crate::support::{Model, PATIENCE, both};
+use crate::support::{Model, WAIT_MAX, both};
 
 both![
     a_back_end_killed_under_load_fails_no_request,
@@ -45,7 +45,7 @@ fn a_back_end_killed_under_load_fails_no_request(model: Model) {
     let role = checked(model, "http", addresses(&servers)).start();
     let (done, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let wait_for = |count: usize| {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_MAX;
         while done.load(Ordering::Relaxed) < count && !stop.load(Ordering::Relaxed) {
             assert!(Instant::now() < deadline, "{} of {count} requests", done.load(Ordering::Relaxed));
             std::thread::yield_now();

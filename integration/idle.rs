@@ -13,11 +13,12 @@ both![a_server_with_idle_clients, gateways_with_idle_clients_and_back_ends, a_re
 /// How long the process is watched.
 const WATCH: Duration = Duration::from_secs(2);
 
-/// What each thread may be woken in that time. A loop and the lot look after kept things once a
-/// second; the rest sleeps for ever. A spin is woken or runs thousands of times.
+/// What each thread may be woken in that time. A loop and the parking thread look over what they
+/// keep once a second, an acceptor looks four times; the rest sleeps for ever. A thread that spins is
+/// switched or runs thousands of times.
 const SWITCHES_MAX: usize = 40;
 
-/// Processor time in that time: a spin takes all of it.
+/// Processor time in that time: a thread that spins takes all of it.
 const CPU_SECONDS_MAX: f64 = 0.1;
 
 /// Watches a role while `client` hears nothing from it.

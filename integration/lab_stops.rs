@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
-use crate::support::PATIENCE;
+use crate::support::WAIT_MAX;
 use crate::support::needs::{PYTHON, lacks};
 use crate::support::process::Process;
 
@@ -54,7 +54,7 @@ fn family(leader: u32) -> BTreeSet<u32> {
 }
 
 fn expect_gone(family: &BTreeSet<u32>) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_MAX;
     loop {
         let left: Vec<u32> = alive().into_iter().map(|(id, _)| id).filter(|id| family.contains(id)).collect();
         if left.is_empty() {
@@ -74,14 +74,14 @@ fn stop_and_go_on(signal: Signal) {
     let mut lab = start(folder.path());
     lab.err.wait_nth(0, |line| line.starts_with("3 / 24 ")).unwrap();
     // The run that is announced starts its programs now: at least one of them is to be seen.
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_MAX;
     let mut family = family(lab.id());
     while family.len() < 2 {
         assert!(Instant::now() < deadline, "the lab started nothing");
         family = self::family(lab.id());
     }
     lab.signal(signal);
-    lab.wait(PATIENCE).unwrap();
+    lab.wait(WAIT_MAX).unwrap();
     expect_gone(&family);
 
     let saved = fs::read_to_string(folder.path().join("runs.jsonl")).unwrap();
@@ -89,7 +89,7 @@ fn stop_and_go_on(signal: Signal) {
     assert!(whole >= 2, "{saved}");
 
     let mut lab = start(folder.path());
-    let status = lab.wait(PATIENCE * 6).unwrap();
+    let status = lab.wait(WAIT_MAX * 6).unwrap();
     let said = lab.err.text();
     assert!(status.success(), "{said}");
     assert!(said.contains(&format!("Going on after {whole} saved runs")), "{said}");

@@ -14,7 +14,7 @@ use crate::support::client::{Client, get, post, request};
 use crate::support::launch::Launch;
 use crate::support::limits;
 use crate::support::role::Role;
-use crate::support::{Model, PATIENCE, both};
+use crate::support::{Model, WAIT_MAX, both};
 
 both![
     never_more_than_the_limit_at_a_back_end,
@@ -299,7 +299,7 @@ fn back_ends_killed_under_load_fail_no_request(model: Model) {
             });
         }
         for _ in 0..2 {
-            let (before, deadline) = (done.load(Ordering::Relaxed), Instant::now() + PATIENCE);
+            let (before, deadline) = (done.load(Ordering::Relaxed), Instant::now() + WAIT_MAX);
             while done.load(Ordering::Relaxed) < before + 200 && Instant::now() < deadline {
                 std::thread::yield_now();
             }

@@ -1,7 +1,8 @@
 //! Black-box tests: each starts real binaries on free loopback ports and speaks to them from outside.
 //!
-//! One topic a file. A test waits for an event with a deadline and never for time to pass, leaves
-//! nothing running, and runs on both drivers by [`support::both`] unless its topic is one of them.
+//! One topic a file. A test waits for an event with a deadline and never sleeps; only where the point is
+//! that nothing happens it watches for a while (`expect_silence`). It leaves nothing running, and runs on
+//! both drivers by [`support::both`] unless its topic is one of them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 #![allow(unreachable_pub, reason = "nothing is outside a test binary: `pub` means shared between topics")]
 
@@ -10,16 +11,18 @@ mod support;
 /// Named so that `cargo test integration` runs these tests and no others.
 #[path = "."]
 mod integration {
+    /// What each room of `src/` may use.
+    mod boundaries;
     /// Many short connections with ends of every kind.
     mod churn;
     /// Flags, the configuration file, logs.
     mod cli;
-    /// Thousands of idle connections.
-    mod crowd;
     /// Descriptors used up.
     mod descriptors;
     /// Generated requests to both drivers, and the same bytes back.
     mod differential;
+    /// What the documentation and the comments mention.
+    mod docs;
     /// How a role ends.
     mod drain;
     /// One client that never stops beside others.
@@ -42,8 +45,10 @@ mod integration {
     mod lab_report;
     /// A lab that is stopped in the middle.
     mod lab_stops;
-    /// So many at a time with one back end.
+    /// At most so many requests at a time with one back end.
     mod load;
+    /// Thousands of idle connections.
+    mod many_idle;
     /// What a running role is told by signals.
     mod operations;
     /// Apache Bench and a browser.

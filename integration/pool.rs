@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::Model::Threaded;
-use crate::support::PATIENCE;
+use crate::support::WAIT_MAX;
 use crate::support::client::{Client, get, request};
 use crate::support::launch::Launch;
 
@@ -36,9 +36,9 @@ fn unfinished_heads_do_not_own_workers() {
 #[test]
 fn without_parking_idle_clients_starve_the_rest() {
     let launch = Launch::web_server(Threaded).switch("--no-park").flag("--workers", 2).flag("--queue", 1);
-    let role = launch.start();
+    let role = launch.flag("--queue-wait", "100ms").start();
     // One behind the other: two at once may be one too many for a queue of one.
-    let owners = [(); 2].map(|()| {
+    let owning = [(); 2].map(|()| {
         let mut owner = Client::connect(role.address());
         assert_eq!(owner.get("/").status, 200); // and each keeps its worker
         owner
@@ -51,8 +51,25 @@ fn without_parking_idle_clients_starve_the_rest() {
     assert_eq!((refused.status, refused.text().trim_end().lines().count()), (503, 1));
     assert!(start.elapsed() < Duration::from_secs(2), "refused after {:?}", start.elapsed());
     // A worker that is given back serves the one in the queue.
-    drop(owners);
+    drop(owning);
     assert_eq!(queued.answer().status, 200);
+}
+
+/// Past fault: a full queue was a refusal in the same instant, so a burst of clients behind a short stall
+/// of the machine lost most of them.
+#[test]
+fn a_burst_that_a_short_stall_holds_up_is_served() {
+    let burst = |wait: &str| {
+        let launch = Launch::web_server(Threaded).flag("--workers", 2).flag("--queue", 1);
+        let role = launch.switch("--no-park").flag("--queue-wait", wait).start();
+        let mut clients: Vec<_> = (0..8).map(|_| Client::connect(role.address())).collect();
+        for client in &mut clients {
+            client.send("GET /?delay=200ms HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        }
+        clients.iter_mut().map(|client| client.answer().status).collect::<Vec<_>>()
+    };
+    assert_eq!(burst("10s"), [200; 8]);
+    assert!(burst("0s").contains(&503), "with no time to wait, a full queue refuses");
 }
 
 #[test]
@@ -65,7 +82,7 @@ fn workers_are_named() {
         names.filter(|name| name.starts_with("worker-")).count()
     };
     // A thread gives itself its name, which is some time after it was made.
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_MAX;
     while workers() < 3 {
         assert!(Instant::now() < deadline, "{} workers have a name", workers());
         std::thread::yield_now();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::PATIENCE;
+use crate::support::WAIT_MAX;
 use crate::support::backend::{Backend, Refusing};
 use crate::support::client::{Client, get};
 use crate::support::needs::{PYTHON, lacks};
@@ -220,7 +220,7 @@ fn backlogs_are_1_and_5() {
 /// Stops a program and waits until it has: on its way there it may still accept one connection.
 fn stop(role: &Role) {
     role.signal(Signal::STOP);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_MAX;
     let path = format!("/proc/{}/stat", role.process().id());
     while !std::fs::read_to_string(&path).unwrap().contains(") T ") {
         assert!(Instant::now() < deadline, "it does not stop");
@@ -329,7 +329,7 @@ fn expect_rest(role: &Role, client: &mut Client) {
 /// and its client gets nothing for it.
 fn expect_spin(role: &Role, client: &mut Client) {
     let before = role.process().cpu_seconds();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_MAX;
     while role.process().cpu_seconds() - before < 0.5 {
         assert!(Instant::now() < deadline, "no spin");
         client.expect_silence(Duration::from_millis(50));

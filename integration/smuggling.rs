@@ -12,7 +12,7 @@ use crate::support::client::{Client, get, request};
 use crate::support::launch::Launch;
 use crate::support::role::Role;
 use crate::support::watched::Watched;
-use crate::support::{Model, PATIENCE, both};
+use crate::support::{Model, WAIT_MAX, both};
 
 both![
     heads_that_leave_a_doubt_are_refused_by_the_web_server,
@@ -822,7 +822,7 @@ fn a_late_answer_nobody_asked_for_is_nobodys_answer(model: Model) {
     for (turn, role) in gateways(model, &backend).into_iter().enumerate() {
         assert_eq!(get(role.address(), "/racun").text(), "/racun");
         backend.release();
-        poisoned.wait(PATIENCE, |count| (*count > turn).then_some(())).unwrap();
+        poisoned.wait(WAIT_MAX, |count| (*count > turn).then_some(())).unwrap();
         assert_eq!(get(role.address(), "/lain").text(), "/lain");
     }
 }

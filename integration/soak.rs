@@ -17,7 +17,7 @@ use crate::support::client::{Client, post, request};
 use crate::support::dice::Dice;
 use crate::support::launch::Launch;
 use crate::support::role::Role;
-use crate::support::{Model, PATIENCE, both};
+use crate::support::{Model, WAIT_MAX, both};
 
 both![good_and_bad_traffic_leaves_nothing_behind];
 
@@ -222,7 +222,7 @@ impl Target {
 
     /// Waits until it holds no more descriptors than before; what it holds then.
     fn settle(&self, before: &Held) -> Held {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_MAX;
         loop {
             let held = Held::by(&self.role);
             if held.descriptors <= before.descriptors || Instant::now() > deadline {
@@ -241,11 +241,11 @@ impl Target {
             .collect();
         let connections: usize = made.values().sum();
         println!("{model:?} {}: {connections} connections {made:?}", self.name);
-        println!("{model:?} {}: {} lines, endings {:#?}", self.name, log.lines, log.endings);
+        println!("{model:?} {}: {} lines, outcomes {:#?}", self.name, log.lines, log.outcomes);
         assert_eq!(log.connections, connections, "{}", self.name);
         assert_eq!(log.trouble, None, "{}", self.name);
         if self.name.ends_with("tcp") {
-            assert_eq!(log.endings.values().sum::<usize>(), connections, "{}", self.name);
+            assert_eq!(log.outcomes.values().sum::<usize>(), connections, "{}", self.name);
             return;
         }
         for mark in MARKS {
@@ -264,7 +264,7 @@ struct Log {
     lines: usize,
     connections: usize,
     /// How connections and exchanges ended.
-    endings: BTreeMap<String, usize>,
+    outcomes: BTreeMap<String, usize>,
     /// Closing lines of visits that say how many they leave.
     marks: BTreeMap<&'static str, usize>,
     /// The first line that there should not be.
@@ -284,8 +284,8 @@ impl Log {
     fn count(&mut self, line: &str) {
         self.lines += 1;
         self.connections += usize::from(line.contains("connection from "));
-        if let Some((_, ending)) = line.split_once(" outcome=") {
-            *self.endings.entry(ending.trim_matches('"').to_owned()).or_default() += 1;
+        if let Some((_, outcome)) = line.split_once(" outcome=") {
+            *self.outcomes.entry(outcome.trim_matches('"').to_owned()).or_default() += 1;
             // What was answered was answered to its end.
             let is_told = !line.contains(" status=200 ") || line.contains(" clean=true ");
             let marks = MARKS.into_iter().filter(|mark| is_told && line.contains(mark));

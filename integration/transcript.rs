@@ -10,7 +10,7 @@ use crate::support::peer::curl;
 use crate::support::process::Process;
 use crate::support::role::Role;
 use crate::support::site::public_bytes;
-use crate::support::{Model, PATIENCE, both};
+use crate::support::{Model, WAIT_MAX, both};
 
 both![
     three_pages_through_the_reverse_proxy,
@@ -128,7 +128,7 @@ fn everything(role: &Role, target: &str, further: &[&str]) -> Vec<u8> {
     command.args(["--silent", "--show-error", "--max-time", "20", "--include", "--ignore-content-length"]);
     command.args(further).arg("--output").arg(&file).arg(role.url(target));
     let mut process = Process::start(&mut command).unwrap();
-    let status = process.wait(PATIENCE).expect("curl did not end");
+    let status = process.wait(WAIT_MAX).expect("curl did not end");
     assert!(status.success(), "curl: {}", process.err.text());
     std::fs::read(file).unwrap()
 }
@@ -176,7 +176,7 @@ fn one_command_starts_the_whole_picture() {
         assert_eq!(curl([format!("http://{}{}", mapped(&suite, role), page.0)]).out, page.1, "{role}");
     }
     suite.signal(Signal::INT);
-    let status = suite.wait(PATIENCE).expect("Ctrl-C does not end the suite");
+    let status = suite.wait(WAIT_MAX).expect("Ctrl-C does not end the suite");
     assert_eq!(status.code(), Some(0), "{}", suite.err.text());
 }
 

@@ -4,7 +4,7 @@
 //! The crate is a suite of small network programs (static web servers, a reverse proxy, two load
 //! balancers) whose rules exist once and which two drivers serve: one whose threads wait, and one whose
 //! loops ask. This page is the map of its nine rooms. Each may use only the rooms that stand above it
-//! in this table; a test (`integration/boundaries.rs`) holds them to it.
+//! in this table; a test (`integration/boundaries/`) holds them to it.
 //!
 //! | room | what it owns | may use |
 //! |---|---|---|

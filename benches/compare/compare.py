@@ -10,7 +10,7 @@ and system, of the target's own processes: the load tool shares the processors, 
 say as much about the tool. Ratios are taken within a round, and the median of the rounds is shown
 with the lowest and the highest. An opponent with bad answers is no opponent.
 
-`targets.json` holds groups, loads, targets and bars; `stand.py` explains how targets are written.
+`targets.json` holds groups, loads, targets and bars; `testbed.py` explains how targets are written.
 Needs Debian's nginx-light libnginx-mod-stream haproxy apache2 pen apache2-utils wrk gcc, their services
 stopped, root (nginx and Apache become somebody else), and `cargo build --release` before.
 """
@@ -22,7 +22,7 @@ import statistics
 import sys
 
 import document
-import stand
+import testbed
 
 
 def main():
@@ -31,7 +31,7 @@ def main():
         results = json.loads(pathlib.Path(options.saved).read_text())
     else:
         if not options.group:
-            sys.exit("which group? " + " ".join(stand.Stand().data["groups"]))
+            sys.exit("which group? " + " ".join(testbed.Testbed().data["groups"]))
         results = run(options)
     print(tables(results))
     if options.markdown:
@@ -53,17 +53,17 @@ def arguments():
 
 
 def run(options):
-    with stand.Stand() as place:
-        group = group_of(place.data, options.group)
+    with testbed.Testbed() as bed:
+        group = group_of(bed.data, options.group)
         logs = group.get("logs", False)
         results = {"group": options.group, "title": group["title"], "rounds": options.rounds, "logs": logs,
-                   "machine": stand.machine(), "bars": group["bars"], "loads": {}}
-        backends = place.start_backends(group["backends"]) if "backends" in group else []
-        programs = start_targets(place, stand.wanted(group["targets"], options.only), backends, logs)
+                   "machine": testbed.machine(), "bars": group["bars"], "loads": {}}
+        backends = bed.start_backends(group["backends"]) if "backends" in group else []
+        programs = start_targets(bed, testbed.wanted(group["targets"], options.only), backends, logs)
         for name, load in group["loads"].items():
-            if name not in stand.wanted(group["loads"], options.loads):
+            if name not in testbed.wanted(group["loads"], options.loads):
                 continue
-            takes = {program: place.data["targets"][program].get("loads", [name]) for program in programs}
+            takes = {program: bed.data["targets"][program].get("loads", [name]) for program in programs}
             taking = {target: program for target, program in programs.items() if name in takes[target]}
             results["loads"][name] = run_load(name, load, taking, options)
             if options.json:
@@ -77,12 +77,12 @@ def group_of(data, name):
     return {**data["groups"][group["like"]], **group} if "like" in group else group
 
 
-def start_targets(place, names, backends, logs):
+def start_targets(bed, names, backends, logs):
     """All that can be started; a peer that is not installed is left out, and said to be."""
     programs = {}
     for name in names:
         try:
-            programs[name] = place.start_target(name, backends, logs)
+            programs[name] = bed.start_target(name, backends, logs)
         except (OSError, RuntimeError) as error:
             print(f"left out: {error}", file=sys.stderr)
     return programs
@@ -92,13 +92,13 @@ def run_load(name, load, programs, options):
     figures = {target: [] for target in programs}
     # Caches, kept connections and threads are there before the count begins.
     for program in programs.values():
-        stand.drive({**load, "tool": "ab"}, program.port, requests=200)
+        testbed.drive({**load, "tool": "ab"}, program.port, requests=200)
     for number in range(options.rounds):
         for target, program in programs.items():
-            stand.progress(f"{name}: round {number + 1} of {options.rounds}, {target}")
-            measured = stand.measure(program, load, requests=options.requests, seconds=options.seconds)
+            testbed.progress(f"{name}: round {number + 1} of {options.rounds}, {target}")
+            measured = testbed.measure(program, load, requests=options.requests, seconds=options.seconds)
             figures[target].append(measured)
-    stand.progress("")
+    testbed.progress("")
     return figures
 
 
@@ -109,7 +109,7 @@ def tables(results):
              f" system); memory (PSS) after the last load, MB. Median of {results['rounds']} rounds.",
              figures_table(results, "cpu_us", "{:.1f}", memory=True), "Requests a second.",
              figures_table(results, "rate", "{:,.0f}"), "The slowest but one in a hundred, milliseconds.",
-             figures_table(results, "p99_ms", "{:.1f}"), stand.machine_sentence(results["machine"])]
+             figures_table(results, "p99_ms", "{:.1f}"), testbed.machine_sentence(results["machine"])]
     return "\n\n".join(parts)
 
 

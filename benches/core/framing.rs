@@ -1,7 +1,7 @@
-//! Bodies followed to their end: by length, and by chunks that come whole or in pieces.
+//! Reading bodies to their end: with a length, and chunked, where the bytes come whole or in pieces.
 //!
-//! Nothing is copied here, so a body by length costs the same however long it is; of a chunked one
-//! every byte of framing is looked at and none of the content.
+//! Nothing is copied, so a body with a length costs the same for each read, however many bytes it brings. Of a
+//! chunked body each byte of framing is examined, and none of the content.
 
 use std::hint::black_box;
 
@@ -9,30 +9,30 @@ use criterion::{BenchmarkId, Criterion};
 use giliran::protocol::http::body::{BodyReader, Part};
 use giliran::protocol::http::framing::Framing;
 
-/// As long as the course's PDF file.
+/// The size of the course's PDF file.
 const BODY_BYTES: usize = 550_558;
-/// What one read brings at most, in a buffer of ordinary size.
+/// What one read brings at most, with a buffer of ordinary size.
 const READ_BYTES: usize = 16 * 1024;
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     let plain = vec![b'x'; BODY_BYTES];
     let mut group = criterion.benchmark_group("framing");
     group.bench_function("length/reads-16k", |bencher| {
-        bencher.iter(|| follow(Framing::Length(BODY_BYTES as u64), black_box(&plain), READ_BYTES));
+        bencher.iter(|| read(Framing::Length(BODY_BYTES as u64), black_box(&plain), READ_BYTES));
     });
-    // nginx and HAProxy send chunks of a buffer each, programs that print line by line short ones.
+    // nginx and HAProxy send one chunk for each full buffer; programs that print line by line send short ones.
     for chunk in [8192, 64] {
         let body = chunked(&plain, chunk);
         for (pieces, piece) in [("whole", body.len()), ("reads-16k", READ_BYTES), ("reads-100", 100)] {
             group.bench_function(BenchmarkId::new(format!("chunks-{chunk}"), pieces), |bencher| {
-                bencher.iter(|| follow(Framing::Chunked, black_box(&body), piece));
+                bencher.iter(|| read(Framing::Chunked, black_box(&body), piece));
             });
         }
     }
     group.finish();
 }
 
-/// `content` in chunks of this size, the last one shorter.
+/// `content` in chunks of this size; the last one may be shorter.
 fn chunked(content: &[u8], size: usize) -> Vec<u8> {
     let mut body = Vec::new();
     for chunk in content.chunks(size) {
@@ -44,8 +44,8 @@ fn chunked(content: &[u8], size: usize) -> Vec<u8> {
     body
 }
 
-/// Follows a body that comes in pieces of this size, and gives the bytes of its content.
-fn follow(framing: Framing, body: &[u8], piece: usize) -> usize {
+/// Reads a body that comes in pieces of this size, and returns the number of its content bytes.
+fn read(framing: Framing, body: &[u8], piece: usize) -> usize {
     let mut reader = BodyReader::new(framing);
     let mut content = 0;
     for mut piece in body.chunks(piece) {

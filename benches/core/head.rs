@@ -1,8 +1,8 @@
-//! Request heads: ours beside httparse alone.
+//! Request heads: our code compared with httparse alone.
 //!
-//! `httparse` is the floor: the same grammar, and not a rule more. `scan` looks for the empty line
-//! that ends the head, as a connection does before it parses; `parse` adds the rules about targets
-//! and hosts; `connection` is all that one request costs in here: both, and its framing.
+//! `httparse` is the lower bound: the same grammar without our rules. `scan` searches the empty line that ends
+//! the head, as a connection does before it parses. `parse` adds the rules about targets and hosts.
+//! `connection` is everything that one request costs here: both, and its framing.
 
 use std::fmt::Write;
 use std::hint::black_box;
@@ -15,7 +15,7 @@ use giliran::protocol::limits::HEAD_FIELDS_MAX;
 /// What `curl http://127.0.0.1:9001/` sends.
 const CURL: &str = "GET / HTTP/1.1\r\nHost: 127.0.0.1:9001\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n";
 
-/// What a browser sends for a picture of a page: 15 fields.
+/// What a browser sends for a picture in a page: 15 fields.
 const BROWSER: &str = "GET /images/pokijan.jpg?width=640 HTTP/1.1\r\n\
     Host: 127.0.0.1:18000\r\n\
     Connection: keep-alive\r\n\
@@ -43,7 +43,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
             bencher.iter(|| parse_with_httparse(black_box(bytes)));
         });
         group.bench_function(BenchmarkId::new("scan", name), |bencher| {
-            bencher.iter(|| HeadScan::default().look(black_box(bytes)));
+            bencher.iter(|| HeadScan::default().advance(black_box(bytes)));
         });
         group.bench_function(BenchmarkId::new("parse", name), |bencher| {
             bencher.iter(|| RequestHead::parse(black_box(bytes), &mut FieldSpace::new()).is_ok());
@@ -55,11 +55,11 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A head with so many fields: `Host` and others that mean nothing to anybody.
+/// A head with this many fields: `Host`, and others without a meaning.
 fn crowded(fields: usize) -> String {
     let mut head = "GET /nothing HTTP/1.1\r\nHost: 127.0.0.1:9001\r\n".to_owned();
     for number in 1..fields {
-        let _ = write!(head, "X-Field-{number}: a value of ordinary length, {number}\r\n"); // a String takes everything
+        let _ = write!(head, "X-Field-{number}: a value of ordinary length, {number}\r\n"); // writing to a String cannot fail
     }
     head + "\r\n"
 }
@@ -71,9 +71,9 @@ fn parse_with_httparse(bytes: &[u8]) -> usize {
     request.headers.len()
 }
 
-/// From bytes to what is known of a request before anything is done for it.
+/// From bytes to what a machine knows about a request before it acts on it.
 fn read(bytes: &[u8]) -> (framing::Framing, bool) {
-    let Ok(Scan::Whole(length)) = HeadScan::default().look(bytes) else { panic!("a whole head") };
+    let Ok(Scan::Complete(length)) = HeadScan::default().advance(bytes) else { panic!("a complete head") };
     let mut space = FieldSpace::new();
     let Ok(Some(head)) = RequestHead::parse(&bytes[..length], &mut space) else { panic!("a good head") };
     let framing = framing::of_request(&head).expect("a plain framing");

@@ -1,13 +1,13 @@
-//! What the core costs, without a socket: `cargo bench --bench core`, or one topic of it with
-//! `cargo bench --bench core -- head`.
+//! What the protocol rules and the choice of a back end cost, without sockets: `cargo bench --bench core`, or
+//! one file of it with `cargo bench --bench core -- head`.
 //!
 //! | file | question |
 //! |---|---|
-//! | `head` | what the rules about a head cost on top of httparse, which knows the grammar only |
-//! | `framing` | what it costs to follow a body, whole and in pieces |
-//! | `response` | what an answer's head costs |
-//! | `routes` | how a look-up grows with the number of routes |
-//! | `turns` | what threads that draw turns at the same time cost each other |
+//! | `head` | what our rules about a head cost on top of httparse, which checks the grammar only |
+//! | `framing` | what it costs to read a body to its end, whole and in pieces |
+//! | `response` | what the head of one of our responses costs |
+//! | `routes` | how the time of a look-up grows with the number of routes |
+//! | `turns` | how much threads slow each other down when they choose back ends at the same time |
 
 mod framing;
 mod head;

@@ -1,4 +1,4 @@
-//! Heads of answers: one of our own, and one that is passed on from a back end.
+//! Heads of our own responses: for a page, and for a file.
 
 use std::hint::black_box;
 use std::time::{Instant, UNIX_EPOCH};

@@ -1,5 +1,5 @@
-//! The route of a path among 1 to 1,000: the first, the last and none of them, and a path that has
-//! to be brought into its normal form first.
+//! Finding the route of a path among 1 to 1,000 routes: the first, the last, none of them, and a path that has to
+//! be brought into its normal form first.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// So many prefixes of one length, each with a group of its own.
+/// Routes with this many prefixes of one length, each with a group of its own.
 fn routes(count: usize) -> Routes {
     let group = |name: &str| Arc::new(Group::new(name, vec![([127, 0, 0, 1], 9001).into()]));
     let mut routes = Routes::new(group("default"));

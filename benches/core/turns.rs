@@ -1,8 +1,8 @@
-//! A turn drawn and its back end chosen, by 1 to 8 threads at once.
+//! Taking a turn of the round robin and choosing its back end, by 1 to 8 threads at the same time.
 //!
-//! What is measured is the time from the moment all threads may go until the last one is through,
-//! divided by the turns that each of them drew: with a core a thread and nothing shared it would stay
-//! as it is for one. The counter and the back ends' own counts are shared by design, so it does not.
+//! Measured is the time from the common start of all threads until the last one is done, divided by the turns
+//! that each of them took. With one core for each thread and nothing shared, it would be the same for any number
+//! of threads. It grows, because the counter and the counts of the back ends are shared by design.
 
 use std::sync::Barrier;
 use std::thread;
@@ -19,28 +19,28 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     for threads in [1, 2, 4, 8] {
         group.throughput(Throughput::Elements(threads as u64));
         group.bench_function(BenchmarkId::new("threads", threads), |bencher| {
-            bencher.iter_custom(|times| drawn_by(threads, times, &turns, now));
+            bencher.iter_custom(|times| take_turns(threads, times, &turns, now));
         });
     }
     group.finish();
 }
 
-/// How long so many threads take to draw so many turns each.
-fn drawn_by(threads: usize, times: u64, group: &Group, now: Instant) -> Duration {
+/// How long this many threads need to take this many turns each.
+fn take_turns(threads: usize, times: u64, group: &Group, now: Instant) -> Duration {
     let start = Barrier::new(threads + 1);
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 start.wait();
                 for _ in 0..times {
-                    // Given back at once: what a connection does with its back end is not the question.
+                    // Released at once: what a connection does with its back end is not measured.
                     let chosen = group.next(&mut group.turn(), now);
                     assert!(chosen.is_some(), "all back ends are up");
                 }
             });
         }
         start.wait();
-        // `scope` itself waits for the threads, but only after this block has its value.
+        // The scope waits for the threads after this block has returned its value.
         Instant::now()
     })
     .elapsed()

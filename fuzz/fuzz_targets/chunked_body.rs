@@ -1,5 +1,5 @@
-//! Chunked bodies: any split gives the same content and the same end, and a lenient reader of our own
-//! agrees on both wherever the strict one accepts.
+//! Chunked bodies: any split gives the same content and the same end. Where the strict reader accepts a
+//! body, a simple lenient reader finds the same content and the same end.
 #![no_main]
 
 use giliran::protocol::http::body::{BodyFault, BodyReader, Part};
@@ -27,7 +27,7 @@ fn read(bytes: &[u8], mut pieces: Pieces) -> Read {
     Ok((content, used, reader.is_done()))
 }
 
-/// RFC 9112 section 7.1.3, for a body that is known to be good.
+/// The lenient reader: the algorithm of RFC 9112 section 7.1.3, for a body that is known to be well formed.
 fn reference(bytes: &[u8]) -> (Vec<u8>, usize) {
     let (mut content, mut at) = (Vec::new(), 0);
     let line = |from: usize| from + bytes[from..].windows(2).position(|pair| pair == b"\r\n").unwrap();

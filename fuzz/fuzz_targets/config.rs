@@ -1,5 +1,5 @@
-//! The configuration file: any text gives settings or one line about itself, and settings that are
-//! shown can be read back and are the same.
+//! The configuration file: any text gives settings or an error of one line, and settings as they are shown
+//! read back as the same settings.
 #![no_main]
 
 use clap::Command;

@@ -1,4 +1,4 @@
-//! Dates: what is read can be written, and is then read as the same.
+//! Dates: a date that can be read can be written, and then reads as the same moment.
 #![no_main]
 
 use giliran::protocol::http::date;

@@ -1,12 +1,13 @@
-//! A whole connection to a gateway: what the client says and what the back ends answer (two zero
-//! bytes between them), in any pieces, give the client the same; and each back end gets one request.
+//! A whole connection to a gateway. The input is what the client sends and what the back ends respond,
+//! with two zero bytes between them. However these are cut into pieces, the client gets the same bytes;
+//! and each connection to a back end gets one request.
 #![no_main]
 
 use giliran_fuzz::{Pieces, drivers, two};
 use libfuzzer_sys::fuzz_target;
 
-/// Whether an unfinished head is called nonsense or cut off depends on when it was last looked at:
-/// both are 502, and what counts is the status.
+/// The output with only the status of each 502. Whether the response head of a back end that closes is
+/// called malformed or cut off depends on when it was last looked at, and so does the error sentence.
 fn plain(outcome: &drivers::Outcome) -> String {
     let text = String::from_utf8_lossy(&outcome.output);
     let parts = text.split("HTTP/1.1 502 Bad Gateway\r\n").enumerate().map(|(place, part)| match place {
@@ -28,7 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
     for pieces in Pieces::all(bytes.first().copied().unwrap_or(0)) {
         let split = drivers::exchange(input, &responses, pieces);
         split.back_ends.iter().for_each(|seen| drivers::assert_one_request(seen));
-        // Within an answer that breaks off, pieces decide on how much of it was passed on before.
+        // Of a response that is cut short, the pieces decide how much was passed on before.
         let (one, other) = (plain(&whole.client), plain(&split.client));
         let same = match whole.client.cut || split.client.cut {
             true => one.starts_with(&other) || other.starts_with(&one),

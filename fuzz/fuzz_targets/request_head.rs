@@ -1,5 +1,5 @@
-//! Request heads: the scan and the grammar agree on the end, any split gives the same, and what is
-//! forwarded means to the next reader what it meant to us.
+//! Request heads: the scan and httparse agree on where a head ends, any split gives the same result, and a
+//! forwarded head reads as the same request.
 #![no_main]
 
 use giliran::protocol::buffer::Buffer;
@@ -10,25 +10,25 @@ use giliran_fuzz::client;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let whole = HeadScan::default().look(bytes);
+    let whole = HeadScan::default().advance(bytes);
     let mut scan = HeadScan::default();
     let split = (1..=bytes.len())
-        .map(|end| scan.look(&bytes[..end]))
-        .find(|found| !matches!(found, Ok(Scan::Partial | Scan::Try)));
-    let Ok(Scan::Whole(length)) = whole else { return };
-    assert_eq!(split, Some(Ok(Scan::Whole(length))));
+        .map(|end| scan.advance(&bytes[..end]))
+        .find(|found| !matches!(found, Ok(Scan::Partial | Scan::TryParse)));
+    let Ok(Scan::Complete(length)) = whole else { return };
+    assert_eq!(split, Some(Ok(Scan::Complete(length))));
     let mut fields = [httparse::EMPTY_HEADER; 100];
     if let Ok(httparse::Status::Complete(end)) = httparse::Request::new(&mut fields).parse(bytes) {
-        assert_eq!(end, length, "the scan and the grammar disagree on the end");
+        assert_eq!(end, length, "the scan and httparse disagree on the end");
     }
     let mut space = FieldSpace::new();
     let Ok(Some(head)) = RequestHead::parse(&bytes[..length], &mut space) else { return };
     let Ok(framing) = framing::of_request(&head) else { return };
     if head.fields.iter().count() > 90 {
-        return; // with those that we add there may be more than the next one takes
+        return; // together with the fields that we add there may be more than a reader accepts
     }
     let mut out = Buffer::new();
-    if Rules::default().request(&head, framing, client(), &mut out).is_err() {
+    if Rules::default().write_request_head(&head, framing, client(), &mut out).is_err() {
         assert!(out.is_empty());
         return;
     }

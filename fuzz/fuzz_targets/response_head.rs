@@ -1,4 +1,4 @@
-//! Response heads: as for requests, towards the client.
+//! Response heads: a forwarded head reads as the same response, with the same framing.
 #![no_main]
 
 use giliran::protocol::buffer::Buffer;
@@ -8,16 +8,19 @@ use giliran::protocol::http::{Method, Version, framing};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(Scan::Whole(length)) = HeadScan::default().look(bytes) else { return };
+    let Ok(Scan::Complete(length)) = HeadScan::default().advance(bytes) else { return };
     let mut space = FieldSpace::new();
     let Ok(Some(head)) = ResponseHead::parse(&bytes[..length], &mut space) else { return };
     if head.fields.iter().count() > 95 {
-        return; // with those that we add there may be more than the next one takes
+        return; // together with the fields that we add there may be more than a reader accepts
     }
     for method in [Method::Get, Method::Head] {
         let Ok(framing) = framing::of_response(&head, method) else { continue };
         let mut out = Buffer::new();
-        if Rules::default().response(&head, framing, Some("close"), Version::Http11, &mut out).is_err() {
+        if Rules::default()
+            .write_response_head(&head, framing, Some("close"), Version::Http11, &mut out)
+            .is_err()
+        {
             assert!(out.is_empty());
             continue;
         }

@@ -1,4 +1,4 @@
-//! Routes: a path leads where its spelled-out form leads, or is refused.
+//! Routes: a path is refused, or finds the same group as its normal form.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};
@@ -16,8 +16,9 @@ static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
     routes
 });
 
-/// As the most obliging back end reads a path: all escapes, both slashes, no parameters, dots resolved.
-fn obliging(path: &str) -> String {
+/// The path as the most lenient back end reads it: all escapes decoded, both kinds of slash, no
+/// parameters, dot segments resolved.
+fn lenient(path: &str) -> String {
     let mut decoded = Vec::new();
     let bytes = path.as_bytes();
     let mut at = 0;
@@ -48,15 +49,15 @@ fn obliging(path: &str) -> String {
 fuzz_target!(|text: &str| {
     let Ok(group) = ROUTES.find(text) else { return };
     let path = text.split('?').next().unwrap_or("");
-    // No request line holds these.
+    // A request line cannot hold these.
     if !path.starts_with('/') || path.contains(|c: char| c.is_ascii_control() || c == ' ' || c == '#') {
         return;
     }
-    // A second layer of escapes is for a second reader; a NUL ends the path for some, and not for others.
+    // A second layer of escapes is decoded by a second reader only; a NUL ends the path for some readers.
     if path.contains("%25") || path.contains("%00") {
         return;
     }
-    let plain = obliging(path);
+    let plain = lenient(path);
     let expected =
         ["/images/me/", "/images", "/pdf/"].into_iter().find(|prefix| match plain.strip_prefix(prefix) {
             Some(rest) => prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/'),

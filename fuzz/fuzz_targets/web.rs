@@ -1,19 +1,20 @@
-//! A whole connection to a web server: any bytes, in any pieces, give the same answers.
+//! A whole connection to a web server: any bytes, however they are cut into pieces, get the same responses.
 #![no_main]
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use giliran::site::{Role, Site};
+use giliran::site::{Site, SiteKind};
 use giliran_fuzz::{Pieces, drivers};
 use libfuzzer_sys::fuzz_target;
 
 static SITE: LazyLock<Arc<Site>> = LazyLock::new(|| {
     let public = Path::new(env!("CARGO_MANIFEST_DIR")).join("../public");
-    Arc::new(Site::open(Role::Generic, &public).expect("the folder is part of the repository"))
+    Arc::new(Site::open(SiteKind::Backend, &public).expect("the folder is part of the repository"))
 });
 
-/// Whether the client is told to go on depends on whether it has already: not on what it says.
+/// The output without `100 Continue`: whether it is sent depends on whether the body has come already,
+/// and so on the pieces.
 fn without_continue(output: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(output).replace("HTTP/1.1 100 Continue\r\n\r\n", "").into_bytes()
 }

@@ -1,67 +1,69 @@
-//! The two HTTP machines driven in memory: bytes go in by pieces, bytes come out, and nothing waits.
+//! The two HTTP machines driven in memory: bytes go in in pieces, bytes come out, and nothing waits.
 //!
-//! What counts is checked here: a machine never stands still with something to do, never spins, and
-//! never sends a back end anything that is not exactly one request a connection.
+//! What is checked here: a machine that is not done always has a step, bytes to move or a deadline;
+//! it never asks for the same thing for ever; and a back end gets exactly one request a connection.
 
 use std::sync::Arc;
 use std::task::Waker;
 
 use giliran::balance::Group;
-use giliran::protocol::limits::KEEP_ALIVE_REQUESTS;
 use giliran::balance::limits::{PASSIVE_OUT, PASSIVE_WINDOW};
+use giliran::balance::routes::Routes;
+use giliran::observe::log::AccessLog;
+use giliran::protocol::context::RoleContext;
 use giliran::protocol::exchange::{Exchange, Gateway};
 use giliran::protocol::forward::Rules;
 use giliran::protocol::http::body::{BodyReader, Part};
 use giliran::protocol::http::framing;
 use giliran::protocol::http::head::{FieldSpace, HeadScan, RequestHead, Scan};
-use giliran::balance::routes::Routes;
-use giliran::protocol::timeouts::Timeouts;
+use giliran::protocol::interest::Step;
+use giliran::protocol::web::{Output, Web, WebService};
 use giliran::site::Site;
-use giliran::protocol::web::{Output, Web};
 
 use crate::{Pieces, client, now};
 
-/// What a client got, and whether the machine gave up within an answer.
+/// What a client got, and whether its last response was cut short.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Outcome {
     pub output: Vec<u8>,
     pub cut: bool,
 }
 
-/// A request of `n` bytes takes a few moves a byte at most; twice that and more is a spin.
+/// The most moves for this many bytes of input. Byte by byte a few moves a byte are enough; a machine
+/// that needs more than this repeats itself without progress.
 fn moves_max(bytes: usize) -> usize {
     1000 + 50 * bytes
 }
 
-/// Bytes of output that are kept: a test answer may be a gibibyte, and is no news after this.
+/// Bytes of output after which a run ends: a generated test response may have a gibibyte, and its rest
+/// finds nothing new.
 const OUTPUT_MAX: usize = 256 * 1024;
 
-/// Serves `input` from a site, up to its end.
+fn context() -> Arc<RoleContext> {
+    Arc::new(RoleContext::new("fuzz", Arc::new(AccessLog)))
+}
+
+/// Serves `input` from a site until the connection is over.
 pub fn web(site: &Arc<Site>, input: &[u8], mut pieces: Pieces) -> Outcome {
     let mut now = now();
-    let mut web = Web::new(
-        "fuzz",
-        client(),
-        Arc::clone(site),
-        Timeouts::default(),
-        KEEP_ALIVE_REQUESTS,
-        now.instant,
-        &now,
-    );
+    let service = Arc::new(WebService { context: context(), site: Arc::clone(site) });
+    let mut web = Web::new(service, client(), now.instant, &now);
     let (mut rest, mut output) = (input, Vec::new());
     for _ in 0..moves_max(input.len()) {
-        let wants = web.wants();
-        if wants.finish || output.len() > OUTPUT_MAX {
+        let (step, interest) = (web.step(), web.interest());
+        if step == Step::Finish || output.len() > OUTPUT_MAX {
             let cut = web.was_cut();
             web.finish(&now);
             return Outcome { output, cut };
-        } else if wants.write_client {
+        } else if step == Step::ShutClient {
+            web.client_shut();
+        } else if interest.write_client {
             match web.client_output() {
                 Output::Bytes { first, second, .. } => {
                     output.extend_from_slice(first);
                     output.extend_from_slice(second);
                     let count = first.len() + second.len();
-                    assert!(count > 0, "wants to write nothing");
+                    assert!(count > 0, "interest in writing, and no bytes to write");
                     web.client_sent(count, &now);
                 }
                 Output::File { length, .. } => {
@@ -70,116 +72,114 @@ pub fn web(site: &Arc<Site>, input: &[u8], mut pieces: Pieces) -> Outcome {
                     web.client_sent(count, &now);
                 }
             }
-        } else if wants.shut_client {
-            web.client_shut();
-        } else if wants.read_client {
+        } else if interest.read_client {
             let space = web.client_space();
-            assert!(!space.is_empty(), "wants to read into nothing");
+            assert!(!space.is_empty(), "interest in reading, and no room to read into");
             let available = rest.len().min(space.len());
             let count = if available > 0 { pieces.next(available) } else { 0 };
             space[..count].copy_from_slice(&rest[..count]);
             rest = &rest[count..];
             web.client_received(count, &now);
         } else {
-            // Nothing to do but to wait: for a delay that a test answer was asked for.
-            let deadline = web.deadline().expect("nothing wanted and no deadline");
+            // Nothing to do but to wait for the delay of a test response.
+            let deadline = web.deadline().expect("no step, no interest and no deadline");
             now.instant = now.instant.max(deadline);
             web.expired(&now);
         }
     }
-    panic!("the machine spins");
+    panic!("the machine goes on without progress");
 }
 
-/// What came of a gateway: the client's side, and each connection to a back end.
+/// The result of a gateway's run: what the client got, and what each connection to a back end got.
 #[derive(Debug)]
 pub struct Forwarded {
     pub client: Outcome,
     pub back_ends: Vec<Vec<u8>>,
 }
 
-/// Of a back end that has no other.
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+/// The response of a back end for which the input has none.
+const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
-/// Forwards `input` through back ends that give `answers`, a connection each, and close.
+/// Forwards `input` to back ends that send these `responses`, one on each connection, and then close.
 ///
-/// The client's bytes always come before a back end's, so that only the pieces differ between runs.
+/// The client's bytes are always read before a back end's, so that two runs differ in the pieces only.
 pub fn exchange(input: &[u8], responses: &[&[u8]], mut pieces: Pieces) -> Forwarded {
     let mut now = now();
     let addresses = vec![([127, 0, 0, 1], 9001).into(), ([127, 0, 0, 1], 9002).into()];
     let mut routes = Routes::new(Arc::new(Group::new("default", addresses)));
     let _ = routes.add("/pdf/", Arc::new(Group::new("pdf", vec![([127, 0, 0, 1], 9003).into()])));
-    let gateway = Arc::new(Gateway { routes, rules: Rules::default() });
-    let mut exchange =
-        Exchange::new("fuzz", client(), gateway, Timeouts::default(), KEEP_ALIVE_REQUESTS, now.instant, &now);
+    let gateway = Arc::new(Gateway { context: context(), routes, rules: Rules::default() });
+    let mut exchange = Exchange::new(gateway, client(), now.instant, &now);
     let (mut rest, mut output) = (input, Vec::new());
     let mut back_ends: Vec<Vec<u8>> = Vec::new();
     let mut response: &[u8] = b"";
     let total = input.len() + responses.iter().map(|response| response.len()).sum::<usize>();
     for _ in 0..moves_max(total) {
-        let wants = exchange.wants();
-        if wants.finish || wants.tunnel {
-            let cut = exchange.was_cut() || wants.tunnel;
+        let (step, interest) = (exchange.step(), exchange.interest());
+        if matches!(step, Step::Finish | Step::SwitchProtocols) {
+            let cut = exchange.was_cut() || step == Step::SwitchProtocols;
             exchange.finish(&now);
             return Forwarded { client: Outcome { output, cut }, back_ends };
-        } else if wants.release_backend {
+        } else if step == Step::ReleaseBackend {
             exchange.release_backend(&now);
-        } else if wants.connect {
-            // So late that failures do not add up: a back end that is out answers nothing, at a
-            // moment that depends on the pieces. What the date is stays the same.
+        } else if step == Step::ShutClient {
+            exchange.client_shut();
+        } else if step == Step::Connect {
+            // So much later that failures do not add up: else a back end would be taken out after some
+            // of them, at a moment that depends on the pieces. The date in responses stays the same.
             now.instant += PASSIVE_WINDOW + PASSIVE_OUT;
             if exchange.choose_backend(&now, || Waker::noop().clone()).is_some() {
-                // None refuses: whether that is seen before a fault of the request is up to the pieces.
-                response = responses.get(back_ends.len()).copied().unwrap_or(ANSWER);
+                // No back end refuses: whether we see a refusal before a fault in the request depends
+                // on the pieces.
+                response = responses.get(back_ends.len()).copied().unwrap_or(RESPONSE);
                 back_ends.push(Vec::new());
                 exchange.connected(false, &now);
             }
-        } else if wants.write_backend {
+        } else if interest.write_backend {
             let [head, body] = exchange.backend_output();
             let seen = back_ends.last_mut().expect("a back end is connected");
             seen.extend_from_slice(head);
             seen.extend_from_slice(body);
             let count = head.len() + body.len();
-            assert!(count > 0, "wants to write nothing");
+            assert!(count > 0, "interest in writing, and no bytes to write");
             exchange.backend_sent(count, &now);
-        } else if wants.write_client {
+        } else if interest.write_client {
             let [head, body] = exchange.client_output();
             output.extend_from_slice(head);
             output.extend_from_slice(body);
             let count = head.len() + body.len();
-            assert!(count > 0, "wants to write nothing");
+            assert!(count > 0, "interest in writing, and no bytes to write");
             exchange.client_sent(count, &now);
-        } else if wants.shut_client {
-            exchange.client_shut();
-        } else if wants.read_client && !(rest.is_empty() && wants.read_backend) {
+        } else if interest.read_client && !(rest.is_empty() && interest.read_backend) {
             let space = exchange.client_space();
-            assert!(!space.is_empty(), "wants to read into nothing");
+            assert!(!space.is_empty(), "interest in reading, and no room to read into");
             let available = rest.len().min(space.len());
             let count = if available > 0 { pieces.next(available) } else { 0 };
             space[..count].copy_from_slice(&rest[..count]);
             rest = &rest[count..];
             exchange.client_received(count, &now);
-        } else if wants.read_backend {
+        } else if interest.read_backend {
             let space = exchange.backend_space();
-            assert!(!space.is_empty(), "wants to read into nothing");
+            assert!(!space.is_empty(), "interest in reading, and no room to read into");
             let available = response.len().min(space.len());
             let count = if available > 0 { pieces.next(available) } else { 0 };
             space[..count].copy_from_slice(&response[..count]);
             response = &response[count..];
             exchange.backend_received(count, &now);
         } else {
-            let deadline = exchange.deadline().expect("nothing wanted and no deadline");
+            let deadline = exchange.deadline().expect("no step, no interest and no deadline");
             now.instant = now.instant.max(deadline);
             exchange.expired(&now);
         }
     }
-    panic!("the machine spins");
+    panic!("the machine goes on without progress");
 }
 
-/// A back end was sent one request at most, or the beginning of one, and not a byte behind it.
+/// Panics unless these bytes, sent to a back end on one connection, are one request or the beginning of one.
 pub fn assert_one_request(bytes: &[u8]) {
-    let length = match HeadScan::default().look(bytes) {
-        Ok(Scan::Whole(length)) => length,
-        // Cut short: the back end will wait for the rest, and see the end of the connection.
+    let length = match HeadScan::default().advance(bytes) {
+        Ok(Scan::Complete(length)) => length,
+        // Cut short: the back end waits for the rest and then sees the connection end.
         Ok(_) => return,
         Err(refusal) => panic!("a head that we would refuse was forwarded: {refusal}"),
     };

@@ -1,4 +1,4 @@
-//! What the fuzz targets share: pieces of a stream, a clock that stands still, and drivers without sockets.
+//! What the fuzz targets share: streams cut into pieces, a fixed time, and drivers without sockets.
 
 pub mod drivers;
 
@@ -8,31 +8,31 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use giliran::protocol::now::Now;
 
-/// The moment at which every run takes place: an answer must not depend on when it was made.
+/// The time of every run: a response must not depend on when it was made.
 pub fn now() -> Now {
     static START: OnceLock<Instant> = OnceLock::new();
     let wall = UNIX_EPOCH + Duration::from_secs(1_626_183_073);
     Now { instant: *START.get_or_init(Instant::now), wall }
 }
 
-/// Who asks.
+/// The client's address.
 pub fn client() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 22530))
 }
 
-/// How a stream comes in pieces.
+/// How a stream is cut into pieces.
 #[derive(Clone, Copy, Debug)]
 pub enum Pieces {
-    /// As much as there is room for.
+    /// Pieces as large as there is room for.
     Whole,
     /// Byte by byte.
     Bytes,
-    /// Of sizes that follow from this number.
+    /// Pieces of pseudo-random sizes; this is the state of their generator.
     Dice(u64),
 }
 
 impl Pieces {
-    /// All three; the first byte of an input seeds the dice.
+    /// All three; the first byte of an input is the seed.
     pub fn all(seed: u8) -> [Pieces; 3] {
         [Pieces::Whole, Pieces::Bytes, Pieces::Dice(u64::from(seed) << 8 | 1)]
     }
@@ -46,7 +46,7 @@ impl Pieces {
                 *state ^= *state << 13;
                 *state ^= *state >> 7;
                 *state ^= *state << 17;
-                // Small pieces mostly, a long one now and then.
+                // Mostly small pieces, sometimes a long one.
                 let most = 1usize << (*state % 9);
                 available.min(1 + (*state >> 16) as usize % most)
             }

@@ -6,7 +6,7 @@
     python3 integration/faults/matrix.py --only silent     rows whose name holds a word
 
 Needs nothing but the standard library, `cargo build --release --bins`, and for the two right
-columns the Debian packages `haproxy` and `nginx-light`. Every patience of every program is one
+columns the Debian packages `haproxy` and `nginx-light`. Every timeout of every program is one
 second, so that the whole table takes about two minutes. Each cell has a program of its own, on a
 free port of the loopback interface; nothing outlives the run.
 """
@@ -29,7 +29,7 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PATIENCE = 6  # seconds: six times what any of the programs was told
+WAIT_MAX = 6  # seconds: six times what any of the programs was told
 COLUMNS = ["threaded", "async", "HAProxy", "nginx"]
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 UPGRADE = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: gema\r\n\r\n"
@@ -92,13 +92,13 @@ def reset(connection):
 
 def drain(connection):
     """Waits for the other side to close."""
-    connection.settimeout(2 * PATIENCE)
+    connection.settimeout(2 * WAIT_MAX)
     with contextlib.suppress(OSError):
         while connection.recv(65536):
             pass
 
 
-def answers(*pieces, then="close", pause=0.0):
+def responds(*pieces, then="close", pause=0.0):
     """A script: reads a request, sends these pieces with a pause behind each, and then closes, resets or holds."""
 
     def script(visit, request):
@@ -282,7 +282,7 @@ class Front:
         wait_for(self.port)
 
     def connect(self):
-        return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
+        return socket.create_connection(("127.0.0.1", self.port), WAIT_MAX)
 
     def close(self):
         self.process.kill() if self.process.poll() is None and self.column != "nginx" else self.process.terminate()
@@ -296,14 +296,14 @@ class Front:
 # ------------------------------------------------------------------------------------- clients
 
 
-# An interim answer; 101 is none, what follows it is another protocol.
+# An interim response; 101 is none, what follows it is another protocol.
 INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d [^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n")
 # A status line and fields are in so many bytes, or are none.
 HEAD_MAX = 65536
 
 
-class Answer:
-    """An answer as far as it has come, behind the interim ones before it."""
+class Response:
+    """A response as far as it has come, behind the interim ones before it."""
 
     def __init__(self):
         self.data, self.start, self.interim = bytearray(), 0, 0
@@ -328,7 +328,7 @@ class Answer:
 
     def words(self, end, took):
         some = len(self.data) > self.start
-        before = f"{self.interim} interim, " if 0 < self.interim < 100 else "interim answers, " if self.interim else ""
+        before = f"{self.interim} interim, " if 0 < self.interim < 100 else "interim responses, " if self.interim else ""
         status = re.match(rb"HTTP/1\.[01] (\d\d\d)", self.data[self.start : self.start + 12])
         if not status:
             return f"{before}{'silence' if end == 'nothing more' and not some else end}{' within the head' if some else ''} {moment(took)}"
@@ -344,11 +344,11 @@ def moment(took):
     return "at once" if took < 0.3 else f"after {took:.1f} s"
 
 
-def read_answer(client, began, wait=PATIENCE):
-    """Reads one answer and what becomes of the connection; gives it as words."""
-    answer, end = Answer(), None
+def read_response(client, began, wait=WAIT_MAX):
+    """Reads one response and what becomes of the connection; gives it as words."""
+    response, end = Response(), None
     deadline = time.monotonic() + wait
-    while end is None and not answer.is_whole():
+    while end is None and not response.is_whole():
         left = deadline - time.monotonic()
         if left <= 0:
             end = "no end"
@@ -357,12 +357,12 @@ def read_answer(client, began, wait=PATIENCE):
             client.settimeout(left)
             some = client.recv(1 << 18)
             end = None if some else "closed"
-            answer.add(some)
+            response.add(some)
         except TimeoutError:
             end = "nothing more"
         except OSError:
             end = "reset"
-    return answer.words(end, time.monotonic() - began)
+    return response.words(end, time.monotonic() - began)
 
 
 def ask(bytes_sent, half_close=False):
@@ -372,7 +372,7 @@ def ask(bytes_sent, half_close=False):
             connection.sendall(bytes_sent)
             if half_close:
                 connection.shutdown(socket.SHUT_WR)
-            return read_answer(connection, began)
+            return read_response(connection, began)
 
     return client
 
@@ -390,7 +390,7 @@ def upload_much(front, _):
                 except (BrokenPipeError, ConnectionResetError):
                     break
         connection.setblocking(True)
-        return read_answer(connection, began)
+        return read_response(connection, began)
 
 
 def slow_reader(front, _):
@@ -401,15 +401,15 @@ def slow_reader(front, _):
         connection.connect(("127.0.0.1", front.port))
         connection.sendall(GET)
         time.sleep(3)
-        return read_answer(connection, began)
+        return read_response(connection, began)
 
 
-def idle_after_answer(front, _):
+def idle_after_response(front, _):
     with front.connect() as connection:
         connection.sendall(GET)
-        first = read_answer(connection, time.monotonic())
+        first = read_response(connection, time.monotonic())
         began = time.monotonic()
-        return f"{first.split()[0]}, then {read_answer(connection, began)}"
+        return f"{first.split()[0]}, then {read_response(connection, began)}"
 
 
 def vanish(front, backend):
@@ -437,7 +437,7 @@ def drip(start, piece, times):
                     connection.sendall(piece)
                 if is_readable(connection, 0.2):
                     break
-            return read_answer(connection, began)
+            return read_response(connection, began)
 
     return client
 
@@ -448,7 +448,7 @@ def is_readable(connection, wait):
 
 
 def gone(after_bytes):
-    """Resets once so many bytes of the answer are there; when the back end sees the end of its connection."""
+    """Resets once so many bytes of the response are there; when the back end sees the end of its connection."""
 
     def client(front, backend):
         with front.connect() as connection:
@@ -458,8 +458,8 @@ def gone(after_bytes):
                 connection.recv(after_bytes)
             began = time.monotonic()
             reset(connection)
-            seen = backend.ended.wait(PATIENCE)
-        return f"back end sees the end {moment(time.monotonic() - began)}" if seen else f"back end sees no end in {PATIENCE} s"
+            seen = backend.ended.wait(WAIT_MAX)
+        return f"back end sees the end {moment(time.monotonic() - began)}" if seen else f"back end sees no end in {WAIT_MAX} s"
 
     return client
 
@@ -549,7 +549,7 @@ def of_a_file(change):
                 connection.sendall(b"GET /berkas HTTP/1.1\r\nHost: a\r\n\r\n")
                 connection.recv(1, socket.MSG_PEEK)
                 change(file)
-                return read_answer(connection, began)
+                return read_response(connection, began)
         finally:
             front.close()
 
@@ -582,7 +582,7 @@ def of_a_path(make):
 
 def signalled(number, script, sends, rest=b"", times=1):
     """A signal 0.2 s behind what the client `sends`, and 0.2 s later the `rest` of it; what comes
-    of the answer, if it is not there yet, or of the connection, if it is."""
+    of the response, if it is not there yet, or of the connection, if it is."""
 
     def run(column, folder):
         backend = Backend(script)
@@ -591,19 +591,19 @@ def signalled(number, script, sends, rest=b"", times=1):
             with front.connect() as connection:
                 connection.sendall(sends)
                 if is_readable(connection, 0.2) and script in (good, switching):
-                    read_answer(connection, time.monotonic())
+                    read_response(connection, time.monotonic())
                 began = time.monotonic()
                 for _ in range(times):
                     front.process.send_signal(number[column])
                     time.sleep(0.2)
                 with contextlib.suppress(OSError):
                     connection.sendall(rest)
-                seen = read_answer(connection, began)
+                seen = read_response(connection, began)
             try:
-                front.process.wait(PATIENCE)
+                front.process.wait(WAIT_MAX)
                 return f"{seen}; ended {moment(time.monotonic() - began)}"
             except subprocess.TimeoutExpired:
-                return f"{seen}; still runs after {PATIENCE} s"
+                return f"{seen}; still runs after {WAIT_MAX} s"
         finally:
             front.close()
             backend.close()
@@ -611,7 +611,7 @@ def signalled(number, script, sends, rest=b"", times=1):
     return run
 
 
-SLOW = answers(b"", OK, then="hold", pause=0.8)
+SLOW = responds(b"", OK, then="hold", pause=0.8)
 TERM = dict.fromkeys(COLUMNS, signal.SIGTERM)
 GRACE = {**TERM, "HAProxy": signal.SIGUSR1, "nginx": signal.SIGQUIT}
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
@@ -624,26 +624,26 @@ ROWS = {
         ("refuses", refused),
         ("never accepts", never_accepted),
         ("is silent", through(silent, ask(GET))),
-        ("closes without a word", through(answers(), ask(GET))),
-        ("resets without a word", through(answers(then="reset"), ask(GET))),
-        ("closes within the head", through(answers(b"HTTP/1.1 200 OK\r\nContent-"), ask(GET))),
-        ("resets within the head", through(answers(b"HTTP/1.1 200 OK\r\nContent-", then="reset", pause=0.1), ask(GET))),
-        ("closes within a body with a length", through(answers(LENGTH + b"satu", pause=0.1), ask(GET))),
-        ("closes within a chunked body", through(answers(CHUNKS + b"4\r\nsatu\r\n", pause=0.1), ask(GET))),
-        ("resets within a body with a length", through(answers(LENGTH + b"satu", then="reset", pause=0.1), ask(GET))),
-        ("resets within a body without one", through(answers(b"HTTP/1.1 200 OK\r\n\r\nsatu", then="reset", pause=0.1), ask(GET))),
-        ("stalls within a body", through(answers(LENGTH + b"satu", then="hold"), ask(GET))),
-        ("stalls within its head", through(answers(b"HTTP/1.1 200 OK\r\nContent-", then="hold"), ask(GET))),
+        ("closes without a word", through(responds(), ask(GET))),
+        ("resets without a word", through(responds(then="reset"), ask(GET))),
+        ("closes within the head", through(responds(b"HTTP/1.1 200 OK\r\nContent-"), ask(GET))),
+        ("resets within the head", through(responds(b"HTTP/1.1 200 OK\r\nContent-", then="reset", pause=0.1), ask(GET))),
+        ("closes within a body with a length", through(responds(LENGTH + b"satu", pause=0.1), ask(GET))),
+        ("closes within a chunked body", through(responds(CHUNKS + b"4\r\nsatu\r\n", pause=0.1), ask(GET))),
+        ("resets within a body with a length", through(responds(LENGTH + b"satu", then="reset", pause=0.1), ask(GET))),
+        ("resets within a body without one", through(responds(b"HTTP/1.1 200 OK\r\n\r\nsatu", then="reset", pause=0.1), ask(GET))),
+        ("stalls within a body", through(responds(LENGTH + b"satu", then="hold"), ask(GET))),
+        ("stalls within its head", through(responds(b"HTTP/1.1 200 OK\r\nContent-", then="hold"), ask(GET))),
         ("drips a head without an end", through(dripping_head, ask(GET))),
-        ("drips a whole answer in 2 s", through(answers(LENGTH, *[b"xxxxx"] * 20, pause=0.1), ask(GET))),
-        ("sends two lengths", through(answers(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nsatu", then="hold"), ask(GET))),
-        ("sends a length and chunks", through(answers(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsatu\r\n0\r\n\r\n", then="hold"), ask(GET))),
-        ("sends a chunk size with a sign", through(answers(CHUNKS + b"+4\r\nsatu\r\n0\r\n\r\n", then="hold"), ask(GET))),
-        ("sends more than it promised", through(answers(OK + OK, then="hold"), ask(GET))),
-        ("speaks no HTTP", through(answers(b"220 surat siap\r\n", then="hold"), ask(GET))),
+        ("drips a whole response in 2 s", through(responds(LENGTH, *[b"xxxxx"] * 20, pause=0.1), ask(GET))),
+        ("sends two lengths", through(responds(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nsatu", then="hold"), ask(GET))),
+        ("sends a length and chunks", through(responds(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsatu\r\n0\r\n\r\n", then="hold"), ask(GET))),
+        ("sends a chunk size with a sign", through(responds(CHUNKS + b"+4\r\nsatu\r\n0\r\n\r\n", then="hold"), ask(GET))),
+        ("sends more than it promised", through(responds(OK + OK, then="hold"), ask(GET))),
+        ("speaks no HTTP", through(responds(b"220 surat siap\r\n", then="hold"), ask(GET))),
         ("sends a head without an end", through(flood(b"X: y\r\n" * 100), ask(GET))),
-        ("sends interim answers without an end", through(flood(b"HTTP/1.1 102 Processing\r\n\r\n"), ask(GET))),
-        ("answers 101 unasked", through(answers(SWITCH, then="hold"), ask(GET))),
+        ("sends interim responses without an end", through(flood(b"HTTP/1.1 102 Processing\r\n\r\n"), ask(GET))),
+        ("answers 101 unasked", through(responds(SWITCH, then="hold"), ask(GET))),
         ("answers 413 early to 100 MB", through(early, upload_much)),
     ],
     "The client": [
@@ -651,13 +651,13 @@ ROWS = {
         ("drips its head", through(good, drip(b"GET / HTTP/1.1\r\nX: ", b"x", 20))),
         ("stalls within its body", through(patient, ask(HALF_BODY))),
         ("drips its body in 2 s", through(patient, drip(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n", b"x", 10))),
-        ("reads nothing for 3 s of 50 MB", through(answers(LARGE), slow_reader)),
+        ("reads nothing for 3 s of 50 MB", through(responds(LARGE), slow_reader)),
         ("resets within its body", through(good, vanish)),
         ("resets while it waits for a silent back end", through(silent, gone(0))),
-        ("resets within an endless answer", through(flood_behind(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 1000), gone(1000))),
-        ("closes its side behind a request", through(good, ask(GET, half_close=True))),
+        ("resets within an endless response", through(flood_behind(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 1000), gone(1000))),
+        ("closes its side after a request", through(good, ask(GET, half_close=True))),
         ("closes its side within a body", through(patient, ask(HALF_BODY, half_close=True))),
-        ("is idle behind an answer", through(good, idle_after_answer)),
+        ("is idle after a response", through(good, idle_after_response)),
         ("sends a length and chunks", through(good, ask(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))),
         ("sends a TLS hello", through(good, ask(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200)))),
     ],
@@ -671,7 +671,7 @@ ROWS = {
         ("graceful signal while a back end works", signalled(GRACE, SLOW, GET)),
         ("graceful signal within a request head", signalled(GRACE, good, GET[:-10], GET[-10:])),
         ("graceful signal within a request body", signalled(GRACE, patient, HALF_BODY, b"x" * 90)),
-        ("graceful signal within an answer", signalled(GRACE, answers(LENGTH, *[b"x" * 20] * 5, pause=0.2), GET)),
+        ("graceful signal within a response", signalled(GRACE, responds(LENGTH, *[b"x" * 20] * 5, pause=0.2), GET)),
         ("graceful signal while a connection is idle", signalled(GRACE, good, GET)),
         ("graceful signal within a tunnel", signalled(GRACE, switching, UPGRADE)),
         ("SIGTERM twice while a back end works", signalled(TERM, SLOW, GET, times=2)),
@@ -683,9 +683,9 @@ INTRODUCTION = """# Faults
 What a client sees of each fault, and after how long. Made by [`integration/faults/matrix.py`](../integration/faults/matrix.py)
 ({versions}); run it again with `python3 integration/faults/matrix.py --write`.
 
-One back end behind each program. Every patience is set to one second in all four (connecting, heads, bodies either way, idle connections,
-the back end's answer) and nobody checks the back end; all else is as it comes. *At once* is less than 0.3 s; *cut* is an answer that cannot be taken for a whole one;
-*silence* means that nothing came for {patience} s. The threaded and the async column are `reverse-proxy` (for files `web-server`) with
+One back end behind each program. Every timeout is set to one second in all four (connecting, heads, bodies either way, idle connections,
+the back end's response) and nobody checks the back end; all else is as it comes. *At once* is less than 0.3 s; *cut* is a response that cannot be taken for a whole one;
+*silence* means that nothing came for {silence} s. The threaded and the async column are `reverse-proxy` (for files `web-server`) with
 `--model`. The graceful signal of HAProxy is SIGUSR1 and that of nginx SIGQUIT.
 """
 
@@ -696,24 +696,24 @@ What differs, and why ours is as it is:
 - *A back end that refuses* is 502 at once, as with nginx. HAProxy tries the same one three times more, a second apart, and says 503. Ours goes to another back end
   if there is one, and to the same one only if a kept connection was dead.
 - *A connect that is not answered* is 504, as with nginx (RFC 9209 2.3.7): 502 is for those that say no.
-- *A cut body* ends in a reset. An orderly close is enough where there is a length or chunks; where there are none, it is the end of a whole answer, which is what
+- *A cut body* ends in a reset. An orderly close is enough where there is a length or chunks; where there are none, it is the end of a whole response, which is what
   HAProxy's client sees of a back end that reset ("200 up to the close").
 - *Lengths that contradict each other* are 502, and 400 from a client. nginx takes two lengths from a back end and waits for the longer; HAProxy and nginx take a
   length beside chunks for chunks, which RFC 9112 6.3 allows and which is where smuggling begins.
 - *A chunk size with a sign* is seen when the head is already on its way, so the client gets a reset; HAProxy still holds the head back, and says 502.
 - *What speaks no HTTP* is 502. nginx takes it for HTTP/0.9 and passes it on, a head without an end as well.
 - *101 that nobody asked for* is 502, as with HAProxy; nginx passes it on.
-- *An early answer* reaches the client that still uploads, as with HAProxy; nginx closes before the client has read it.
+- *An early response* reaches the client that still uploads, as with HAProxy; nginx closes before the client has read it.
 - *A client that says nothing* is closed without a word, as by nginx: there is no request to answer. One that began a head is told 408, as by HAProxy.
 - *A client that is slow with its body* is told 408. HAProxy blames the back end (504), which waits for that body.
-- *A client that closes its side behind a request* gets its answer, as with HAProxy; nginx takes it for gone.
+- *A client that closes its side after a request* gets its response, as with HAProxy; nginx takes that client for gone.
 - *A client that resets within its body*: nginx holds a body back until all of it is there, so its back end saw nothing; ours streams, so the back end sees a part
   and then a reset, and cannot take it for the whole.
 - *A file that is gone* is served for up to a second, from the cache of files; a file that shrinks ends in a reset.
 - *SIGTERM* finishes what is under way and then ends, as a process manager expects. HAProxy and nginx have another signal for that, and cut on SIGTERM. A second one
   cuts with ours too, and a tunnel is cut when the time for draining (3 s here) is over.
 
-Where ours is the worse one: whether a client is gone is looked at once its answer has taken a second (here that is the deadline), while nginx knows at once; and when places run out,
+Where ours is worse: whether a client is gone is checked only when its response has taken a second (here that is the deadline), while nginx knows at once; and when descriptors run out,
 those that did not finish their heads hold them for the 2 s in which they may still read their 408, which HAProxy does not wait for: the fresh client comes after all of them.
 """
 
@@ -743,7 +743,7 @@ def main():
     parser.add_argument("--only", default="", help="rows whose name holds this")
     arguments = parser.parse_args()
     versions = f"HAProxy {version('haproxy', '-v')}, nginx {version('nginx', '-v')}"
-    lines = [INTRODUCTION.format(versions=versions, patience=PATIENCE)]
+    lines = [INTRODUCTION.format(versions=versions, silence=WAIT_MAX)]
     with concurrent.futures.ThreadPoolExecutor(len(COLUMNS)) as pool:
         for part, rows in ROWS.items():
             lines += [f"## {part}\n", f"| | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]

@@ -1,7 +1,7 @@
 """The round robin of both balancers: every connection gets the next back end of the list.
 
 Its known fault, kept on purpose: the list never changes, so a dead back end keeps its turn
-(src/balance.rs).
+(src/balance/turn.rs).
 """
 
 

@@ -1,15 +1,15 @@
-"""The rules of the web server 'myserver/1.0': a request as text in, an answer as bytes out.
+"""The rules of the web server 'myserver/1.0': a request as text in, a response as bytes out.
 
 Our counterpart of the course's class, of the same shape. Its known faults, kept on purpose:
 
     fault                                                      done properly in
-    the whole tree is globbed for every request                src/site/files.rs
+    the whole tree is globbed for every request                src/site/site.rs
     an extension that is not in `types` crashes (KeyError)     src/site/mime.rs
-    a folder's name gets no answer at all (IsADirectoryError)  src/site/files.rs
-    HEAD, and all else that is neither GET nor POST, gets 400  src/site/answer.rs
+    a folder's name gets no response (IsADirectoryError)       src/site/site.rs
+    HEAD, and all else that is neither GET nor POST, gets 400  src/site/response.rs
     the target is taken as written: no %20, no query           src/site/path.rs
-    a file is read whole into memory before any of it is sent  src/site/answer.rs
-    of the request only the first line is looked at            src/http/head.rs
+    a file is read whole into memory before any of it is sent  src/site/response.rs
+    of the request only the first line is looked at            src/protocol/http/head.rs
 
 The file's name hides the standard library's `http`, as the course's did. Nothing here needs that one.
 """

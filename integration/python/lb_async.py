@@ -4,14 +4,14 @@ Our counterpart of the course's program, of the same shape; `selectors` stands i
 which Python 3.12 removed. Its known faults, kept on purpose:
 
     fault                                                        done properly in
-    one `recv(8192)` of the answer: larger ones arrive cut       src/relay.rs
-    one `send`: what does not fit at once is lost                src/poll_loop/relay.rs
-    a client that finished sending is read again and again: the  src/relay.rs, src/wants.rs
-      loop spins until the answer comes, or for ever
-    a back end that refuses is tried again and again: the loop   src/poll_loop/relay.rs, src/balance.rs
+    one `recv(8192)` of the response: larger ones arrive cut     src/protocol/relay/mod.rs
+    one `send`: what does not fit at once is lost                src/poll_loop/session.rs
+    a client that finished sending is read again and again: the  src/protocol/relay/mod.rs
+      loop spins until it comes, or for ever
+    a back end that refuses is tried again and again: the loop   src/protocol/relay/backend.rs, src/balance/turn.rs
       spins for ever, and the client waits as long
     no deadline for anything                                     src/net/timers.rs
-    backlog 5, and one `accept` a turn                           src/net/listen.rs, src/poll_loop/reactor.rs
+    backlog 5, and one `accept` an event                         src/net/listen.rs, src/poll_loop/accept.rs
 """
 
 import argparse

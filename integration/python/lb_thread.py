@@ -4,12 +4,12 @@ Our counterpart of the course's program, of the same shape: two threads for each
 each direction. Its known faults, kept on purpose:
 
     fault                                                       done properly in
-    32 bytes a read, so a large file is many thousand calls     src/buffer.rs
-    the first end of a stream ends both directions: who         src/relay.rs
-      finishes sending and then waits gets no answer
-    a dead back end keeps its turn; its client gets nothing     src/balance.rs
+    32 bytes a read, so a large file is many thousand calls     src/protocol/buffer.rs
+    the first end of a stream ends both directions: who         src/protocol/relay/mod.rs
+      finishes sending and then waits gets no response
+    a dead back end keeps its turn; its client gets nothing     src/balance/turn.rs
     backlog 1: the third client at once waits a second or more  src/net/listen.rs
-    as many threads as clients, no limit and no deadline        src/threaded/pool.rs, src/threaded/lot.rs
+    as many threads as clients, no limit and no deadline        src/threaded/worker.rs, src/threaded/parking.rs
 """
 
 import argparse

@@ -4,15 +4,15 @@ Our counterpart of the course's program, of the same shape; `selectors` stands i
 which Python 3.12 removed. Its known faults, kept on purpose, with those of http.py:
 
     fault                                                        done properly in
-    ONE receive buffer for all clients: who sends in pieces      src/web.rs, src/poll_loop/web.rs
+    ONE receive buffer for all clients: who sends in pieces      src/protocol/web/mod.rs
       gets another's answer, and so does the other
-    any piece that ends in CR LF ends the request                src/http/request_reader.rs
-    `.decode()` of bytes that are no text drops the client       src/http/head.rs
-    one `send`: what does not fit at once is lost                src/poll_loop/web.rs
+    any piece that ends in CR LF ends the request                src/protocol/http/request_reader.rs
+    `.decode()` of bytes that are no text drops the client       src/protocol/http/head.rs
+    one `send`: what does not fit at once is lost                src/poll_loop/session.rs
     files are read, and the tree is globbed, on the loop: all    src/site/cache.rs
       clients wait for one client's disk
     four stray bytes behind the body                             src/site/mirror.rs
-    backlog 5, and one `accept` a turn                           src/net/listen.rs, src/poll_loop/reactor.rs
+    backlog 5, and one `accept` an event                         src/net/listen.rs, src/poll_loop/accept.rs
 """
 
 import argparse

@@ -4,14 +4,14 @@ Our counterpart of the course's program, of the same shape. Its known faults, ke
 those of http.py:
 
     fault                                                       done properly in
-    32 bytes a read                                             src/buffer.rs
-    any piece that ends in CR LF ends the request: it is        src/http/request_reader.rs
+    32 bytes a read                                             src/protocol/buffer.rs
+    any piece that ends in CR LF ends the request: it is        src/protocol/http/request_reader.rs
       answered before it is whole, and what comes later is lost
-    `.decode()` of bytes that are no text ends the thread       src/http/head.rs
+    `.decode()` of bytes that are no text ends the thread       src/protocol/http/head.rs
     four stray bytes behind the body                            src/site/mirror.rs
-    one request a connection                                    src/web.rs
+    one request a connection                                    src/protocol/web/mod.rs
     backlog 1: the third client at once waits a second or more  src/net/listen.rs
-    as many threads as clients, no limit and no deadline        src/threaded/pool.rs, src/net/deadline.rs
+    as many threads as clients, no limit and no deadline        src/threaded/worker.rs, src/threaded/parking.rs
 """
 
 import argparse

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::PATIENCE;
+use super::WAIT_MAX;
 use super::watched::Watched;
 use super::wire::{Head, Wire};
 
@@ -114,13 +114,13 @@ impl Backend {
     /// Waits until all its connections are over.
     pub fn wait_until_left(&self) {
         let left =
-            self.state.wait(PATIENCE, |state| (state.visits > 0 && state.open.is_empty()).then_some(()));
+            self.state.wait(WAIT_MAX, |state| (state.visits > 0 && state.open.is_empty()).then_some(()));
         left.expect("a connection to the back end is still open");
     }
 
     /// Waits until this many connections have come.
     pub fn wait_for_visits(&self, count: usize) {
-        let came = self.state.wait(PATIENCE, |state| (state.visits >= count).then_some(()));
+        let came = self.state.wait(WAIT_MAX, |state| (state.visits >= count).then_some(()));
         came.unwrap_or_else(|| panic!("{} of {count} connections came", self.visits()));
     }
 
@@ -141,7 +141,7 @@ impl Backend {
 
     /// Waits for the `nth` request, from 0.
     pub fn wait_for_request(&self, nth: usize) -> Seen {
-        let came = self.state.wait(PATIENCE, |state| state.requests.get(nth).cloned());
+        let came = self.state.wait(WAIT_MAX, |state| state.requests.get(nth).cloned());
         came.unwrap_or_else(|| panic!("request {nth} did not come"))
     }
 
@@ -283,7 +283,7 @@ impl Visit {
 
     /// Does nothing at all until the test says so or is over.
     pub fn freeze(&mut self) {
-        self.state.wait(3 * PATIENCE, |state| (state.released || state.stopping).then_some(()));
+        self.state.wait(3 * WAIT_MAX, |state| (state.released || state.stopping).then_some(()));
     }
 
     /// Waits for the other side to close, and throws away what comes before.
@@ -384,7 +384,7 @@ impl Full {
     pub fn open(self) -> Wire {
         let Full { listener, _queued: queued } = self;
         drop(queued);
-        listener.set_read_timeout(Some(PATIENCE)).unwrap(); // holds for accept as well
+        listener.set_read_timeout(Some(WAIT_MAX)).unwrap(); // holds for accept as well
         loop {
             let (accepted, _) = listener.accept().expect("nobody came");
             let stream = TcpStream::from(accepted);

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::process::Process;
 use super::role::Role;
-use super::{Model, PATIENCE};
+use super::{Model, WAIT_MAX};
 
 /// A role about to be started.
 #[derive(Clone, Debug)]
@@ -102,7 +102,7 @@ impl Launch {
     /// Runs it to its end, which must come by itself.
     pub fn end(&self) -> Ended {
         let mut process = self.process();
-        let status = process.wait(PATIENCE);
+        let status = process.wait(WAIT_MAX);
         let (out, err) = (process.out.text(), process.err.text());
         let Some(status) = status else {
             panic!("{} {:?} still runs; it said:\n{out}\n{err}", self.binary, self.args);

@@ -17,7 +17,7 @@ pub mod wire;
 use std::time::Duration;
 
 /// Longest wait for anything that must happen. Generous: a machine under load is slow, not wrong.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// Which of the two drivers a test runs on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::PATIENCE;
+use super::WAIT_MAX;
 use super::watched::Watched;
 
 /// The lines of one output, and whether more can come.
@@ -45,11 +45,11 @@ impl Output {
     /// Waits for the `nth` line (from 0) that `fits`; `None` if the output ends or the time is up before.
     pub fn wait_nth(&self, nth: usize, fits: impl Fn(&str) -> bool) -> Option<String> {
         let find = |lines: &Lines| lines.list.iter().filter(|line| fits(line)).nth(nth).cloned();
-        self.0.wait(PATIENCE, |lines| find(lines).map(Some).or(lines.ended.then_some(None))).flatten()
+        self.0.wait(WAIT_MAX, |lines| find(lines).map(Some).or(lines.ended.then_some(None))).flatten()
     }
 
-    fn wait_end(&self, patience: Duration) -> bool {
-        self.0.wait(patience, |lines| lines.ended.then_some(())).is_some()
+    fn wait_end(&self, limit: Duration) -> bool {
+        self.0.wait(limit, |lines| lines.ended.then_some(())).is_some()
     }
 }
 
@@ -83,10 +83,10 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for its end; `None` if it still runs after `patience`.
-    pub fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+    /// Waits for its end; `None` if it still runs after `limit`.
+    pub fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
         // A process that ends closes its outputs: the end is an event, with no need to ask again and again.
-        let ended = self.out.wait_end(patience) && self.err.wait_end(patience);
+        let ended = self.out.wait_end(limit) && self.err.wait_end(limit);
         ended.then(|| self.child.wait().unwrap())
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
-use super::PATIENCE;
+use super::WAIT_MAX;
 use super::process::Process;
 
 /// A running role; killed and reaped when dropped.
@@ -72,9 +72,9 @@ impl Role {
 
     /// Waits until it takes no more connections.
     pub fn wait_until_it_refuses(&self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_MAX;
         loop {
-            match TcpStream::connect_timeout(&self.address, PATIENCE) {
+            match TcpStream::connect_timeout(&self.address, WAIT_MAX) {
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => return,
                 _ => assert!(Instant::now() < deadline, "still accepting; it said:\n{}", self.log()),
             }
@@ -84,7 +84,7 @@ impl Role {
 
     /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
-        let status = self.process.wait(PATIENCE);
+        let status = self.process.wait(WAIT_MAX);
         status.unwrap_or_else(|| panic!("still running; it said:\n{}", self.log()))
     }
 

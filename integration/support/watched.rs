@@ -23,9 +23,9 @@ impl<T> Watched<T> {
         look(&self.lock())
     }
 
-    /// Waits until `wanted` finds what it looks for; `None` if it did not within `patience`.
-    pub fn wait<R>(&self, patience: Duration, mut wanted: impl FnMut(&T) -> Option<R>) -> Option<R> {
-        let deadline = Instant::now() + patience;
+    /// Waits until `wanted` finds what it looks for; `None` if it did not within `limit`.
+    pub fn wait<R>(&self, limit: Duration, mut wanted: impl FnMut(&T) -> Option<R>) -> Option<R> {
+        let deadline = Instant::now() + limit;
         let mut value = self.lock();
         loop {
             if let Some(found) = wanted(&value) {

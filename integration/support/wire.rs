@@ -1,6 +1,6 @@
 //! One end of a connection that speaks HTTP by hand: what a client and a scripted back end share.
 //!
-//! Contract: every operation has a deadline of [`PATIENCE`] as a whole, and its error says what
+//! Contract: every operation has a deadline of [`WAIT_MAX`] as a whole, and its error says what
 //! happened: `UnexpectedEof` closed too early, `ConnectionReset` reset, `TimedOut` silent,
 //! `InvalidData` no HTTP.
 
@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::PATIENCE;
+use super::WAIT_MAX;
 
 /// A start line and its fields.
 #[derive(Clone, Debug, Default)]
@@ -59,13 +59,13 @@ impl Wire {
     /// Takes over an open connection.
     pub fn new(stream: TcpStream) -> Wire {
         stream.set_nodelay(true).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(WAIT_MAX)).unwrap();
         Wire { stream, unused: Vec::new() }
     }
 
     /// Connects.
     pub fn connect(address: SocketAddr) -> io::Result<Wire> {
-        TcpStream::connect_timeout(&address, PATIENCE).map(Wire::new)
+        TcpStream::connect_timeout(&address, WAIT_MAX).map(Wire::new)
     }
 
     /// The socket itself.
@@ -214,7 +214,7 @@ impl Wire {
 }
 
 fn deadline() -> Instant {
-    Instant::now() + PATIENCE
+    Instant::now() + WAIT_MAX
 }
 
 /// A socket's timeout shows as either kind.

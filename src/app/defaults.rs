@@ -42,6 +42,10 @@ pub(crate) const WORKERS: usize = 64;
 /// a quarter of a second's work for one core.
 pub(crate) const QUEUE: usize = 256;
 
+/// How long that queue may be full before a server refuses clients with 503. A stall of the machine, or a
+/// burst of clients, is over sooner; until then clients wait in the kernel's backlog, which is bounded too.
+pub(crate) const QUEUE_WAIT: Duration = Duration::from_secs(1);
+
 /// Open client connections of one role, whether a worker serves them, they are parked, or a poll loop has them.
 pub(crate) const CONNECTIONS_MAX: usize = 10_000;
 

@@ -20,7 +20,7 @@ use crate::net::listen::bind;
 use crate::net::signals;
 use crate::observe;
 use crate::protocol::forward::Rules;
-use crate::site::{self, Site};
+use crate::site::{Site, SiteKind};
 
 /// A role with its service and settings, before it listens.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub struct PreparedRole {
 }
 
 /// Prepares a static server with the site of `kind`.
-pub fn server(kind: site::Role) -> impl Fn(&Role, &Server) -> Result<PreparedRole, Failure> {
+pub fn server(kind: SiteKind) -> impl Fn(&Role, &Server) -> Result<PreparedRole, Failure> {
     move |role, args| {
         args.front.check()?;
         let site = Site::open(kind, &args.site.root)
@@ -108,13 +108,14 @@ pub fn balancer<T: clap::Args + FlagGroup>(
 }
 
 /// Keys that a reload cannot change: listeners, threads and the log are made from them once.
-const NEED_RESTART: [&str; 12] = [
+const NEED_RESTART: [&str; 13] = [
     "listen",
     "backlog",
     "connections-max",
     "model",
     "workers",
     "queue",
+    "queue-wait",
     "no-park",
     "loops",
     "mode",

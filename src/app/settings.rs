@@ -39,6 +39,8 @@ pub struct Settings {
     pub workers: usize,
     /// Threaded: accepted connections that may wait for a worker.
     pub queue: usize,
+    /// Threaded: how long that queue may be full before clients are refused.
+    pub queue_wait: Duration,
     /// Threaded: park connections that wait for their peer; if false, each of them keeps its worker.
     pub park: bool,
     /// Async: poll loops, each on a thread of its own.
@@ -63,6 +65,7 @@ impl Default for Settings {
             backlog: defaults::BACKLOG,
             workers: defaults::WORKERS,
             queue: defaults::QUEUE,
+            queue_wait: defaults::QUEUE_WAIT,
             park: true,
             loops: std::thread::available_parallelism().map_or(1, usize::from),
             connections_max: defaults::CONNECTIONS_MAX,
@@ -81,6 +84,7 @@ impl Settings {
         threaded::Settings {
             workers: self.workers,
             queue: self.queue,
+            queue_wait: self.queue_wait,
             park: self.park,
             connections_max: self.connections_max,
             drain: self.timeouts.drain,

@@ -24,7 +24,7 @@ use crate::net::shutdown::Shutdown;
 use crate::net::signals;
 use crate::observe;
 use crate::protocol::forward::Rules;
-use crate::site::{self, Site};
+use crate::site::{Site, SiteKind};
 
 /// What a member of the suite serves. Its back ends have no addresses yet.
 #[derive(Clone, Debug)]
@@ -140,13 +140,13 @@ fn members(model: Model, port_base: Option<u16>, backends: usize, root: &Path) -
         path,
     };
     let mut members = vec![
-        member(Role::DEFAULT_SERVER, model, open(site::Role::Default)?, 0, defaults::DEFAULT_SERVER, "/"),
-        member(Role::IMAGE_SERVER, model, open(site::Role::Image)?, 1, defaults::IMAGE_SERVER, "/images/"),
-        member(Role::PDF_SERVER, model, open(site::Role::Pdf)?, 2, defaults::PDF_SERVER, "/pdf/"),
+        member(Role::DEFAULT_SERVER, model, open(SiteKind::Default)?, 0, defaults::DEFAULT_SERVER, "/"),
+        member(Role::IMAGE_SERVER, model, open(SiteKind::Image)?, 1, defaults::IMAGE_SERVER, "/images/"),
+        member(Role::PDF_SERVER, model, open(SiteKind::Pdf)?, 2, defaults::PDF_SERVER, "/pdf/"),
     ];
-    let generic = open(site::Role::Generic)?;
+    let web_server = open(SiteKind::Backend)?;
     for (offset, course) in (11..=defaults::SUITE_PORT_OFFSET_MAX).zip(defaults::WEB_SERVERS).take(backends) {
-        members.push(member(Role::WEB_SERVER, model, generic.clone(), offset, course, "/"));
+        members.push(member(Role::WEB_SERVER, model, web_server.clone(), offset, course, "/"));
     }
     members.extend([
         member(Role::REVERSE_PROXY, model, Task::Proxy, 3, defaults::REVERSE_PROXY, "/images/"),

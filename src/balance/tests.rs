@@ -285,3 +285,37 @@ proptest! {
         prop_assert_eq!(found.len(), live.min(RETRIES + 1));
     }
 }
+
+#[test]
+fn what_connections_report_counts_as_it_is_reported() {
+    let (group, now) = (group(2), Instant::now());
+    let backend = nth(&group, 0);
+    let report = |times: u32| {
+        for _ in 0..times {
+            group.report_failure(&backend, &"a test", now);
+        }
+    };
+    report(PASSIVE_FAILURES - 1);
+    group.report_success(&backend);
+    report(PASSIVE_FAILURES - 1);
+    assert!(backend.is_up(), "a success between them: not in a row");
+    group.report_local_limit(&backend);
+    assert!(backend.is_up(), "a limit of ours is no failure of its own");
+    report(1);
+    assert!(!backend.is_up());
+    group.report_success(&backend);
+    assert!(backend.is_up(), "a connection from before it went out has reached it");
+    assert_eq!(backend.failures_reported(), u64::from(2 * PASSIVE_FAILURES - 1));
+}
+
+#[test]
+fn the_window_of_failures_includes_its_last_moment() {
+    for (late, is_out) in [(Duration::ZERO, true), (Duration::from_millis(1), false)] {
+        let (group, now) = (group(2), Instant::now());
+        let backend = nth(&group, 0);
+        for _ in 1..PASSIVE_FAILURES {
+            assert!(!group.failed(&backend, now));
+        }
+        assert_eq!(group.failed(&backend, now + PASSIVE_WINDOW + late), is_out);
+    }
+}

@@ -13,7 +13,7 @@ use super::terminal::say;
 use crate::app::cli::{Loops, Pool, Role};
 use crate::app::settings::Model;
 use crate::app::{roles, run_with};
-use crate::site;
+use crate::site::SiteKind;
 
 /// Runs a role: its name comes first, then its flags. Status 2 if there is no such role.
 pub(super) fn role(argv: Vec<OsString>) -> ExitCode {
@@ -25,7 +25,7 @@ pub(super) fn role(argv: Vec<OsString>) -> ExitCode {
             run_with(&Role::LB_ASYNC, argv, roles::balancer::<Loops>(Model::Async), roles::serve)
         }
         Some("web-server") => {
-            run_with(&Role::WEB_SERVER, argv, roles::server(site::Role::Generic), roles::serve)
+            run_with(&Role::WEB_SERVER, argv, roles::server(SiteKind::Backend), roles::serve)
         }
         _ => ExitCode::from(2),
     }

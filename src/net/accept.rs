@@ -1,23 +1,26 @@
-//! Classes of errors of `accept(2)`: what an acceptor does next. None of them may make it spin or exit in silence.
+//! Classes of errors of `accept(2)`, by what an acceptor has to do next.
+//!
+//! Contract: no error may make an acceptor loop without progress or end without a message.
 
 use std::io;
 
 /// What an error of accept means for the listener.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum AcceptError {
-    /// This one connection is lost, or there was none: accept the next.
+pub(crate) enum AcceptError {
+    /// This one connection is lost, or there is none to accept: go on.
     Transient,
-    /// The process or the kernel has no room: accept no more until a connection closes. Log it once.
+    /// The process or the kernel has no descriptor or memory left: stop accepting until a connection closes.
+    /// Log it once.
     OutOfDescriptors,
     /// The listener itself is broken: stop and report.
     Fatal,
 }
 
 impl AcceptError {
-    /// The class of an error. `WouldBlock` is [`Transient`](AcceptError::Transient), but a poller's
-    /// caller looks for it first: it ends the batch.
+    /// The class of an error. `WouldBlock` is [`Transient`](AcceptError::Transient); an event loop checks for it
+    /// before, because it means that there is no client to accept now.
     #[cfg(unix)]
-    pub fn of(error: &io::Error) -> AcceptError {
+    pub(crate) fn of(error: &io::Error) -> AcceptError {
         use rustix::io::Errno;
         let Some(errno) = Errno::from_io_error(error) else {
             return AcceptError::Fatal;
@@ -27,15 +30,15 @@ impl AcceptError {
             Errno::BADF | Errno::INVAL | Errno::NOTSOCK | Errno::OPNOTSUPP | Errno::FAULT => {
                 AcceptError::Fatal
             }
-            // ECONNABORTED, EINTR, EAGAIN; and Linux hands the new connection's own network errors to
-            // accept (EPROTO, ENETDOWN, EHOSTUNREACH and more) and a firewall's EPERM: see accept(2).
+            // ECONNABORTED, EINTR, EAGAIN. On Linux accept also returns network errors of the new connection
+            // (EPROTO, ENETDOWN, EHOSTUNREACH and more) and EPERM from a firewall: see accept(2).
             _ => AcceptError::Transient,
         }
     }
 
     /// The class of an error.
     #[cfg(not(unix))]
-    pub fn of(error: &io::Error) -> AcceptError {
+    pub(crate) fn of(error: &io::Error) -> AcceptError {
         match error.kind() {
             io::ErrorKind::OutOfMemory => AcceptError::OutOfDescriptors,
             io::ErrorKind::InvalidInput => AcceptError::Fatal,

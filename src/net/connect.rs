@@ -1,7 +1,9 @@
-//! Connections to back ends: blocking up to a time limit, or begun now and finished when the poller says so.
+//! Connections to back ends: [`connect`] blocks up to a time limit; [`start`] begins a connect, which
+//! [`finish`] completes when the poller reports the socket.
 //!
-//! Contract: the error tells whose fault it is. A back end that refuses is not to blame for our
-//! lack of descriptors or ports ([`ConnectError::is_ours`]): another back end would not help, and its health does not suffer.
+//! Contract: the error tells whether the back end or this machine is the cause. If we have no descriptor or
+//! port left ([`ConnectError::is_ours`]), another back end would not help, and the failure must not count
+//! against the back end's health.
 
 use std::fmt;
 use std::io;
@@ -12,14 +14,14 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::protocol::outcome::How;
 
-/// Why there is no connection.
+/// Why a connect failed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ConnectError {
-    /// Nobody listens there.
+pub(crate) enum ConnectError {
+    /// No program listens on that address.
     Refused,
-    /// No answer within the limit.
+    /// The connection was not made within the time limit.
     TimedOut,
-    /// No way to that machine or network.
+    /// There is no route to that machine or network.
     Unreachable,
     /// This process, or the system, has no descriptor or memory left.
     NoDescriptors,
@@ -30,20 +32,9 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// True if no back end is to blame.
-    pub fn is_ours(self) -> bool {
+    /// True if this machine is the cause, and not the back end.
+    pub(crate) fn is_ours(self) -> bool {
         matches!(self, ConnectError::NoDescriptors | ConnectError::NoPorts)
-    }
-
-    /// Its name in `Proxy-Status` (RFC 9209 section 2.3).
-    pub fn proxy_error(self) -> &'static str {
-        match self {
-            ConnectError::Refused => "connection_refused",
-            ConnectError::TimedOut => "connection_timeout",
-            ConnectError::Unreachable => "destination_ip_unroutable",
-            ConnectError::NoDescriptors | ConnectError::NoPorts => "proxy_internal_error",
-            ConnectError::Other(_) => "destination_unavailable",
-        }
     }
 }
 
@@ -56,7 +47,7 @@ impl From<&io::Error> for ConnectError {
                 Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
                     return ConnectError::NoDescriptors;
                 }
-                // Linux says EAGAIN when the range of local ports is used up: see connect(2).
+                // Linux returns EAGAIN when the range of local ports is used up: see connect(2).
                 Some(Errno::ADDRNOTAVAIL | Errno::AGAIN) => return ConnectError::NoPorts,
                 _ => {}
             }
@@ -98,8 +89,9 @@ impl fmt::Display for ConnectError {
 
 impl std::error::Error for ConnectError {}
 
-/// Connects and waits for it, at most `timeout`; 0 is [`ConnectError::TimedOut`] at once. The stream blocks and does not delay small writes.
-pub fn connect(address: SocketAddr, timeout: Duration) -> Result<TcpStream, ConnectError> {
+/// Connects, and waits for at most `timeout`; with 0 the result is [`ConnectError::TimedOut`] at once. The stream
+/// is in blocking mode and has `TCP_NODELAY`.
+pub(crate) fn connect(address: SocketAddr, timeout: Duration) -> Result<TcpStream, ConnectError> {
     if timeout.is_zero() {
         return Err(ConnectError::TimedOut);
     }
@@ -111,8 +103,8 @@ pub fn connect(address: SocketAddr, timeout: Duration) -> Result<TcpStream, Conn
     }
 }
 
-/// Linux counts the send timeout of a blocking socket for its connect as well (socket(7)): one call
-/// more than a connect without a limit, where going nonblocking and back takes six.
+/// On Linux the send timeout of a blocking socket limits its connect as well (socket(7)). Setting it is one
+/// system call more than a connect without a limit; a nonblocking connect and a poll would be six.
 #[cfg(target_os = "linux")]
 fn attempt(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
     let socket = socket(address, Type::STREAM)?;
@@ -130,8 +122,8 @@ fn attempt(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
     Ok(socket.into())
 }
 
-/// Begins to connect: register the stream for writing and call [`finish`] when the poller reports it.
-pub fn start(address: SocketAddr) -> Result<mio::net::TcpStream, ConnectError> {
+/// Begins to connect. Register the stream for writing, and call [`finish`] when the poller reports it.
+pub(crate) fn start(address: SocketAddr) -> Result<mio::net::TcpStream, ConnectError> {
     let attempt = || {
         #[cfg(unix)]
         let socket = socket(address, Type::STREAM.nonblocking())?;
@@ -147,14 +139,14 @@ pub fn start(address: SocketAddr) -> Result<mio::net::TcpStream, ConnectError> {
     attempt().map_err(|error: io::Error| ConnectError::from(&error))
 }
 
-/// Looks whether a started connection is made: `Ok(false)` if it is still on its way, for pollers
-/// may report what is not so. An error is told once: the kernel forgets it.
-pub fn finish(stream: &mio::net::TcpStream) -> Result<bool, ConnectError> {
+/// Checks whether a started connection is made. `Ok(false)` means that it is not yet: a poller may report a
+/// socket too early. An error is reported once only, because the kernel clears it.
+pub(crate) fn finish(stream: &mio::net::TcpStream) -> Result<bool, ConnectError> {
     match stream.take_error() {
         Ok(None) => {}
         Ok(Some(error)) | Err(error) => return Err(ConnectError::from(&error)),
     }
-    // No error is not yet a connection: only one that is made has a peer.
+    // No error does not mean that the connection is made. Only a connected socket has a peer address.
     match stream.peer_addr() {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
@@ -181,18 +173,18 @@ mod tests {
     use crate::net::listen::bind;
     use mio::{Events, Interest, Poll, Token};
 
-    /// Waits for the poller's word on `stream`, then for the verdict.
-    fn verdict(stream: &mut mio::net::TcpStream) -> Result<bool, ConnectError> {
+    /// Waits until the poller reports `stream`, and finishes the connect.
+    fn finish_when_reported(stream: &mut mio::net::TcpStream) -> Result<bool, ConnectError> {
         let mut poll = Poll::new().unwrap();
         poll.registry().register(stream, Token(0), Interest::WRITABLE).unwrap();
         let mut events = Events::with_capacity(1);
         poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
-        assert!(!events.is_empty(), "the connection came to no end");
+        assert!(!events.is_empty(), "the connect has not finished");
         finish(stream)
     }
 
     fn refusing_address() -> SocketAddr {
-        // A socket that is bound and does not listen keeps the port from everyone else and refuses.
+        // A socket that is bound and does not listen: no other program gets the port, and connects are refused.
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         let address = socket.local_addr().unwrap().as_socket().unwrap();
@@ -201,23 +193,23 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_connect_without_delay_of_small_writes() {
+    fn both_ways_connect_with_nodelay() {
         let listener = bind(([127, 0, 0, 1], 0).into(), 8).unwrap();
         let address = listener.local_addr().unwrap();
         let blocking = connect(address, Duration::from_secs(10)).unwrap();
         assert!(blocking.nodelay().unwrap());
         let mut started = start(address).unwrap();
-        assert_eq!(verdict(&mut started), Ok(true));
+        assert_eq!(finish_when_reported(&mut started), Ok(true));
         assert!(started.nodelay().unwrap());
     }
 
     #[test]
-    fn both_ways_tell_a_refusal() {
+    fn both_ways_report_a_refusal() {
         let address = refusing_address();
         assert_eq!(connect(address, Duration::from_secs(10)).unwrap_err(), ConnectError::Refused);
-        // Some systems refuse at the start already.
-        let verdict = start(address).and_then(|mut stream| verdict(&mut stream));
-        assert_eq!(verdict, Err(ConnectError::Refused));
+        // Some systems refuse in `start` already.
+        let result = start(address).and_then(|mut stream| finish_when_reported(&mut stream));
+        assert_eq!(result, Err(ConnectError::Refused));
     }
 
     #[cfg(target_os = "linux")]
@@ -233,7 +225,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn our_own_lacks_are_no_fault_of_the_back_end() {
+    fn our_own_limits_do_not_count_against_the_back_end() {
         use rustix::io::Errno;
         for (errno, error, ours) in [
             (Errno::MFILE, ConnectError::NoDescriptors, true),

@@ -96,7 +96,7 @@ impl ResolvedGroup {
 
 /// Keeps the groups of one role up to date with DNS, until it is dropped.
 #[derive(Debug)]
-pub struct DnsWatcher {
+pub(crate) struct DnsWatcher {
     /// Nothing is ever sent: that the channel closes is the message.
     _stop: Sender<()>,
 }

@@ -12,16 +12,16 @@ use crate::net::limits::ADDRESSES_PER_NAME_MAX;
 
 /// A host and a port; the host may be a name.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// A name or an address; IPv6 without its brackets.
-    pub host: String,
+    pub(crate) host: String,
     /// The port. 0 is only for listening: the system chooses a free one.
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 impl Endpoint {
     /// Reads an address to connect to, which has no port 0.
-    pub fn parse_target(text: &str) -> Result<Endpoint, String> {
+    pub(crate) fn parse_target(text: &str) -> Result<Endpoint, String> {
         let endpoint = text.parse::<Endpoint>()?;
         if endpoint.port == 0 {
             return Err(format!("{text}: nothing can be reached on port 0"));
@@ -30,12 +30,12 @@ impl Endpoint {
     }
 
     /// True if the host is a name, whose addresses may change, and not an address.
-    pub fn is_name(&self) -> bool {
+    pub(crate) fn is_name(&self) -> bool {
         self.host.parse::<IpAddr>().is_err()
     }
 
     /// All addresses of the host, in the resolver's order and each once; never empty.
-    pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+    pub(crate) fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for address in (self.host.as_str(), self.port).to_socket_addrs()?.take(ADDRESSES_PER_NAME_MAX) {
             if !addresses.contains(&address) {

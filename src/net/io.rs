@@ -1,8 +1,8 @@
-//! The calls that move bytes, and the two that wait for a socket.
+//! The system calls that move bytes, and the two that wait for a socket.
 //!
-//! Contract: a call that moves bytes moves what it can now and does not wait, also if the socket is in
-//! blocking mode (`MSG_DONTWAIT`); only [`receive_waiting`] and [`wait`] wait, and only the threaded
-//! driver calls them.
+//! Contract: a call that moves bytes moves what it can now and does not wait, even if the socket is in
+//! blocking mode (`MSG_DONTWAIT`). Only [`receive_waiting`] and [`wait`] wait, and only the threaded driver
+//! calls them. The exceptions are [`send_file`] and the pipes, whose system calls have no such flag.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -16,28 +16,30 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 
 use crate::protocol::machine::NoFile;
 
-/// What a call has moved: `Some(bytes)`, where 0 is the end of the stream, or `None`: nothing can be moved now.
-pub type Moved = io::Result<Option<usize>>;
+/// The result of a call that moves bytes: `Some(bytes)`, where 0 is the end of the stream, or `None` if no byte
+/// can be moved now.
+pub(crate) type Moved = io::Result<Option<usize>>;
 
-/// Bytes one `sendfile` may move before others get their turn: 1 MiB is some 100 us of copying.
+/// Bytes that one `sendfile` may move, so that other connections of a loop do not wait long: 1 MiB takes
+/// about 100 us.
 const SENDFILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Reads what is there (`recv(2)`).
-pub fn receive(socket: impl AsFd, into: &mut [u8]) -> Moved {
+/// Reads the bytes that have come (`recv(2)`).
+pub(crate) fn receive(socket: impl AsFd, into: &mut [u8]) -> Moved {
     moved(|| rustix::net::recv(&socket, &mut *into, RecvFlags::DONTWAIT).map(|(count, _)| count))
 }
 
-/// True if nothing has come and the stream has not ended: a look that takes nothing.
+/// True if no byte has come and the stream has not ended. It leaves the bytes where they are.
 ///
-/// For a kept connection to a back end, of which nobody has asked anything yet: what lies there
-/// already, be it a second answer or the end, can be no answer to the next request.
-pub fn is_quiet(socket: impl AsFd) -> bool {
+/// For an idle connection to a back end: bytes or an end that have come before we send a request cannot be
+/// the response to it, so such a connection must not be used.
+pub(crate) fn is_quiet(socket: impl AsFd) -> bool {
     let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
     matches!(moved(|| rustix::net::recv(&socket, &mut [0], flags).map(|(count, _)| count)), Ok(None))
 }
 
-/// Sends what fits of two slices in one segment where possible; `more` if a file follows at once.
-pub fn send(socket: impl AsFd, [first, second]: [&[u8]; 2], more: bool) -> Moved {
+/// Sends as much of two slices as fits, in one segment where possible. `more` means that a file follows at once.
+pub(crate) fn send(socket: impl AsFd, [first, second]: [&[u8]; 2], more: bool) -> Moved {
     let mut flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     if more {
         flags |= SendFlags::MORE;
@@ -51,10 +53,10 @@ pub fn send(socket: impl AsFd, [first, second]: [&[u8]; 2], more: bool) -> Moved
     }
 }
 
-/// Sends what fits of a file from `offset` on, from the page cache to the socket without a copy
-/// (`sendfile(2)`). 0 means that the file ends before `length`. The socket must be in nonblocking
-/// mode, or have a send timeout: `sendfile` has no flag for a single call.
-pub fn send_file(socket: impl AsFd, file: &File, offset: u64, length: u64) -> Moved {
+/// Sends as much of a file from `offset` on as fits, from the page cache to the socket without a copy through
+/// our memory (`sendfile(2)`). 0 means that the file ends before `length`. The socket must be in nonblocking
+/// mode or have a send timeout, because `sendfile` has no flag for a single call.
+pub(crate) fn send_file(socket: impl AsFd, file: &File, offset: u64, length: u64) -> Moved {
     let count = usize::try_from(length.min(SENDFILE_BYTES_MAX)).unwrap_or(usize::MAX);
     moved(|| {
         let mut from = offset;
@@ -62,7 +64,7 @@ pub fn send_file(socket: impl AsFd, file: &File, offset: u64, length: u64) -> Mo
     })
 }
 
-/// Calls again after a signal; `None` for what would have to wait.
+/// Calls again if a signal interrupted the call; `None` if the call would have to wait.
 pub(crate) fn moved(mut call: impl FnMut() -> rustix::io::Result<usize>) -> Moved {
     loop {
         match call() {
@@ -92,21 +94,21 @@ impl FileToSend for NoFile {
     }
 }
 
-/// Reads, and waits for the first byte as long as the socket's own receive timeout allows
-/// (`SO_RCVTIMEO`); `None` once that has passed.
-pub fn receive_waiting(socket: impl AsFd, into: &mut [u8]) -> Moved {
+/// Reads, and waits for the first byte for at most the receive timeout of the socket (`SO_RCVTIMEO`); `None`
+/// if that time has passed.
+pub(crate) fn receive_waiting(socket: impl AsFd, into: &mut [u8]) -> Moved {
     moved(|| rustix::io::read(&socket, &mut *into))
 }
 
-/// What is awaited of one socket, or what has come true of it.
+/// For one socket: what [`wait`] waits for, or what it has found.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Readiness {
-    /// Bytes to read, or the end of the stream.
-    pub read: bool,
-    /// Room to write.
-    pub write: bool,
+pub(crate) struct Readiness {
+    /// There are bytes to read, or the stream has ended.
+    pub(crate) read: bool,
+    /// There is room to write.
+    pub(crate) write: bool,
     /// The connection has failed.
-    pub failed: bool,
+    pub(crate) failed: bool,
 }
 
 impl Readiness {
@@ -121,8 +123,8 @@ impl Readiness {
         flags
     }
 
-    /// What `poll(2)` told of a socket of which this is awaited. A failed one counts as ready for
-    /// whatever was awaited: the call that follows tells the error.
+    /// The result for a socket on which `poll(2)` has reported `events`. A failed socket counts as ready for
+    /// everything that was asked for, because the next call on it returns the error.
     fn told(self, events: PollFlags) -> Readiness {
         let failed = events.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
         Readiness {
@@ -133,11 +135,11 @@ impl Readiness {
     }
 }
 
-/// Waits until something that is awaited of one of two sockets has come true, at most `limit` (`poll(2)`).
+/// Waits until one of two sockets is ready for something that is asked for, or for `limit` (`poll(2)`).
 ///
-/// A socket of which nothing is awaited is left out, for its hang-up would end each wait at once;
-/// with nothing awaited of either, this only waits.
-pub fn wait(sockets: [(BorrowedFd<'_>, Readiness); 2], limit: Duration) -> [Readiness; 2] {
+/// A socket for which nothing is asked is left out: `poll` would report its hang-up each time at once. If
+/// nothing is asked for either socket, this only waits.
+pub(crate) fn wait(sockets: [(BorrowedFd<'_>, Readiness); 2], limit: Duration) -> [Readiness; 2] {
     let [(first, of_first), (second, of_second)] = sockets;
     let mut asked = [
         PollFd::from_borrowed_fd(first, of_first.flags()),
@@ -151,14 +153,14 @@ pub fn wait(sockets: [(BorrowedFd<'_>, Readiness); 2], limit: Duration) -> [Read
     };
     let timeout = Timespec::try_from(limit).ok();
     if rustix::event::poll(asked_now, timeout.as_ref()).is_err() {
-        // A signal, or no memory: the caller looks at its deadline and comes again.
+        // A signal, or no memory: the caller checks its deadline and calls again.
         return [Readiness::default(); 2];
     }
     [of_first.told(asked[0].revents()), of_second.told(asked[1].revents())]
 }
 
-/// Makes the close of this socket a reset: its peer must not take what it has for the whole.
-pub fn reset_on_close(socket: impl AsFd) {
-    // Failing means that the socket is dead already, and a dead one is what is wanted.
+/// Makes the close of this socket a reset, so that the peer knows that its data is not complete.
+pub(crate) fn reset_on_close(socket: impl AsFd) {
+    // It fails only if the socket has failed already; then there is nothing to reset.
     let _ = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
 }

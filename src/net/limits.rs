@@ -1,23 +1,26 @@
-//! The limit on open descriptors: raised as far as it is needed and allowed, once, at start.
+//! The bounds of this room, and the process's limit on open descriptors, which is raised once at start as far as
+//! needed and allowed.
 
-/// Addresses of one name that are used.
-pub const ADDRESSES_PER_NAME_MAX: usize = 1024;
+/// How many addresses of one host name are used: more than any real name has.
+pub(crate) const ADDRESSES_PER_NAME_MAX: usize = 1024;
 
-/// Descriptors left for listeners, logs, files and kept connections when connections are counted.
-pub const DESCRIPTORS_SPARE: usize = 128;
+/// Descriptors that are not counted for connections: for listeners, logs, cached files and idle connections to
+/// back ends.
+pub(crate) const DESCRIPTORS_SPARE: usize = 128;
 
-/// Descriptors of one client connection: its own, and that to the back end or of the file.
-pub const DESCRIPTORS_PER_CONNECTION: usize = 2;
+/// Descriptors of one client connection: its socket, and the socket to the back end or the file.
+pub(crate) const DESCRIPTORS_PER_CONNECTION: usize = 2;
 
-/// How many of `wanted` connections fit into the process's descriptors, at least one.
+/// How many of the `wanted` connections the limit on descriptors allows, at least one.
 ///
-/// Raises the soft limit up to the hard one where that helps. Fewer than wanted is worth a line at start.
+/// Raises the soft limit, up to the hard limit, where that helps. If the result is smaller than `wanted`, the
+/// caller logs it at start.
 #[cfg(unix)]
-pub fn connections_that_fit(wanted: usize) -> usize {
+pub(crate) fn connections_that_fit(wanted: usize) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let needed = descriptors_for(wanted);
     let limit = getrlimit(Resource::Nofile);
-    // `None` is no limit at all.
+    // `None` means that there is no limit.
     let Some(soft) = limit.current else { return wanted };
     let raised = limit.maximum.map_or(needed, |hard| hard.min(needed));
     let available = if soft >= needed {
@@ -26,16 +29,16 @@ pub fn connections_that_fit(wanted: usize) -> usize {
         match setrlimit(Resource::Nofile, Rlimit { current: Some(raised.max(soft)), maximum: limit.maximum })
         {
             Ok(()) => raised.max(soft),
-            // Some systems have a limit of their own below the hard one.
+            // Some systems have another limit below the hard one.
             Err(_) => soft,
         }
     };
     wanted.min(connections_in(available))
 }
 
-/// All of them: there is no such limit here.
+/// All of them: this system has no such limit.
 #[cfg(not(unix))]
-pub fn connections_that_fit(wanted: usize) -> usize {
+pub(crate) fn connections_that_fit(wanted: usize) -> usize {
     wanted
 }
 
@@ -58,7 +61,7 @@ mod tests {
     use rustix::process::{Resource, getrlimit};
 
     #[test]
-    fn what_is_promised_fits() {
+    fn the_result_fits_the_limit() {
         for wanted in [1, 100, usize::MAX] {
             let fitting = connections_that_fit(wanted);
             assert!((1..=wanted).contains(&fitting));
@@ -68,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_left_for_the_rest() {
+    fn spare_descriptors_are_left() {
         assert_eq!(connections_in(1024), 448);
         assert_eq!(connections_in(10), 1);
     }

@@ -1,29 +1,30 @@
-//! Listeners: a bound socket with its options set, or one line that says what to do.
+//! Listeners: a bound socket with its options set, or an error of one line that says what to do.
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-/// True where an accepted socket has the listener's `TCP_NODELAY`, which spares a system call for
-/// each connection; elsewhere the acceptor sets it. A test holds this to what the system does.
-pub const ACCEPTED_INHERIT_NODELAY: bool = cfg!(target_os = "linux");
+/// True where an accepted socket inherits `TCP_NODELAY` from its listener, which saves a system call for each
+/// connection. Elsewhere the acceptor sets it. A test checks this against the system.
+pub(crate) const ACCEPTED_INHERIT_NODELAY: bool = cfg!(target_os = "linux");
 
-/// Longest wait of a read of an accepted socket, if that is one that waits.
-pub const ACCEPTED_READ_TIMEOUT: Duration = Duration::from_millis(250);
+/// Receive timeout of accepted sockets, for reads that wait: a worker checks its deadlines and a drain at least
+/// this often.
+pub(crate) const ACCEPTED_READ_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// True where an accepted socket has the listener's receive timeout, which spares whoever reads with
-/// calls that wait another one. A test holds this to what the system does.
-pub const ACCEPTED_INHERIT_TIMEOUT: bool = cfg!(target_os = "linux");
+/// True where an accepted socket inherits the receive timeout of its listener, which saves a system call for
+/// each connection. A test checks this against the system.
+pub(crate) const ACCEPTED_INHERIT_TIMEOUT: bool = cfg!(target_os = "linux");
 
-/// Binds and listens. Port 0 takes a free one; ask the listener for it.
+/// Binds and listens. With port 0 the system chooses a free port; ask the listener for it.
 ///
-/// `SO_REUSEADDR` on Unix, so that a restart need not wait for connections in `TIME_WAIT` (on
-/// Windows it would let two programs share a port).
-/// An IPv6 listener takes IPv6 only, as nginx does, so that `0.0.0.0` and `[::]` can both be given.
-pub fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, ListenError> {
+/// On Unix `SO_REUSEADDR` is set, so that a restart does not have to wait for connections in `TIME_WAIT` (on
+/// Windows it would allow two programs to share a port). An IPv6 listener accepts IPv6 only, as in nginx, so
+/// that `0.0.0.0` and `[::]` can be used together.
+pub(crate) fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, ListenError> {
     try_bind(address, backlog).map_err(|cause| ListenError { address, cause })
 }
 
@@ -36,9 +37,9 @@ fn try_bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?;
-    // What is to be inherited is set before the first client can come: one may, as soon as we listen,
-    // and one whose reads wait for ever would never meet a deadline. Who waits for clients with calls
-    // that wait looks up as often, and finds nothing to do.
+    // Options to inherit are set before `listen`, since a client may connect at once after it. Without the
+    // timeout a read could wait for ever and miss every deadline. An accept call that waits has the same
+    // timeout and is simply called again.
     if ACCEPTED_INHERIT_TIMEOUT {
         socket.set_read_timeout(Some(ACCEPTED_READ_TIMEOUT))?;
     }
@@ -47,26 +48,32 @@ fn try_bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Why nobody listens; shown as one line that names the address and what to do.
+/// Accepts no more clients although the listener still exists: calls that wait in `accept` return.
+pub(crate) fn close(listener: &TcpListener) {
+    // An error means that it is closed already: nobody waits there.
+    let _ = SockRef::from(listener).shutdown(Shutdown::Both);
+}
+
+/// Why a listener could not be opened; shown as one line with the address and what to do.
 #[derive(Debug)]
-pub struct ListenError {
+pub(crate) struct ListenError {
     address: SocketAddr,
     cause: io::Error,
 }
 
 impl ListenError {
     /// The address that was wanted.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// For a privileged port the same address with a port that needs no privileges: 6660 for 666.
-    pub fn unprivileged(&self) -> Option<SocketAddr> {
+    pub(crate) fn unprivileged(&self) -> Option<SocketAddr> {
         let port = self.address.port();
         if self.cause.kind() != io::ErrorKind::PermissionDenied || !(1..1024).contains(&port) {
             return None;
         }
-        // Ten times a port below 1024 is below 10240, and one from 103 on is above 1024 at once.
+        // The first multiple by a power of ten from 1024 on. It is below 10240, so it fits into a port.
         let port =
             std::iter::successors(Some(port), |port| port.checked_mul(10)).find(|port| *port >= 1024)?;
         Some(SocketAddr::new(self.address.ip(), port))
@@ -115,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn accepted_sockets_do_not_delay_where_we_say_so() {
+    fn accepted_sockets_inherit_nodelay_where_we_say_so() {
         let listener = bind(any_port(), 8).unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();
@@ -125,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn accepted_sockets_have_the_timeout_of_their_listener_where_we_say_so() {
+    fn accepted_sockets_inherit_the_timeout_where_we_say_so() {
         let listener = bind(any_port(), 8).unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();
@@ -143,7 +150,7 @@ mod tests {
 
     #[test]
     fn an_address_of_another_machine_is_named() {
-        // TEST-NET-1 (RFC 5737) is nobody's.
+        // TEST-NET-1 (RFC 5737) is never assigned to a machine.
         let line = bind(([192, 0, 2, 1], 9001).into(), 8).unwrap_err().to_string();
         let expected = "cannot listen on 192.0.2.1:9001: it is not an address of this machine; \
                         try --listen 127.0.0.1:9001";

@@ -1,20 +1,50 @@
-//! The edges: sockets, the clock, signals and the limits of the process.
+//! What the servers need from the operating system: sockets, polling, signals, the clocks and the limits of the
+//! process.
 //!
-//! Everything here is called by the drivers and the binaries and never by the core.
+//! Contract: socket options, error codes and the differences between operating systems are handled in here, and
+//! callers get types and errors that are the same on all of them. The drivers, the roles and the log use this
+//! room; `protocol/` and `balance/` do not. The lab alone makes system calls of its
+//! own: it starts and measures processes.
+//!
+//! | file | what it owns |
+//! |---|---|
+//! | **connections of clients** | |
+//! | `listen` | opening a listener; errors that say what to do |
+//! | `accept` | what an error of `accept` means |
+//! | `permits` | how many client connections may be open |
+//! | **connections to back ends** | |
+//! | `endpoint` | an address as people write it, and its look-up |
+//! | `dns` | look-ups of back-end names, repeated while the program runs |
+//! | `connect` | connecting with a time limit or nonblocking |
+//! | `checker` | the health checks of back ends |
+//! | **moving bytes and waiting** | |
+//! | `io` | the calls that read and write sockets, and `poll` for the threaded driver |
+//! | `pipe` | moving bytes from socket to socket within the kernel (`splice`) |
+//! | `poller` | the differences between epoll and kqueue, for the event loops |
+//! | `timers` | the deadlines of all connections of an event loop |
+//! | **files** | |
+//! | `beneath` | opening files beneath a folder, and nothing outside of it |
+//! | **the process** | |
+//! | `clock` | the time for the machines |
+//! | `signals` | the signals that the program handles |
+//! | `shutdown` | the begin of a drain |
+//! | `limits` | the limit on open descriptors |
+//! | `threads` | names of threads |
 
-pub mod accept;
-pub mod checker;
-pub mod clock;
-pub mod connect;
-pub mod dns;
-pub mod endpoint;
-pub mod io;
-pub mod limits;
-pub mod listen;
-pub mod permits;
-pub mod pipe;
+pub(crate) mod accept;
+pub(crate) mod beneath;
+pub(crate) mod checker;
+pub(crate) mod clock;
+pub(crate) mod connect;
+pub(crate) mod dns;
+pub(crate) mod endpoint;
+pub(crate) mod io;
+pub(crate) mod limits;
+pub(crate) mod listen;
+pub(crate) mod permits;
+pub(crate) mod pipe;
 pub(crate) mod poller;
-pub mod shutdown;
-pub mod signals;
-pub mod threads;
-pub mod timers;
+pub(crate) mod shutdown;
+pub(crate) mod signals;
+pub(crate) mod threads;
+pub(crate) mod timers;

@@ -1,11 +1,12 @@
-//! How many client connections a role has open: the bound on them, and what a drain waits for.
+//! Permits: how many client connections a role has open. They bound that number, and a drain waits until there
+//! are none.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Counts the open connections of one role. Clones count together.
+/// Counts the open connections of one role. Clones share one count.
 #[derive(Clone, Debug)]
-pub struct Permits {
+pub(crate) struct Permits {
     shared: Arc<Shared>,
 }
 
@@ -19,24 +20,24 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Counts {
     open: usize,
-    /// Threads that wait for a close: without one, a close costs no system call.
+    /// Threads that wait for a close. If there are none, a close needs no system call.
     waiting: usize,
 }
 
-/// One open connection, counted until it is dropped: no way out of a connection's life misses it.
+/// The permit of one open connection. It is returned when it is dropped, however the connection ends.
 #[derive(Debug)]
-pub struct Permit {
+pub(crate) struct Permit {
     shared: Arc<Shared>,
 }
 
 impl Permits {
-    /// None open, and never more than `most`.
-    pub fn new(most: usize) -> Permits {
+    /// No open connections, and never more than `most`.
+    pub(crate) fn new(most: usize) -> Permits {
         Permits { shared: Arc::new(Shared { most, counts: Mutex::default(), changed: Condvar::new() }) }
     }
 
-    /// A permit for one more, or `None` if all are taken.
-    pub fn take(&self) -> Option<Permit> {
+    /// Takes a permit for one more connection, or `None` if all are taken.
+    pub(crate) fn take(&self) -> Option<Permit> {
         let mut counts = self.shared.counts();
         if counts.open == self.shared.most {
             return None;
@@ -45,30 +46,30 @@ impl Permits {
         Some(Permit { shared: Arc::clone(&self.shared) })
     }
 
-    /// A permit for one who may or may not come: `None` once half are taken.
-    pub fn take_spare(&self) -> Option<Permit> {
+    /// Takes a permit for a client that may or may not connect; `None` if half of them are taken already.
+    pub(crate) fn take_spare(&self) -> Option<Permit> {
         let is_roomy = self.count() < self.shared.most / 2;
         if is_roomy { self.take() } else { None }
     }
 
-    /// How many are open.
-    pub fn count(&self) -> usize {
+    /// How many connections are open.
+    pub(crate) fn count(&self) -> usize {
         self.shared.counts().open
     }
 
     /// The most that may be open.
-    pub fn most(&self) -> usize {
+    pub(crate) fn most(&self) -> usize {
         self.shared.most
     }
 
-    /// Waits until one closes, at most so long.
-    pub fn wait_for_close(&self, patience: Duration) {
+    /// Waits until a connection closes, or until `timeout` has passed.
+    pub(crate) fn wait_for_close(&self, timeout: Duration) {
         let counts = self.shared.counts();
-        drop(self.shared.wait(counts, patience));
+        drop(self.shared.wait(counts, timeout));
     }
 
-    /// Waits until none is open; the number that still is at `until`.
-    pub fn wait_until_none(&self, until: Instant) -> usize {
+    /// Waits until no connection is open, or until `until`. Returns how many are still open.
+    pub(crate) fn wait_until_none(&self, until: Instant) -> usize {
         let mut counts = self.shared.counts();
         while counts.open > 0 {
             let Some(left) = until.checked_duration_since(Instant::now()) else { break };
@@ -80,13 +81,13 @@ impl Permits {
 
 impl Shared {
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        // Numbers are whole even if a thread panicked beside them.
+        // The counts are consistent even if a thread has panicked.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'c>(&self, mut counts: MutexGuard<'c, Counts>, patience: Duration) -> MutexGuard<'c, Counts> {
+    fn wait<'c>(&self, mut counts: MutexGuard<'c, Counts>, timeout: Duration) -> MutexGuard<'c, Counts> {
         counts.waiting += 1;
-        let waited = self.changed.wait_timeout(counts, patience);
+        let waited = self.changed.wait_timeout(counts, timeout);
         let mut counts = waited.unwrap_or_else(PoisonError::into_inner).0;
         counts.waiting -= 1;
         counts
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_bounded_and_come_back() {
+    fn permits_are_bounded_and_returned() {
         let open = Permits::new(1);
         let permit = open.take().unwrap();
         assert!(open.take().is_none());
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_not_come_takes_no_place_that_others_may_need() {
+    fn spare_permits_leave_half_for_clients_that_have_connected() {
         let open = Permits::new(4);
         let permits: Vec<_> = std::iter::from_fn(|| open.take_spare()).collect();
         assert_eq!((permits.len(), open.count()), (2, 2));

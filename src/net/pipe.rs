@@ -1,30 +1,30 @@
-//! A buffer that stays in the kernel: bytes go from socket to socket and are never copied to us.
+//! Pipes: buffers in the kernel, through which bytes go from socket to socket without a copy to our memory.
 //!
-//! Contract: [`Pipe::fill`] and [`Pipe::drain`] move what they can and never wait on the pipe; they
-//! do wait on a socket that blocks, for `splice(2)` has no flag against that. At most [`PIPES_MAX`]
-//! exist, and a system without `splice` has none: whoever gets no pipe copies.
+//! Contract: [`Pipe::fill`] and [`Pipe::drain`] move what they can and never wait for the pipe. They do wait for
+//! a socket in blocking mode, because `splice(2)` has no flag against that. There are at most [`PIPES_MAX`]
+//! pipes, and none on a system without `splice`; without a pipe the bytes are copied.
 //!
 //! ```text
 //!   recv + send:      socket --copy--> our buffer --copy--> socket
 //!   splice + splice:  socket --------- pages -------------> socket
 //! ```
 //!
-//! Worth it for long streams only. For a short one two more descriptors and twice the calls cost more
-//! than the copies.
+//! A pipe is used for long streams only. For a short one, two more descriptors and twice the system calls cost
+//! more than the copies.
 
 #[cfg(target_os = "linux")]
-pub use linux::Pipe;
+pub(crate) use linux::Pipe;
 #[cfg(not(target_os = "linux"))]
-pub use none::Pipe;
+pub(crate) use none::Pipe;
 
-/// The pipe of one direction of a relay: there only while a long stream lasts.
+/// The pipe of one direction of a relay, which exists only during a long stream.
 #[derive(Debug, Default)]
-pub struct StreamPipe(Option<Pipe>);
+pub(crate) struct StreamPipe(Option<Pipe>);
 
 impl StreamPipe {
-    /// The pipe to read into, if the stream `may_be_piped` and one can be had; else: copy. A pipe
-    /// that the stream no longer needs is given back, for there are few.
-    pub fn to_fill(&mut self, may_be_piped: bool) -> Option<&mut Pipe> {
+    /// The pipe to read into, if the stream `may_be_piped` and a pipe is available; with `None` the bytes must be
+    /// copied. A pipe that the stream no longer needs is returned, since there are few.
+    pub(crate) fn acquire(&mut self, may_be_piped: bool) -> Option<&mut Pipe> {
         if !may_be_piped {
             self.0 = self.0.take().filter(|pipe| !pipe.is_empty());
             return None;
@@ -36,17 +36,17 @@ impl StreamPipe {
     }
 
     /// The pipe to write from, if it holds bytes.
-    pub fn to_drain(&mut self) -> Option<&mut Pipe> {
+    pub(crate) fn filled(&mut self) -> Option<&mut Pipe> {
         self.0.as_mut().filter(|pipe| !pipe.is_empty())
     }
 }
 
-/// Pipes of the whole process: 64 descriptors, half of those that are kept for other things than
-/// connections ([`DESCRIPTORS_SPARE`](crate::net::limits::DESCRIPTORS_SPARE)).
-pub const PIPES_MAX: usize = 32;
+/// Pipes of the whole process. They have 64 descriptors, half of those that are not counted for connections
+/// ([`DESCRIPTORS_SPARE`](crate::net::limits::DESCRIPTORS_SPARE)).
+pub(crate) const PIPES_MAX: usize = 32;
 
-/// Bytes one call moves at most: what a pipe of Linux holds if nobody asks for more (pipe(7)).
-pub const PIPE_BYTES: usize = 64 * 1024;
+/// Bytes that one call moves at most: the default capacity of a pipe on Linux (pipe(7)).
+pub(crate) const PIPE_BYTES: usize = 64 * 1024;
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -60,22 +60,22 @@ mod linux {
     use super::{PIPE_BYTES, PIPES_MAX};
     use crate::net::io::{Moved, moved};
 
-    /// How many there are, spares included.
+    /// How many pipes there are, spares included.
     static PIPES: AtomicUsize = AtomicUsize::new(0);
 
-    /// Empty pipes: making one costs as much as the copies of a short stream. They are of all threads,
-    /// for a few pipes must do for many workers.
+    /// Unused pipes, which are empty: making one costs as much as the copies of a short stream. All threads share
+    /// them, because there are fewer pipes than workers.
     static SPARES: Mutex<Vec<Ends>> = Mutex::new(Vec::new());
 
     fn spares() -> MutexGuard<'static, Vec<Ends>> {
-        // A list of pipes is whole whatever panicked beside it.
+        // The list is consistent even if a thread has panicked.
         SPARES.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A pipe and how many bytes are in it.
     #[derive(Debug)]
-    pub struct Pipe {
-        /// `None` only while it is dropped.
+    pub(crate) struct Pipe {
+        /// `None` only during the drop.
         ends: Option<Ends>,
         held: usize,
     }
@@ -87,7 +87,7 @@ mod linux {
         _counted: Counted,
     }
 
-    /// One of [`PIPES_MAX`], until it is dropped.
+    /// Counts as one of [`PIPES_MAX`] until it is dropped.
     #[derive(Debug)]
     struct Counted;
 
@@ -106,8 +106,8 @@ mod linux {
     }
 
     impl Pipe {
-        /// An empty pipe; `None` if there are enough, or no descriptors.
-        pub fn new() -> Option<Pipe> {
+        /// An empty pipe; `None` if there are [`PIPES_MAX`] already, or no descriptors left.
+        pub(crate) fn new() -> Option<Pipe> {
             let spare = spares().pop();
             let ends = match spare {
                 Some(ends) => ends,
@@ -121,20 +121,21 @@ mod linux {
         }
 
         /// How many bytes are in it.
-        pub fn len(&self) -> usize {
+        #[cfg(test)]
+        pub(crate) fn len(&self) -> usize {
             self.held
         }
 
         /// True if no byte is in it.
-        pub fn is_empty(&self) -> bool {
+        pub(crate) fn is_empty(&self) -> bool {
             self.held == 0
         }
 
-        /// Takes bytes from a socket; 0 is the end of the stream. The pipe must be empty: a full one
-        /// would look like a socket that has nothing.
-        pub fn fill(&mut self, socket: impl AsFd) -> Moved {
+        /// Moves bytes from a socket into the pipe; 0 is the end of the stream. The pipe must be empty: with a
+        /// full one the result would be the same as for a socket without bytes.
+        pub(crate) fn fill(&mut self, socket: impl AsFd) -> Moved {
             debug_assert!(self.is_empty());
-            // The ends are there for as long as the pipe is.
+            // The ends are `None` only during the drop.
             let Some(ends) = &self.ends else { return Ok(None) };
             let count = moved(|| {
                 splice(
@@ -150,8 +151,8 @@ mod linux {
             Ok(count)
         }
 
-        /// Gives bytes to a socket.
-        pub fn drain(&mut self, socket: impl AsFd) -> Moved {
+        /// Moves bytes from the pipe to a socket.
+        pub(crate) fn drain(&mut self, socket: impl AsFd) -> Moved {
             let Some(ends) = &self.ends else { return Ok(None) };
             let count = moved(|| {
                 splice(
@@ -163,7 +164,7 @@ mod linux {
                     SpliceFlags::NONBLOCK | SpliceFlags::MOVE,
                 )
             })?;
-            // Never more than there were; and 0 would be no progress for ever.
+            // 0 cannot happen with bytes in the pipe. It is an error, since a caller would try again for ever.
             self.held -= count.unwrap_or(0).min(self.held);
             match count {
                 Some(0) => Err(Errno::PIPE.into()),
@@ -174,7 +175,7 @@ mod linux {
 
     impl Drop for Pipe {
         fn drop(&mut self) {
-            // What is left in it was for a connection that has gone.
+            // A pipe with bytes is closed: they were for a connection that is gone.
             let Some(ends) = self.ends.take().filter(|_| self.held == 0) else { return };
             spares().push(ends);
         }
@@ -187,33 +188,28 @@ mod none {
 
     use crate::net::io::Moved;
 
-    /// There is none.
+    /// No pipe: this system has no `splice`.
     #[derive(Debug)]
-    pub enum Pipe {}
+    pub(crate) enum Pipe {}
 
     impl Pipe {
-        /// `None`: copy.
-        pub fn new() -> Option<Pipe> {
+        /// Always `None`: the bytes must be copied.
+        pub(crate) fn new() -> Option<Pipe> {
             None
         }
 
-        /// How many bytes are in it.
-        pub fn len(&self) -> usize {
-            match *self {}
-        }
-
         /// True if no byte is in it.
-        pub fn is_empty(&self) -> bool {
+        pub(crate) fn is_empty(&self) -> bool {
             match *self {}
         }
 
-        /// Takes bytes from a socket.
-        pub fn fill(&mut self, _socket: impl AsFd) -> Moved {
+        /// Moves bytes from a socket into the pipe.
+        pub(crate) fn fill(&mut self, _socket: impl AsFd) -> Moved {
             match *self {}
         }
 
-        /// Gives bytes to a socket.
-        pub fn drain(&mut self, _socket: impl AsFd) -> Moved {
+        /// Moves bytes from the pipe to a socket.
+        pub(crate) fn drain(&mut self, _socket: impl AsFd) -> Moved {
             match *self {}
         }
     }
@@ -234,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_go_through_in_order_and_the_end_is_told() {
+    fn bytes_go_through_in_order_and_the_end_is_reported() {
         let (mut sender, from) = pair();
         let (to, mut receiver) = pair();
         let mut pipe = Pipe::new().unwrap();
@@ -251,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_does_not_block_says_that_it_is_empty_or_full() {
+    fn a_nonblocking_socket_gives_none_when_it_is_empty_or_full() {
         let (mut sender, from) = pair();
         let (to, _receiver) = pair();
         from.set_nonblocking(true).unwrap();
@@ -259,7 +255,7 @@ mod tests {
         let mut pipe = Pipe::new().unwrap();
         assert_eq!(pipe.fill(&from).unwrap(), None);
         let chunk = vec![b'x'; PIPE_BYTES];
-        // Bounded: no socket holds 64 MiB by itself.
+        // Bounded: no socket buffer holds 64 MiB.
         let full = (0..1024).any(|_| {
             if pipe.is_empty() {
                 sender.write_all(&chunk).unwrap();
@@ -271,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_never_more_than_a_few() {
+    fn the_number_of_pipes_is_bounded() {
         let pipes: Vec<_> = std::iter::from_fn(Pipe::new).take(PIPES_MAX + 1).collect();
         assert!(pipes.len() <= PIPES_MAX);
     }

@@ -1,20 +1,20 @@
-//! What differs between the pollers beneath mio: epoll on Linux, kqueue on macOS and the BSDs.
+//! The differences between the pollers below mio: epoll on Linux, kqueue on macOS and the BSDs.
 //!
-//! Contract: whoever registers a listener with [`add_listener`] needs to know one thing about the
-//! system, [`LISTENERS_ARE_LEVEL_TRIGGERED`], and nothing else.
+//! Contract: a caller of [`add_listener`] has to know one thing about the system,
+//! [`LISTENERS_ARE_LEVEL_TRIGGERED`], and nothing else.
 
 use std::io;
 
 use mio::net::TcpListener;
 use mio::{Interest, Registry, Token};
 
-/// True where each wait of the poller reports a listener again for as long as clients wait in its
-/// backlog. Elsewhere it is reported once (edge triggered), and the caller must accept until there
-/// is none.
+/// True where the poller reports a listener again at each wait, as long as clients are in its backlog (level
+/// triggered). Elsewhere a listener is reported once (edge triggered), and the caller must accept until there
+/// are no more clients.
 pub(crate) const LISTENERS_ARE_LEVEL_TRIGGERED: bool = cfg!(target_os = "linux");
 
-/// What a socket that is read from is registered for: bytes and, where the poller has an event for
-/// it, urgent data (`MSG_OOB`).
+/// The events for which a socket is registered to be read: bytes and, where the poller has an event for it,
+/// urgent data (`MSG_OOB`).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) const READ_INTEREST: Interest = Interest::READABLE.add(Interest::PRIORITY);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -29,19 +29,19 @@ pub(crate) fn add_listener(registry: &Registry, listener: &mut TcpListener, toke
     Ok(epoll::add(registry, &*listener, EventData::new_u64(token.0 as u64), flags)?)
 }
 
-/// Registers a listener that several pollers share: each of them is told of each client.
+/// Registers a listener that several pollers share: each client is reported to all of them.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn add_listener(registry: &Registry, listener: &mut TcpListener, token: Token) -> io::Result<()> {
     registry.register(listener, token, Interest::READABLE)
 }
 
-/// Takes a listener out of a poller.
+/// Removes a listener from a poller.
 #[cfg(target_os = "linux")]
 pub(crate) fn remove_listener(registry: &Registry, listener: &mut TcpListener) -> io::Result<()> {
     Ok(rustix::event::epoll::delete(registry, &*listener)?)
 }
 
-/// Takes a listener out of a poller.
+/// Removes a listener from a poller.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn remove_listener(registry: &Registry, listener: &mut TcpListener) -> io::Result<()> {
     registry.deregister(listener)

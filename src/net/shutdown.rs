@@ -1,13 +1,14 @@
-//! The end of the program: told once, heard by everyone.
+//! The begin of the drain, which a signal starts and all parts of the program can wait for.
 //!
-//! Contract: it begins once, by a [signal](super::signals) or a [`trigger`](Shutdown::trigger), and whoever
-//! waits is woken: threads by [`Shutdown::wait`], pollers by what they [`subscribe`](Shutdown::subscribe).
+//! Contract: a drain begins once, through a [signal](super::signals) or [`trigger`](Shutdown::trigger). Threads
+//! wait for it with [`wait`](Shutdown::wait); an event loop registers a callback that wakes its poller, with
+//! [`subscribe`](Shutdown::subscribe).
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A switch that goes one way. Clones are the same switch.
+/// Whether the drain has begun. It cannot be undone. Clones share one state.
 #[derive(Clone, Default)]
 pub struct Shutdown {
     shared: Arc<Shared>,
@@ -15,7 +16,7 @@ pub struct Shutdown {
 
 #[derive(Default)]
 struct Shared {
-    /// Set under the lock of `callbacks`; read without it, as each turn of a loop does.
+    /// Set under the lock of `callbacks`. Read without the lock, because each event loop reads it often.
     draining: AtomicBool,
     callbacks: Mutex<Vec<Callback>>,
     changed: Condvar,
@@ -24,40 +25,40 @@ struct Shared {
 type Callback = Box<dyn Fn() + Send>;
 
 impl Shutdown {
-    /// A switch that only [`trigger`](Shutdown::trigger) turns.
-    pub fn new() -> Shutdown {
+    /// The drain has not begun. Only [`trigger`](Shutdown::trigger) begins it.
+    pub(crate) fn new() -> Shutdown {
         Shutdown::default()
     }
 
     /// Begins the drain. Further calls change nothing.
-    pub fn trigger(&self) {
+    pub(crate) fn trigger(&self) {
         let mut callbacks = self.callbacks();
         if self.shared.draining.swap(true, Ordering::SeqCst) {
             return;
         }
         let called = std::mem::take(&mut *callbacks);
-        // Without the lock: a callback may ask or subscribe.
+        // The callbacks run without the lock, so they may call any method here.
         drop(callbacks);
         self.shared.changed.notify_all();
         called.iter().for_each(|callback| callback());
     }
 
     /// True once the drain has begun.
-    pub fn is_draining(&self) -> bool {
+    pub(crate) fn is_draining(&self) -> bool {
         self.shared.draining.load(Ordering::SeqCst)
     }
 
     /// Waits until the drain begins.
-    pub fn wait(&self) {
+    pub(crate) fn wait(&self) {
         let mut callbacks = self.callbacks();
         while !self.is_draining() {
             callbacks = self.shared.changed.wait(callbacks).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Calls `callback` once when the drain begins, or now if it has. It runs on the thread that
-    /// triggers, so it does no more than wake somebody.
-    pub fn subscribe(&self, callback: impl Fn() + Send + 'static) {
+    /// Calls `callback` once when the drain begins, or now if it has begun. It runs on the thread that calls
+    /// `trigger`, so it should do no more than wake another thread.
+    pub(crate) fn subscribe(&self, callback: impl Fn() + Send + 'static) {
         let mut callbacks = self.callbacks();
         if self.is_draining() {
             drop(callbacks);
@@ -68,7 +69,7 @@ impl Shutdown {
     }
 
     fn callbacks(&self) -> MutexGuard<'_, Vec<Callback>> {
-        // No callback runs under the lock, so what a panic leaves behind it is whole.
+        // No callback runs under the lock, so the list is consistent even if a thread has panicked.
         self.shared.callbacks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,7 +86,7 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     #[test]
-    fn everyone_hears_it_once() {
+    fn each_subscriber_is_called_once() {
         let shutdown = Shutdown::new();
         let calls = Arc::new(AtomicUsize::new(0));
         let count = || {
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_may_use_the_switch() {
+    fn a_callback_may_use_the_shutdown() {
         let shutdown = Shutdown::new();
         let inner = shutdown.clone();
         shutdown.subscribe(move || {

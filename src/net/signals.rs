@@ -1,21 +1,21 @@
-//! The signals that this program obeys, heard by one thread.
+//! The signals that this program handles, on one thread.
 //!
 //! | signal | what it does |
 //! |---|---|
-//! | SIGTERM, SIGINT (Ctrl-C) | the drain begins; the second one ends the process at once, with status 1 |
-//! | SIGHUP | the configuration is read again ([`Hangups`]); without one it is a SIGTERM: the terminal is gone |
-//! | SIGUSR1 | the log's file is opened anew |
+//! | SIGTERM, SIGINT (Ctrl-C) | the drain begins; a second one ends the process at once, with status 1 |
+//! | SIGHUP | the configuration file is read again ([`Hangups`]); without a file it means that the terminal was closed, and works as a SIGTERM |
+//! | SIGUSR1 | the log file is opened again |
 //!
-//! Contract: the thread does nothing that takes long, so that no signal waits behind another.
+//! Contract: the thread does nothing that takes long, so that a signal never has to wait for another one.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver};
 
 use super::shutdown::Shutdown;
 
-/// The SIGHUPs, one after the other. Those that come while one waits already are the same as it.
+/// The SIGHUPs, one after the other. If one is waiting already, further ones are dropped: one reload is enough.
 #[derive(Debug)]
-pub struct Hangups(Receiver<()>);
+pub(crate) struct Hangups(Receiver<()>);
 
 impl Iterator for Hangups {
     type Item = ();
@@ -26,23 +26,26 @@ impl Iterator for Hangups {
     }
 }
 
-/// Starts to listen to signals: from now on none of them is a sudden death. `has_file` tells
-/// whether there is a configuration that a SIGHUP can be meant for; `reopen_log` is what SIGUSR1 does.
+/// Starts to handle signals; from now on none of them ends the process at once. `has_file` tells whether there
+/// is a configuration file that SIGHUP can reload. `reopen_log` is called for SIGUSR1.
 ///
 /// Errors: the signals cannot be caught, or the thread that waits for them cannot be started.
 #[cfg(unix)]
-pub fn listen(has_file: bool, reopen_log: impl Fn() + Send + 'static) -> io::Result<(Shutdown, Hangups)> {
+pub(crate) fn listen(
+    has_file: bool,
+    reopen_log: impl Fn() + Send + 'static,
+) -> io::Result<(Shutdown, Hangups)> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
     use signal_hook::iterator::Signals;
     let shutdown = Shutdown::new();
-    // A place for one: a configuration that is about to be read will be read as it is then.
+    // Room for one: the reload that is still to come reads the newest file.
     let (hang_up, hangups) = mpsc::sync_channel(1);
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1])?;
     let ours = shutdown.clone();
     let wait = move || {
         for signal in signals.forever() {
             match signal {
-                // Full: one waits already. Closed: nothing is served yet, or any more.
+                // Full: a reload is waiting already. Closed: nothing is served yet, or no longer.
                 SIGHUP if has_file => _ = hang_up.try_send(()),
                 SIGUSR1 => reopen_log(),
                 _ => end(&ours, signal_hook::low_level::signal_name(signal).unwrap_or("a signal")),
@@ -53,9 +56,12 @@ pub fn listen(has_file: bool, reopen_log: impl Fn() + Send + 'static) -> io::Res
     Ok((shutdown, Hangups(hangups)))
 }
 
-/// This system has no such signals: nothing but [`Shutdown::trigger`] ends the program.
+/// This system has no such signals: only [`Shutdown::trigger`] begins the drain.
 #[cfg(not(unix))]
-pub fn listen(_has_file: bool, _reopen_log: impl Fn() + Send + 'static) -> io::Result<(Shutdown, Hangups)> {
+pub(crate) fn listen(
+    _has_file: bool,
+    _reopen_log: impl Fn() + Send + 'static,
+) -> io::Result<(Shutdown, Hangups)> {
     Ok((Shutdown::new(), Hangups(mpsc::sync_channel(1).1)))
 }
 
@@ -77,7 +83,7 @@ mod tests {
     use signal_hook::low_level::raise;
 
     #[test]
-    fn each_signal_does_its_own() {
+    fn sighup_reloads_and_sigterm_drains() {
         let (shutdown, mut hangups) = listen(true, || {}).unwrap();
         raise(SIGHUP).unwrap();
         assert_eq!(hangups.next(), Some(()));

@@ -1,30 +1,30 @@
-//! The deadlines of all connections of a loop, in order.
+//! The deadlines of all connections of an event loop, in order.
 //!
-//! Contract: at most one entry a key. A deadline that moves on with each progress is not moved
-//! here: the entry fires early, the owner asks the connection when its deadline really is and sets
-//! that. So a busy connection costs the queue one entry every now and then, not one a read.
+//! Contract: each key has at most one entry. A deadline that becomes later, as it does with each read, does not
+//! move its entry. The entry fires early, and then the owner asks the connection for its present deadline and
+//! sets that. So a busy connection changes the queue now and then, and not at each read.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-/// Which connection is to be looked at when. A key is its place in the owner's table: small, and used
-/// again when the connection is gone.
+/// When to check the deadline of which connection. A key is the connection's slot in the table of the owner, so
+/// keys are small numbers, and are used again.
 #[derive(Debug, Default)]
-pub struct Timers {
+pub(crate) struct Timers {
     queue: BTreeSet<(Instant, usize)>,
-    /// The entry of each key, by key.
+    /// The time of each key's entry; the index is the key.
     moments: Vec<Option<Instant>>,
 }
 
 impl Timers {
     /// No timers.
-    pub fn new() -> Timers {
+    pub(crate) fn new() -> Timers {
         Timers::default()
     }
 
-    /// Looks at `key` at the latest at `at`. If it is to be looked at before that already, that stays:
-    /// when it fires the owner sets the real deadline.
-    pub fn set(&mut self, key: usize, at: Instant) {
+    /// Makes `key` fire at `at` or before. An earlier entry of the key stays: when it fires, the owner sets the
+    /// present deadline.
+    pub(crate) fn set(&mut self, key: usize, at: Instant) {
         if key >= self.moments.len() {
             self.moments.resize(key + 1, None);
         }
@@ -38,16 +38,16 @@ impl Timers {
         }
     }
 
-    /// Forgets `key`: its connection is closed.
-    pub fn clear(&mut self, key: usize) {
+    /// Removes `key`: its connection is closed.
+    pub(crate) fn clear(&mut self, key: usize) {
         if let Some(moment) = self.moments.get_mut(key).and_then(Option::take) {
             self.queue.remove(&(moment, key));
         }
     }
 
-    /// Takes out one key whose moment has come; call until `None`. The owner may set it again
-    /// meanwhile, to a moment after `now`.
-    pub fn expired(&mut self, now: Instant) -> Option<usize> {
+    /// Removes and returns one key whose time has come; call it until it returns `None`. The owner may set the
+    /// key again in between, to a time after `now`.
+    pub(crate) fn expired(&mut self, now: Instant) -> Option<usize> {
         let (moment, key) = *self.queue.first()?;
         if moment > now {
             return None;
@@ -56,19 +56,9 @@ impl Timers {
         Some(key)
     }
 
-    /// When the next one fires: how long the poller may wait.
-    pub fn next(&self) -> Option<Instant> {
+    /// When the next key fires, which limits the wait of the poller.
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.queue.first().map(|(moment, _)| *moment)
-    }
-
-    /// How many keys wait.
-    pub fn len(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// True if no key waits.
-    pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
     }
 }
 
@@ -84,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn they_fire_in_order_and_once() {
+    fn keys_fire_in_order_and_once() {
         let base = Instant::now();
         let at = |second| base + Duration::from_secs(second);
         let mut timers = Timers::new();
@@ -96,12 +86,12 @@ mod tests {
         assert_eq!(all_expired(&mut timers, at(20)), [2, 3, 4]);
         assert_eq!(all_expired(&mut timers, at(20)), Vec::<usize>::new());
         timers.clear(1);
-        assert!(timers.is_empty());
+        assert!(timers.queue.is_empty());
         assert_eq!(timers.next(), None);
     }
 
     #[test]
-    fn a_later_deadline_waits_for_the_early_look_and_an_earlier_one_counts_at_once() {
+    fn a_later_deadline_keeps_the_early_entry_and_an_earlier_one_replaces_it() {
         let base = Instant::now();
         let at = |second| base + Duration::from_secs(second);
         let mut timers = Timers::new();
@@ -109,7 +99,7 @@ mod tests {
         timers.set(1, at(60));
         assert_eq!(timers.next(), Some(at(10)));
         timers.set(1, at(5));
-        assert_eq!(timers.len(), 1);
+        assert_eq!(timers.queue.len(), 1);
         assert_eq!(timers.expired(at(5)), Some(1));
         timers.set(1, at(60));
         assert_eq!(timers.next(), Some(at(60)));
@@ -128,14 +118,14 @@ mod tests {
                 let moment = earliest.entry(key).or_insert(second);
                 *moment = second.min(*moment);
             }
-            prop_assert_eq!(timers.len(), earliest.len());
+            prop_assert_eq!(timers.queue.len(), earliest.len());
             for second in 0..100 {
                 let mut due: Vec<usize> =
                     earliest.iter().filter(|(_, at)| **at == second).map(|(key, _)| *key).collect();
                 due.sort_unstable();
                 prop_assert_eq!(all_expired(&mut timers, base + Duration::from_secs(second)), due);
             }
-            prop_assert!(timers.is_empty() && timers.moments.iter().all(Option::is_none));
+            prop_assert!(timers.queue.is_empty() && timers.moments.iter().all(Option::is_none));
         }
     }
 }

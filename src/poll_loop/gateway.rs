@@ -36,7 +36,7 @@ impl Connection for GatewayConnection {
     type Local = IdlePool<Socket>;
 
     fn accept(gateway: Arc<Gateway>, client: Socket, peer: SocketAddr, now: &Now) -> Self {
-        let caller = gateway.context.proxies.caller(peer, || client.local_addr());
+        let caller = gateway.context.proxies.identify(peer, || client.local_addr());
         let exchange = Exchange::new(gateway, caller, now.instant, now);
         GatewayConnection::Http(HttpConnection { session: Session::new(exchange, client, None) })
     }

@@ -21,7 +21,7 @@ impl Connection for RelayConnection {
     type Local = ();
 
     fn accept(service: Arc<RelayService>, client: Socket, peer: SocketAddr, now: &Now) -> Self {
-        let caller = service.context.proxies.caller(peer, || client.local_addr());
+        let caller = service.context.proxies.identify(peer, || client.local_addr());
         RelayConnection { session: Session::new(Relay::new(service, caller, now.instant, now), client, None) }
     }
 

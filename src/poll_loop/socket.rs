@@ -175,7 +175,7 @@ impl Socket {
         may_be_piped: bool,
         space: impl FnOnce() -> &'s mut [u8],
     ) -> std::io::Result<Received> {
-        let Some(pipe) = pipe.to_fill(may_be_piped) else {
+        let Some(pipe) = pipe.acquire(may_be_piped) else {
             return Ok(self.receive_bytes(space())?.map_or(Received::Nothing, Received::Buffered));
         };
         // The number of bytes does not show whether more is left: small segments fill a pipe with fewer
@@ -188,7 +188,7 @@ impl Socket {
     /// Sends what fits of the bytes in the pipe, or of two slices if it holds none. `more` if a file
     /// follows at once.
     pub(crate) fn send(&mut self, pipe: &mut StreamPipe, slices: [&[u8]; 2], more: bool) -> Moved {
-        let Some(pipe) = pipe.to_drain() else { return self.send_bytes(slices, more) };
+        let Some(pipe) = pipe.filled() else { return self.send_bytes(slices, more) };
         let moved = pipe.drain(&self.stream);
         self.writable &= matches!(moved, Ok(Some(_)));
         moved

@@ -22,7 +22,7 @@ impl Connection for WebConnection {
     type Local = ();
 
     fn accept(service: Arc<WebService<Site>>, client: Socket, peer: SocketAddr, now: &Now) -> Self {
-        let caller = service.context.proxies.caller(peer, || client.local_addr());
+        let caller = service.context.proxies.identify(peer, || client.local_addr());
         WebConnection { session: Session::new(Web::new(service, caller, now.instant, now), client, None) }
     }
 

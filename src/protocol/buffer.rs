@@ -1,10 +1,10 @@
 //! A bounded byte buffer that holds memory only while it holds bytes.
 //!
-//! Contract: capacity is [`BUFFER_BYTES`], or [`BULK_BUFFER_BYTES`] after a read has filled all the
-//! room there was: more was waiting, and a long body moves with a quarter of the calls. An empty
-//! buffer owns no storage, so ten thousand idle connections cost no buffer memory. Storage comes
-//! from and returns to short lists of spares of the running thread: a warm thread reads and writes
-//! without allocating.
+//! Contract: its capacity is [`BUFFER_BYTES`]. After a read that filled all its room it is
+//! [`BULK_BUFFER_BYTES`]: more bytes were waiting, and a long body then moves with a quarter of the
+//! calls. An empty buffer owns no storage, so ten thousand idle connections need no memory for buffers.
+//! Each thread keeps short lists of unused storage, from which a buffer takes it and to which it returns
+//! it: after its first connections a thread reads and writes without allocating.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -15,27 +15,28 @@ use crate::protocol::limits::{
 };
 
 thread_local! {
-    /// Of ordinary size, and of bulk size.
+    /// Unused storage of this thread: of ordinary size, and of bulk size.
     static SPARES: RefCell<[Vec<Box<[u8]>>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
-    /// How many of each this thread keeps.
+    /// How many of each the thread keeps at most.
     static SPARES_MAX: Cell<[usize; 2]> = const { Cell::new([SPARE_BUFFERS_MAX, SPARE_BULK_BUFFERS_MAX]) };
 }
 
-/// From now on this thread, which serves one connection at a time, keeps as many spares as one needs.
+/// Makes this thread keep only as much unused storage as one connection needs. For worker threads, which
+/// serve one connection at a time.
 ///
-/// A connection that is parked takes what it holds to another worker. With long lists some would hoard
-/// what others make anew, until all lists are full.
-pub fn keep_few_spares() {
+/// A parked connection takes its storage along to the worker that resumes it. With long lists some workers
+/// would collect the storage that others have to allocate, until all lists are full.
+pub(crate) fn keep_few_spares() {
     SPARES_MAX.set([WORKER_SPARE_BUFFERS_MAX, WORKER_SPARE_BULK_BUFFERS_MAX]);
 }
 
-/// Bytes received and not yet used, or made and not yet sent, in order.
+/// Bytes in order: received and not used yet, or ready to send and not sent yet.
 #[derive(Debug, Default)]
 pub struct Buffer {
     storage: Option<Box<[u8]>>,
     start: usize,
     end: usize,
-    /// The last read filled all the room: the next storage is a large one.
+    /// The last read filled all the room, so the next storage will be a large one.
     bulk: bool,
 }
 
@@ -51,7 +52,7 @@ impl Buffer {
     }
 
     /// How many bytes are held.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.end - self.start
     }
 
@@ -61,8 +62,14 @@ impl Buffer {
     }
 
     /// How many more bytes fit.
-    pub fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         self.capacity() - self.len()
+    }
+
+    /// True while it holds storage, with bytes in it or not.
+    #[cfg(test)]
+    pub(crate) fn owns_memory(&self) -> bool {
+        self.storage.is_some()
     }
 
     fn capacity(&self) -> usize {
@@ -70,7 +77,7 @@ impl Buffer {
     }
 
     /// Where the next bytes go: all of [`room`](Buffer::room), as one slice. Follow it with [`filled`](Buffer::filled).
-    pub fn space(&mut self) -> &mut [u8] {
+    pub(crate) fn space(&mut self) -> &mut [u8] {
         let (start, end, bulk) = (self.start, self.end, self.bulk);
         let storage = self.storage.get_or_insert_with(|| spare(bulk));
         if start > 0 {
@@ -82,22 +89,22 @@ impl Buffer {
     }
 
     /// The first `count` bytes of [`space`](Buffer::space) now hold data.
-    pub fn filled(&mut self, count: usize) {
+    pub(crate) fn filled(&mut self, count: usize) {
         self.end += count;
         debug_assert!(self.end <= self.capacity());
         self.bulk = count > 0 && self.end == self.capacity();
         self.release_if_empty();
     }
 
-    /// Drops the first `count` bytes; the last one gives the storage back.
-    pub fn consume(&mut self, count: usize) {
+    /// Drops the first `count` bytes. Once the buffer is empty, its storage returns to the list.
+    pub(crate) fn consume(&mut self, count: usize) {
         self.start += count;
         debug_assert!(self.start <= self.end);
         self.release_if_empty();
     }
 
-    /// Takes `count` bytes out of the middle, from byte `at` on.
-    pub fn remove(&mut self, at: usize, count: usize) {
+    /// Removes `count` bytes from the middle, beginning with byte `at`.
+    pub(crate) fn remove(&mut self, at: usize, count: usize) {
         let from = self.start + at;
         debug_assert!(from + count <= self.end);
         if let Some(storage) = &mut self.storage {
@@ -107,7 +114,7 @@ impl Buffer {
         self.release_if_empty();
     }
 
-    /// Appends all of `bytes`, or nothing and `false` if they do not fit.
+    /// Appends all of `bytes`. If they do not fit, appends nothing and returns `false`.
     #[must_use]
     pub fn push(&mut self, bytes: &[u8]) -> bool {
         if bytes.len() > self.room() {
@@ -120,9 +127,9 @@ impl Buffer {
         true
     }
 
-    /// Puts all of `bytes` in front of what is held, or nothing and `false` if they do not fit.
+    /// Inserts all of `bytes` before the bytes held. If they do not fit, inserts nothing and returns `false`.
     #[must_use]
-    pub fn push_front(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) fn push_front(&mut self, bytes: &[u8]) -> bool {
         let held = self.len();
         if !self.push(bytes) {
             return false;
@@ -134,13 +141,13 @@ impl Buffer {
         true
     }
 
-    /// Drops everything from `len` on: undoes a half-written head.
-    pub fn truncate(&mut self, len: usize) {
+    /// Drops all bytes from `len` on. It undoes a head that was written in part.
+    pub(crate) fn truncate(&mut self, len: usize) {
         self.end = self.end.min(self.start + len);
         self.release_if_empty();
     }
 
-    /// Drops all bytes and gives the storage back.
+    /// Drops all bytes; the storage returns to the list.
     pub fn clear(&mut self) {
         self.truncate(0);
     }
@@ -164,7 +171,7 @@ impl Drop for Buffer {
     }
 }
 
-/// `write!` into a buffer; an error of kind `WriteZero` means that it is full.
+/// For `write!` into a buffer. An error of kind `WriteZero` means that the buffer is full.
 impl io::Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = bytes.len().min(self.room());
@@ -190,7 +197,7 @@ fn spare(bulk: bool) -> Box<[u8]> {
 fn keep_spare(storage: Box<[u8]>) {
     let size = usize::from(storage.len() == BULK_BUFFER_BYTES);
     let most = SPARES_MAX.get()[size];
-    // The lists are gone while their thread ends; then the storage is simply freed.
+    // While a thread ends its lists are gone already; then the storage is freed.
     let _ = SPARES.try_with(|spares| {
         let spares = &mut spares.borrow_mut()[size];
         if spares.len() < most {
@@ -232,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_in_front_comes_first() {
+    fn push_front_puts_bytes_before_those_held() {
         let mut buffer = Buffer::new();
         assert!(buffer.push_front(b"") && buffer.push_front(b"cd"));
         assert!(buffer.push(b"xef"));
@@ -245,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_out_of_the_middle_leaves_the_rest_in_order() {
+    fn remove_keeps_the_other_bytes_in_order() {
         let mut buffer = Buffer::new();
         assert!(buffer.push(b"xabcdef"));
         buffer.consume(1);
@@ -258,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn space_is_all_the_room_even_after_a_part_was_used() {
+    fn space_is_all_the_room_even_after_a_part_was_consumed() {
         let mut buffer = Buffer::new();
         assert!(buffer.push(&[7; BUFFER_BYTES]));
         assert!(!buffer.push(b"x"));
@@ -270,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_that_fills_it_makes_the_next_one_larger_and_only_that() {
+    fn only_a_read_that_fills_the_buffer_makes_the_next_one_larger() {
         let mut buffer = Buffer::new();
         let room = buffer.space().len();
         buffer.filled(room);
@@ -282,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_buffer_is_an_error_of_write() {
+    fn writing_into_a_full_buffer_is_an_error() {
         let mut buffer = Buffer::new();
         assert!(buffer.push(&[0; BUFFER_BYTES - 2]));
         assert_eq!(buffer.write_all(b"abc").unwrap_err().kind(), io::ErrorKind::WriteZero);

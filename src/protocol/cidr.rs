@@ -1,7 +1,8 @@
 //! One address or a block of them (CIDR, RFC 4632): `10.1.2.3`, `10.0.0.0/8`, `::1` or `fd00::/8`.
 //!
-//! [`ipnet`] knows what a block contains. Ours is what it does not do: a single address is a block too,
-//! an IPv4 address mapped into IPv6 counts as IPv4, and errors are written for the person who configures.
+//! [`ipnet`] knows which addresses a block contains. This file adds three things: a single address is a
+//! block too, an IPv4 address mapped into IPv6 counts as IPv4, and errors are written for the person who
+//! configures.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_contain_what_shares_their_prefix() {
+    fn a_block_contains_the_addresses_with_its_prefix() {
         for (block, inside, outside) in [
             ("10.1.2.3", "10.1.2.3", "10.1.2.4"),
             ("10.0.0.0/8", "10.255.0.1", "11.0.0.0"),
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_text_and_what_is_wrong() {
+    fn errors_name_the_text_and_the_fault() {
         for text in ["", "localhost", "10.0.0/8", "/8", "010.0.0.1/8"] {
             assert!(text.parse::<Cidr>().unwrap_err().contains("neither an IP address"), "{text}");
         }

@@ -1,7 +1,7 @@
-//! What a machine tells while it works: events for the log and for counters.
+//! Events: what a machine reports to the log and to counters.
 //!
-//! Contract: events are data. Who observes them reads the clock, formats and counts; a machine only
-//! says what happened, and neither waits nor fails because of it.
+//! Contract: an event is data. The observer reads the clock, formats and counts. A machine only says
+//! what happened; it never waits for an observer and never fails because of one.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,9 +12,9 @@ use super::outcome::Outcome;
 /// Something that happened to a client's connection.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// A client came.
+    /// A client has connected.
     ConnectionFrom(SocketAddr),
-    /// A client was given this back end.
+    /// A client is now connected to this back end.
     ForwardedTo(SocketAddr),
     /// A connection or an exchange ended.
     Closed(&'a Closing<'a>),
@@ -24,38 +24,38 @@ pub enum Event<'a> {
 #[derive(Clone, Debug)]
 pub struct Closing<'a> {
     /// The role that served it.
-    pub role: &'a str,
-    /// Who asked.
-    pub client: SocketAddr,
+    pub(crate) role: &'a str,
+    /// The client.
+    pub(crate) client: SocketAddr,
     /// The back end it was forwarded to, if any.
-    pub backend: Option<SocketAddr>,
-    /// Method and target, such as `GET /images/`; none on a relay.
-    pub request: Option<&'a str>,
-    /// The status sent to the client.
-    pub status: Option<u16>,
-    /// Bytes from the client.
-    pub bytes_in: u64,
-    /// Bytes to the client.
-    pub bytes_out: u64,
-    /// From accept to the first work on it.
-    pub queue: Duration,
-    /// Until the back end accepted.
-    pub connect: Option<Duration>,
-    /// Until the first byte of the response.
-    pub first: Option<Duration>,
-    /// From first to last.
-    pub total: Duration,
-    /// Back ends tried without success before.
-    pub retries: u32,
+    pub(crate) backend: Option<SocketAddr>,
+    /// Method and target, such as `GET /images/`; none for a relay.
+    pub(crate) request: Option<&'a str>,
+    /// The status code sent to the client.
+    pub(crate) status: Option<u16>,
+    /// Bytes received from the client.
+    pub(crate) bytes_in: u64,
+    /// Bytes sent to the client.
+    pub(crate) bytes_out: u64,
+    /// Time spent in queues: from accept until a worker or loop took it up, and for a back end with room.
+    pub(crate) queue: Duration,
+    /// Time from the first attempt to connect until a back end accepted.
+    pub(crate) connect: Option<Duration>,
+    /// Time from the beginning until the first byte of the response.
+    pub(crate) first: Option<Duration>,
+    /// Time from the beginning to the end.
+    pub(crate) total: Duration,
+    /// Attempts on back ends that failed before this one.
+    pub(crate) retries: u32,
     /// Who ended it, how, and in which phase.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
 }
 
-/// Whoever is told of events: the access log, counters, a test.
+/// A receiver of events: the access log, counters, a test.
 pub trait Observer: fmt::Debug + Send + Sync {
-    /// False if [`Event::Closed`] is of no use: then no request line is remembered for it.
+    /// False if the observer ignores [`Event::Closed`]; then machines do not remember request lines for it.
     fn wants_closings(&self) -> bool;
 
-    /// Takes note of one event, at once: the machine that tells it is in the middle of its work.
+    /// Handles one event. It must return at once, since the machine is in the middle of its work.
     fn observe(&self, event: &Event<'_>);
 }

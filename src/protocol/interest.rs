@@ -1,47 +1,48 @@
 //! What a machine asks of its driver: an order to carry out ([`Step`]), or bytes to move ([`Interest`]).
 //!
-//! Contract: both are derived from the machine's state each time they are asked for, and stored
-//! nowhere. A machine that waits always has an interest, a deadline or a place in a queue.
+//! Contract: both are computed from the machine's state each time a driver asks, and never stored. A
+//! machine that is not over always has a step, an interest, a deadline or a place in a queue, so there is
+//! always something that makes it go on.
 
 /// The next thing a driver has to do for a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Step {
-    /// Move the bytes of the machine's [`Interest`], and wait where none can be moved.
+    /// Move the bytes of the machine's [`Interest`]; if none can be moved now, wait until some can.
     Transfer,
     /// Choose a back end and connect to it.
     Connect,
-    /// Wait in the queue for a back end: the waker that was given when it was chosen tells the end of it.
+    /// Wait in the queue for a back end: the waker given to `choose_backend` is called when the wait is over.
     Queue,
-    /// All bytes for the client are out and no more follow: close our sending side.
+    /// All bytes for the client are sent and no more follow: close the sending side (half-close).
     ShutClient,
-    /// All bytes for the back end are out and no more follow: close our sending side.
+    /// All bytes for the back end are sent and no more follow: close the sending side (half-close).
     ShutBackend,
-    /// The back end's connection is done with: keep it for the next request, or close it.
+    /// The machine no longer needs the connection to the back end: put it into the idle pool, or close it.
     ReleaseBackend,
-    /// Both sides have agreed on another protocol: go on as a relay of bytes.
+    /// Client and back end have agreed on another protocol: continue as a relay.
     SwitchProtocols,
     /// The connection is over: close both sockets.
     Finish,
 }
 
-/// Which bytes can be moved, and what is only watched.
+/// Which bytes can be moved, and whether a socket is only watched for a failure.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Interest {
-    /// There is room for bytes from the client, and use for them.
+    /// The machine can use bytes from the client and has room for them.
     pub read_client: bool,
-    /// There are bytes for the client.
+    /// There are bytes to send to the client.
     pub write_client: bool,
-    /// Nothing is wanted of the client but the news that its connection has failed.
-    pub watch_client: bool,
-    /// There is room for bytes from the back end, and use for them.
+    /// The machine wants to know if the client's connection fails, even if it reads and writes nothing there.
+    pub(crate) watch_client: bool,
+    /// The machine can use bytes from the back end and has room for them.
     pub read_backend: bool,
-    /// There are bytes for the back end.
+    /// There are bytes to send to the back end.
     pub write_backend: bool,
 }
 
 impl Interest {
     /// No bytes can be moved and nothing is watched.
-    pub const NONE: Interest = Interest {
+    pub(crate) const NONE: Interest = Interest {
         read_client: false,
         write_client: false,
         watch_client: false,

@@ -1,22 +1,64 @@
-//! What bytes mean.
+//! The protocol rules: what the bytes of a connection mean, and what has to be done about them.
+//!
+//! This room owns HTTP/1.0 and 1.1, the forwarding of a gateway, the PROXY protocol, and three state
+//! machines, each of which serves one client connection. Both drivers, [`threaded`](crate::threaded) and
+//! [`poll_loop`](crate::poll_loop), run the same machines, so that every rule is written once.
+//!
+//! Contract: no socket, no clock and no file in here. Into a machine go received bytes, the results of
+//! connects, sends and other calls, and the time ([`Now`](now::Now)). Out of it come
+//!
+//! - bytes to send,
+//! - the next [`Step`](interest::Step), an order that the driver carries out,
+//! - its [`Interest`](interest::Interest): which bytes can be moved now,
+//! - its deadline: when to call `expired` if nothing happens before,
+//! - at the end an [`Outcome`](outcome::Outcome): who ended the connection, how, and in which phase.
+//!
+//! So a test can drive a machine with bytes and moments of its own choice, and no test has to wait.
+//!
+//! Read [`relay`] first: it is the smallest machine and has every part that the others have. Then
+//! [`web`], then [`exchange`].
+//!
+//! | file | what it owns |
+//! |---|---|
+//! | **machines** | |
+//! | [`relay`] | a client connected to a back end, byte for byte in both directions |
+//! | [`web`] | a client whose requests are answered from a site |
+//! | [`exchange`] | a client whose requests are forwarded to back ends, one at a time |
+//! | **what a machine and its driver tell each other** | |
+//! | [`interest`] | what a machine asks of its driver |
+//! | [`now`] | the time, as the driver read it |
+//! | [`outcome`] | how a connection ended |
+//! | [`context`], `timeouts` | the settings that all connections of a role share |
+//! | `event` | what a machine reports for the log and for counters |
+//! | **rules and parts that machines share** | |
+//! | [`http`] | heads, framing, bodies, dates and our own responses |
+//! | [`forward`] | how a gateway rewrites heads |
+//! | [`proxy_header`] | the PROXY protocol, by which a proxy in front of us sends the client's address |
+//! | `cidr` | blocks of addresses |
+//! | [`buffer`] | the bounded buffer of one direction |
+//! | [`limits`] | every bound and every default time limit, with its reason |
+//! | `linger` | the lingering close after a last response |
+//! | `timing` | the times and byte counts of one exchange |
+//! | `request_line` | the request as the log shows it |
+
 pub mod buffer;
-pub mod cidr;
+pub(crate) mod cidr;
 pub mod context;
-pub mod event;
+pub(crate) mod event;
 pub mod exchange;
 pub mod forward;
 pub mod http;
 pub mod interest;
 pub mod limits;
-pub mod linger;
+pub(crate) mod linger;
 pub(crate) mod machine;
 pub mod now;
 pub mod outcome;
 pub mod proxy_header;
 pub mod relay;
-pub mod request_line;
+pub(crate) mod request_line;
 #[cfg(test)]
 pub(crate) mod testing;
-pub mod timeouts;
-pub mod timing;
+pub(crate) mod timeouts;
+pub(crate) mod timing;
 pub mod web;

@@ -1,11 +1,13 @@
-//! The time, as data: the core is told it and never asks.
+//! The time as data: a driver reads the clocks and passes the result to the machines, which have no clock.
 
-use std::time::{Duration, Instant, SystemTime};
+#[cfg(test)]
+use std::time::Duration;
+use std::time::{Instant, SystemTime};
 
 /// One reading of both clocks.
 ///
 /// [`instant`](Now::instant) measures deadlines and never goes back; [`wall`](Now::wall) is what a
-/// `Date` field and a log line show. `net::clock::now()` is the only place that reads them.
+/// `Date` field shows. Drivers get a reading from `net::clock::now()`.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
     /// For deadlines and durations.
@@ -16,12 +18,13 @@ pub struct Now {
 
 impl Now {
     /// Whole seconds since 1970-01-01 00:00 UTC; 0 for a clock set before that.
-    pub fn unix_seconds(&self) -> u64 {
+    pub(crate) fn unix_seconds(&self) -> u64 {
         self.wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 
-    /// The same reading moved on by `duration`: for tests, which have no clock either.
-    pub fn after(self, duration: Duration) -> Now {
+    /// The same reading, later by `duration`: for tests, which move the time by hand.
+    #[cfg(test)]
+    pub(crate) fn after(self, duration: Duration) -> Now {
         Now { instant: self.instant + duration, wall: self.wall + duration }
     }
 }

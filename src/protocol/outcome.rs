@@ -1,12 +1,12 @@
 //! How a connection or an exchange ended: who ended it, how, and in which phase.
 //!
-//! Why we close is a value, so that the closing line of the log and the tests say the same thing.
+//! The reason for a close is a value, so that the access log and the tests name it in the same way.
 
 use std::fmt;
 
-/// Whose doing the end was.
+/// Who ended it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Who {
+pub(crate) enum Who {
     /// The peer that connected to us.
     Client,
     /// The peer that we connected to.
@@ -15,71 +15,71 @@ pub enum Who {
     Us,
 }
 
-/// What ended it.
+/// How it ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum How {
-    /// Everything asked for was done; nothing was cut.
+pub(crate) enum How {
+    /// Everything was done; nothing was cut short.
     Finished,
-    /// An orderly end of stream, where more was expected or none was needed.
+    /// An orderly end of the stream, expected or not.
     Closed,
     /// A reset, or another error of the socket.
     Reset,
     /// A deadline passed.
     TimedOut,
-    /// A connection was refused, or could not be made.
+    /// A connection was refused or could not be made.
     Refused,
     /// Bytes that break the rules of the protocol.
     Malformed,
     /// A limit of ours was exceeded: queue, size or count.
     Limited,
-    /// The program was told to stop.
+    /// The program is draining: it was told to stop.
     Drained,
-    /// A fault in this program, caught and logged.
+    /// A fault of this program, caught and logged.
     Failed,
 }
 
-/// Where in its life the connection was.
+/// What the connection was doing when it ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Between two requests, or before the first byte of the first.
     Idle,
-    /// Reading the header by which a proxy tells who the client is.
+    /// Reading the PROXY header, in which a proxy tells the client's address.
     ProxyHeader,
     /// Reading the request head.
     RequestHead,
     /// Reading or forwarding the request body.
     RequestBody,
-    /// Waiting for a worker or a back end's free place.
+    /// Waiting for a worker, or for a back end with room.
     Queue,
     /// Connecting to a back end.
     Connect,
-    /// Waiting for the head of the answer.
+    /// Waiting for the response head.
     ResponseHead,
-    /// Sending the answer's body.
+    /// Sending the response body.
     ResponseBody,
     /// Relaying bytes both ways.
     Relay,
 }
 
-/// The end of a connection or exchange; shown as one phrase, such as `client reset in answer body`.
+/// The end of a connection or exchange; shown as one phrase, such as `client reset in response body`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Outcome {
-    /// Whose doing it was.
-    pub who: Who,
-    /// What happened.
-    pub how: How,
-    /// When in the connection's life.
-    pub phase: Phase,
+    /// Who ended it.
+    pub(crate) who: Who,
+    /// How it ended.
+    pub(crate) how: How,
+    /// What the connection was doing.
+    pub(crate) phase: Phase,
 }
 
 impl Outcome {
-    /// Puts the three together.
-    pub const fn new(who: Who, how: How, phase: Phase) -> Outcome {
+    /// An outcome of these three.
+    pub(crate) const fn new(who: Who, how: How, phase: Phase) -> Outcome {
         Outcome { who, how, phase }
     }
 
-    /// True if the peer got all it was owed: nothing to warn about.
-    pub fn is_clean(&self) -> bool {
+    /// True if nothing was cut short: the peer got everything, or there was nothing to get.
+    pub(crate) fn is_clean(&self) -> bool {
         self.how == How::Finished || (self.how == How::Closed && self.phase == Phase::Idle)
     }
 }
@@ -112,8 +112,8 @@ impl fmt::Display for Outcome {
             Phase::RequestBody => "in request body",
             Phase::Queue => "in queue",
             Phase::Connect => "in connect",
-            Phase::ResponseHead => "before answer head",
-            Phase::ResponseBody => "in answer body",
+            Phase::ResponseHead => "before response head",
+            Phase::ResponseBody => "in response body",
             Phase::Relay => "in relay",
         };
         write!(f, "{who} {how} {phase}")

@@ -1,5 +1,6 @@
-//! What the tests of the machines share: a clock moved by hand, and streams cut into pieces.
+//! What the tests of the machines share: a time that a test sets itself, and streams cut into pieces.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use crate::protocol::http::head::FieldSpace;
 use crate::protocol::now::Now;
 use crate::protocol::timeouts::Timeouts;
 
-/// The moment at which each test begins; its wall clock stands at the course's own date.
+/// The time at which each test begins; the date is that of the course.
 pub(crate) fn start() -> Now {
     let wall = std::time::UNIX_EPOCH + Duration::from_secs(1_626_183_073);
     Now { instant: Instant::now(), wall }
@@ -21,7 +22,7 @@ pub(crate) fn client() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 22530))
 }
 
-/// An observer that takes no note, and has request lines remembered as the access log does.
+/// An observer that ignores events. Like the access log it wants closings, so request lines are remembered.
 #[derive(Debug)]
 pub(crate) struct Silent;
 
@@ -38,26 +39,26 @@ pub(crate) fn context(timeouts: Timeouts) -> RoleContext {
     RoleContext { timeouts, ..RoleContext::new("test", Arc::new(Silent)) }
 }
 
-/// Room for a head that a test wants to keep.
+/// Field space that lives as long as a test needs the head.
 pub(crate) fn leaked_space<'b>() -> &'b mut FieldSpace<'b> {
     Box::leak(Box::default())
 }
 
-/// How a stream of bytes comes in pieces.
+/// How a stream of bytes is cut into pieces.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pieces {
-    /// As much as there is room for.
+    /// Pieces as large as there is room for.
     Whole,
     /// Byte by byte.
     Bytes,
-    /// Two pieces, cut here.
+    /// Two pieces, cut at this byte.
     CutAt(usize),
-    /// Of any size, by this seed; most are small.
+    /// Pieces of pseudo-random sizes, most of them small; this is the state of the generator.
     Dice(u64),
 }
 
 impl Pieces {
-    /// How many of `available` bytes come next, at position `at` of the stream; at least one.
+    /// How many of the `available` bytes come next, at position `at` of the stream; at least one.
     pub(crate) fn next(&mut self, at: usize, available: usize) -> usize {
         match self {
             Pieces::Whole => available,
@@ -71,7 +72,7 @@ impl Pieces {
         }
     }
 
-    /// Heads or tails, where a driver may do either first.
+    /// A pseudo-random choice, for where a driver may do either of two things first.
     pub(crate) fn toss(&mut self) -> bool {
         match self {
             Pieces::Dice(seed) => roll(seed) & 1 == 0,
@@ -80,16 +81,30 @@ impl Pieces {
     }
 }
 
-/// The next number of a linear congruential generator; its upper bits, as the lower ones hardly vary.
+/// The next number of a linear congruential generator: its upper bits, since the lower ones hardly change.
 fn roll(seed: &mut u64) -> u64 {
     *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     *seed >> 33
 }
 
-/// Ways to cut a stream of `length` bytes: whole, byte by byte, some dice, and each single cut.
+/// Ways to cut a stream of `length` bytes: whole, byte by byte, pseudo-random, and each single cut.
 pub(crate) fn all_pieces(length: usize) -> Vec<Pieces> {
     let dice = (1..=8).map(Pieces::Dice);
-    // Every cut of a short stream; of a long one those at its ends, where the heads are.
+    // All cuts of a short stream; of a long one those near its start and end, where the heads are.
     let cuts = (1..length).filter(|cut| length < 1500 || *cut < 400 || *cut + 100 > length);
     [Pieces::Whole, Pieces::Bytes].into_iter().chain(dice).chain(cuts.map(Pieces::CutAt)).collect()
+}
+
+/// The states in the graph that the documentation at the start of `source` draws: its words that begin
+/// with a capital letter and go on with a small one.
+pub(crate) fn drawn_states(source: &str) -> BTreeSet<&str> {
+    let documentation = source.lines().map_while(|line| line.strip_prefix("//!"));
+    let graph =
+        documentation.skip_while(|line| *line != " ```text").skip(1).take_while(|line| *line != " ```");
+    let words = graph.flat_map(|line| line.split(|letter: char| !letter.is_alphabetic()));
+    let is_state = |word: &&str| {
+        let mut letters = word.chars();
+        letters.next().is_some_and(char::is_uppercase) && letters.next().is_some_and(char::is_lowercase)
+    };
+    words.filter(is_state).collect()
 }

@@ -4,25 +4,25 @@ use std::time::Duration;
 
 use super::limits;
 
-/// The deadlines; each is explained where its default stands.
+/// The time limits; the constant of each default explains it.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// A whole request head: [`limits::HEADER_TIMEOUT`].
-    pub header: Duration,
+    pub(crate) header: Duration,
     /// Silence between two requests: [`limits::KEEP_ALIVE`].
-    pub keep_alive: Duration,
+    pub(crate) keep_alive: Duration,
     /// Silence within a body: [`limits::STALL_TIMEOUT`].
-    pub stall: Duration,
-    /// A back end's accept: [`limits::CONNECT_TIMEOUT`].
-    pub connect: Duration,
-    /// The head of a back end's answer: [`limits::BACKEND_TIMEOUT`].
-    pub backend: Duration,
+    pub(crate) stall: Duration,
+    /// Until a back end accepts a connection: [`limits::CONNECT_TIMEOUT`].
+    pub(crate) connect: Duration,
+    /// Until the response head of a back end is complete: [`limits::BACKEND_TIMEOUT`].
+    pub(crate) backend: Duration,
     /// Silence on a relay: [`limits::RELAY_IDLE_TIMEOUT`].
-    pub relay_idle: Duration,
+    pub(crate) relay_idle: Duration,
     /// Silence on a half-closed relay: [`limits::HALF_CLOSED_TIMEOUT`].
-    pub half_closed: Duration,
-    /// From the first signal to the end: [`limits::DRAIN`].
-    pub drain: Duration,
+    pub(crate) half_closed: Duration,
+    /// From the signal to stop until the program ends: [`limits::DRAIN`].
+    pub(crate) drain: Duration,
 }
 
 impl Default for Timeouts {

@@ -1,4 +1,4 @@
-//! What one connection or exchange cost: bytes, moments and retries, for its closing line.
+//! The times, byte counts and retries of one connection or exchange, for its line in the access log.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -7,39 +7,39 @@ use super::event::Closing;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::Outcome;
 
-/// The moments and counts of one exchange (or of one relay, from accept to close).
+/// The times and counts of one exchange, or of one relay from accept to close.
 #[derive(Clone, Copy, Debug)]
-pub struct Timing {
-    /// When it began: accept for a connection, the first byte of the head for a later request.
-    pub began: Instant,
-    /// When a worker or loop first looked at it; before that it stood in a queue.
-    pub taken_up: Instant,
-    /// How long it has waited for a back end with room.
-    pub waited: Duration,
-    /// Since when it does so now.
-    pub waiting_since: Option<Instant>,
-    /// When connecting to a back end began, and when that was done.
-    pub connecting: Option<Instant>,
-    /// When the back end was there.
-    pub connected: Option<Instant>,
-    /// When the first byte of the answer came.
-    pub first_byte: Option<Instant>,
-    /// Back ends tried in vain before the one that served.
-    pub retries: u32,
+pub(crate) struct Timing {
+    /// When it began: at the accept; for later requests of a connection, at the first byte of the head.
+    pub(crate) began: Instant,
+    /// When a worker or loop began to serve it; before that it waited in a queue.
+    pub(crate) started: Instant,
+    /// How long it has waited in the queue for a back end with room.
+    pub(crate) queued: Duration,
+    /// When it entered that queue, while it is in it.
+    pub(crate) queued_since: Option<Instant>,
+    /// When it first began to connect to a back end.
+    pub(crate) connecting: Option<Instant>,
+    /// When the connection to the back end was made.
+    pub(crate) connected: Option<Instant>,
+    /// When the first byte of the response came.
+    pub(crate) first_byte: Option<Instant>,
+    /// Attempts on back ends that failed.
+    pub(crate) retries: u32,
     /// Bytes read from the client.
-    pub bytes_in: u64,
+    pub(crate) bytes_in: u64,
     /// Bytes sent to the client.
-    pub bytes_out: u64,
+    pub(crate) bytes_out: u64,
 }
 
 impl Timing {
-    /// An exchange that began at `began` and is taken up now.
-    pub fn open(began: Instant, now: &Now) -> Timing {
+    /// An exchange that began at `began` and that is served from now on.
+    pub(crate) fn open(began: Instant, now: &Now) -> Timing {
         Timing {
             began,
-            taken_up: now.instant,
-            waited: Duration::ZERO,
-            waiting_since: None,
+            started: now.instant,
+            queued: Duration::ZERO,
+            queued_since: None,
             connecting: None,
             connected: None,
             first_byte: None,
@@ -49,24 +49,30 @@ impl Timing {
         }
     }
 
-    /// It stands in the queue for a back end.
-    pub fn waits(&mut self, now: &Now) {
-        self.waiting_since = Some(now.instant);
+    /// It enters the queue for a back end.
+    pub(crate) fn enter_queue(&mut self, now: &Now) {
+        self.queued_since = Some(now.instant);
     }
 
-    /// It has left that queue, with a back end or without.
-    pub fn has_waited(&mut self, now: &Now) {
-        self.waited = self.time_in_queue(now);
-        self.waiting_since = None;
+    /// It leaves that queue, with a back end or without.
+    pub(crate) fn leave_queue(&mut self, now: &Now) {
+        self.queued = self.time_in_queue(now);
+        self.queued_since = None;
     }
 
     fn time_in_queue(&self, now: &Now) -> Duration {
-        let waiting = self.waiting_since.map(|since| now.instant.saturating_duration_since(since));
-        self.waited + waiting.unwrap_or_default()
+        let present = self.queued_since.map(|since| now.instant.saturating_duration_since(since));
+        self.queued + present.unwrap_or_default()
     }
 
-    /// The closing line's times and counts; back end, request and status are the caller's to add.
-    pub fn closing<'a>(&self, role: &'a str, client: SocketAddr, outcome: Outcome, now: &Now) -> Closing<'a> {
+    /// A [`Closing`] with these times and counts; the caller adds back end, request and status.
+    pub(crate) fn closing<'a>(
+        &self,
+        role: &'a str,
+        client: SocketAddr,
+        outcome: Outcome,
+        now: &Now,
+    ) -> Closing<'a> {
         let since = |from: Option<Instant>, to: Option<Instant>| -> Option<Duration> {
             Some(to?.saturating_duration_since(from?))
         };
@@ -78,7 +84,7 @@ impl Timing {
             status: None,
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
-            queue: self.taken_up.saturating_duration_since(self.began) + self.time_in_queue(now),
+            queue: self.started.saturating_duration_since(self.began) + self.time_in_queue(now),
             connect: since(self.connecting, self.connected),
             first: since(Some(self.began), self.first_byte),
             total: now.instant.saturating_duration_since(self.began),

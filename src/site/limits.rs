@@ -2,21 +2,23 @@
 
 use std::time::Duration;
 
-/// Largest file kept in memory by the site's cache, in bytes.
-pub const CACHED_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// Largest file that the cache holds in memory, in bytes: most pages and pictures fit. Larger files
+/// are sent by `sendfile`, where the system call for each response no longer matters.
+pub(crate) const CACHED_FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// Files the cache holds: 256 of 64 KiB are 16 MiB at most.
-pub const CACHED_FILES_MAX: usize = 256;
+/// Files in the cache of one site: 256 files of 64 KiB are 16 MiB at most.
+pub(crate) const CACHED_FILES_MAX: usize = 256;
 
-/// Files too large for the cache's memory that it keeps open instead: descriptors, of which the
-/// whole process has 1024 on many systems and `suite` runs eight sites.
-pub const OPEN_FILES_MAX: usize = 32;
+/// Files that the cache of one site keeps open because they are too large to hold in memory. Each
+/// needs a descriptor; on many systems a process has 1024, and `suite` runs eight sites.
+pub(crate) const OPEN_FILES_MAX: usize = 32;
 
-/// How long a cached file is served before its time and size are looked at again.
-pub const CACHE_CHECK: Duration = Duration::from_secs(1);
+/// Age at which a cached file is compared with the disk again: a changed file is served at most a
+/// second later, and a file in use costs one look at the disk a second.
+pub(crate) const CACHE_CHECK: Duration = Duration::from_secs(1);
 
-/// Largest answer `?size=` gives, in bytes: 1 GiB.
-pub const TRIAL_BYTES_MAX: u64 = 1 << 30;
+/// Largest body that `?size=` may ask for, in bytes: 1 GiB, enough for any measurement.
+pub(crate) const TEST_BYTES_MAX: u64 = 1 << 30;
 
-/// Longest `?delay=` a test answer may ask for.
-pub const TRIAL_DELAY_MAX: Duration = Duration::from_secs(60);
+/// Longest delay that `?delay=` may ask for: twice what a gateway waits for the start of a response.
+pub(crate) const TEST_DELAY_MAX: Duration = Duration::from_secs(60);

@@ -1,19 +1,19 @@
-//! Content types: what a file's name says about its content.
+//! Content types: the media type of a file, by the extension of its name.
 //!
-//! The table is mime_guess's; what is decided here is what to say where it is silent.
+//! The table is that of `mime_guess`. Decided here: the type of unknown extensions, and the charset.
 
 use std::borrow::Cow;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// For a name that says nothing: the client should save it rather than guess.
+/// The type of a file with an unknown extension or none: a browser saves it instead of guessing.
 pub(super) const UNKNOWN: &str = "application/octet-stream";
 
-/// The type of a file by its extension. Texts are declared as UTF-8, or a browser would take them
-/// for whatever its user's country wrote in 1995.
+/// The type of the file at `path`. Texts are declared as UTF-8, because without a charset browsers
+/// assume an older one that depends on the user's language.
 pub(super) fn of(path: &[u8]) -> Cow<'static, str> {
-    match mime_guess::from_path(Path::new(OsStr::from_bytes(path))).first_raw() {
+    // An extension that is not UTF-8 is in no table, so replacing its odd bytes changes nothing.
+    let path = String::from_utf8_lossy(path);
+    match mime_guess::from_path(Path::new(&*path)).first_raw() {
         Some(text) if text.starts_with("text/") => Cow::Owned(format!("{text}; charset=utf-8")),
         Some(other) => Cow::Borrowed(other),
         None => Cow::Borrowed(UNKNOWN),
@@ -39,5 +39,7 @@ mod tests {
         ] {
             assert_eq!(of(path.as_bytes()), expected, "{path}");
         }
+        assert_eq!(of(b"\xff.jpg"), "image/jpeg");
+        assert_eq!(of(b"a.jpg\xff"), UNKNOWN);
     }
 }

@@ -1,46 +1,34 @@
-//! Pages: the fixed answers of each role, which need no file.
+//! Pages: the fixed responses of each kind of site, which need no file.
 //!
-//! They are found by name before any file is, and cost no more than a comparison of texts.
+//! They are looked up by name before any file is, which costs a few comparisons of short texts.
 
-use super::Role;
+use super::kind::SiteKind;
+use super::refusals::NOTHING_HERE;
 use super::response::Response;
-use crate::protocol::http::Refusal;
+use super::texts;
 
-/// Bytes of [`HOME`]: also what a test answer has when it is not told a size.
-pub(super) const HOME_BYTES: u64 = HOME.len() as u64;
-
-/// `GET /`.
-pub(super) const HOME: &str = "Ini Adalah web Server percobaan";
-const IMAGES: &str = "Ini Adalah web Server percobaan untuk images";
-const PDF: &str = "Ini Adalah web Server percobaan untuk pdf";
-const VIDEO: &str = "https://youtu.be/katoxpnTf04";
-
-/// No file, no page.
-pub(super) const NOTHING_HERE: Refusal = Refusal::new(404, "There is nothing at this address.");
-
-/// The page of this name, which is the path without its first slash.
-pub(super) fn find(role: Role, name: &[u8]) -> Option<Response> {
-    let is_plain = matches!(role, Role::Default | Role::Generic);
-    match (role, name) {
-        (Role::Default | Role::Generic, b"") => Some(Response::text(200, HOME)),
-        // A server of one kind of file says the same at its own root: whoever asks it directly, and
-        // not through the proxy, gets to know where he is.
-        (Role::Image, b"" | b"images" | b"images/") => Some(Response::text(200, IMAGES)),
-        (Role::Pdf, b"" | b"pdf" | b"pdf/") => Some(Response::text(200, PDF)),
-        (_, b"video") if is_plain => Some(Response::redirect(302, VIDEO)),
-        (_, b"santai") if is_plain => Some(Response::text(200, "santai saja")),
-        // Browsers ask for it each time: answered without a look at the disk.
+/// The page with this name, which is the path without its first slash.
+pub(super) fn find(kind: SiteKind, name: &[u8]) -> Option<Response> {
+    let has_course_pages = matches!(kind, SiteKind::Default | SiteKind::Backend);
+    match (kind, name) {
+        (_, b"") if has_course_pages => Some(Response::text(200, texts::HOME)),
+        // At `/` too: a client that comes directly, and not through the proxy, then sees which server it is.
+        (SiteKind::Image, b"" | b"images" | b"images/") => Some(Response::text(200, texts::IMAGES)),
+        (SiteKind::Pdf, b"" | b"pdf" | b"pdf/") => Some(Response::text(200, texts::PDF)),
+        (_, b"video") if has_course_pages => Some(Response::redirect(302, texts::VIDEO)),
+        (_, b"santai") if has_course_pages => Some(Response::text(200, texts::SANTAI)),
+        // Browsers request it with every page, so it is worth a response without a look at the disk.
         (_, b"favicon.ico") => Some(Response::refusal(NOTHING_HERE)),
         _ => None,
     }
 }
 
-/// What every POST gets.
-pub(super) fn empty() -> Response {
-    Response::text(200, "kosong")
+/// The response to any POST.
+pub(super) fn post() -> Response {
+    Response::text(200, texts::EMPTY)
 }
 
-/// What OPTIONS gets.
+/// The response to any OPTIONS.
 pub(super) fn options() -> Response {
     Response { allow: true, ..Response::no_content() }
 }
@@ -50,24 +38,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_role_has_its_pages() {
-        use Role::*;
-        let found = |role, name: &str| {
-            find(role, name.as_bytes()).map(|response| (response.status, response.body.length()))
+    fn each_kind_of_site_has_its_pages() {
+        use SiteKind::*;
+        let found = |kind, name: &str| {
+            find(kind, name.as_bytes()).map(|response| (response.status, response.body.length()))
         };
-        for role in [Default, Generic] {
-            assert_eq!(found(role, ""), Some((200, 31)));
-            assert_eq!(found(role, "video"), Some((302, 0)));
-            assert_eq!(found(role, "santai"), Some((200, 11)));
-            assert_eq!(found(role, "images/"), None);
+        for kind in [Default, Backend] {
+            assert_eq!(found(kind, ""), Some((200, 31)));
+            assert_eq!(found(kind, "video"), Some((302, 0)));
+            assert_eq!(found(kind, "santai"), Some((200, 11)));
+            assert_eq!(found(kind, "images/"), None);
         }
         assert_eq!(found(Image, "images/"), Some((200, 44)));
         assert_eq!(found(Image, ""), Some((200, 44)));
         assert_eq!(found(Image, "video"), None);
         assert_eq!(found(Pdf, "pdf/"), Some((200, 41)));
         assert_eq!(found(Pdf, "images/"), None);
-        for role in [Default, Generic, Image, Pdf] {
-            assert_eq!(found(role, "favicon.ico").map(|(status, _)| status), Some(404));
+        for kind in [Default, Backend, Image, Pdf] {
+            assert_eq!(found(kind, "favicon.ico").map(|(status, _)| status), Some(404));
         }
     }
 }

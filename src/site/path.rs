@@ -1,18 +1,19 @@
-//! Paths: from a request target to a place below the root, or a refusal.
+//! Paths: from a request target to a path relative to the root, or a refusal.
 //!
-//! Contract: what comes out is relative, has no empty segment, none that starts with a dot, no NUL
-//! and no backslash. So `files` is never even asked for something above the root. A path that tries
-//! is refused, not tidied up: whoever sends `..` on the wire wants something else than we would serve.
+//! Contract: a [`SitePath`] is relative and has no empty segment, no segment that starts with a dot, no
+//! NUL and no backslash. So the disk is never asked for anything above the root. A path with `..` is
+//! refused and not normalised: browsers normalise paths themselves, so a client that sends `..` wants
+//! something that we do not serve.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 
-use super::pages::NOTHING_HERE;
+use super::refusals::NOTHING_HERE;
 use crate::protocol::http::Refusal;
 
-/// What a folder's address shows.
+/// The file that is served for a folder.
 const INDEX: &[u8] = b"index.html";
 
-/// Bytes that may not stand as they are in the path of a `Location` (RFC 3986 section 3.3).
+/// Bytes that are percent-encoded in the path of a `Location` (RFC 3986 section 3.3).
 const NOT_IN_A_PATH: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -25,28 +26,28 @@ const NOT_IN_A_PATH: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'}');
 
-/// A place below the root.
+/// A path below the root.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Place {
+pub(super) struct SitePath {
     /// Segments joined by `/`, decoded; empty for the root itself. Bytes: file names are not always UTF-8.
     segments: Vec<u8>,
-    /// True if the address ended in `/`.
+    /// True if the path ended in `/`.
     is_folder: bool,
 }
 
-/// The two parts of a target that matter here: the path and what follows `?`. A fragment is cut off.
+/// The path and the query of a request target. A fragment is cut off.
 pub(super) fn split(path_and_query: &str) -> (&str, &str) {
     let target = path_and_query.split('#').next().unwrap_or("");
     target.split_once('?').unwrap_or((target, ""))
 }
 
-impl Place {
-    /// Reads a path as it was asked: decoded once, taken apart once.
-    pub(super) fn parse(path: &str) -> Result<Place, Refusal> {
+impl SitePath {
+    /// Parses the path of a request target, which is percent-decoded exactly once.
+    pub(super) fn parse(path: &str) -> Result<SitePath, Refusal> {
         if !path.starts_with('/') {
             return Err(Refusal::bad("The path does not start with a slash."));
         }
-        if !escapes_are_whole(path.as_bytes()) {
+        if !escapes_are_complete(path.as_bytes()) {
             return Err(Refusal::bad("The path has a percent sign without two hexadecimal digits."));
         }
         let decoded: Vec<u8> = percent_decode_str(path).collect();
@@ -54,12 +55,12 @@ impl Place {
             return Err(Refusal::bad("The path has a NUL byte."));
         }
         let mut segments = Vec::with_capacity(decoded.len());
-        // An empty segment counts for nothing, as with nginx (`merge_slashes`).
+        // Empty segments are dropped, as nginx does (`merge_slashes`).
         for segment in decoded.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
             if segment == b".." {
                 return Err(Refusal::bad("The path leads upwards."));
             }
-            // A separator to some file systems, and hidden files: both are as good as absent.
+            // Hidden files are not served. A backslash separates folders on Windows.
             if segment.starts_with(b".") || segment.contains(&b'\\') {
                 return Err(NOTHING_HERE);
             }
@@ -68,10 +69,10 @@ impl Place {
             }
             segments.extend_from_slice(segment);
         }
-        Ok(Place { segments, is_folder: decoded.ends_with(b"/") })
+        Ok(SitePath { segments, is_folder: decoded.ends_with(b"/") })
     }
 
-    /// The decoded path without its first slash and with its last: what fixed pages are named by.
+    /// The decoded path without its first slash and with its last: the name of a fixed page.
     pub(super) fn name(&self) -> Vec<u8> {
         let mut name = self.segments.clone();
         if self.is_folder && !name.is_empty() {
@@ -80,12 +81,12 @@ impl Place {
         name
     }
 
-    /// The file to open: the index for a folder.
+    /// The file to open: for a folder, its index.
     pub(super) fn file(&self) -> Vec<u8> {
         if self.is_folder { self.index() } else { self.segments.clone() }
     }
 
-    /// The index of the folder that has this place's name.
+    /// The index of the folder of this name.
     pub(super) fn index(&self) -> Vec<u8> {
         match self.segments.is_empty() {
             true => INDEX.to_vec(),
@@ -93,14 +94,14 @@ impl Place {
         }
     }
 
-    /// The address of the folder of this name, for `Location`. Made from the decoded segments and
-    /// not from the target: `//evil.example` sent back with a slash would lead to another host.
-    pub(super) fn folder_address(&self) -> String {
+    /// The URL path of the folder of this name, for `Location`. It is made from the decoded segments
+    /// and not from the target: to a browser, `//evil.example/` is another host.
+    pub(super) fn folder_location(&self) -> String {
         format!("/{}/", percent_encode(&self.segments, NOT_IN_A_PATH))
     }
 
-    /// The place below the folder `folder`, which must be its first segment.
-    pub(super) fn below(mut self, folder: &str) -> Result<Place, Refusal> {
+    /// The path relative to the folder `folder`, which must be its first segment.
+    pub(super) fn below(mut self, folder: &str) -> Result<SitePath, Refusal> {
         let rest = self.segments.strip_prefix(folder.as_bytes()).and_then(|rest| rest.strip_prefix(b"/"));
         self.segments = rest.ok_or(NOTHING_HERE)?.to_vec();
         Ok(self)
@@ -108,7 +109,7 @@ impl Place {
 }
 
 /// True if each `%` is followed by two hexadecimal digits.
-fn escapes_are_whole(path: &[u8]) -> bool {
+fn escapes_are_complete(path: &[u8]) -> bool {
     let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
     path.iter()
         .enumerate()
@@ -121,12 +122,12 @@ mod tests {
     use super::*;
 
     fn file(path: &str) -> Result<String, u16> {
-        let place = Place::parse(path).map_err(|refusal| refusal.status)?;
-        Ok(String::from_utf8(place.file()).unwrap())
+        let path = SitePath::parse(path).map_err(|refusal| refusal.status)?;
+        Ok(String::from_utf8(path.file()).unwrap())
     }
 
     #[test]
-    fn plain_paths_become_relative_ones() {
+    fn paths_become_relative() {
         for (path, expected) in [
             ("/testing.txt", "testing.txt"),
             ("/images/me/donalbebek.jpg", "images/me/donalbebek.jpg"),
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn no_spelling_leads_upwards() {
+    fn no_spelling_leads_out_of_the_root() {
         for path in [
             "/..",
             "/../etc/passwd",
@@ -164,13 +165,13 @@ mod tests {
         for path in ["/..\\etc", "/..%5cetc", "/a\\..\\b", "/a%5C..%5Cb", "/...", "/./a", "/%2e/a"] {
             assert_eq!(file(path), Err(404), "{path}");
         }
-        // Decoded once only: this is a file whose name has a percent sign in it.
+        // Decoded only once: this is a file whose name contains percent signs.
         assert_eq!(file("/%252e%252e/etc").as_deref(), Ok("%2e%2e/etc"));
-        assert_eq!(file("//etc/passwd").as_deref(), Ok("etc/passwd"), "relative all the same");
+        assert_eq!(file("//etc/passwd").as_deref(), Ok("etc/passwd"), "still relative");
     }
 
     #[test]
-    fn hidden_files_are_not_there() {
+    fn hidden_files_are_not_found() {
         for path in ["/.git/config", "/images/.hidden.jpg", "/%2ehtaccess", "/.", "/a/.b/c"] {
             assert_eq!(file(path), Err(404), "{path}");
         }
@@ -191,16 +192,16 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_address_stays_on_this_host() {
-        let address = |path| Place::parse(path).unwrap().folder_address();
-        assert_eq!(address("//evil.example"), "/evil.example/");
-        assert_eq!(address("/a%0d%0ab"), "/a%0D%0Ab/");
-        assert_eq!(address("/a%3fb%25c%20d"), "/a%3Fb%25c%20d/");
+    fn the_location_of_a_folder_is_on_this_host() {
+        let location = |path| SitePath::parse(path).unwrap().folder_location();
+        assert_eq!(location("//evil.example"), "/evil.example/");
+        assert_eq!(location("/a%0d%0ab"), "/a%0D%0Ab/");
+        assert_eq!(location("/a%3fb%25c%20d"), "/a%3Fb%25c%20d/");
     }
 
     #[test]
-    fn a_role_sees_its_own_folder_only() {
-        let below = |path: &str| Place::parse(path).unwrap().below("images").map(|place| place.file());
+    fn only_paths_in_the_folder_are_below_it() {
+        let below = |path: &str| SitePath::parse(path).unwrap().below("images").map(|path| path.file());
         assert_eq!(below("/images/a.jpg").unwrap(), b"a.jpg");
         for path in ["/a.jpg", "/imagesx/a.jpg", "/pdf/images/a.jpg", "/"] {
             assert_eq!(below(path).unwrap_err().status, 404, "{path}");

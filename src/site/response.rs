@@ -1,7 +1,7 @@
-//! Answers: what a site says to one request, before any of it is bytes.
+//! Responses: what a site says to one request, before it is turned into bytes.
 //!
-//! Contract: an answer knows its status, its fields and its body; [`Response::write_head`] turns the
-//! first two into a head. Whoever sends it only has to send the body's bytes, and to close if told.
+//! Contract: a response has a status, header fields and a body. `write_head` formats the first two;
+//! the sender only has to send the bytes of the body, and to close the connection if it is told so.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -9,105 +9,107 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::cache::CachedFile;
+use super::cached_file::CachedFile;
+use super::filler::Filler;
 use super::mirror;
-use super::trial::Filler;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::http::response::ResponseWriter;
 use crate::protocol::http::{Refusal, Version};
 use crate::protocol::now::Now;
 use crate::protocol::web::{self, Body};
 
-/// The methods a site answers, for `Allow`.
+/// The methods that a site serves, for `Allow`.
 const ALLOW: &str = "GET, HEAD, POST";
 
-/// One answer.
+/// One response.
 #[derive(Debug)]
 pub struct Response {
     /// The status code.
-    pub status: u16,
-    /// `Content-Type`, where no file gives it.
-    pub content_type: Option<&'static str>,
+    pub(super) status: u16,
+    /// `Content-Type`, where there is no file that has one.
+    pub(super) content_type: Option<&'static str>,
     /// `Location`.
-    pub location: Option<Cow<'static, str>>,
-    /// True if `Allow` lists what may be asked instead.
-    pub allow: bool,
-    /// The file that is answered with: its `Content-Type`, `ETag`, `Last-Modified`.
-    pub file: Option<Arc<CachedFile>>,
+    pub(super) location: Option<Cow<'static, str>>,
+    /// True if `Allow` lists the methods that are served.
+    pub(super) allow: bool,
+    /// The file that is sent: it has a `Content-Type`, an `ETag` and a `Last-Modified`.
+    pub(super) file: Option<Arc<CachedFile>>,
     /// `Content-Range`.
-    pub content_range: Option<ContentRange>,
+    pub(super) content_range: Option<ContentRange>,
     /// How the client learns where the body ends.
-    pub length: Length,
+    pub(super) length: Length,
     /// What is sent after the head.
-    pub body: Content,
+    pub(super) body: Content,
     /// How long to wait before the head is sent.
-    pub delay: Option<Duration>,
-    /// True if the connection ends with this answer.
-    pub close: bool,
-    /// True if it is written as the course's Python wrote it.
+    pub(super) delay: Option<Duration>,
+    /// True if the connection ends with this response.
+    pub(super) close: bool,
+    /// True if it is written in the format of the course's Python.
     pub(super) mirrored: bool,
-    /// True if the request was a HEAD: the fields speak of a body that is not sent.
+    /// True if the request was a HEAD: the fields describe a body that is not sent.
     pub(super) head_only: bool,
 }
 
-/// How the end of an answer's body is announced.
+/// How the client learns where the body ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Length {
-    /// Not at all: the status has no body (204, 304).
+pub(super) enum Length {
+    /// The status has no body (204, 304).
     None,
-    /// `Content-Length`.
+    /// From `Content-Length`.
     Known(u64),
-    /// `Transfer-Encoding: chunked`.
+    /// From `Transfer-Encoding: chunked`.
     Chunked,
-    /// By the close of the connection.
+    /// From the end of the connection.
     UntilClose,
 }
 
 /// The value of `Content-Range`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[allow(missing_docs, reason = "first and last byte of how many, as the field has them")]
-pub enum ContentRange {
+pub(super) enum ContentRange {
+    /// The bytes from `first` to `last`, both included, of a file of `whole` bytes.
     Part { first: u64, last: u64, whole: u64 },
+    /// None, because the range is outside of the file's `whole` bytes.
     Unsatisfiable { whole: u64 },
 }
 
-/// What is sent after the head, in pieces of the sender's choice.
+/// The body of a response.
 #[derive(Debug)]
 pub enum Content {
     /// Nothing: HEAD, 204, 304.
     Empty,
     /// A fixed text.
     Static(&'static [u8]),
-    /// A text made for this answer.
+    /// A text made for this response.
     Text(String),
     /// A part of a file that is held in memory, shared with the cache.
     Cached {
         /// The file; its [`bytes`](CachedFile::bytes) are there.
         file: Arc<CachedFile>,
-        /// Which of them.
+        /// Which of its bytes.
         range: Range<usize>,
     },
-    /// A part of an open file, shared with the cache: read it at positions, never move its own.
+    /// A part of an open file, shared with the cache: it is read at positions of its own, because
+    /// the position of the open file is shared too.
     File {
         /// The file.
         file: Arc<File>,
         /// The first byte to send.
         offset: u64,
-        /// How many. If the file turns out shorter, the connection must be closed.
+        /// How many bytes to send.
         length: u64,
     },
-    /// Made on the way by a [`Filler`].
+    /// Generated by a [`Filler`] while it is sent.
     Filler {
-        /// Bytes of content, chunk framing not counted.
+        /// Bytes of content, without chunk framing.
         length: u64,
-        /// True if it goes out in chunks.
+        /// True if it is sent in chunks.
         chunked: bool,
     },
 }
 
 impl Content {
-    /// The whole of it, if it is in memory: all but a file and a filler.
-    pub fn bytes(&self) -> Option<&[u8]> {
+    /// All bytes of it, if they are in memory: of everything but an open file and a filler.
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
         match self {
             Content::Empty => Some(&[]),
             Content::Static(text) => Some(text),
@@ -117,25 +119,17 @@ impl Content {
         }
     }
 
-    /// Bytes of content, chunk framing not counted.
-    pub fn length(&self) -> u64 {
+    /// Bytes of content, without chunk framing.
+    pub(super) fn length(&self) -> u64 {
         match self {
             Content::File { length, .. } | Content::Filler { length, .. } => *length,
             _ => self.bytes().map_or(0, |bytes| bytes.len() as u64),
         }
     }
-
-    /// The generator of a filler's bytes.
-    pub fn filler(&self) -> Option<Filler> {
-        match self {
-            Content::Filler { length, chunked } => Some(Filler::new(*length, *chunked)),
-            _ => None,
-        }
-    }
 }
 
 impl Response {
-    /// An answer with this body, its length known and nothing else said.
+    /// A response with this body, whose length is known, and no other fields.
     pub(super) fn new(status: u16, body: Content) -> Response {
         Response {
             status,
@@ -166,31 +160,53 @@ impl Response {
         Response { length: Length::None, ..Response::new(204, Content::Empty) }
     }
 
-    /// Another address instead.
+    /// A redirect to another address.
     pub(super) fn redirect(status: u16, location: impl Into<Cow<'static, str>>) -> Response {
         Response { location: Some(location.into()), ..Response::new(status, Content::Empty) }
     }
 
-    /// An error, in one plain sentence. The connection may live on: see [`super::Site::refuse`].
-    pub fn refusal(refusal: Refusal) -> Response {
+    /// An error, in one sentence. The connection may be kept, because the request itself was read.
+    pub(super) fn refusal(refusal: Refusal) -> Response {
         let allow = refusal.status == 405;
         Response { allow, ..Response::text(refusal.status, refusal.reason) }
     }
 
-    /// Takes the body away and leaves the fields that tell of it: what a HEAD gets.
-    #[must_use]
-    pub fn without_body(self) -> Response {
+    /// The response to a HEAD: without the body, and with the fields that describe it.
+    pub(super) fn without_body(self) -> Response {
         Response { body: Content::Empty, head_only: true, ..self }
     }
 
-    /// The fields about what is answered with.
-    fn describe(&self, head: &mut ResponseWriter<'_>) {
+    /// The same response as the Python sends it: the last one on its connection, and errors without
+    /// a body.
+    pub(super) fn into_mirrored(self) -> Response {
+        let response = Response { mirrored: true, close: true, ..self };
+        match response.status {
+            400.. => Response { body: Content::Empty, length: Length::Known(0), ..response },
+            _ => response,
+        }
+    }
+
+    /// What the Python's head of this response says.
+    fn mirror_head(&self) -> mirror::Head<'_> {
+        mirror::Head {
+            status: self.status,
+            length: match self.length {
+                Length::Known(bytes) => bytes,
+                Length::None | Length::Chunked | Length::UntilClose => 0,
+            },
+            content_type: self.file.as_ref().map(|file| file.content_type()),
+            location: self.location.as_deref(),
+        }
+    }
+
+    /// Writes the fields that describe the body.
+    fn write_description(&self, head: &mut ResponseWriter<'_>) {
         if let Some(content_type) = self.content_type() {
             head.field_bytes("Content-Type", content_type.as_bytes());
         }
         if let Some(file) = &self.file {
-            head.field_bytes("Last-Modified", &file.last_modified);
-            head.field_bytes("ETag", file.etag.as_bytes());
+            head.field_bytes("Last-Modified", file.last_modified());
+            head.field_bytes("ETag", file.etag().as_bytes());
             head.field_bytes("Accept-Ranges", b"bytes");
         }
         match self.content_range {
@@ -210,11 +226,11 @@ impl Response {
         }
     }
 
-    /// The type of what is answered with; none where nothing is (304).
-    pub(super) fn content_type(&self) -> Option<&str> {
+    /// The type of the body; a response that has none (304) has no type either.
+    fn content_type(&self) -> Option<&str> {
         match (&self.file, self.length) {
             (_, Length::None) => None,
-            (Some(file), _) => Some(&file.content_type),
+            (Some(file), _) => Some(file.content_type()),
             (None, _) => self.content_type,
         }
     }
@@ -236,7 +252,7 @@ impl web::Response for Response {
     fn closes(&self, version: Version) -> bool {
         let ends_by_close = match self.length {
             Length::UntilClose => true,
-            // A client of HTTP/1.0 knows no chunks.
+            // HTTP/1.0 has no chunks.
             Length::Chunked => version == Version::Http10,
             Length::None | Length::Known(_) => false,
         };
@@ -244,10 +260,10 @@ impl web::Response for Response {
     }
 
     fn trailing(&self) -> &'static [u8] {
-        if self.mirrored && !self.head_only { mirror::STRAY } else { b"" }
+        if self.mirrored && !self.head_only { mirror::TRAILING } else { b"" }
     }
 
-    /// An answer that closes says `close` by itself.
+    /// A response that closes the connection says so, whatever `connection` is.
     fn write_head(
         &self,
         out: &mut Buffer,
@@ -256,10 +272,10 @@ impl web::Response for Response {
         now: &Now,
     ) -> bool {
         if self.mirrored {
-            return mirror::write_head(self, out, now);
+            return self.mirror_head().write(out, now);
         }
         let mut head = ResponseWriter::start(out, self.status, now);
-        self.describe(&mut head);
+        self.write_description(&mut head);
         match self.length {
             Length::Known(bytes) => head.field("Content-Length", bytes),
             Length::Chunked if version == Version::Http11 => {
@@ -293,6 +309,8 @@ impl AsRef<[u8]> for Content {
 mod tests {
     use super::*;
     use crate::protocol::web::Response as _;
+    use crate::site::texts::HOME;
+    use chrono::{Local, TimeZone as _};
     use std::time::{Instant, SystemTime};
 
     fn head(response: &Response, version: Version, connection: Option<&'static str>) -> String {
@@ -303,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_says_what_the_answer_knows() {
+    fn a_head_has_the_fields_of_the_response() {
         assert_eq!(
             head(&Response::text(200, "kosong"), Version::Http11, None),
             "HTTP/1.1 200 OK\r\nServer: giliran\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
@@ -328,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_of_http_1_0_is_never_told_of_chunks() {
+    fn chunks_are_never_announced_to_http_1_0() {
         let body = Content::Filler { length: 5, chunked: true };
         let response = Response { length: Length::Chunked, ..Response::new(200, body) };
         assert!(head(&response, Version::Http11, None).contains("Transfer-Encoding: chunked\r\n"));
@@ -336,15 +354,60 @@ mod tests {
     }
 
     #[test]
-    fn a_head_without_room_leaves_nothing() {
+    fn a_head_without_room_writes_nothing() {
         let mut out = Buffer::new();
         assert!(out.push(&vec![0; out.room() - 20]));
         let before = out.len();
         let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
-        for mirrored in [false, true] {
-            let response = Response { mirrored, ..Response::text(200, "x") };
+        for response in [Response::text(200, "x"), Response::text(200, "x").into_mirrored()] {
             assert!(!response.write_head(&mut out, Version::Http11, None, &now));
             assert_eq!(out.len(), before);
         }
+    }
+
+    fn mirrored_head(response: &Response) -> String {
+        let wall = Local.with_ymd_and_hms(2021, 7, 13, 20, 31, 13).unwrap();
+        let now = Now { instant: Instant::now(), wall: wall.into() };
+        let mut out = Buffer::new();
+        assert!(response.write_head(&mut out, Version::Http11, None, &now));
+        String::from_utf8(out.bytes().to_vec()).unwrap()
+    }
+
+    const MIRRORED_FIELDS: &str =
+        "Date: Tue Jul 13 20:31:13 2021\r\nConnection: close\r\nServer: myserver/1.0\r\n";
+
+    #[test]
+    fn a_mirrored_page_is_what_the_python_wrote() {
+        let response = Response::text(200, HOME).into_mirrored();
+        assert_eq!(
+            mirrored_head(&response),
+            format!("HTTP/1.0 200 OK\r\n{MIRRORED_FIELDS}Content-Length: 31\r\n\r\n")
+        );
+        assert_eq!(response.body.bytes(), Some(HOME.as_bytes()));
+        assert_eq!((response.trailing(), response.close), (&b"\r\n\r\n"[..], true));
+    }
+
+    #[test]
+    fn a_mirrored_redirect_or_error_has_no_body() {
+        let video = Response::redirect(302, "https://youtu.be/katoxpnTf04").into_mirrored();
+        assert_eq!(
+            mirrored_head(&video),
+            format!(
+                "HTTP/1.0 302 Found\r\n{MIRRORED_FIELDS}Content-Length: 0\r\nlocation: https://youtu.be/katoxpnTf04\r\n\r\n"
+            )
+        );
+        let missing = Response::refusal(Refusal::new(404, "No.")).into_mirrored();
+        assert_eq!(
+            mirrored_head(&missing),
+            format!("HTTP/1.0 404 Not Found\r\n{MIRRORED_FIELDS}Content-Length: 0\r\n\r\n")
+        );
+        assert_eq!(missing.body.bytes(), Some(&b""[..]));
+    }
+
+    #[test]
+    fn a_mirrored_head_has_no_body_and_no_trailing_bytes() {
+        let response = Response::text(200, HOME).without_body().into_mirrored();
+        assert!(mirrored_head(&response).contains("Content-Length: 31\r\n"));
+        assert_eq!((response.body.length(), response.trailing()), (0, &b""[..]));
     }
 }

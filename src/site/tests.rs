@@ -1,28 +1,33 @@
-//! Whole requests against whole sites; each rule by itself is tested beside the rule.
+//! Whole requests to whole sites. Each rule by itself is tested in its own file.
 
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{FileExt, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::*;
+use super::filler::Filler;
+use super::limits::{CACHE_CHECK, CACHED_FILE_BYTES_MAX, CACHED_FILES_MAX};
+use super::response::{Content, Response};
+use super::{Site, SiteKind};
 use crate::protocol::buffer::Buffer;
-use crate::protocol::http::Version;
+use crate::protocol::http::head::RequestHead;
+use crate::protocol::http::{Refusal, Version};
+use crate::protocol::now::Now;
 use crate::protocol::testing::leaked_space;
 use crate::protocol::web::{Generator as _, Response as _, Site as _};
-use crate::site::limits::{CACHE_CHECK, CACHED_FILE_BYTES_MAX, CACHED_FILES_MAX};
 
-/// A site in a folder of its own, and a clock that is moved by hand. The clock starts an hour from
-/// now, so that the files just written count as settled.
-struct Bench {
+/// A site in a folder of its own, and a clock that the test sets. The clock starts an hour from now, so
+/// that the stamps of the files just written are reliable.
+struct Fixture {
     folder: tempfile::TempDir,
     site: Site,
     now: Now,
 }
 
-impl Bench {
-    fn new(role: Role) -> Bench {
+impl Fixture {
+    fn new(kind: SiteKind) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("public");
         fs::create_dir_all(root.join("images/me")).unwrap();
@@ -37,14 +42,14 @@ impl Bench {
         fs::write(root.join("large.bin"), vec![7; CACHED_FILE_BYTES_MAX as usize + 10]).unwrap();
         symlink("../secret.txt", root.join("out.txt")).unwrap();
         symlink("../testing.txt", root.join("images/out.txt")).unwrap();
-        let site = Site::open(role, &root).unwrap();
+        let site = Site::open(kind, &root).unwrap();
         let now = Now { instant: Instant::now(), wall: SystemTime::now() };
-        Bench { folder, site, now: now.after(Duration::from_secs(3600)) }
+        Fixture { folder, site, now: now.after(Duration::from_secs(3600)) }
     }
 
-    fn mirror(role: Role) -> Bench {
-        let bench = Bench::new(role);
-        Bench { site: bench.site.with_mirror(), ..bench }
+    fn mirror(kind: SiteKind) -> Fixture {
+        let fixture = Fixture::new(kind);
+        Fixture { site: fixture.site.with_mirror(), ..fixture }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -67,7 +72,7 @@ impl Bench {
         String::from_utf8(out.bytes().to_vec()).unwrap()
     }
 
-    /// Lets the cache's entries become due.
+    /// Moves the clock on until the entries of the cache are stale.
     fn later(&mut self) {
         self.now = self.now.after(CACHE_CHECK);
     }
@@ -81,9 +86,9 @@ fn body(response: &Response) -> Vec<u8> {
             file.read_exact_at(&mut bytes, *offset).unwrap();
             bytes
         }
-        Content::Filler { .. } => {
+        Content::Filler { length, chunked } => {
             let mut out = Buffer::new();
-            assert!(response.body.filler().unwrap().fill(&mut out));
+            assert!(Filler::new(*length, *chunked).fill(&mut out));
             out.bytes().to_vec()
         }
         held => held.bytes().unwrap().to_vec(),
@@ -95,22 +100,22 @@ fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
 }
 
 #[test]
-fn files_are_answered_with_their_fields() {
-    let bench = Bench::new(Role::Default);
-    let response = bench.get("/testing.txt?x=y");
-    let head = bench.head_of(&response);
+fn a_file_comes_with_its_fields() {
+    let fixture = Fixture::new(SiteKind::Default);
+    let response = fixture.get("/testing.txt?x=y");
+    let head = fixture.head_of(&response);
     assert_eq!((response.status, body(&response)), (200, b"hello".to_vec()));
     assert_eq!(field(&head, "Content-Type"), Some("text/plain; charset=utf-8"));
     assert_eq!(field(&head, "Content-Length"), Some("5"));
     assert_eq!(field(&head, "Accept-Ranges"), Some("bytes"));
     assert!(field(&head, "ETag").unwrap().starts_with('"') && field(&head, "Last-Modified").is_some());
-    assert_eq!(body(&bench.get("/docs/")), b"<p>docs");
-    assert_eq!(body(&bench.get("/large.bin")).len() as u64, CACHED_FILE_BYTES_MAX + 10);
+    assert_eq!(body(&fixture.get("/docs/")), b"<p>docs");
+    assert_eq!(body(&fixture.get("/large.bin")).len() as u64, CACHED_FILE_BYTES_MAX + 10);
 }
 
 #[test]
-fn what_is_not_served_is_refused() {
-    let bench = Bench::new(Role::Default);
+fn paths_that_are_not_served_are_refused() {
+    let fixture = Fixture::new(SiteKind::Default);
     for (path, expected) in [
         ("/none.txt", 404),
         ("/.hidden", 404),
@@ -127,69 +132,69 @@ fn what_is_not_served_is_refused() {
         ("/testing.txt%00.jpg", 400),
         ("/%zz", 400),
     ] {
-        let response = bench.get(path);
+        let response = fixture.get(path);
         assert_eq!(response.status, expected, "{path}");
-        assert!(body(&response).ends_with(b"."), "{path}: one plain sentence");
+        assert!(body(&response).ends_with(b"."), "{path}: the body is a sentence");
         assert!(!response.close, "{path}");
     }
 }
 
 #[test]
-fn a_folder_without_its_slash_is_sent_to_the_one_with() {
-    let bench = Bench::new(Role::Default);
+fn a_folder_without_its_final_slash_is_redirected() {
+    let fixture = Fixture::new(SiteKind::Default);
     for path in ["/docs", "//docs", "/%64ocs"] {
-        let response = bench.get(path);
-        let head = bench.head_of(&response);
+        let response = fixture.get(path);
+        let head = fixture.head_of(&response);
         assert_eq!((response.status, field(&head, "Location")), (301, Some("/docs/")), "{path}");
     }
 }
 
 #[test]
 fn the_fixed_home_page_wins_over_an_index() {
-    let bench = Bench::new(Role::Default);
-    fs::write(bench.path("index.html"), "index").unwrap();
+    let fixture = Fixture::new(SiteKind::Default);
+    fs::write(fixture.path("index.html"), "index").unwrap();
     for path in ["/", "/?x=1", "//"] {
-        assert_eq!(body(&bench.get(path)), b"Ini Adalah web Server percobaan", "{path}");
+        assert_eq!(body(&fixture.get(path)), b"Ini Adalah web Server percobaan", "{path}");
     }
-    assert_eq!(bench.get("/video").status, 302);
-    assert_eq!(bench.get("/%76ideo").status, 302);
+    assert_eq!(fixture.get("/video").status, 302);
+    assert_eq!(fixture.get("/%76ideo").status, 302);
 }
 
 #[test]
-fn each_role_serves_its_own_files_only() {
-    let bench = Bench::new(Role::Image);
+fn each_kind_of_site_serves_its_own_files_only() {
+    let fixture = Fixture::new(SiteKind::Image);
     for (path, expected) in [
         ("/images/", 200),
         ("/", 200),
         ("/images/a.jpg", 200),
         ("/images/me/", 404),
-        ("/images/out.txt", 404), // a link out of images, even though it stays in public
+        ("/images/out.txt", 404), // a link out of images, although it stays in public
         ("/images/none.jpg", 404),
         ("/a.jpg", 404),
         ("/testing.txt", 404),
         ("/pdf/a.pdf", 404),
         ("/images/../testing.txt", 400),
     ] {
-        assert_eq!(bench.get(path).status, expected, "{path}");
+        assert_eq!(fixture.get(path).status, expected, "{path}");
     }
-    let bench = Bench::new(Role::Pdf);
+    let fixture = Fixture::new(SiteKind::Pdf);
     for (path, expected) in [("/pdf/", 200), ("/pdf/a.pdf", 200), ("/images/a.jpg", 404), ("/santai", 404)] {
-        assert_eq!(bench.get(path).status, expected, "{path}");
+        assert_eq!(fixture.get(path).status, expected, "{path}");
     }
 }
 
 #[test]
-fn a_missing_folder_is_named_when_a_site_is_opened() {
+fn opening_a_site_names_a_missing_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let error = Site::open(Role::Image, folder.path()).unwrap_err();
+    let error = Site::open(SiteKind::Image, folder.path()).unwrap_err();
     assert!(error.to_string().contains("images"), "{error}");
 }
 
 #[test]
-fn methods_get_what_is_theirs() {
-    let bench = Bench::new(Role::Default);
+fn each_method_has_its_response() {
+    let fixture = Fixture::new(SiteKind::Default);
     for path in ["/", "/testing.txt", "/none", "/../x"] {
-        let response = bench.ask(&format!("POST {path}"), "");
+        let response = fixture.ask(&format!("POST {path}"), "");
         assert_eq!((response.status, body(&response)), (200, b"kosong".to_vec()), "{path}");
     }
     for (line, expected) in [
@@ -202,8 +207,8 @@ fn methods_get_what_is_theirs() {
         ("OPTIONS /", 204),
         ("OPTIONS *", 204),
     ] {
-        let response = bench.ask(line, "");
-        let head = bench.head_of(&response);
+        let response = fixture.ask(line, "");
+        let head = fixture.head_of(&response);
         assert_eq!(response.status, expected, "{line}");
         assert_eq!(field(&head, "Allow").is_some(), expected != 501, "{line}");
         assert_eq!(field(&head, "Content-Length").is_some(), expected != 204, "{line}");
@@ -212,147 +217,148 @@ fn methods_get_what_is_theirs() {
 
 #[test]
 fn head_is_get_without_the_body() {
-    for bench in [Bench::new(Role::Default), Bench::mirror(Role::Default)] {
+    for fixture in [Fixture::new(SiteKind::Default), Fixture::mirror(SiteKind::Default)] {
         for path in ["/", "/testing.txt", "/large.bin", "/video", "/none.txt", "/docs"] {
-            let (get, head) = (bench.get(path), bench.ask(&format!("HEAD {path}"), ""));
-            assert_eq!(bench.head_of(&get), bench.head_of(&head), "{path}");
+            let (get, head) = (fixture.get(path), fixture.ask(&format!("HEAD {path}"), ""));
+            assert_eq!(fixture.head_of(&get), fixture.head_of(&head), "{path}");
             assert_eq!((body(&head), head.trailing()), (Vec::new(), &b""[..]), "{path}");
         }
     }
 }
 
 #[test]
-fn ranges_come_from_memory_and_from_open_files() {
-    let bench = Bench::new(Role::Default);
+fn ranges_work_for_files_in_memory_and_for_open_files() {
+    let fixture = Fixture::new(SiteKind::Default);
     for (path, whole) in [("/testing.txt", 5), ("/large.bin", CACHED_FILE_BYTES_MAX + 10)] {
-        let response = bench.ask(&format!("GET {path}"), "Range: bytes=1-3\r\n");
-        let head = bench.head_of(&response);
+        let response = fixture.ask(&format!("GET {path}"), "Range: bytes=1-3\r\n");
+        let head = fixture.head_of(&response);
         assert_eq!((response.status, body(&response).len()), (206, 3), "{path}");
         assert_eq!(field(&head, "Content-Range"), Some(format!("bytes 1-3/{whole}").as_str()));
         assert_eq!(field(&head, "Content-Length"), Some("3"));
-        let response = bench.ask(&format!("GET {path}"), "Range: bytes=9999999-\r\n");
-        let head = bench.head_of(&response);
+        let response = fixture.ask(&format!("GET {path}"), "Range: bytes=9999999-\r\n");
+        let head = fixture.head_of(&response);
         assert_eq!(response.status, 416, "{path}");
         assert_eq!(field(&head, "Content-Range"), Some(format!("bytes */{whole}").as_str()));
     }
 }
 
 #[test]
-fn conditions_are_answered_without_the_file() {
-    let bench = Bench::new(Role::Default);
-    let head = bench.head_of(&bench.get("/testing.txt"));
+fn conditions_that_hold_save_the_body() {
+    let fixture = Fixture::new(SiteKind::Default);
+    let head = fixture.head_of(&fixture.get("/testing.txt"));
     let etag = field(&head, "ETag").unwrap();
-    let response = bench.ask("GET /testing.txt", &format!("If-None-Match: {etag}\r\n"));
-    let unchanged = bench.head_of(&response);
+    let response = fixture.ask("GET /testing.txt", &format!("If-None-Match: {etag}\r\n"));
+    let unchanged = fixture.head_of(&response);
     assert_eq!((response.status, body(&response)), (304, Vec::new()));
     assert_eq!(field(&unchanged, "ETag"), Some(etag));
     assert!(field(&unchanged, "Content-Length").is_none() && field(&unchanged, "Content-Type").is_none());
-    assert_eq!(bench.ask("GET /testing.txt", "If-Match: \"other\"\r\n").status, 412);
+    assert_eq!(fixture.ask("GET /testing.txt", "If-Match: \"other\"\r\n").status, 412);
 }
 
 #[test]
 fn the_cache_notices_a_changed_file_at_the_next_check() {
-    let mut bench = Bench::new(Role::Default);
-    let before = bench.head_of(&bench.get("/testing.txt"));
-    fs::write(bench.path("testing.txt"), "HELLO").unwrap();
-    assert_eq!(body(&bench.get("/testing.txt")), b"hello", "it is not looked at again so soon");
-    bench.later();
-    assert_eq!(body(&bench.get("/testing.txt")), b"HELLO");
-    let after = bench.head_of(&bench.get("/testing.txt"));
+    let mut fixture = Fixture::new(SiteKind::Default);
+    let before = fixture.head_of(&fixture.get("/testing.txt"));
+    fs::write(fixture.path("testing.txt"), "HELLO").unwrap();
+    assert_eq!(body(&fixture.get("/testing.txt")), b"hello", "not checked again so soon");
+    fixture.later();
+    assert_eq!(body(&fixture.get("/testing.txt")), b"HELLO");
+    let after = fixture.head_of(&fixture.get("/testing.txt"));
     assert_ne!(field(&before, "ETag"), field(&after, "ETag"));
 }
 
 #[test]
 fn the_cache_notices_a_replaced_file_of_the_same_size_and_time() {
-    let mut bench = Bench::new(Role::Default);
+    let mut fixture = Fixture::new(SiteKind::Default);
     for (name, bytes) in [("testing.txt", 5), ("large.bin", CACHED_FILE_BYTES_MAX as usize + 10)] {
         let path = format!("/{name}");
-        bench.get(&path);
-        let modified = fs::metadata(bench.path(name)).unwrap().modified().unwrap();
-        fs::write(bench.path("new"), vec![b'n'; bytes]).unwrap();
-        fs::File::options().write(true).open(bench.path("new")).unwrap().set_modified(modified).unwrap();
-        fs::rename(bench.path("new"), bench.path(name)).unwrap();
-        bench.later();
-        assert_eq!(body(&bench.get(&path)), vec![b'n'; bytes], "{name}");
+        fixture.get(&path);
+        let modified = fs::metadata(fixture.path(name)).unwrap().modified().unwrap();
+        fs::write(fixture.path("new"), vec![b'n'; bytes]).unwrap();
+        fs::File::options().write(true).open(fixture.path("new")).unwrap().set_modified(modified).unwrap();
+        fs::rename(fixture.path("new"), fixture.path(name)).unwrap();
+        fixture.later();
+        assert_eq!(body(&fixture.get(&path)), vec![b'n'; bytes], "{name}");
     }
 }
 
 #[test]
-fn the_cache_notices_a_file_that_is_gone_or_now_leads_out() {
-    let mut bench = Bench::new(Role::Default);
-    bench.get("/testing.txt");
-    // The very file that is cached is moved out, and a link put in its place: it must be found out all the same.
-    let outside = bench.folder.path().join("moved.txt");
-    fs::rename(bench.path("testing.txt"), &outside).unwrap();
-    symlink("../moved.txt", bench.path("testing.txt")).unwrap();
-    bench.later();
-    assert_eq!(bench.get("/testing.txt").status, 404);
-    bench.get("/docs/");
-    fs::remove_file(bench.path("docs/index.html")).unwrap();
-    bench.later();
-    assert_eq!(bench.get("/docs/").status, 404);
-    fs::write(bench.path("docs/index.html"), "back").unwrap();
-    assert_eq!(body(&bench.get("/docs/")), b"back", "an absence is not remembered");
+fn the_cache_notices_a_file_that_is_gone_or_leads_out_of_the_root() {
+    let mut fixture = Fixture::new(SiteKind::Default);
+    fixture.get("/testing.txt");
+    // The cached file itself is moved out of the root, and a link to it takes its place. The stamp is
+    // the same then, so only a new lookup notices it.
+    let outside = fixture.folder.path().join("moved.txt");
+    fs::rename(fixture.path("testing.txt"), &outside).unwrap();
+    symlink("../moved.txt", fixture.path("testing.txt")).unwrap();
+    fixture.later();
+    assert_eq!(fixture.get("/testing.txt").status, 404);
+    fixture.get("/docs/");
+    fs::remove_file(fixture.path("docs/index.html")).unwrap();
+    fixture.later();
+    assert_eq!(fixture.get("/docs/").status, 404);
+    fs::write(fixture.path("docs/index.html"), "back").unwrap();
+    assert_eq!(body(&fixture.get("/docs/")), b"back", "absence is not cached");
 }
 
 #[test]
-fn a_file_changed_just_now_is_read_anew_though_its_stamp_is_the_same() {
-    let mut bench = Bench::new(Role::Default);
-    bench.now = Now { instant: Instant::now(), wall: SystemTime::now() };
-    let Content::Cached { file: first, .. } = bench.get("/testing.txt").body else { panic!("not cached") };
-    bench.later();
-    let Content::Cached { file: second, .. } = bench.get("/testing.txt").body else { panic!("not cached") };
+fn a_file_changed_just_now_is_read_again_although_its_stamp_is_the_same() {
+    let mut fixture = Fixture::new(SiteKind::Default);
+    fixture.now = Now { instant: Instant::now(), wall: SystemTime::now() };
+    let Content::Cached { file: first, .. } = fixture.get("/testing.txt").body else { panic!("not cached") };
+    fixture.later();
+    let Content::Cached { file: second, .. } = fixture.get("/testing.txt").body else { panic!("not cached") };
     assert!(!Arc::ptr_eq(&first, &second));
 }
 
 #[test]
 fn a_hit_and_a_check_without_a_change_share_the_cached_bytes() {
-    let mut bench = Bench::new(Role::Default);
+    let mut fixture = Fixture::new(SiteKind::Default);
     let mut files = Vec::new();
     for _ in 0..3 {
-        let Content::Cached { file, .. } = bench.get("/testing.txt").body else { panic!("not cached") };
+        let Content::Cached { file, .. } = fixture.get("/testing.txt").body else { panic!("not cached") };
         files.push(file);
-        bench.later();
+        fixture.later();
     }
     assert!(files.iter().all(|file| Arc::ptr_eq(file, &files[0])));
 }
 
 #[test]
-fn odd_spellings_do_not_fill_more_than_the_bound() {
-    let bench = Bench::new(Role::Default);
+fn other_spellings_of_a_path_do_not_exceed_the_bound() {
+    let fixture = Fixture::new(SiteKind::Default);
     for count in 1..CACHED_FILES_MAX * 2 {
-        assert_eq!(bench.get(&format!("{}testing.txt", "/".repeat(count))).status, 200);
+        assert_eq!(fixture.get(&format!("{}testing.txt", "/".repeat(count))).status, 200);
     }
-    assert_eq!(bench.site.cache.len(), CACHED_FILES_MAX);
+    assert_eq!(fixture.site.cache.len(), CACHED_FILES_MAX);
 }
 
 #[test]
-fn test_answers_are_for_the_generic_role_at_its_root() {
-    let bench = Bench::new(Role::Generic);
-    let response = bench.get("/?size=32&status=503&delay=1s&close=1");
+fn test_responses_are_for_back_ends_at_their_root() {
+    let fixture = Fixture::new(SiteKind::Backend);
+    let response = fixture.get("/?size=32&status=503&delay=1s&close=1");
     assert_eq!((response.status, response.delay, response.close), (503, Some(Duration::from_secs(1)), true));
     assert_eq!(body(&response), b"Ini Adalah web Server percobaan\n");
-    assert_eq!(bench.ask("POST /?status=500", "").status, 500);
-    assert_eq!(body(&bench.ask("HEAD /?size=9", "")), b"");
-    assert_eq!(bench.get("/?size=x").status, 400);
-    assert_eq!(body(&bench.get("/?x=1")), b"Ini Adalah web Server percobaan");
-    assert_eq!(bench.get("/testing.txt?status=503").status, 200);
-    assert_eq!(Bench::new(Role::Default).get("/?status=503").status, 200);
+    assert_eq!(fixture.ask("POST /?status=500", "").status, 500);
+    assert_eq!(body(&fixture.ask("HEAD /?size=9", "")), b"");
+    assert_eq!(fixture.get("/?size=x").status, 400);
+    assert_eq!(body(&fixture.get("/?x=1")), b"Ini Adalah web Server percobaan");
+    assert_eq!(fixture.get("/testing.txt?status=503").status, 200);
+    assert_eq!(Fixture::new(SiteKind::Default).get("/?status=503").status, 200);
 }
 
 #[test]
-fn a_refusal_ends_the_connection() {
-    let bench = Bench::new(Role::Default);
-    let response = bench.site.refuse(Refusal::new(431, "Too long."));
+fn refusing_a_head_ends_the_connection() {
+    let fixture = Fixture::new(SiteKind::Default);
+    let response = fixture.site.refuse(Refusal::new(431, "Too long."));
     assert_eq!((response.status, response.close, body(&response)), (431, true, b"Too long.".to_vec()));
-    assert!(bench.head_of(&response).contains("\r\nConnection: close\r\n"));
+    assert!(fixture.head_of(&response).contains("\r\nConnection: close\r\n"));
 }
 
 #[test]
 fn the_mirror_writes_files_as_the_python_did() {
-    let bench = Bench::mirror(Role::Default);
-    let response = bench.get("/images/a.jpg");
-    let head = bench.head_of(&response);
+    let fixture = Fixture::mirror(SiteKind::Default);
+    let response = fixture.get("/images/a.jpg");
+    let head = fixture.head_of(&response);
     let lines: Vec<&str> = head.lines().collect();
     assert_eq!(lines[0], "HTTP/1.0 200 OK");
     assert!(lines[1].starts_with("Date: "));
@@ -361,44 +367,45 @@ fn the_mirror_writes_files_as_the_python_did() {
         ["Connection: close", "Server: myserver/1.0", "Content-Length: 6", "Content-type: image/jpeg", "",]
     );
     assert_eq!((body(&response), response.trailing()), (b"\xff\xd8jpeg".to_vec(), &b"\r\n\r\n"[..]));
-    assert!(response.close && bench.site.is_mirror());
-    // Big files arrive whole, and an unknown extension is no crash.
-    let response = bench.get("/large.bin");
+    assert!(response.close);
+    // Large files arrive whole, and an unknown extension does not crash the server.
+    let response = fixture.get("/large.bin");
     assert_eq!(body(&response).len() as u64, CACHED_FILE_BYTES_MAX + 10);
-    assert!(bench.head_of(&response).contains("Content-type: application/octet-stream\r\n"));
-    let missing = bench.get("/none.txt");
+    assert!(fixture.head_of(&response).contains("Content-type: application/octet-stream\r\n"));
+    let missing = fixture.get("/none.txt");
     assert_eq!((missing.status, body(&missing)), (404, Vec::new()));
-    assert!(bench.head_of(&missing).contains("HTTP/1.0 404 Not Found\r\n"));
-    assert_eq!(bench.site.refuse(Refusal::bad("No.")).trailing(), b"\r\n\r\n");
+    assert!(fixture.head_of(&missing).contains("HTTP/1.0 404 Not Found\r\n"));
+    assert_eq!(fixture.site.refuse(Refusal::bad("No.")).trailing(), b"\r\n\r\n");
 }
 
 #[test]
 fn an_open_file_is_sent_as_it_was_when_it_was_opened() {
-    let bench = Bench::new(Role::Default);
-    let response = bench.get("/large.bin");
-    fs::remove_file(bench.path("large.bin")).unwrap();
-    let Content::File { file, .. } = &response.body else { panic!("it is too large for memory") };
+    let fixture = Fixture::new(SiteKind::Default);
+    let response = fixture.get("/large.bin");
+    fs::remove_file(fixture.path("large.bin")).unwrap();
+    let Content::File { file, .. } = &response.body else { panic!("too large to be held in memory") };
     let mut start = [0; 3];
     (&**file).read_exact(&mut start).unwrap();
     assert_eq!(start, [7; 3]);
 }
 
 #[test]
-fn the_site_that_comes_with_giliran_has_the_sizes_the_course_measured() {
+fn the_site_of_this_repository_has_the_sizes_that_the_course_measured() {
     let public = Path::new(env!("CARGO_MANIFEST_DIR")).join("public");
-    let bench = Bench { site: Site::open(Role::Default, &public).unwrap(), ..Bench::new(Role::Default) };
+    let fixture =
+        Fixture { site: Site::open(SiteKind::Default, &public).unwrap(), ..Fixture::new(SiteKind::Default) };
     for (path, bytes, start) in [
         ("/images/pokijan.jpg", 15_702, &b"\xff\xd8\xff"[..]),
         ("/images/research_center.jpg", 75_007, b"\xff\xd8\xff"),
         ("/pdf/nfc.pdf", 550_558, b"%PDF-1."),
     ] {
-        let response = bench.get(path);
+        let response = fixture.get(path);
         assert_eq!((response.status, response.body.length()), (200, bytes), "{path}");
         assert!(body(&response).starts_with(start), "{path}");
     }
     for path in
         ["/images/me/donalbebek.jpg", "/pdf/bench/msi.pdf", "/page.html", "/sending.html", "/testing.txt"]
     {
-        assert_eq!(bench.get(path).status, 200, "{path}");
+        assert_eq!(fixture.get(path).status, 200, "{path}");
     }
 }

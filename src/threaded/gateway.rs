@@ -50,7 +50,7 @@ impl Connection for GatewayConnection {
         accepted: Instant,
         now: &Now,
     ) -> Self {
-        let caller = gateway.context.proxies.caller(peer, || client.local_addr());
+        let caller = gateway.context.proxies.identify(peer, || client.local_addr());
         let exchange = Exchange::new(gateway, caller, accepted, now);
         let session = Session::new(exchange, Socket::accepted(client), None);
         GatewayConnection::Http(HttpConnection { session, idle: idle.clone() })

@@ -119,7 +119,7 @@ impl Socket {
         space: impl FnOnce() -> &'s mut [u8],
         limit: Duration,
     ) -> std::io::Result<Received> {
-        let (moved, received): (_, fn(usize) -> Received) = match pipe.to_fill(may_be_piped) {
+        let (moved, received): (_, fn(usize) -> Received) = match pipe.acquire(may_be_piped) {
             Some(pipe) => (self.fill(pipe, limit)?, Received::Piped),
             None => (self.receive_bytes(space(), limit)?, Received::Buffered),
         };
@@ -159,7 +159,7 @@ impl Socket {
         if self.full {
             return Ok(None);
         }
-        let moved = match pipe.to_drain() {
+        let moved = match pipe.filled() {
             Some(pipe) => {
                 self.stop_blocking()?;
                 pipe.drain(&self.stream)

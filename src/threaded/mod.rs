@@ -59,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) workers: usize,
     /// Accepted connections that may wait for a worker.
     pub(crate) queue: usize,
+    /// How long that queue may be full before a server refuses clients.
+    pub(crate) queue_wait: Duration,
     /// Park connections that wait for their peer; off, each of them keeps its worker.
     pub(crate) park: bool,
     /// Open client connections; further ones wait in the kernel's backlog.
@@ -87,7 +89,7 @@ pub(crate) fn serve<S: Service>(
     });
     let load = Arc::new(PoolLoad::new(settings.workers, settings.park, shutdown, wakers));
     let workers = worker::start(settings.workers, &role, &load, &handle, |number| entrance.intake(number));
-    let acceptors = entrance.start_acceptors(&role, &load, &handle, shutdown)?;
+    let acceptors = entrance.start_acceptors(&role, &load, &handle, settings.queue_wait, shutdown)?;
 
     shutdown.wait();
     let until = clock::now().instant + settings.drain;

@@ -34,7 +34,7 @@ impl Connection for RelayConnection {
         accepted: Instant,
         now: &Now,
     ) -> Self {
-        let caller = service.context.proxies.caller(peer, || client.local_addr());
+        let caller = service.context.proxies.identify(peer, || client.local_addr());
         let relay = Relay::new(service, caller, accepted, now);
         RelayConnection { session: Session::new(relay, Socket::accepted(client), None) }
     }

@@ -32,7 +32,7 @@ impl Connection for WebConnection {
         accepted: Instant,
         now: &Now,
     ) -> Self {
-        let caller = service.context.proxies.caller(peer, || client.local_addr());
+        let caller = service.context.proxies.identify(peer, || client.local_addr());
         let web = Web::new(service, caller, accepted, now);
         WebConnection { session: Session::new(web, Socket::accepted(client), None) }
     }

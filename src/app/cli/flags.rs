@@ -12,7 +12,7 @@ use clap::builder::ArgPredicate;
 use log::LevelFilter;
 
 use super::failure::Failure;
-use super::values::{Mode, RouteTo, count, levels};
+use super::values::{Mode, ProxyVersion, RouteTo, count, levels};
 use crate::app::defaults;
 use crate::app::duration::{self, Interval};
 use crate::app::settings::Settings;
@@ -22,7 +22,6 @@ use crate::net::endpoint::Endpoint;
 use crate::observe::log::Format;
 use crate::protocol::cidr::Cidr;
 use crate::protocol::limits;
-use crate::protocol::proxy_header::Version;
 
 /// A group of flags that changes the settings of the drivers.
 pub trait FlagGroup {
@@ -67,6 +66,10 @@ pub struct Pool {
     #[arg(long, value_name = "N", default_value_t = defaults::QUEUE,
           value_parser = count(1, defaults::QUEUE_MAX))]
     pub(crate) queue: usize,
+    /// How long the queue may be full before clients are refused with 503; meanwhile they wait in the backlog
+    #[arg(long, value_name = "TIME", default_value = duration::text(defaults::QUEUE_WAIT),
+          value_parser = duration::parse)]
+    pub(crate) queue_wait: Duration,
     /// Do not park connections that wait for their peer: each keeps its worker (shows starvation)
     #[arg(long)]
     pub(crate) no_park: bool,
@@ -76,6 +79,7 @@ impl FlagGroup for Pool {
     fn apply(&self, settings: &mut Settings) {
         settings.workers = self.workers;
         settings.queue = self.queue;
+        settings.queue_wait = self.queue_wait;
         settings.park = !self.no_park;
     }
 }
@@ -212,12 +216,12 @@ pub(crate) struct BackEnds {
     pub(crate) mode: Mode,
     /// Send back ends a PROXY header with the client's address; each connection then serves one client only
     #[arg(long, value_enum, value_name = "VERSION")]
-    pub(crate) send_proxy: Option<Version>,
+    pub(crate) send_proxy: Option<ProxyVersion>,
 }
 
 impl FlagGroup for BackEnds {
     fn apply(&self, settings: &mut Settings) {
-        settings.proxies.send = self.send_proxy;
+        settings.proxies.send = self.send_proxy.map(Into::into);
     }
 }
 

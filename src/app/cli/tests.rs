@@ -13,7 +13,7 @@ fn parse<A: Args>(role: Role, flags: &[&str]) -> A {
 
 const LISTENING: [&str; 3] = ["listen", "backlog", "connections-max"];
 const FRONT: [&str; 2] = ["trust", "proxy-protocol"];
-const POOL: [&str; 3] = ["workers", "queue", "no-park"];
+const POOL: [&str; 4] = ["workers", "queue", "queue-wait", "no-park"];
 const CLIENT_TIMES: [&str; 4] = ["header-timeout", "keep-alive", "stall-timeout", "drain"];
 const BACK_END_TIMES: [&str; 4] =
     ["connect-timeout", "backend-timeout", "relay-idle-timeout", "half-closed-timeout"];

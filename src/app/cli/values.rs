@@ -10,6 +10,7 @@ use log::LevelFilter;
 
 use crate::app::defaults;
 use crate::net::endpoint::Endpoint;
+use crate::protocol::proxy_header::Version;
 
 /// A whole number from `least` to `most`.
 pub(super) fn count(
@@ -42,6 +43,25 @@ pub(crate) enum Mode {
     Tcp,
     /// Forward requests: each request goes to one back end
     Http,
+}
+
+/// The form of the PROXY header that back ends get.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum ProxyVersion {
+    /// One line of text
+    V1,
+    /// Binary
+    V2,
+}
+
+/// The protocol does not know that its values are flags.
+impl From<ProxyVersion> for Version {
+    fn from(version: ProxyVersion) -> Version {
+        match version {
+            ProxyVersion::V1 => Version::V1,
+            ProxyVersion::V2 => Version::V2,
+        }
+    }
 }
 
 /// A value of `--route`: `PREFIX=ADDR[,ADDR]`.

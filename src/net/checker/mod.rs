@@ -20,12 +20,12 @@ use crate::balance::limits::CHECK_TIMEOUT;
 use crate::balance::{Backend, Group};
 use crate::net::clock;
 use crate::net::connect::{self, ConnectError};
-use crate::protocol::proxy_header::{Version, own_header};
+use crate::protocol::proxy_header::{Version, local_header};
 use check::{Check, CheckError};
 
 /// The health checks of one role's back ends; they end when this is dropped.
 #[derive(Debug)]
-pub struct Checker {
+pub(crate) struct Checker {
     stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
     thread: Option<JoinHandle<()>>,
@@ -163,7 +163,7 @@ impl Checks {
             let address = target.backend.address;
             let mut request = self.probe.request(address);
             if let Some(version) = self.send.filter(|_| !request.is_empty()) {
-                request.splice(..0, own_header(version));
+                request.splice(..0, local_header(version));
             }
             let connecting = connect::start(address).and_then(|mut stream| {
                 let both = Interest::READABLE | Interest::WRITABLE;

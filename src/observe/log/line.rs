@@ -289,7 +289,7 @@ mod tests {
         let event = Event::Closed(&closing);
         let shown = "closed role=lb-threaded client=127.0.0.1:22530 backend=[::1]:9001 \
              request=\"GET /\\\"x\\\"\\u0007\" status=200 bytes_in=12 bytes_out=3000000000 queue_ms=0.007 \
-             first_ms=1.200 total_ms=2000.000 retries=1 clean=false outcome=\"client reset in answer body\"";
+             first_ms=1.200 total_ms=2000.000 retries=1 clean=false outcome=\"client reset in response body\"";
         assert_eq!(line(Format::Text, &event), format!("[INFO ] {shown}"));
         assert_eq!(line(Format::Seed, &event), format!("INFO:root:{shown}"));
         assert_eq!(
@@ -297,7 +297,7 @@ mod tests {
             "{\"level\":\"info\",\"event\":\"closed\",\"role\":\"lb-threaded\",\"client\":\"127.0.0.1:22530\",\
              \"backend\":\"[::1]:9001\",\"request\":\"GET /\\\"x\\\"\\u0007\",\"status\":200,\"bytes_in\":12,\
              \"bytes_out\":3000000000,\"queue_ms\":0.007,\"first_ms\":1.200,\"total_ms\":2000.000,\
-             \"retries\":1,\"clean\":false,\"outcome\":\"client reset in answer body\"}"
+             \"retries\":1,\"clean\":false,\"outcome\":\"client reset in response body\"}"
         );
     }
 

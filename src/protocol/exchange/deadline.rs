@@ -1,8 +1,8 @@
-//! How long an exchange waits, for whom, and what becomes of it then.
+//! The deadlines of an exchange, and what happens when one has passed.
 
 use std::time::Instant;
 
-use super::{Exchange, Link, State};
+use super::{BackendConnection, Exchange, State};
 use crate::protocol::http::Refusal;
 use crate::protocol::limits::CLIENT_WATCH_AFTER;
 use crate::protocol::now::Now;
@@ -13,9 +13,13 @@ impl Exchange {
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Head => Some(self.reader.deadline(self.timeouts())),
-            State::Exchanging => Some(match &self.link {
-                Link::Connecting { until, .. } | Link::Queued { until, .. } => *until,
-                _ if self.awaits_response() && !self.watches => self.response_due().min(self.watch_due()),
+            State::Exchanging => Some(match &self.backend {
+                BackendConnection::Connecting { until, .. } | BackendConnection::Queued { until, .. } => {
+                    *until
+                }
+                _ if self.awaits_response() && !self.watches_client => {
+                    self.response_due().min(self.watch_due())
+                }
                 _ if self.awaits_response() => self.response_due(),
                 _ => self.last_progress + self.timeouts().stall,
             }),
@@ -33,12 +37,12 @@ impl Exchange {
         self.awaiting_since + CLIENT_WATCH_AFTER
     }
 
-    /// The whole request is out, and the next head of the answer has not come to its end.
+    /// The whole request is sent, and the next response head is not complete yet.
     pub(super) fn awaits_response(&self) -> bool {
         self.has_room_for_response_head() && self.request.is_complete() && !self.has_backend_output()
     }
 
-    /// The deadline has come.
+    /// The driver calls this when the deadline has passed.
     pub fn expired(&mut self, now: &Now) {
         match self.deadline() {
             Some(deadline) if deadline <= now.instant => {}
@@ -61,16 +65,16 @@ impl Exchange {
     }
 
     fn exchange_expired(&mut self, now: &Now) {
-        match self.link {
-            Link::Connecting { .. } => return self.connect_failed(How::TimedOut, now),
-            Link::Queued { .. } => return self.queue_expired(now),
+        match self.backend {
+            BackendConnection::Connecting { .. } => return self.connect_failed(How::TimedOut, now),
+            BackendConnection::Queued { .. } => return self.queue_expired(now),
             _ if self.awaits_response() && now.instant < self.response_due() => {
-                self.watches = true;
+                self.watches_client = true;
                 return;
             }
             _ => {}
         }
-        // Interim answers that the client does not take hold the final one up.
+        // If the client does not read an interim response, the final one cannot be read from the back end.
         let client_is_slow = self.has_client_output();
         if self.response.has_begun() || client_is_slow {
             let who = if client_is_slow { Who::Client } else { Who::Backend };

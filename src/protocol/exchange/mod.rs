@@ -1,25 +1,33 @@
-//! A client connection whose requests are forwarded to back ends, one at a time, over HTTP.
+//! The machine of a gateway's client connection: its requests are forwarded to back ends, one at a time.
 //!
-//! Contract: what the client sends is checked before it is forwarded and never repaired; what the
-//! back end answers is passed on as it comes, and an answer that was cut never looks whole. The
-//! request side (`request`) and the answer side (`answer`) run at the same time: a back end
-//! may answer while the body is still being sent to it.
+//! Contract: a request is checked before it is forwarded, and one that breaks the rules is refused and
+//! never repaired. A response is passed on as it comes, and one that is cut short is never made to look
+//! complete. The request side (`request.rs`) and the response side (`response.rs`) work at the same time: a
+//! back end may respond while the request body is still being sent to it.
 //!
 //! ```text
-//!            the client's connection                     the back end's (Link)
+//! The client's connection:
 //!
-//!   Head --whole--> Exchanging ----------------------> Wanted --chosen--> Connecting --> Up
-//!     ^                |                                  |  Queued --called--^
-//!     |                |                                  +----^ all full
-//!     ^                |  request: Body -> Complete       ^                  |            |
-//!     |                |  answer: Awaited -> Body -> Out  +---- refused -----+            |
-//!     +---- kept ------+                                  +-- a kept one was dead --------+
-//!                      +-- closed --> Linger --> Over                    Released or dropped
-//!                      +-- 101 -----> Tunnel (goes on as a relay)
+//!   Head --complete--> Exchanging --keep-alive--> Head
+//!                        |    |
+//!                        |    +-- close --> Linger --> Over
+//!                        +-- 101 --> Tunnel (continues as a relay)
+//!
+//! While Exchanging, the request body: Reading -> complete; the response: Awaited -> Body -> Out.
+//!
+//! The connection to the back end (`BackendConnection`):
+//!
+//!           +-- connect failed: another one --+
+//!           v                                 |
+//!   None -> Needed -------- chosen ------> Connecting --made--> Connected --done--> Released -> None
+//!           ^ |                               ^                     |
+//!           | +-- all full --> Queued --------+ one has room        |
+//!           +---- failed before a response, and may be repeated ----+
 //! ```
 
+mod backend;
 mod deadline;
-mod link;
+mod machine;
 mod request;
 mod response;
 
@@ -39,20 +47,20 @@ use crate::protocol::interest::{Interest, Step};
 use crate::protocol::linger::Linger;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
-use crate::protocol::proxy_header::Caller;
+use crate::protocol::proxy_header::ClientIdentity;
 use crate::protocol::relay::{Relay, RelayService};
 use crate::protocol::request_line::RequestLine;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
-use link::Link;
-pub use link::{Choice, Release};
+use backend::BackendConnection;
+pub(crate) use backend::BackendTarget;
 use request::Request;
 use response::Response;
 
 /// A gateway: its settings, which group serves a path, and how heads are rewritten.
 #[derive(Debug)]
 pub struct Gateway {
-    /// What its connections share.
+    /// The settings that all its connections share.
     pub context: Arc<RoleContext>,
     /// Path prefixes and their groups of back ends.
     pub routes: Routes,
@@ -64,30 +72,30 @@ pub struct Gateway {
 #[derive(Debug)]
 pub struct Exchange {
     gateway: Arc<Gateway>,
-    caller: Caller,
+    client: ClientIdentity,
     state: State,
     reader: RequestReader,
-    link: Link,
-    /// Why the last try to connect for this request failed.
+    backend: BackendConnection,
+    /// Why the last attempt to connect for this request failed.
     connect_failure: How,
     request: Request,
     response: Response,
-    /// From the client, not yet used; during a body its first bytes are on their way to the back end.
+    /// Received from the client and not used yet. In a body, its first bytes are those to send to the back end.
     client_input: Buffer,
-    /// Heads for the client; the body follows from `backend_input` without a copy.
+    /// Heads for the client. The body is sent from `backend_input`, without a copy.
     client_output: Buffer,
-    /// From the back end, likewise.
+    /// Received from the back end. In a body, its first bytes are those to send to the client.
     backend_input: Buffer,
-    /// The rewritten request head: kept whole until the answer begins, so that it can be sent again.
+    /// The rewritten request head. It is kept until the response begins, so that it can be sent again.
     backend_output: Buffer,
     client_ended: bool,
     draining: bool,
-    /// When a byte last moved in this exchange; those of an answer's head do not count.
+    /// When a byte last moved in this exchange. Bytes of a response head do not count.
     last_progress: Instant,
-    /// Since when nothing is missing but the next head of the answer: a byte of it buys no time.
+    /// Since when only the next response head is missing. Its bytes do not extend the deadline.
     awaiting_since: Instant,
-    /// That has taken so long that the client may have gone.
-    watches: bool,
+    /// The response head has taken so long that the client is watched: it may have disconnected.
+    watches_client: bool,
     request_line: RequestLine,
     timing: Timing,
 }
@@ -96,7 +104,7 @@ pub struct Exchange {
 enum State {
     /// Between two requests, or reading a head.
     Head,
-    /// A request is being forwarded, or answered by ourselves.
+    /// A request is being forwarded, or gets a response of our own.
     Exchanging,
     /// Both sides have agreed on another protocol.
     Tunnel,
@@ -105,16 +113,21 @@ enum State {
 }
 
 impl Exchange {
-    /// A connection that was accepted at `accepted` and is taken up now.
-    pub fn new(gateway: Arc<Gateway>, caller: impl Into<Caller>, accepted: Instant, now: &Now) -> Exchange {
-        let caller = caller.into();
-        let entered = caller.enter(&*gateway.context.observer);
+    /// A connection that was accepted at `accepted` and that is served from now on.
+    pub fn new(
+        gateway: Arc<Gateway>,
+        client: impl Into<ClientIdentity>,
+        accepted: Instant,
+        now: &Now,
+    ) -> Exchange {
+        let client = client.into();
+        let entered = client.admit(&*gateway.context.observer);
         Exchange {
             gateway,
-            caller,
+            client,
             state: entered.map_or_else(State::Over, |()| State::Head),
             reader: RequestReader::new(accepted),
-            link: Link::None,
+            backend: BackendConnection::None,
             connect_failure: How::Refused,
             request: Request::default(),
             response: Response::default(),
@@ -126,7 +139,7 @@ impl Exchange {
             draining: false,
             last_progress: now.instant,
             awaiting_since: now.instant,
-            watches: false,
+            watches_client: false,
             request_line: RequestLine::default(),
             timing: Timing::open(accepted, now),
         }
@@ -134,11 +147,11 @@ impl Exchange {
 
     /// The next thing to do for this connection.
     pub fn step(&self) -> Step {
-        match (self.state, &self.link) {
+        match (self.state, &self.backend) {
             (State::Over(_), _) => Step::Finish,
-            (_, Link::Released { .. }) => Step::ReleaseBackend,
-            (State::Exchanging, Link::Wanted { .. }) => Step::Connect,
-            (State::Exchanging, Link::Queued { ticket, .. }) => {
+            (_, BackendConnection::Released { .. }) => Step::ReleaseBackend,
+            (State::Exchanging, BackendConnection::Needed { .. }) => Step::Connect,
+            (State::Exchanging, BackendConnection::Queued { ticket, .. }) => {
                 if ticket.is_ready() {
                     Step::Connect
                 } else {
@@ -163,14 +176,14 @@ impl Exchange {
     }
 
     fn interest_in_exchange(&self) -> Interest {
-        let is_up = matches!(self.link, Link::Up { .. });
-        // As in a relay, bytes for a back end that is being connected may be tried at once.
-        let is_connecting = matches!(self.link, Link::Connecting { .. });
-        let is_queued = matches!(self.link, Link::Queued { .. });
+        let is_up = matches!(self.backend, BackendConnection::Connected { .. });
+        // As in a relay, sending may be tried while the connection is still being made.
+        let is_connecting = matches!(self.backend, BackendConnection::Connecting { .. });
+        let is_queued = matches!(self.backend, BackendConnection::Queued { .. });
         Interest {
             read_client: self.request.wants_bytes() && self.client_input.room() > 0 && !self.client_ended,
             write_client: self.has_client_output(),
-            watch_client: is_queued || (self.watches && self.awaits_response()),
+            watch_client: is_queued || (self.watches_client && self.awaits_response()),
             write_backend: (is_up || is_connecting) && self.has_backend_output(),
             read_backend: is_up
                 && self.request.head_is_sent()
@@ -183,23 +196,23 @@ impl Exchange {
         !self.client_output.is_empty() || self.response.ready() > 0
     }
 
-    /// True until its last response is out, or both sides have agreed on another protocol.
-    pub fn is_open(&self) -> bool {
+    /// True until its last response is sent, or until both sides have agreed on another protocol.
+    pub(crate) fn is_open(&self) -> bool {
         matches!(self.state, State::Head | State::Exchanging)
     }
 
     /// True while a back end has to be chosen, or waited for in the queue.
-    pub fn needs_backend(&self) -> bool {
+    pub(crate) fn needs_backend(&self) -> bool {
         matches!(self.step(), Step::Connect | Step::Queue)
     }
 
-    /// True while there is no whole request head to act on: between two requests, or within a head.
-    pub fn awaits_request(&self) -> bool {
+    /// True while there is no complete request head: between two requests, or within a head.
+    pub(crate) fn awaits_request(&self) -> bool {
         matches!(self.state, State::Head)
     }
 
-    /// True while a request is forwarded and its response passed on, to its last byte.
-    pub fn is_exchanging(&self) -> bool {
+    /// True while a request is being forwarded and its response passed on, up to the last byte.
+    pub(crate) fn is_exchanging(&self) -> bool {
         match self.state {
             State::Exchanging => true,
             State::Tunnel => self.step() != Step::SwitchProtocols,
@@ -228,7 +241,7 @@ impl Exchange {
     }
 
     /// A call on the client's socket failed.
-    pub fn client_failed(&mut self) {
+    pub(crate) fn client_failed(&mut self) {
         self.cut(Outcome::new(Who::Client, How::Reset, self.phase()));
     }
 
@@ -236,7 +249,7 @@ impl Exchange {
         match self.state {
             State::Head if self.reader.is_idle() => Phase::Idle,
             State::Head => Phase::RequestHead,
-            State::Exchanging if matches!(self.link, Link::Queued { .. }) => Phase::Queue,
+            State::Exchanging if matches!(self.backend, BackendConnection::Queued { .. }) => Phase::Queue,
             State::Exchanging if self.request.wants_bytes() => Phase::RequestBody,
             State::Exchanging if !self.response.has_begun() => Phase::ResponseHead,
             State::Exchanging | State::Tunnel => Phase::ResponseBody,
@@ -244,47 +257,48 @@ impl Exchange {
         }
     }
 
-    /// The program stops: the exchange under way is the last one, and an idle connection ends now.
-    pub fn drain(&mut self) {
+    /// The drain begins: the present exchange is the last one, and an idle connection ends now.
+    pub(crate) fn drain(&mut self) {
         self.draining = true;
         if matches!(self.state, State::Head) && self.reader.is_idle() {
             self.state = State::Over(Outcome::new(Who::Us, How::Drained, Phase::Idle));
         }
     }
 
-    /// The program stops, and bytes have just come: the request that they belong to is the last one.
-    pub fn take_last_request(&mut self) {
+    /// The drain begins, and bytes have just come: the request that they belong to is the last one.
+    pub(crate) fn take_last_request(&mut self) {
         self.draining = true;
     }
 
-    /// The time for finishing is over.
-    pub fn drained(&mut self) {
+    /// The time of the drain is over: ends the connection at once.
+    pub(crate) fn drained(&mut self) {
         self.cut(Outcome::new(Who::Us, How::Drained, self.phase()));
     }
 
-    /// Answers 503 and closes: there is no worker for this connection.
-    pub fn refuse_for_lack_of_workers(&mut self, now: &Now) {
+    /// Responds 503 and closes: there is no worker for this connection.
+    pub(crate) fn refuse_for_lack_of_workers(&mut self, now: &Now) {
         if matches!(self.state, State::Over(_)) {
-            return; // a stranger gets no answer
+            return; // a client that was not admitted gets no response
         }
         let refusal = Refusal::new(503, "All workers are busy and the queue is full; try again soon.");
         self.refuse(refusal, How::Limited, Phase::Queue, now);
     }
 
-    /// Goes on as a relay of bytes, once the step is [`Step::SwitchProtocols`].
-    pub fn into_relay(mut self, now: &Now) -> Relay {
-        let (group, backend) = match std::mem::replace(&mut self.link, Link::None) {
-            Link::Up { group, backend, .. } => (group, Some(backend)),
+    /// Continues as a relay, once the step is [`Step::SwitchProtocols`].
+    pub(crate) fn into_relay(mut self, now: &Now) -> Relay {
+        let (group, backend) = match std::mem::replace(&mut self.backend, BackendConnection::None) {
+            BackendConnection::Connected { group, backend, .. } => (group, Some(backend)),
             _ => (Arc::new(Group::new("tunnel", Vec::new())), None),
         };
         let outcome = Outcome::new(Who::Us, How::Finished, Phase::ResponseHead);
         self.log_exchange(Some(101), backend.as_ref().map(|backend| backend.address), outcome, now);
         let buffers = [std::mem::take(&mut self.client_input), std::mem::take(&mut self.backend_input)];
         let service = RelayService { context: Arc::clone(&self.gateway.context), group };
-        Relay::join(Arc::new(service), self.caller.address(), backend, buffers, now)
+        Relay::join(Arc::new(service), self.client.address(), backend, buffers, now)
     }
 
-    /// True if the close must be a reset, because an orderly one would make a cut answer look complete.
+    /// True if the close must be a reset: after an orderly close a response that was cut short could look
+    /// complete.
     pub fn was_cut(&self) -> bool {
         let is_unfinished = match self.response {
             Response::Awaited { .. } => false,
@@ -294,7 +308,7 @@ impl Exchange {
         matches!(self.state, State::Over(_)) && is_unfinished
     }
 
-    /// Writes the closing line of an exchange that did not come to its own end.
+    /// Reports the end of an exchange that did not complete.
     pub fn finish(&mut self, now: &Now) {
         if let State::Over(outcome) = self.state
             && !self.request_line.is_empty()
@@ -303,23 +317,24 @@ impl Exchange {
         }
     }
 
-    /// Ends everything here and now; what was begun stays unfinished and is seen to be so.
+    /// Ends the connection at once. A response that has begun stays incomplete: see [`was_cut`](Self::was_cut).
     fn cut(&mut self, outcome: Outcome) {
         self.state = State::Over(match self.state {
-            // The last answer is out: nothing is cut.
+            // The last response has been sent, so its outcome stands.
             State::Linger(_, outcome) | State::Over(outcome) => outcome,
             _ => {
                 if outcome.phase == Phase::RequestHead {
-                    self.request_line.set_if_empty("-", self.wants_closings()); // never whole, and told all the same
+                    // An incomplete head gets its line in the access log too.
+                    self.request_line.set_if_empty("-", self.wants_closings());
                 }
                 outcome
             }
         });
     }
 
-    /// Refuses a request that was not forwarded, or not wholly, and closes.
+    /// Refuses a request that was not forwarded, or not all of it, and closes.
     fn refuse(&mut self, refusal: Refusal, how: How, phase: Phase, now: &Now) {
-        log::debug!("{} is answered {refusal}", self.caller.address());
+        log::debug!("{} gets {refusal}", self.client.address());
         self.request_line.set_if_empty("-", self.wants_closings());
         self.request.abandon();
         self.request.keep = false;
@@ -327,14 +342,14 @@ impl Exchange {
         self.respond_with_error(refusal.status, "http_request_error", refusal.reason, outcome, now);
     }
 
-    /// Answers by ourselves instead of a back end; the back end's connection, if any, is dropped.
+    /// Sends a response of our own instead of a back end's; the connection to the back end, if any, is closed.
     fn respond_with_error(&mut self, status: u16, error: &str, sentence: &str, outcome: Outcome, now: &Now) {
         let backend = self.backend_address();
-        self.let_go(false);
+        self.mark_released(false);
         self.state = State::Exchanging;
-        // It has its own time to get out, however late it comes.
+        // The response gets a full stall timeout of its own, however late it comes.
         self.last_progress = now.instant;
-        self.give_request_up();
+        self.stop_sending_request();
         self.backend_input.clear();
         self.backend_output.clear();
         let keep = self.request.is_complete() && self.request.keep && !self.draining;
@@ -342,7 +357,7 @@ impl Exchange {
         let connection = self.request.connection_field(keep);
         let head_only = self.request.method == Method::Head;
         let before = self.client_output.len();
-        let fits = forward::error_answer(
+        let fits = forward::error_response(
             &mut self.client_output,
             now,
             status,
@@ -359,10 +374,10 @@ impl Exchange {
         }
     }
 
-    /// Ends the exchange if every byte of the answer is out, and begins the next or closes.
-    fn end_if_out(&mut self, now: &Now) {
+    /// If every byte of the response is sent, ends the exchange, and begins the next one or closes.
+    fn end_if_sent(&mut self, now: &Now) {
         let Response::Out { status, backend, outcome } = self.response else { return };
-        let released = matches!(self.link, Link::None);
+        let released = matches!(self.backend, BackendConnection::None);
         if !matches!(self.state, State::Exchanging) || !self.client_output.is_empty() || !released {
             return;
         }
@@ -377,9 +392,9 @@ impl Exchange {
         } else {
             let is_unread = !self.request.is_complete() || !self.client_input.is_empty();
             // A client that did not say `close` may have sent its next request already.
-            let may_come = is_unread || self.request.client_keeps;
+            let may_send_more = is_unread || self.request.client_keeps;
             self.client_input.clear();
-            self.state = match may_come && !self.client_ended {
+            self.state = match may_send_more && !self.client_ended {
                 true => State::Linger(Linger::new(now), outcome),
                 false => State::Over(outcome),
             };
@@ -395,14 +410,14 @@ impl Exchange {
     ) {
         let request = Some(self.request_line.as_str());
         let RoleContext { role, observer, .. } = &*self.gateway.context;
-        let closing = self.timing.closing(role, self.caller.address(), outcome, now);
+        let closing = self.timing.closing(role, self.client.address(), outcome, now);
         observer.observe(&Event::Closed(&Closing { backend, request, status, ..closing }));
         self.request_line.clear();
         self.timing.bytes_in = 0;
     }
 }
 
-/// `Connection` is written for a client only where its version's default would mislead it.
+/// The `Connection` field for a client: only where the default of its version would be wrong.
 fn connection_field(version: Version, keep: bool) -> Option<&'static str> {
     match (keep, version) {
         (false, _) => Some("close"),

@@ -1,6 +1,6 @@
-//! The request side of an exchange: from the client's bytes to the back end's.
+//! The request side of an exchange: from bytes of the client to bytes for the back end.
 
-use super::{Exchange, Link, State, connection_field};
+use super::{BackendConnection, Exchange, State, connection_field};
 use crate::protocol::forward::{self, MaxForwards};
 use crate::protocol::http::body::{BodyReader, Part};
 use crate::protocol::http::framing::{self, Framing};
@@ -15,31 +15,31 @@ use crate::protocol::timing::Timing;
 pub(super) struct Request {
     pub(super) method: Method,
     pub(super) version: Version,
-    /// The client wants its connection kept, and may have it kept.
+    /// The connection can be kept alive after this request: the client wants it, and we allow it.
     pub(super) keep: bool,
-    /// The client did not say `close`: it may send its next request at any time.
+    /// The client did not say `close`, so it may send its next request at any time.
     pub(super) client_keeps: bool,
-    /// It asked for another protocol, so that `101` may be answered.
+    /// The client asked to switch protocols, so the back end may respond `101`.
     pub(super) upgrade: bool,
     body: Body,
-    /// Its trailers may be passed on.
+    /// Its trailers may be forwarded.
     trailers_pass: bool,
     /// How much of the rewritten head has been sent.
     head_sent: usize,
     head_length: usize,
-    /// A byte of the body has been sent: it is gone from our buffers, so the request cannot be sent again.
+    /// A byte of the body has been sent. It is no longer in our buffers, so the request cannot be sent again.
     body_sent: bool,
-    /// It has been sent to a second back end, after the first one died on it.
+    /// It has been sent to a second back end, after the first one failed on it.
     pub(super) was_repeated: bool,
 }
 
 #[derive(Debug)]
 enum Body {
-    /// `ready` bytes at the start of the client's input belong to the body and may be sent.
+    /// The first `ready` bytes of the client's input belong to the body and may be sent.
     Reading { reader: BodyReader, ready: usize },
-    /// All of it came, and the end of it was dropped: no back end takes it.
+    /// All of it was received, and the rest that no back end takes any more was dropped.
     Dropped,
-    /// No more of it is read: refused, or answered before it was all there.
+    /// No more of it is read: the request was refused, or got its response before all of it had come.
     Abandoned,
 }
 
@@ -62,12 +62,12 @@ impl Default for Request {
 }
 
 impl Request {
-    /// More of the body must come from the client.
+    /// True if more of the body must come from the client.
     pub(super) fn wants_bytes(&self) -> bool {
         matches!(&self.body, Body::Reading { reader, .. } if !reader.is_done())
     }
 
-    /// The client has sent all of it.
+    /// True if the client has sent all of the request.
     pub(super) fn is_complete(&self) -> bool {
         match &self.body {
             Body::Reading { reader, .. } => reader.is_done(),
@@ -76,7 +76,7 @@ impl Request {
         }
     }
 
-    /// The back end has got all of it: only then can its connection carry another request.
+    /// True if all of it was sent to the back end. Only then can that connection carry another request.
     pub(super) fn is_sent(&self) -> bool {
         self.head_is_sent() && self.has_no_more_body()
     }
@@ -85,7 +85,7 @@ impl Request {
         matches!(&self.body, Body::Reading { reader, ready: 0 } if reader.is_done())
     }
 
-    /// Bytes of the body that may be sent.
+    /// How many bytes of the body may be sent now.
     pub(super) fn ready(&self) -> usize {
         match self.body {
             Body::Reading { ready, .. } => ready,
@@ -97,28 +97,28 @@ impl Request {
         self.head_sent == self.head_length
     }
 
-    /// Nothing of it has left this program.
+    /// True if nothing of it was sent to a back end.
     pub(super) fn is_unsent(&self) -> bool {
         self.head_sent == 0 && !self.body_sent
     }
 
-    /// Sending it twice does no harm (RFC 9110 section 9.2.2), and we still have all of it.
+    /// True if sending it twice does no harm (RFC 9110 section 9.2.2) and we still have all of it.
     pub(super) fn may_be_repeated(&self) -> bool {
         self.method.is_safe() && self.has_no_more_body() && !self.body_sent
     }
 
-    /// Back to the first byte, for another try.
+    /// Goes back to the first byte, for another attempt.
     pub(super) fn rewind(&mut self) {
         self.head_sent = 0;
     }
 
-    /// The answer has begun: there will be no other try, and the head's bytes are forgotten.
+    /// The response has begun, so there will be no other attempt, and the head is no longer needed.
     pub(super) fn forget_head(&mut self) {
         self.head_sent = 0;
         self.head_length = 0;
     }
 
-    /// What the client still sends of it is not looked at.
+    /// Stops reading the body: what the client still sends of it is ignored.
     pub(super) fn abandon(&mut self) {
         self.body = Body::Abandoned;
     }
@@ -129,17 +129,17 @@ impl Request {
 }
 
 impl Exchange {
-    /// Where bytes from the client go.
+    /// The space for the next bytes from the client.
     pub fn client_space(&mut self) -> &mut [u8] {
         self.client_input.space()
     }
 
-    /// There was nothing to read after all: gives the memory for it back.
-    pub fn nothing_from_client(&mut self) {
+    /// There was nothing to read: frees the space.
+    pub(crate) fn nothing_from_client(&mut self) {
         self.client_input.filled(0);
     }
 
-    /// `count` bytes came from the client; 0 means that it has ended its sending.
+    /// `count` bytes came from the client; 0 means that it has closed its sending side.
     pub fn client_received(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
         self.client_input.filled(count);
@@ -153,7 +153,7 @@ impl Exchange {
         self.timing.bytes_in += count as u64;
         self.client_ended |= count == 0;
         match self.state {
-            State::Head => match self.caller.hear(
+            State::Head => match self.client.read_header(
                 &mut self.client_input,
                 self.client_ended,
                 &*self.gateway.context.observer,
@@ -167,9 +167,9 @@ impl Exchange {
         }
     }
 
-    /// Takes the next head if it is whole.
+    /// Takes the next request head if it is complete.
     pub(super) fn read_head(&mut self, now: &Now) {
-        match self.reader.look(self.client_input.bytes(), self.client_ended, now) {
+        match self.reader.read_head(self.client_input.bytes(), self.client_ended, now) {
             Ok(Some(length)) => {
                 if let Err(refusal) = self.take_head(length, now) {
                     self.refuse(refusal, How::Malformed, Phase::RequestHead, now);
@@ -184,11 +184,11 @@ impl Exchange {
         }
     }
 
-    /// Rewrites the head that is the first `length` bytes of the input, and asks for a back end.
+    /// Rewrites the head in the first `length` bytes of the input, and asks for a back end.
     fn take_head(&mut self, length: usize, now: &Now) -> Result<(), Refusal> {
         self.timing = Timing { bytes_in: self.timing.bytes_in, ..Timing::open(self.reader.began(), now) };
         self.last_progress = now.instant;
-        self.watches = false;
+        self.watches_client = false;
         let bytes = &self.client_input.bytes()[..length];
         let mut space = FieldSpace::new();
         let head = RequestHead::parse(bytes, &mut space)?
@@ -201,7 +201,7 @@ impl Exchange {
         self.request.keep =
             head.keeps_alive() && self.reader.requests() < self.gateway.context.keep_alive_requests;
         if head.method == Method::Connect {
-            // Not 405: that one must list what is allowed, which only a back end knows.
+            // Not 405: it would have to list the allowed methods, which only a back end knows.
             return Err(Refusal::new(501, "A gateway opens no tunnels: CONNECT is for forward proxies."));
         }
         if forward::max_forwards(&head) == MaxForwards::Answer {
@@ -213,21 +213,27 @@ impl Exchange {
         self.request.upgrade = forward::upgrade(&head).is_some();
         let group = self.gateway.routes.find(head.path_and_query())?.clone();
         self.backend_output.clear();
-        self.gateway.rules.request(&head, framing, self.caller.address(), &mut self.backend_output)?;
-        if !self.caller.introduce(&mut self.backend_output) {
+        self.gateway.rules.write_request_head(
+            &head,
+            framing,
+            self.client.address(),
+            &mut self.backend_output,
+        )?;
+        if !self.client.write_header(&mut self.backend_output) {
             return Err(Refusal::new(431, "The request head leaves no room for a PROXY header."));
         }
         self.request.head_length = self.backend_output.len();
         self.request.body = Body::Reading { reader: BodyReader::new(framing), ready: 0 };
-        self.request.trailers_pass = framing == Framing::Chunked && forward::trailers_pass(&head.fields);
+        self.request.trailers_pass =
+            framing == Framing::Chunked && forward::may_forward_trailers(&head.fields);
         self.client_input.consume(length);
-        self.link = Link::Wanted { group, turn: None, again: None };
+        self.backend = BackendConnection::Needed { group, turn: None, retry: None };
         self.state = State::Exchanging;
         self.read_body(now);
         Ok(())
     }
 
-    /// Follows the body as far as its bytes are here.
+    /// Reads the body as far as its bytes have come.
     fn read_body(&mut self, now: &Now) {
         let Body::Reading { reader, ready } = &mut self.request.body else { return };
         loop {
@@ -235,7 +241,7 @@ impl Exchange {
             match reader.next(bytes) {
                 Ok(Some(Part::Content(count) | Part::Framing(count))) => *ready += count,
                 Ok(Some(Part::Trailer(count))) => {
-                    match self.request.trailers_pass && forward::trailer_passes(&bytes[..count]) {
+                    match self.request.trailers_pass && forward::may_forward_trailer(&bytes[..count]) {
                         true => *ready += count,
                         false => self.client_input.remove(*ready, count),
                     }
@@ -248,12 +254,12 @@ impl Exchange {
             }
         }
         if self.client_ended && !reader.is_done() {
-            // The back end must not take what it has for the whole: its connection is dropped.
+            // Closing the connection to the back end tells it that the request is not complete.
             self.cut(Outcome::new(Who::Client, How::Closed, Phase::RequestBody));
         }
     }
 
-    /// A body that turns out to be malformed: an answer if none has begun, else only the end.
+    /// The body is malformed: an error response if no response has begun, else the connection just ends.
     fn refuse_mid_body(&mut self, refusal: Refusal, now: &Now) {
         match self.response.has_begun() {
             true => self.cut(Outcome::new(Who::Client, How::Malformed, Phase::RequestBody)),
@@ -265,13 +271,13 @@ impl Exchange {
         !self.request.head_is_sent() || self.request.ready() > 0
     }
 
-    /// Bytes for the back end: the rest of the head, and the body as far as it is here.
+    /// Bytes for the back end: the rest of the head, and the part of the body that has come.
     pub fn backend_output(&self) -> [&[u8]; 2] {
         let head = &self.backend_output.bytes()[self.request.head_sent..];
         [head, &self.client_input.bytes()[..self.request.ready()]]
     }
 
-    /// The back end has taken the first `count` bytes.
+    /// The first `count` of these bytes were sent.
     pub fn backend_sent(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
         let of_head = count.min(self.request.head_length - self.request.head_sent);
@@ -287,9 +293,9 @@ impl Exchange {
         self.awaiting_since = now.instant;
     }
 
-    /// No more of the request goes to a back end. What is here of a whole body is dropped: left in
-    /// the input, it would be taken for the next request.
-    pub(super) fn give_request_up(&mut self) {
+    /// Stops sending the request to the back end. If the whole body has come, its unsent rest is dropped;
+    /// in the input it would be read as the next request.
+    pub(super) fn stop_sending_request(&mut self) {
         self.request.head_sent = self.request.head_length;
         match self.request.body {
             Body::Reading { reader, ready: 0 } if reader.is_done() => {}
@@ -302,12 +308,12 @@ impl Exchange {
         }
     }
 
-    /// The back end does not take any more. It may have answered already and closed: that answer
-    /// is worth reading, so the request is given up and the answer is not.
-    pub fn backend_send_failed(&mut self, how: How, now: &Now) {
+    /// Sending to the back end failed. It may have responded already and closed; that response is worth
+    /// reading. So we stop sending the request, and go on reading.
+    pub(crate) fn backend_send_failed(&mut self, how: How, now: &Now) {
         if !self.response.has_begun() && !self.request.head_is_sent() {
             return self.backend_failed(how, now);
         }
-        self.give_request_up();
+        self.stop_sending_request();
     }
 }

@@ -1,36 +1,36 @@
-//! The answer side of an exchange: from the back end's bytes to the client's.
+//! The response side of an exchange: from bytes of the back end to bytes for the client.
 
 use std::net::SocketAddr;
 
-use super::{Exchange, Link, State};
+use super::{BackendConnection, Exchange, State};
 use crate::protocol::forward;
 use crate::protocol::http::Version;
 use crate::protocol::http::body::{BodyReader, Part};
 use crate::protocol::http::framing::{self, Framing};
 use crate::protocol::http::head::{FieldSpace, HeadScan, ResponseHead, Scan};
-use crate::protocol::limits::INTERIM_ANSWERS_MAX;
+use crate::protocol::limits::INTERIM_RESPONSES_MAX;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
-/// The answer being passed on.
+/// The response being passed on.
 #[derive(Debug)]
 pub(super) enum Response {
-    /// No final head yet, but `interim` ones; `scan` has looked at what is there of the next.
+    /// The final head has not come yet, only `interim` ones. `scan` remembers how far the next head was scanned.
     Awaited { scan: HeadScan, interim: u32 },
-    /// `ready` bytes at the start of the back end's input belong to the body and may be sent.
+    /// The first `ready` bytes of the back end's input belong to the body and may be sent.
     Body {
         status: u16,
         backend: Option<SocketAddr>,
         reader: BodyReader,
         ready: usize,
-        /// The client knows no chunks: their framing is left out.
+        /// The client speaks HTTP/1.0, which has no chunks: chunk framing is left out.
         unchunk: bool,
-        /// Its trailers may be passed on.
+        /// Its trailers may be forwarded.
         trailers_pass: bool,
-        /// The back end's connection can carry another request after this answer.
+        /// The back end's connection can carry another request after this response.
         backend_keeps: bool,
     },
-    /// All of it was read, or made by ourselves; once the client's output is empty it is out.
+    /// All of it was read, or it is one of our own. It is sent once the client's output is empty.
     Out { status: u16, backend: Option<SocketAddr>, outcome: Outcome },
 }
 
@@ -41,17 +41,17 @@ impl Default for Response {
 }
 
 impl Response {
-    /// More bytes of the body must come from the back end.
+    /// True if more of the body must come from the back end.
     pub(super) fn is_body_awaited(&self) -> bool {
         matches!(self, Response::Body { reader, .. } if !reader.is_done())
     }
 
-    /// Bytes of the body that may be sent.
+    /// How many bytes of the body may be sent now.
     pub(super) fn ready(&self) -> usize {
         if let Response::Body { ready, .. } = self { *ready } else { 0 }
     }
 
-    /// The client may have seen a part of it.
+    /// True once the client may have got a part of the final response.
     pub(super) fn has_begun(&self) -> bool {
         !matches!(self, Response::Awaited { .. })
     }
@@ -72,13 +72,13 @@ impl Response {
 }
 
 impl Exchange {
-    /// Where bytes from the back end go.
+    /// The space for the next bytes from the back end.
     pub fn backend_space(&mut self) -> &mut [u8] {
         self.backend_input.space()
     }
 
-    /// There was nothing to read after all: gives the memory for it back.
-    pub fn nothing_from_backend(&mut self) {
+    /// There was nothing to read: frees the space.
+    pub(crate) fn nothing_from_backend(&mut self) {
         self.backend_input.filled(0);
     }
 
@@ -105,22 +105,22 @@ impl Exchange {
         }
     }
 
-    /// A call on the back end's socket failed, or it closed before it answered.
+    /// A call on the back end's socket failed, or the back end closed before it responded.
     ///
-    /// Another try is made only where doing it twice does no harm: nothing of the request was sent, or
-    /// its method is safe and no byte of an answer has come (RFC 9110 section 9.2.2; nginx
-    /// `proxy_next_upstream error`). So a back end that dies under load fails no such request. What
-    /// was sent is repeated once and not `RETRIES` times: a request that two back ends die of is
-    /// itself to blame, and must neither reach all of them nor take them out.
-    pub fn backend_failed(&mut self, how: How, now: &Now) {
+    /// The request is sent again only where that does no harm: nothing of it was sent, or its method is
+    /// safe and no byte of a response has come (RFC 9110 section 9.2.2; nginx `proxy_next_upstream error`).
+    /// So no such request fails when a back end dies under load. A request that was sent is repeated once
+    /// and not `RETRIES` times: if two back ends die of it, the request is the likely cause, and it must
+    /// not reach all the others or mark them as failed.
+    pub(crate) fn backend_failed(&mut self, how: How, now: &Now) {
         if self.response.has_begun() {
             return self.cut(Outcome::new(Who::Backend, how, Phase::ResponseBody));
         }
         let silent = self.backend_input.is_empty();
         let may_be_repeated = silent && self.request.may_be_repeated();
-        let kept_was_dead = matches!(self.link, Link::Up { reused: true, .. });
-        if kept_was_dead && may_be_repeated {
-            return self.try_again(now);
+        let idle_was_dead = matches!(self.backend, BackendConnection::Connected { reused: true, .. });
+        if idle_was_dead && may_be_repeated {
+            return self.retry_same_backend(now);
         }
         let was_repeated = self.request.was_repeated;
         let is_unsent = silent && self.request.is_unsent();
@@ -129,22 +129,22 @@ impl Exchange {
         }
         if is_unsent || (may_be_repeated && !was_repeated) {
             self.request.was_repeated |= !is_unsent;
-            return self.try_next(now);
+            return self.retry_next_backend(now);
         }
         let sentence = "The back end closed the connection before it answered.";
         let outcome = Outcome::new(Who::Backend, how, Phase::ResponseHead);
         self.respond_with_error(502, "connection_terminated", sentence, outcome, now);
     }
 
-    /// Bytes for the client: heads, and the body as far as it is here.
+    /// Bytes for the client: heads, and the part of the body that has come.
     pub fn client_output(&self) -> [&[u8]; 2] {
         [self.client_output.bytes(), &self.backend_input.bytes()[..self.response.ready()]]
     }
 
-    /// The client has taken the first `count` bytes.
+    /// The first `count` of these bytes were sent.
     pub fn client_sent(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
-        // An interim head is out: the next one has its time from here.
+        // If an interim head was sent, the time for the next head begins here.
         self.awaiting_since = now.instant;
         let of_head = count.min(self.client_output.len());
         self.client_output.consume(of_head);
@@ -159,7 +159,7 @@ impl Exchange {
         self.forward_response(now);
     }
 
-    /// Goes as far with the answer as the bytes at hand allow.
+    /// Passes the response on as far as its bytes have come.
     fn forward_response(&mut self, now: &Now) {
         while self.has_room_for_response_head() && matches!(self.state, State::Exchanging) {
             match self.take_response_head(now) {
@@ -169,23 +169,25 @@ impl Exchange {
             }
         }
         self.forward_body(now);
-        self.end_if_out(now);
+        self.end_if_sent(now);
     }
 
-    /// A head is due, and the interim one before it, if any, is out: so heads never pile up, and
-    /// there is nothing half sent in front of an answer that we make ourselves. Until then nothing
-    /// is read from the back end: the end of its stream must not overtake a head that is here.
+    /// True if a response head is expected and the interim head before it, if any, has been sent.
+    ///
+    /// Only then is the back end read. So interim heads cannot fill the output, an error response of our
+    /// own never follows a half-sent head, and the end of the back end's stream is not seen before a head
+    /// that has already come.
     pub(super) fn has_room_for_response_head(&self) -> bool {
         !self.response.has_begun() && self.client_output.is_empty()
     }
 
-    /// Takes one head off the back end's input; `Ok(false)` if it is not whole yet.
+    /// Takes one head off the back end's input; `Ok(false)` if it is not complete yet.
     fn take_response_head(&mut self, now: &Now) -> Result<bool, &'static str> {
         let Response::Awaited { scan, interim } = &mut self.response else { return Ok(false) };
         let bytes = self.backend_input.bytes();
-        let length = match scan.look(bytes) {
-            Ok(Scan::Whole(length)) => length,
-            Ok(Scan::Try) => return ResponseHead::parse(bytes, &mut FieldSpace::new()).map(|_| false),
+        let length = match scan.advance(bytes) {
+            Ok(Scan::Complete(length)) => length,
+            Ok(Scan::TryParse) => return ResponseHead::parse(bytes, &mut FieldSpace::new()).map(|_| false),
             Ok(Scan::Partial) => return Ok(false),
             Err(_) => return Err("the head is longer than 16 KiB"),
         };
@@ -193,32 +195,44 @@ impl Exchange {
         let mut space = FieldSpace::new();
         let head = ResponseHead::parse(&bytes[..length], &mut space)?.ok_or("the head is not complete")?;
         if head.status == 101 {
-            return self.switch_protocols(length);
+            return self.accept_upgrade(length);
         }
         let framing = framing::of_response(&head, self.request.method)?;
         let rules = &self.gateway.rules;
         if head.status < 200 {
             *interim += 1;
             self.awaiting_since = now.instant;
-            if *interim > INTERIM_ANSWERS_MAX {
-                return Err("more than 100 interim answers");
+            if *interim > INTERIM_RESPONSES_MAX {
+                return Err("more than 100 interim responses");
             }
-            // Interim answers say nothing to a client of HTTP/1.0 (RFC 9110 section 15.2).
+            // A client of HTTP/1.0 must not get interim responses (RFC 9110 section 15.2).
             if self.request.version == Version::Http11 {
-                rules.response(&head, framing, None, self.request.version, &mut self.client_output)?;
+                rules.write_response_head(
+                    &head,
+                    framing,
+                    None,
+                    self.request.version,
+                    &mut self.client_output,
+                )?;
             }
             self.backend_input.consume(length);
             return Ok(true);
         }
         let old_client = self.request.version == Version::Http10;
         let ends_by_close = framing == Framing::UntilClose || (framing == Framing::Chunked && old_client);
-        // Before the whole request is here nobody knows whether the rest of it will come.
+        // If the request is not complete yet, its rest may never come, so the connection cannot be kept.
         self.request.keep &= self.request.is_complete() && !ends_by_close && !self.draining;
         let connection = self.request.connection_field(self.request.keep);
         let (status, backend) = (head.status, self.backend_address());
         let backend_keeps = head.keeps_alive();
         let before = self.client_output.len();
-        rules.response(&head, framing, connection, self.request.version, &mut self.client_output)?;
+        rules.write_response_head(
+            &head,
+            framing,
+            connection,
+            self.request.version,
+            &mut self.client_output,
+        )?;
         self.timing.bytes_out += (self.client_output.len() - before) as u64;
         self.response = Response::Body {
             status,
@@ -226,7 +240,9 @@ impl Exchange {
             reader: BodyReader::new(framing),
             ready: 0,
             unchunk: framing == Framing::Chunked && old_client,
-            trailers_pass: framing == Framing::Chunked && !old_client && forward::trailers_pass(&head.fields),
+            trailers_pass: framing == Framing::Chunked
+                && !old_client
+                && forward::may_forward_trailers(&head.fields),
             backend_keeps,
         };
         self.backend_input.consume(length);
@@ -237,15 +253,21 @@ impl Exchange {
         Ok(true)
     }
 
-    /// `101`: from here on the bytes mean nothing to us.
-    fn switch_protocols(&mut self, length: usize) -> Result<bool, &'static str> {
+    /// Takes a `101`: from here on the connection is a tunnel of another protocol.
+    fn accept_upgrade(&mut self, length: usize) -> Result<bool, &'static str> {
         if !self.request.upgrade {
             return Err("101 without an Upgrade in the request");
         }
         let bytes = &self.backend_input.bytes()[..length];
         let mut space = FieldSpace::new();
         let head = ResponseHead::parse(bytes, &mut space)?.ok_or("the head is not complete")?;
-        self.gateway.rules.response(&head, Framing::None, None, Version::Http11, &mut self.client_output)?;
+        self.gateway.rules.write_response_head(
+            &head,
+            Framing::None,
+            None,
+            Version::Http11,
+            &mut self.client_output,
+        )?;
         self.backend_input.consume(length);
         self.report_success();
         self.state = State::Tunnel;
@@ -253,14 +275,14 @@ impl Exchange {
     }
 
     fn response_is_malformed(&mut self, fault: &'static str, now: &Now) {
-        log::warn!("{} answered nonsense: {fault}", self.backend_name());
+        log::warn!("{} sent a malformed response: {fault}", self.backend_name());
         self.report_failure(How::Malformed, Phase::ResponseHead, now);
         let outcome = Outcome::new(Who::Backend, How::Malformed, Phase::ResponseHead);
         let sentence = "The back end's answer breaks the rules of HTTP.";
         self.respond_with_error(502, "http_protocol_error", sentence, outcome, now);
     }
 
-    /// Follows the body as far as its bytes are here, and lets go of the back end at its end.
+    /// Reads the body as far as its bytes have come, and releases the back end at its end.
     fn forward_body(&mut self, now: &Now) {
         let Response::Body { status, backend, reader, ready, unchunk, trailers_pass, backend_keeps } =
             &mut self.response
@@ -268,7 +290,8 @@ impl Exchange {
             return;
         };
         loop {
-            // Without its framing a body is sent piece by piece: the next begins where this one is out.
+            // With framing left out, each piece of content must be sent before the framing behind it can be
+            // removed.
             if *unchunk && *ready > 0 {
                 break;
             }
@@ -277,14 +300,14 @@ impl Exchange {
                 Ok(Some(Part::Framing(count))) if *unchunk => self.backend_input.consume(count),
                 Ok(Some(Part::Content(count) | Part::Framing(count))) => *ready += count,
                 Ok(Some(Part::Trailer(count))) => {
-                    match *trailers_pass && forward::trailer_passes(&bytes[..count]) {
+                    match *trailers_pass && forward::may_forward_trailer(&bytes[..count]) {
                         true => *ready += count,
                         false => self.backend_input.remove(*ready, count),
                     }
                 }
                 Ok(None) => break,
                 Err(_) => {
-                    log::warn!("{} broke its own chunked framing", self.backend_name());
+                    log::warn!("{} broke the chunked framing of its response", self.backend_name());
                     self.report_failure(How::Malformed, Phase::ResponseBody, now);
                     return self.cut(Outcome::new(Who::Backend, How::Malformed, Phase::ResponseBody));
                 }
@@ -294,14 +317,14 @@ impl Exchange {
             return;
         }
         let (status, backend, ready) = (*status, *backend, *ready);
-        // Bytes beyond the answer belong to no request: such a connection is not used again.
+        // Bytes behind the response belong to no request: such a connection is not used again.
         let clean = self.backend_input.len() == ready;
-        // One that began with a PROXY header is this client's alone.
-        let keep = *backend_keeps && clean && self.request.is_sent() && !self.caller.is_introduced();
-        if let Link::Up { .. } = self.link {
-            self.let_go(keep);
+        // A connection that began with a PROXY header serves this client only.
+        let keep = *backend_keeps && clean && self.request.is_sent() && !self.client.sends_header();
+        if let BackendConnection::Connected { .. } = self.backend {
+            self.mark_released(keep);
         }
-        self.give_request_up();
+        self.stop_sending_request();
         if ready == 0 {
             let outcome = Outcome::new(Who::Us, How::Finished, Phase::ResponseBody);
             self.response = Response::Out { status, backend, outcome };

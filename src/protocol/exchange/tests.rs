@@ -1,5 +1,5 @@
-//! Whole connections without a socket: a client in memory, back ends that keep to a script, and a
-//! driver between them that does only what is wanted.
+//! Whole connections without sockets: a client in memory, back ends that follow a script, and a driver
+//! between them that does only what the machine asks for.
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -10,78 +10,86 @@ use proptest::prelude::*;
 use super::*;
 use crate::balance::limits::RETRIES;
 use crate::protocol::limits::CLIENT_WATCH_AFTER;
-use crate::protocol::testing::{Pieces, all_pieces, client, context, start};
+use crate::protocol::testing::{Pieces, all_pieces, client, context, drawn_states, start};
 
 /// A gateway with one group of back ends.
-struct Bench {
+struct TestGateway {
     backends: usize,
-    /// So many requests at a time for each; 0 for any number.
+    /// The most connections to each back end at a time; 0 for no limit.
     most: usize,
     timeouts: Timeouts,
     now: Now,
 }
 
-/// What one connection to a back end does, from the request to its end.
+/// What the back end does on one connection.
 #[derive(Clone, Debug)]
-struct Act {
+struct BackendScript {
     accepts: bool,
-    /// Never accepts and never refuses.
+    /// It neither accepts nor refuses the connection.
     hangs: bool,
     says: Vec<u8>,
-    /// Says it when it has taken so many bytes of the request.
+    /// It sends `says` after it has received this many bytes of the request.
     after: usize,
-    then: Then,
-    /// Takes so many bytes.
+    then: AfterResponse,
+    /// It receives at most this many bytes.
     takes: usize,
-    /// And fails then, instead of taking no more.
+    /// After these bytes, sending to it fails, instead of being blocked.
     breaks: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Then {
+enum AfterResponse {
     Holds,
     Ends,
     Resets,
 }
 
-fn says(text: &str) -> Act {
+fn says(text: &str) -> BackendScript {
     let (says, takes) = (text.as_bytes().to_vec(), usize::MAX);
-    Act { accepts: true, hangs: false, says, after: 0, then: Then::Holds, takes, breaks: false }
-}
-
-impl Act {
-    fn ends(self) -> Act {
-        Act { then: Then::Ends, ..self }
-    }
-
-    fn resets(self) -> Act {
-        Act { then: Then::Resets, ..self }
-    }
-
-    fn after(self, bytes: usize) -> Act {
-        Act { after: bytes, ..self }
-    }
-
-    fn takes(self, bytes: usize) -> Act {
-        Act { takes: bytes, ..self }
-    }
-
-    fn breaks(self, bytes: usize) -> Act {
-        Act { takes: bytes, breaks: true, ..self }
+    BackendScript {
+        accepts: true,
+        hangs: false,
+        says,
+        after: 0,
+        then: AfterResponse::Holds,
+        takes,
+        breaks: false,
     }
 }
 
-fn refuses() -> Act {
-    Act { accepts: false, ..says("") }
+impl BackendScript {
+    fn ends(self) -> BackendScript {
+        BackendScript { then: AfterResponse::Ends, ..self }
+    }
+
+    fn resets(self) -> BackendScript {
+        BackendScript { then: AfterResponse::Resets, ..self }
+    }
+
+    fn after(self, bytes: usize) -> BackendScript {
+        BackendScript { after: bytes, ..self }
+    }
+
+    fn takes(self, bytes: usize) -> BackendScript {
+        BackendScript { takes: bytes, ..self }
+    }
+
+    fn breaks(self, bytes: usize) -> BackendScript {
+        BackendScript { takes: bytes, breaks: true, ..self }
+    }
 }
 
-fn hangs() -> Act {
-    Act { hangs: true, ..says("") }
+fn refuses() -> BackendScript {
+    BackendScript { accepts: false, ..says("") }
 }
 
-impl Bench {
-    fn new(backends: usize) -> Bench {
-        Bench { backends, most: 0, timeouts: Timeouts::default(), now: start() }
+fn hangs() -> BackendScript {
+    BackendScript { hangs: true, ..says("") }
+}
+
+impl TestGateway {
+    fn new(backends: usize) -> TestGateway {
+        TestGateway { backends, most: 0, timeouts: Timeouts::default(), now: start() }
     }
 
     fn group(&self) -> Arc<Group> {
@@ -89,16 +97,16 @@ impl Bench {
         Arc::new(Group::limited("test", (0..self.backends).map(address).collect(), self.most))
     }
 
-    fn line(&self, input: &str, acts: &[Act]) -> Line {
-        self.line_of(self.group(), input, acts)
+    fn connection(&self, input: &str, scripts: &[BackendScript]) -> TestConnection {
+        self.connection_of(self.group(), input, scripts)
     }
 
-    /// A client of a group that others use too.
-    fn line_of(&self, group: Arc<Group>, input: &str, acts: &[Act]) -> Line {
+    /// A connection whose group of back ends other connections use too.
+    fn connection_of(&self, group: Arc<Group>, input: &str, scripts: &[BackendScript]) -> TestConnection {
         let routes = Routes::new(Arc::clone(&group));
         let context = Arc::new(context(self.timeouts));
         let gateway = Arc::new(Gateway { context, routes, rules: Rules::default() });
-        Line {
+        TestConnection {
             exchange: Exchange::new(gateway, client(), self.now.instant, &self.now),
             group,
             now: self.now,
@@ -109,7 +117,7 @@ impl Bench {
             takes: usize::MAX,
             pieces: Pieces::Whole,
             shut_at: None,
-            acts: acts.to_vec().into(),
+            scripts: scripts.to_vec().into(),
             backend: None,
             kept: Vec::new(),
             visits: Vec::new(),
@@ -118,47 +126,47 @@ impl Bench {
         }
     }
 
-    fn run(&self, input: &str, acts: &[Act]) -> Line {
-        let mut line = self.line(input, acts);
-        line.run();
-        line
+    fn run(&self, input: &str, scripts: &[BackendScript]) -> TestConnection {
+        let mut connection = self.connection(input, scripts);
+        connection.run();
+        connection
     }
 
-    /// The same in whatever pieces bytes come and go, on both sides.
-    fn all_ways(&self, input: &str, acts: &[Act]) -> Line {
-        let whole = self.run(input, acts);
-        for line in self.each_way(input, acts) {
-            let pieces = line.pieces;
-            assert_eq!(line.text(), whole.text(), "{input:?} in {pieces:?}");
-            assert_eq!(line.state(), whole.state(), "{input:?} in {pieces:?}");
-            assert_eq!(line.visits, whole.visits, "{input:?} in {pieces:?}");
+    /// Checks that the result is the same however the bytes are cut into pieces, on both sides.
+    fn run_in_all_pieces(&self, input: &str, scripts: &[BackendScript]) -> TestConnection {
+        let whole = self.run(input, scripts);
+        for connection in self.runs_in_all_pieces(input, scripts) {
+            let pieces = connection.pieces;
+            assert_eq!(connection.text(), whole.text(), "{input:?} in {pieces:?}");
+            assert_eq!(connection.state(), whole.state(), "{input:?} in {pieces:?}");
+            assert_eq!(connection.visits, whole.visits, "{input:?} in {pieces:?}");
         }
         whole
     }
 
-    /// One run for each way to cut, where what was sent before an end may differ.
-    fn each_way(&self, input: &str, acts: &[Act]) -> Vec<Line> {
-        let length = acts.iter().map(|act| act.says.len()).max().unwrap_or(0).max(input.len());
+    /// One run for each way to cut; the results are not compared.
+    fn runs_in_all_pieces(&self, input: &str, scripts: &[BackendScript]) -> Vec<TestConnection> {
+        let length = scripts.iter().map(|script| script.says.len()).max().unwrap_or(0).max(input.len());
         let run = |pieces| {
-            let mut line = Line { pieces, ..self.line(input, acts) };
-            line.run();
-            line
+            let mut connection = TestConnection { pieces, ..self.connection(input, scripts) };
+            connection.run();
+            connection
         };
         all_pieces(length).into_iter().map(run).collect()
     }
 
-    /// How many bytes a back end gets of this request.
+    /// How many bytes the back end gets for this request.
     fn forwarded(&self, request: &str) -> usize {
         self.run(request, &[says("")]).visits[0].got.len()
     }
 
-    fn idle(&self) -> Standing {
-        Standing::Waits(self.timeouts.keep_alive)
+    fn idle(&self) -> Status {
+        Status::Waits(self.timeouts.keep_alive)
     }
 }
 
 /// A client, its back ends and the driver between them.
-struct Line {
+struct TestConnection {
     exchange: Exchange,
     group: Arc<Group>,
     now: Now,
@@ -169,43 +177,43 @@ struct Line {
     takes: usize,
     pieces: Pieces,
     shut_at: Option<usize>,
-    acts: VecDeque<Act>,
-    backend: Option<(SocketAddr, Act, usize)>,
+    scripts: VecDeque<BackendScript>,
+    backend: Option<(SocketAddr, BackendScript, usize)>,
     kept: Vec<SocketAddr>,
     visits: Vec<Visit>,
     tunnels: bool,
     calls: usize,
 }
 
-/// What a back end saw of one connection, or of one request on a kept one.
+/// What a back end got: of one connection, or of one request on a reused one.
 #[derive(Clone, Debug, PartialEq)]
 struct Visit {
     got: Vec<u8>,
     reused: bool,
-    /// What became of it; `None` while it lasts, or if all was dropped at once.
+    /// Whether the connection was kept at its release; `None` before that, and if the exchange was dropped.
     kept: Option<bool>,
 }
 
-/// What became of the client's connection.
+/// The state of the client's connection after a run.
 #[derive(Debug, PartialEq)]
-enum Standing {
+enum Status {
     Waits(Duration),
     Closed,
     Reset,
     Tunnel,
 }
 
-impl Line {
-    fn run(&mut self) -> &mut Line {
+impl TestConnection {
+    fn run(&mut self) -> &mut TestConnection {
         loop {
             self.calls += 1;
-            assert!(self.calls < 1_000_000, "it goes round and round: {:?}", self.exchange);
+            assert!(self.calls < 1_000_000, "no end of steps: {:?}", self.exchange);
             self.exchange.expired(&self.now);
             let (step, interest) = (self.exchange.step(), self.exchange.interest());
             let waits = step == Step::Transfer && interest == Interest::NONE;
             assert!(
                 !waits || self.exchange.deadline().is_some(),
-                "nobody would wake it: {:?}",
+                "nothing would make it go on: {:?}",
                 self.exchange
             );
             let reads_first = self.pieces.toss();
@@ -220,7 +228,7 @@ impl Line {
                 }
                 Step::ReleaseBackend => {
                     let kept = self.exchange.release_backend(&self.now).keep;
-                    let (address, ..) = self.backend.take().expect("a back end to let go");
+                    let (address, ..) = self.backend.take().expect("a back end to release");
                     self.visits.last_mut().unwrap().kept = Some(kept);
                     self.kept.extend(kept.then_some(address));
                 }
@@ -229,7 +237,7 @@ impl Line {
                     self.shut_at = Some(self.received.len());
                     self.exchange.client_shut();
                 }
-                // One move a time: what comes next may be another thing.
+                // One move at a time: after it the machine may ask for something else.
                 _ => {
                     let moved = reads_first && (self.read_client(&interest) || self.read_backend(&interest))
                         || self.write_backend(&interest)
@@ -245,36 +253,36 @@ impl Line {
     }
 
     fn connect(&mut self) {
-        // A back end that was there before and is no more: the driver drops it when it connects anew.
+        // A connection that failed before: a driver drops it when it connects again.
         self.backend = None;
         let Some(choice) = self.exchange.choose_backend(&self.now, || Waker::noop().clone()) else { return };
-        let act = self.acts.pop_front().expect("a connection that the script knows of");
-        if !act.accepts {
+        let script = self.scripts.pop_front().expect("a script for each connection");
+        if !script.accepts {
             return self.exchange.connect_failed(How::Refused, &self.now);
         }
         let place = self.kept.iter().position(|kept| choice.may_reuse && *kept == choice.address);
         let reused = place.map(|place| self.kept.remove(place)).is_some();
         self.visits.push(Visit { got: Vec::new(), reused, kept: None });
-        if !act.hangs {
+        if !script.hangs {
             self.exchange.connected(reused, &self.now);
         }
-        self.backend = Some((choice.address, act, 0));
+        self.backend = Some((choice.address, script, 0));
     }
 
     fn write_backend(&mut self, interest: &Interest) -> bool {
-        let Some((_, act, _)) = &self.backend else { return false };
+        let Some((_, script, _)) = &self.backend else { return false };
         let visit = self.visits.last_mut().unwrap();
-        if !interest.write_backend || act.hangs {
+        if !interest.write_backend || script.hangs {
             return false;
         }
         let bytes = self.exchange.backend_output().concat();
-        assert!(!bytes.is_empty(), "a write of nothing");
-        let room = act.takes - visit.got.len();
+        assert!(!bytes.is_empty(), "there is nothing to send");
+        let room = script.takes - visit.got.len();
         if room == 0 {
-            if act.breaks {
+            if script.breaks {
                 self.exchange.backend_send_failed(How::Reset, &self.now);
             }
-            return act.breaks;
+            return script.breaks;
         }
         let count = self.pieces.next(visit.got.len(), bytes.len().min(room));
         visit.got.extend(&bytes[..count]);
@@ -283,20 +291,20 @@ impl Line {
     }
 
     fn read_backend(&mut self, interest: &Interest) -> bool {
-        let Some((_, act, said)) = &mut self.backend else { return false };
-        if !interest.read_backend || act.hangs || self.visits.last().unwrap().got.len() < act.after {
+        let Some((_, script, said)) = &mut self.backend else { return false };
+        if !interest.read_backend || script.hangs || self.visits.last().unwrap().got.len() < script.after {
             return false;
         }
         let space = self.exchange.backend_space();
-        assert!(!space.is_empty(), "a read into no room looks like the end of the stream");
-        let rest = &act.says[*said..];
-        match (rest.is_empty(), act.then) {
-            (true, Then::Holds) => {
+        assert!(!space.is_empty(), "a read into an empty space looks like the end of the stream");
+        let rest = &script.says[*said..];
+        match (rest.is_empty(), script.then) {
+            (true, AfterResponse::Holds) => {
                 self.exchange.nothing_from_backend();
                 return false;
             }
-            (true, Then::Ends) => self.exchange.backend_received(0, &self.now),
-            (true, Then::Resets) => self.exchange.backend_failed(How::Reset, &self.now),
+            (true, AfterResponse::Ends) => self.exchange.backend_received(0, &self.now),
+            (true, AfterResponse::Resets) => self.exchange.backend_failed(How::Reset, &self.now),
             _ => {
                 let count = self.pieces.next(*said, rest.len().min(space.len()));
                 space[..count].copy_from_slice(&rest[..count]);
@@ -313,7 +321,7 @@ impl Line {
             return false;
         }
         let space = self.exchange.client_space();
-        assert!(!space.is_empty(), "a read into no room looks like the end of the stream");
+        assert!(!space.is_empty(), "a read into an empty space looks like the end of the stream");
         if rest.is_empty() {
             self.exchange.client_received(0, &self.now);
             return true;
@@ -331,41 +339,41 @@ impl Line {
             return false;
         }
         let bytes = self.exchange.client_output().concat();
-        assert!(!bytes.is_empty(), "a write of nothing");
+        assert!(!bytes.is_empty(), "there is nothing to send");
         let count = self.pieces.next(self.received.len(), bytes.len().min(room));
         self.received.extend(&bytes[..count]);
         self.exchange.client_sent(count, &self.now);
         true
     }
 
-    /// Lets the time pass up to the deadline, and serves on. That the client is worth a look is none.
-    fn waits(&mut self) -> &mut Line {
-        if matches!(self.exchange.link, Link::Up { .. })
-            && !self.exchange.watches
+    /// Moves the time to the deadline and goes on. The moment from which the client is watched is skipped.
+    fn waits(&mut self) -> &mut TestConnection {
+        if matches!(self.exchange.backend, BackendConnection::Connected { .. })
+            && !self.exchange.watches_client
             && self.exchange.awaits_response()
         {
             self.now = self.now.after(self.exchange.deadline().unwrap() - self.now.instant);
             self.run();
         }
-        let deadline = self.exchange.deadline().expect("it waits");
+        let deadline = self.exchange.deadline().expect("it has a deadline");
         let wait = deadline.saturating_duration_since(self.now.instant);
         self.now = self.now.after(wait);
         self.run()
     }
 
-    fn state(&self) -> Standing {
+    fn state(&self) -> Status {
         match self.exchange.state {
-            State::Tunnel => Standing::Tunnel,
-            State::Over(_) if self.exchange.was_cut() => Standing::Reset,
-            State::Over(_) => Standing::Closed,
+            State::Tunnel => Status::Tunnel,
+            State::Over(_) if self.exchange.was_cut() => Status::Reset,
+            State::Over(_) => Status::Closed,
             _ => {
-                let is_up = matches!(self.exchange.link, Link::Up { .. });
+                let is_up = matches!(self.exchange.backend, BackendConnection::Connected { .. });
                 let deadline = match is_up && self.exchange.awaits_response() {
-                    // That the client is worth a look before is a matter of its own.
+                    // Not the earlier moment from which the client is watched.
                     true => self.exchange.response_due(),
-                    false => self.exchange.deadline().expect("it waits"),
+                    false => self.exchange.deadline().expect("it has a deadline"),
                 };
-                Standing::Waits(deadline.saturating_duration_since(self.now.instant))
+                Status::Waits(deadline.saturating_duration_since(self.now.instant))
             }
         }
     }
@@ -398,99 +406,111 @@ const GOT: &str = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 127.0.0.1\r\nX-
 const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nsatu!";
 const OLD: &str = "GET / HTTP/1.0\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsatu";
-/// What a client makes of [`OK`], and of [`OK`] if its connection ends with it.
+/// What the client gets for [`OK`], and for [`OK`] if the connection ends with it.
 const OK_SENT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nVia: 1.1 giliran\r\n\r\nsatu";
 const OK_LAST: &str =
     "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\nVia: 1.1 giliran\r\n\r\nsatu";
-/// How long a client is listened to in vain.
-const LINGERS: Standing = Standing::Waits(crate::protocol::limits::LINGER_TIMEOUT);
+/// The connection lingers.
+const LINGERS: Status = Status::Waits(crate::protocol::limits::LINGER_TIMEOUT);
 
 #[test]
-fn requests_take_turns_on_a_kept_connection() {
-    let bench = Bench::new(1);
-    let line = bench.all_ways(&GET.repeat(3), &[says(OK), says(OK), says(OK)]);
-    assert_eq!(line.text(), OK_SENT.repeat(3));
-    assert_eq!(line.state(), bench.idle());
+fn requests_follow_each_other_on_a_reused_connection() {
+    let gateway = TestGateway::new(1);
+    let connection = gateway.run_in_all_pieces(&GET.repeat(3), &[says(OK), says(OK), says(OK)]);
+    assert_eq!(connection.text(), OK_SENT.repeat(3));
+    assert_eq!(connection.state(), gateway.idle());
     let reused: Vec<_> =
-        line.visits.iter().map(|visit| (visit.got.clone(), visit.reused, visit.kept)).collect();
+        connection.visits.iter().map(|visit| (visit.got.clone(), visit.reused, visit.kept)).collect();
     assert_eq!(reused, [false, true, true].map(|reused| (GOT.as_bytes().to_vec(), reused, Some(true))));
 }
 
 #[test]
-fn requests_with_bodies_are_forwarded_whole_and_on_fresh_connections() {
-    let bench = Bench::new(1);
+fn requests_with_bodies_are_forwarded_whole_and_on_new_connections() {
+    let gateway = TestGateway::new(1);
     let chunks = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     let body = "3;x=y\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n";
     let input = format!("{POST}{chunks}{body}{GET}");
-    let first = says(OK).after(bench.forwarded(POST));
-    let second = says(OK).after(bench.forwarded(&format!("{chunks}{body}")));
-    let line = bench.all_ways(&input, &[first, second, says(OK)]);
-    assert_eq!(line.text(), OK_SENT.repeat(3));
-    assert!(line.got(0).contains("Content-Length: 5\r\n") && line.got(0).ends_with("\r\n\r\nsatu!"));
-    assert!(line.got(1).contains("Transfer-Encoding: chunked\r\n"));
-    assert!(line.got(1).ends_with(&format!("\r\n\r\n{body}")));
-    assert_eq!(line.visits.iter().map(|visit| visit.reused).collect::<Vec<_>>(), [false, false, true]);
+    let first = says(OK).after(gateway.forwarded(POST));
+    let second = says(OK).after(gateway.forwarded(&format!("{chunks}{body}")));
+    let connection = gateway.run_in_all_pieces(&input, &[first, second, says(OK)]);
+    assert_eq!(connection.text(), OK_SENT.repeat(3));
+    assert!(
+        connection.got(0).contains("Content-Length: 5\r\n") && connection.got(0).ends_with("\r\n\r\nsatu!")
+    );
+    assert!(connection.got(1).contains("Transfer-Encoding: chunked\r\n"));
+    assert!(connection.got(1).ends_with(&format!("\r\n\r\n{body}")));
+    assert_eq!(connection.visits.iter().map(|visit| visit.reused).collect::<Vec<_>>(), [false, false, true]);
 }
 
 #[test]
-fn answers_of_every_framing_arrive_whole() {
-    let bench = Bench::new(1);
+fn responses_of_every_framing_arrive_whole() {
+    let gateway = TestGateway::new(1);
     let chunked =
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsatu\r\n1;x=y\r\n!\r\n0\r\nX: y\r\n\r\n";
-    let line = bench.all_ways(&GET.repeat(2), &[says(chunked), says(OK)]);
+    let connection = gateway.run_in_all_pieces(&GET.repeat(2), &[says(chunked), says(OK)]);
     let chunked_sent = chunked.replacen("chunked\r\n", "chunked\r\nVia: 1.1 giliran\r\n", 1);
-    assert_eq!(line.text(), format!("{chunked_sent}{OK_SENT}"));
-    assert_eq!(line.visits[0].kept, Some(true));
+    assert_eq!(connection.text(), format!("{chunked_sent}{OK_SENT}"));
+    assert_eq!(connection.visits[0].kept, Some(true));
 
-    let line = bench.all_ways(GET, &[says("HTTP/1.1 200 OK\r\n\r\nsatu").ends()]);
+    let connection = gateway.run_in_all_pieces(GET, &[says("HTTP/1.1 200 OK\r\n\r\nsatu").ends()]);
     let sent = "HTTP/1.1 200 OK\r\nConnection: close\r\nVia: 1.1 giliran\r\n\r\nsatu";
-    assert_eq!((line.text().as_str(), line.visits[0].kept), (sent, Some(false)));
+    assert_eq!((connection.text().as_str(), connection.visits[0].kept), (sent, Some(false)));
 
     for bodiless in ["204 No Content", "304 Not Modified"] {
         let says = [says(&format!("HTTP/1.1 {bodiless}\r\nETag: \"a\"\r\n\r\n")), says(OK)];
-        let line = bench.all_ways(&GET.repeat(2), &says);
-        assert!(line.text().ends_with(&format!("ETag: \"a\"\r\nVia: 1.1 giliran\r\n\r\n{OK_SENT}")));
-        assert_eq!(line.visits[0].kept, Some(true));
+        let connection = gateway.run_in_all_pieces(&GET.repeat(2), &says);
+        assert!(connection.text().ends_with(&format!("ETag: \"a\"\r\nVia: 1.1 giliran\r\n\r\n{OK_SENT}")));
+        assert_eq!(connection.visits[0].kept, Some(true));
     }
     let head = GET.replace("GET", "HEAD");
-    let line = bench.all_ways(&format!("{head}{GET}"), &[says(OK.trim_end_matches("satu")), says(OK)]);
-    assert_eq!(line.text(), format!("{}{OK_SENT}", OK_SENT.trim_end_matches("satu")));
+    let connection =
+        gateway.run_in_all_pieces(&format!("{head}{GET}"), &[says(OK.trim_end_matches("satu")), says(OK)]);
+    assert_eq!(connection.text(), format!("{}{OK_SENT}", OK_SENT.trim_end_matches("satu")));
 }
 
 #[test]
-fn an_older_client_gets_no_chunks() {
-    let bench = Bench::new(1);
+fn an_http_1_0_client_gets_no_chunks() {
+    let gateway = TestGateway::new(1);
     let chunked =
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsatu\r\n1\r\n!\r\n0\r\nX: y\r\n\r\n";
     for input in [OLD, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"] {
-        let line = bench.all_ways(input, &[says(chunked)]);
-        assert_eq!(line.text(), "HTTP/1.1 200 OK\r\nConnection: close\r\nVia: 1.1 giliran\r\n\r\nsatu!");
-        assert_eq!(line.visits[0].kept, Some(true));
-        // A body of which the end is told by the close alone must not end in an orderly one.
+        let connection = gateway.run_in_all_pieces(input, &[says(chunked)]);
+        assert_eq!(
+            connection.text(),
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nVia: 1.1 giliran\r\n\r\nsatu!"
+        );
+        assert_eq!(connection.visits[0].kept, Some(true));
+        // The body ends with the close. If it is cut short, the close must not be an orderly one.
         let cut = says(chunked.trim_end_matches("0\r\nX: y\r\n\r\n")).ends();
-        assert!(bench.each_way(input, &[cut]).iter().all(|line| line.state() == Standing::Reset));
+        assert!(
+            gateway
+                .runs_in_all_pieces(input, &[cut])
+                .iter()
+                .all(|connection| connection.state() == Status::Reset)
+        );
     }
-    let line = bench.all_ways(&OLD.replace("\r\n\r\n", "\r\nConnection: keep-alive\r\n\r\n"), &[says(OK)]);
-    assert!(line.text().contains("Connection: keep-alive\r\n"));
-    assert_eq!(line.state(), bench.idle());
+    let connection = gateway
+        .run_in_all_pieces(&OLD.replace("\r\n\r\n", "\r\nConnection: keep-alive\r\n\r\n"), &[says(OK)]);
+    assert!(connection.text().contains("Connection: keep-alive\r\n"));
+    assert_eq!(connection.state(), gateway.idle());
 }
 
 #[test]
-fn interim_answers_come_first() {
-    let bench = Bench::new(1);
+fn interim_responses_come_first() {
+    let gateway = TestGateway::new(1);
     let early = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
     let input = format!("{GET}{GET}");
-    let line = bench.all_ways(&input, &[says(&format!("{early}{early}{OK}")), says(OK)]);
+    let connection = gateway.run_in_all_pieces(&input, &[says(&format!("{early}{early}{OK}")), says(OK)]);
     let early = early.replace("</a>\r\n", "</a>\r\nVia: 1.1 giliran\r\n");
-    assert_eq!(line.text(), format!("{early}{early}{OK_SENT}{OK_SENT}"));
-    assert_eq!(line.visits[0].kept, Some(true));
-    let line = bench.all_ways(OLD, &[says(&format!("HTTP/1.1 100 Continue\r\n\r\n{OK}"))]);
-    assert_eq!(line.text(), OK_LAST);
+    assert_eq!(connection.text(), format!("{early}{early}{OK_SENT}{OK_SENT}"));
+    assert_eq!(connection.visits[0].kept, Some(true));
+    let connection = gateway.run_in_all_pieces(OLD, &[says(&format!("HTTP/1.1 100 Continue\r\n\r\n{OK}"))]);
+    assert_eq!(connection.text(), OK_LAST);
 }
 
 #[test]
-fn trailers_pass_unless_they_count_in_a_head_only() {
-    let bench = Bench::new(1);
+fn trailers_are_forwarded_unless_they_are_valid_in_a_head_only() {
+    let gateway = TestGateway::new(1);
     let body = |trailers: &str| format!("4\r\nsatu\r\n0\r\n{trailers}\r\n");
     let bad = "X-Forwarded-For: 6.6.6.6\r\ncontent-length: 9\r\nHost: b\r\nCookie: a=b\r\n";
     let mixed = body(&format!("X-Satu: 1\r\n{bad}X-Dua: 2\r\n"));
@@ -498,55 +518,56 @@ fn trailers_pass_unless_they_count_in_a_head_only() {
     let answer_head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n";
     for (connection, passed) in [("", "X-Satu: 1\r\nX-Dua: 2\r\n"), ("Connection: X-Satu\r\n", "")] {
         let input = format!("{head}{connection}\r\n{mixed}");
-        let forwarded = bench.forwarded(&input);
+        let forwarded = gateway.forwarded(&input);
         let response = says(&format!("{answer_head}{connection}\r\n{mixed}")).after(forwarded);
-        let line = bench.all_ways(&format!("{input}{GET}"), &[response, says(OK)]);
-        assert!(line.got(0).ends_with(&format!("\r\n\r\n{}", body(passed))), "{}", line.got(0));
+        let connection = gateway.run_in_all_pieces(&format!("{input}{GET}"), &[response, says(OK)]);
+        assert!(connection.got(0).ends_with(&format!("\r\n\r\n{}", body(passed))), "{}", connection.got(0));
         let sent = format!("Via: 1.1 giliran\r\n\r\n{}{OK_SENT}", body(passed));
-        assert!(line.text().ends_with(&sent), "{}", line.text());
+        assert!(connection.text().ends_with(&sent), "{}", connection.text());
     }
 }
 
 #[test]
-fn a_head_of_an_answer_has_one_deadline_however_it_drips() {
-    let bench = Bench::new(1);
-    let backend = bench.timeouts.backend;
-    let mut line = bench.line(GET, &[says("HTTP/1.1 103 A\r\n\r\nHTTP/1.1 200 OK\r\nX: y")]);
-    line.run();
-    assert_eq!(line.state(), Standing::Waits(backend));
+fn a_response_head_has_one_deadline_even_if_it_comes_byte_by_byte() {
+    let gateway = TestGateway::new(1);
+    let backend = gateway.timeouts.backend;
+    let mut connection = gateway.connection(GET, &[says("HTTP/1.1 103 A\r\n\r\nHTTP/1.1 200 OK\r\nX: y")]);
+    connection.run();
+    assert_eq!(connection.state(), Status::Waits(backend));
     for byte in 1..10 {
-        line.now = line.now.after(backend / 10);
-        line.exchange.backend_space()[0] = b'y';
-        line.exchange.backend_received(1, &line.now);
-        line.run();
-        assert_eq!(line.state(), Standing::Waits(backend - byte * (backend / 10)), "{byte}");
+        connection.now = connection.now.after(backend / 10);
+        connection.exchange.backend_space()[0] = b'y';
+        connection.exchange.backend_received(1, &connection.now);
+        connection.run();
+        assert_eq!(connection.state(), Status::Waits(backend - byte * (backend / 10)), "{byte}");
     }
-    line.waits();
-    assert_eq!(line.statuses(), [103, 504]);
-    // An interim answer starts it anew: the back end says that it is at work.
-    let mut line = bench.line(GET, &[says("")]);
-    line.run();
-    line.now = line.now.after(backend / 2);
+    connection.waits();
+    assert_eq!(connection.statuses(), [103, 504]);
+    // An interim response starts the deadline anew.
+    let mut connection = gateway.connection(GET, &[says("")]);
+    connection.run();
+    connection.now = connection.now.after(backend / 2);
     let early = b"HTTP/1.1 103 A\r\n\r\n";
-    line.exchange.backend_space()[..early.len()].copy_from_slice(early);
-    line.exchange.backend_received(early.len(), &line.now);
-    assert_eq!(line.run().state(), Standing::Waits(backend));
+    connection.exchange.backend_space()[..early.len()].copy_from_slice(early);
+    connection.exchange.backend_received(early.len(), &connection.now);
+    assert_eq!(connection.run().state(), Status::Waits(backend));
 }
 
 #[test]
-fn a_request_that_finds_all_full_waits_for_its_turn() {
-    let bench = Bench { most: 1, ..Bench::new(1) };
-    let group = bench.group();
-    let line = |input, acts: &[Act]| bench.line_of(Arc::clone(&group), input, acts);
-    let mut first = line(GET, &[says("")]);
-    let [mut second, mut third] = [(); 2].map(|()| line(GET, &[says(OK)]));
+fn a_request_waits_in_the_queue_while_all_back_ends_are_full() {
+    let gateway = TestGateway { most: 1, ..TestGateway::new(1) };
+    let group = gateway.group();
+    let connection =
+        |input, scripts: &[BackendScript]| gateway.connection_of(Arc::clone(&group), input, scripts);
+    let mut first = connection(GET, &[says("")]);
+    let [mut second, mut third] = [(); 2].map(|()| connection(GET, &[says(OK)]));
     first.run();
     for late in [&mut second, &mut third] {
-        assert_eq!(late.run().state(), Standing::Waits(bench.timeouts.connect));
+        assert_eq!(late.run().state(), Status::Waits(gateway.timeouts.connect));
         assert_eq!(late.exchange.step(), Step::Queue);
         assert!(late.exchange.interest().watch_client);
     }
-    // The answer comes to the first: its place is free as soon as the answer is whole.
+    // The first gets its response: its back end has room again as soon as the response is complete.
     first.backend.as_mut().unwrap().1.says = OK.into();
     assert_eq!(first.run().text(), OK_SENT);
     assert_eq!((second.exchange.step(), third.exchange.step()), (Step::Connect, Step::Queue));
@@ -555,32 +576,32 @@ fn a_request_that_finds_all_full_waits_for_its_turn() {
 }
 
 #[test]
-fn a_place_is_free_when_the_connection_is_closed_and_not_before() {
-    let bench = Bench { most: 1, ..Bench::new(1) };
-    let group = bench.group();
-    let mut line = bench.line_of(Arc::clone(&group), GET, &[says("nonsense\r\n\r\n")]);
-    line.run();
-    assert_eq!(line.statuses(), [502]);
+fn a_back_end_has_room_again_when_the_connection_is_closed_and_not_before() {
+    let gateway = TestGateway { most: 1, ..TestGateway::new(1) };
+    let group = gateway.group();
+    let mut connection = gateway.connection_of(Arc::clone(&group), GET, &[says("nonsense\r\n\r\n")]);
+    connection.run();
+    assert_eq!(connection.statuses(), [502]);
     assert_eq!(group.backends()[0].active(), 0);
-    let mut line = bench.line_of(Arc::clone(&group), GET, &[says("")]);
-    line.run();
-    line.exchange.client_failed();
-    line.run();
+    let mut connection = gateway.connection_of(Arc::clone(&group), GET, &[says("")]);
+    connection.run();
+    connection.exchange.client_failed();
+    connection.run();
     assert_eq!(group.backends()[0].active(), 1, "the driver drops its sockets first");
-    drop(line);
+    drop(connection);
     assert_eq!(group.backends()[0].active(), 0);
 }
 
 #[test]
-fn who_waits_too_long_or_leaves_makes_room_in_the_queue() {
-    let bench = Bench { most: 1, ..Bench::new(1) };
-    let group = bench.group();
-    let mut held = bench.line_of(Arc::clone(&group), GET, &[says("")]);
+fn a_client_that_times_out_or_disconnects_leaves_the_queue() {
+    let gateway = TestGateway { most: 1, ..TestGateway::new(1) };
+    let group = gateway.group();
+    let mut held = gateway.connection_of(Arc::clone(&group), GET, &[says("")]);
     held.run();
-    let mut late = bench.line_of(Arc::clone(&group), &GET.repeat(2), &[]);
+    let mut late = gateway.connection_of(Arc::clone(&group), &GET.repeat(2), &[]);
     assert_eq!(late.run().waits().statuses(), [503, 0][..1]);
     assert!(late.text().contains("Proxy-Status: giliran; error=connection_limit_reached"), "{}", late.text());
-    assert_eq!(late.state(), Standing::Waits(bench.timeouts.connect), "the next request waits in its turn");
+    assert_eq!(late.state(), Status::Waits(gateway.timeouts.connect), "the next request waits in its turn");
     assert_eq!(group.waiting(), 1);
     late.exchange.client_failed();
     assert_eq!(late.run().outcome().to_string(), "client reset in queue");
@@ -589,12 +610,12 @@ fn who_waits_too_long_or_leaves_makes_room_in_the_queue() {
 }
 
 #[test]
-fn when_all_are_out_those_who_wait_are_told_at_once() {
-    let bench = Bench { most: 1, ..Bench::new(1) };
-    let group = bench.group();
-    let mut held = bench.line_of(Arc::clone(&group), GET, &[says("")]);
+fn waiting_requests_get_503_at_once_when_the_last_back_end_goes_down() {
+    let gateway = TestGateway { most: 1, ..TestGateway::new(1) };
+    let group = gateway.group();
+    let mut held = gateway.connection_of(Arc::clone(&group), GET, &[says("")]);
     held.run();
-    let mut late = bench.line_of(Arc::clone(&group), GET, &[]);
+    let mut late = gateway.connection_of(Arc::clone(&group), GET, &[]);
     late.run();
     group.check_failed(&group.backends()[0]);
     assert_eq!(late.run().statuses(), [503]);
@@ -602,67 +623,71 @@ fn when_all_are_out_those_who_wait_are_told_at_once() {
 }
 
 #[test]
-fn a_client_is_watched_while_its_answer_takes_long() {
-    let bench = Bench::new(1);
-    let mut line = bench.line(GET, &[says("")]);
-    line.run();
-    assert!(!line.exchange.interest().watch_client);
-    assert_eq!(line.exchange.deadline(), Some(line.now.instant + CLIENT_WATCH_AFTER));
-    line.now = line.now.after(CLIENT_WATCH_AFTER);
-    line.run();
-    assert!(line.exchange.interest().watch_client);
-    assert_eq!(line.state(), Standing::Waits(bench.timeouts.backend - CLIENT_WATCH_AFTER));
-    line.exchange.client_failed();
-    assert_eq!(line.run().outcome().to_string(), "client reset before answer head");
+fn a_client_is_watched_while_its_response_takes_long() {
+    let gateway = TestGateway::new(1);
+    let mut connection = gateway.connection(GET, &[says("")]);
+    connection.run();
+    assert!(!connection.exchange.interest().watch_client);
+    assert_eq!(connection.exchange.deadline(), Some(connection.now.instant + CLIENT_WATCH_AFTER));
+    connection.now = connection.now.after(CLIENT_WATCH_AFTER);
+    connection.run();
+    assert!(connection.exchange.interest().watch_client);
+    assert_eq!(connection.state(), Status::Waits(gateway.timeouts.backend - CLIENT_WATCH_AFTER));
+    connection.exchange.client_failed();
+    assert_eq!(connection.run().outcome().to_string(), "client reset before response head");
 }
 
 #[test]
-fn interim_answers_without_end_wait_for_the_client() {
-    let bench = Bench::new(1);
+fn endless_interim_responses_are_read_at_the_pace_of_the_client() {
+    let gateway = TestGateway::new(1);
     let early = format!("HTTP/1.1 103 Early Hints\r\nX: {}\r\n\r\n", "y".repeat(5000));
-    let mut line = Line { takes: 100, ..bench.line(GET, &[says(&format!("{}{OK}", early.repeat(20)))]) };
-    line.run();
-    assert!(matches!(line.state(), Standing::Waits(_)));
-    line.takes = usize::MAX;
-    line.run();
-    assert_eq!(line.statuses().len(), 21);
-    assert!(line.text().ends_with(OK_SENT));
-    // A client that takes none of them is told nothing that would not fit behind what it was sent.
-    let mut line = Line { takes: 100, ..bench.line(GET, &[says(&early.repeat(20))]) };
-    line.run().waits();
-    assert_eq!((line.outcome().who, line.outcome().how), (Who::Client, How::TimedOut));
-    assert_eq!(line.text(), early[..100]);
-    // Half of one is out when the back end goes on with nonsense: no answer begins within another.
+    let mut connection = TestConnection {
+        takes: 100,
+        ..gateway.connection(GET, &[says(&format!("{}{OK}", early.repeat(20)))])
+    };
+    connection.run();
+    assert!(matches!(connection.state(), Status::Waits(_)));
+    connection.takes = usize::MAX;
+    connection.run();
+    assert_eq!(connection.statuses().len(), 21);
+    assert!(connection.text().ends_with(OK_SENT));
+    // A client that stops reading within an interim response gets no error response behind half of it.
+    let mut connection = TestConnection { takes: 100, ..gateway.connection(GET, &[says(&early.repeat(20))]) };
+    connection.run().waits();
+    assert_eq!((connection.outcome().who, connection.outcome().how), (Who::Client, How::TimedOut));
+    assert_eq!(connection.text(), early[..100]);
+    // Half of an interim response is sent when the back end sends a malformed one: the error response must
+    // not begin within the first.
     let nonsense = format!("{early}nonsense\r\n\r\n");
-    let mut line = Line { takes: 100, ..bench.line(GET, &[says(&nonsense)]) };
-    line.run().takes = usize::MAX;
-    line.run();
-    let (first, second) = line.text().split_once("yHTTP").map_or((0, 0), |(a, b)| (a.len(), b.len()));
-    assert_eq!((first, second), (0, 0), "the interim answer ends with its own empty line");
-    assert_eq!(line.statuses(), [103, 502]);
+    let mut connection = TestConnection { takes: 100, ..gateway.connection(GET, &[says(&nonsense)]) };
+    connection.run().takes = usize::MAX;
+    connection.run();
+    let (first, second) = connection.text().split_once("yHTTP").map_or((0, 0), |(a, b)| (a.len(), b.len()));
+    assert_eq!((first, second), (0, 0), "the interim response ends with its own empty line");
+    assert_eq!(connection.statuses(), [103, 502]);
 }
 
 #[test]
-fn continue_is_asked_of_the_back_end() {
-    let bench = Bench::new(1);
+fn the_back_end_decides_on_100_continue() {
+    let gateway = TestGateway::new(1);
     let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
     let go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-    let mut line = bench.line(head, &[says(&format!("{go_on}{OK}"))]);
-    line.backend = None;
-    line.acts[0].says.truncate(go_on.len());
-    line.run();
-    assert_eq!(line.text(), "HTTP/1.1 100 Continue\r\nVia: 1.1 giliran\r\n\r\n");
-    line.backend.as_mut().unwrap().1.says.extend(OK.as_bytes());
-    line.backend.as_mut().unwrap().1.after = line.visits[0].got.len() + 5;
-    line.input.extend(b"satu!");
-    line.run();
-    assert!(line.text().ends_with(OK_SENT) && line.got(0).ends_with("satu!"));
-    assert_eq!(line.state(), bench.idle());
-    // Refused instead: the body may come or not, so nothing else can follow.
-    let mut line = bench.line(head, &[says("HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n")]);
-    line.run();
-    assert!(line.text().contains("417 No\r\nContent-Length: 0\r\nConnection: close\r\n"));
-    assert_eq!((line.state(), line.visits[0].kept), (LINGERS, Some(false)));
+    let mut connection = gateway.connection(head, &[says(&format!("{go_on}{OK}"))]);
+    connection.backend = None;
+    connection.scripts[0].says.truncate(go_on.len());
+    connection.run();
+    assert_eq!(connection.text(), "HTTP/1.1 100 Continue\r\nVia: 1.1 giliran\r\n\r\n");
+    connection.backend.as_mut().unwrap().1.says.extend(OK.as_bytes());
+    connection.backend.as_mut().unwrap().1.after = connection.visits[0].got.len() + 5;
+    connection.input.extend(b"satu!");
+    connection.run();
+    assert!(connection.text().ends_with(OK_SENT) && connection.got(0).ends_with("satu!"));
+    assert_eq!(connection.state(), gateway.idle());
+    // If it refuses, the body may come or not, so no other request can follow.
+    let mut connection = gateway.connection(head, &[says("HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n")]);
+    connection.run();
+    assert!(connection.text().contains("417 No\r\nContent-Length: 0\r\nConnection: close\r\n"));
+    assert_eq!((connection.state(), connection.visits[0].kept), (LINGERS, Some(false)));
 }
 
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
@@ -671,115 +696,126 @@ const SWITCHING: &str =
 
 #[test]
 fn an_upgrade_becomes_a_tunnel_and_loses_no_byte() {
-    let bench = Bench::new(1);
-    let line = bench.all_ways(UPGRADE, &[says(SWITCHING)]);
-    assert_eq!(line.state(), Standing::Tunnel);
-    assert!(line.text().ends_with("Connection: Upgrade\r\nUpgrade: websocket\r\nVia: 1.1 giliran\r\n\r\n"));
-    let line = bench.run(&format!("{UPGRADE}early"), &[says(&format!("{SWITCHING}words"))]);
-    let relay = line.exchange.into_relay(&bench.now);
+    let gateway = TestGateway::new(1);
+    let connection = gateway.run_in_all_pieces(UPGRADE, &[says(SWITCHING)]);
+    assert_eq!(connection.state(), Status::Tunnel);
+    assert!(
+        connection.text().ends_with("Connection: Upgrade\r\nUpgrade: websocket\r\nVia: 1.1 giliran\r\n\r\n")
+    );
+    let connection = gateway.run(&format!("{UPGRADE}early"), &[says(&format!("{SWITCHING}words"))]);
+    let relay = connection.exchange.into_relay(&gateway.now);
     assert_eq!((relay.backend_output(), relay.client_output()), (&b"early"[..], &b"words"[..]));
-    // Refused, the connection goes on in HTTP.
-    let line = bench.all_ways(&format!("{UPGRADE}{GET}"), &[says(OK), says(OK)]);
-    assert_eq!(line.text(), OK_SENT.repeat(2));
+    // If the back end does not switch, the connection continues in HTTP.
+    let connection = gateway.run_in_all_pieces(&format!("{UPGRADE}{GET}"), &[says(OK), says(OK)]);
+    assert_eq!(connection.text(), OK_SENT.repeat(2));
 }
 
 #[test]
-fn a_switch_that_nobody_asked_for_is_nonsense() {
-    let bench = Bench::new(1);
+fn a_101_without_a_request_for_it_is_malformed() {
+    let gateway = TestGateway::new(1);
     let h2c = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
     for input in [GET, h2c] {
-        let line = bench.all_ways(input, &[says(SWITCHING)]);
-        assert_eq!((line.statuses(), line.state()), (vec![502], bench.idle()));
+        let connection = gateway.run_in_all_pieces(input, &[says(SWITCHING)]);
+        assert_eq!((connection.statuses(), connection.state()), (vec![502], gateway.idle()));
     }
 }
 
 #[test]
-fn an_early_answer_ends_the_upload() {
-    let bench = Bench::new(1);
+fn an_early_response_ends_the_upload() {
+    let gateway = TestGateway::new(1);
     let input =
         format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n{}", "x".repeat(100_000));
-    for act in [says(OK), says(OK).takes(200), says(OK).breaks(200), says(OK).ends()] {
-        let mut line = bench.line(&input, &[act]);
-        line.run();
-        assert_eq!(line.text(), OK_LAST);
-        assert_eq!(line.visits[0].kept, Some(false));
-        assert_eq!(line.shut_at, Some(line.received.len()));
-        assert_eq!(line.state(), LINGERS);
-        assert_eq!(line.waits().state(), Standing::Closed);
+    for script in [says(OK), says(OK).takes(200), says(OK).breaks(200), says(OK).ends()] {
+        let mut connection = gateway.connection(&input, &[script]);
+        connection.run();
+        assert_eq!(connection.text(), OK_LAST);
+        assert_eq!(connection.visits[0].kept, Some(false));
+        assert_eq!(connection.shut_at, Some(connection.received.len()));
+        assert_eq!(connection.state(), LINGERS);
+        assert_eq!(connection.waits().state(), Status::Closed);
     }
 }
 
 #[test]
-fn upload_and_answer_may_run_at_the_same_time() {
-    let bench = Bench::new(1);
+fn upload_and_response_may_run_at_the_same_time() {
+    let gateway = TestGateway::new(1);
     let body = "x".repeat(200_000);
     let input = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     for pieces in [Pieces::Whole, Pieces::Dice(1), Pieces::Dice(2), Pieces::Dice(3)] {
-        let mut line = Line { pieces, ..bench.line(&input, &[says(&response).after(1000)]) };
-        line.acts[0].says.truncate(response.len() - 10);
-        line.run();
-        assert!(line.got(0).ends_with(&body), "all of the upload, while the answer is not over");
-        line.backend.as_mut().unwrap().1.says.extend(b"xxxxxxxxxx");
-        line.run();
-        assert!(line.text().ends_with(&body));
-        assert!(line.visits[0].kept.is_some());
+        let mut connection =
+            TestConnection { pieces, ..gateway.connection(&input, &[says(&response).after(1000)]) };
+        connection.scripts[0].says.truncate(response.len() - 10);
+        connection.run();
+        assert!(
+            connection.got(0).ends_with(&body),
+            "the whole upload is sent while the response is not complete"
+        );
+        connection.backend.as_mut().unwrap().1.says.extend(b"xxxxxxxxxx");
+        connection.run();
+        assert!(connection.text().ends_with(&body));
+        assert!(connection.visits[0].kept.is_some());
     }
 }
 
-/// The worst that an early answer can do: the rest of a body must never be taken for a request.
+/// After an early response the rest of a request body must never be read as the next request.
 #[test]
-fn what_is_left_of_a_body_is_never_a_request() {
-    let bench = Bench::new(1);
+fn the_rest_of_a_body_is_never_read_as_a_request() {
+    let gateway = TestGateway::new(1);
     let inner = "GET /inner HTTP/1.1\r\nHost: a\r\n\r\n";
     let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", inner.len());
     let input = format!("{head}{inner}{GET}");
-    // The back end takes the head and no more; or can be connected in no way.
+    // The back end receives the head and no more; or no back end can be connected.
     let sent = GOT.replace("GET", "POST").len() + "Content-Length: 33\r\n".len();
     let next = says("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nnext!");
     for first in
         [says(OK).takes(sent), says(OK).breaks(sent), says("nonsense\r\n\r\n").takes(sent), refuses()]
     {
         for pieces in all_pieces(input.len()) {
-            let mut line = Line { pieces, ..bench.line(&input, &[first.clone(), next.clone()]) };
-            line.run();
-            let others = line.visits.iter().skip(usize::from(first.accepts));
+            let mut connection =
+                TestConnection { pieces, ..gateway.connection(&input, &[first.clone(), next.clone()]) };
+            connection.run();
+            let others = connection.visits.iter().skip(usize::from(first.accepts));
             assert!(
                 others.clone().all(|visit| visit.got == GOT.as_bytes()),
                 "{first:?} in {pieces:?}: {others:?}"
             );
-            assert!(line.statuses().len() <= 2);
+            assert!(connection.statuses().len() <= 2);
         }
     }
 }
 
-/// A head without the body that it announces: the next request on that connection would lose its first bytes.
+/// The back end got a head without the body that it announces: it would read the first bytes of the next
+/// request on that connection as the body.
 #[test]
-fn a_request_of_which_the_body_was_dropped_is_neither_repeated_nor_kept() {
-    let bench = Bench::new(2);
+fn a_request_whose_body_was_dropped_is_not_repeated_and_its_connection_not_kept() {
+    let gateway = TestGateway::new(2);
     let request = POST.replace("POST", "GET");
-    let head = bench.forwarded(&request) - "satu!".len();
-    let line = bench.run(&request, &[says("").breaks(head).ends(), says(OK)]);
-    assert_eq!((line.statuses(), line.visits.len()), (vec![502], 1));
-    let line = bench.run(&request, &[says(OK).breaks(head)]);
-    assert_eq!((line.text().as_str(), line.visits[0].kept), (OK_SENT, Some(false)));
-    assert_eq!(line.state(), bench.idle());
+    let head = gateway.forwarded(&request) - "satu!".len();
+    let connection = gateway.run(&request, &[says("").breaks(head).ends(), says(OK)]);
+    assert_eq!((connection.statuses(), connection.visits.len()), (vec![502], 1));
+    let connection = gateway.run(&request, &[says(OK).breaks(head)]);
+    assert_eq!((connection.text().as_str(), connection.visits[0].kept), (OK_SENT, Some(false)));
+    assert_eq!(connection.state(), gateway.idle());
 }
 
 #[test]
-fn a_fault_of_the_client_ends_a_connect_under_way() {
-    let bench = Bench::new(1);
+fn a_fault_in_the_request_ends_a_connect_in_progress() {
+    let gateway = TestGateway::new(1);
     let input = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let mut line = bench.line(input, &[hangs()]);
-    line.run().input.extend(b"zz");
-    line.run();
-    assert_eq!((line.statuses(), line.visits[0].kept, line.state()), (vec![400], Some(false), LINGERS));
+    let mut connection = gateway.connection(input, &[hangs()]);
+    connection.run().input.extend(b"zz");
+    connection.run();
+    assert_eq!(
+        (connection.statuses(), connection.visits[0].kept, connection.state()),
+        (vec![400], Some(false), LINGERS)
+    );
 }
 
 #[test]
-fn an_error_answer_keeps_the_connection_of_a_whole_request() {
-    let bench = Bench::new(1);
-    for (act, status) in [
+fn an_error_response_to_a_complete_request_keeps_the_connection_alive() {
+    let gateway = TestGateway::new(1);
+    for (script, status) in [
         (refuses(), 502),
         (says("").ends(), 502),
         (says("").resets(), 502),
@@ -787,41 +823,42 @@ fn an_error_answer_keeps_the_connection_of_a_whole_request() {
         (says("HTTP/1.1 200 OK\r\nContent-").ends(), 502),
     ] {
         for request in [GET, POST] {
-            let act = act.clone().after(bench.forwarded(request));
-            let line = bench.run(&format!("{request}{GET}"), &[act.clone(), says(OK)]);
-            assert_eq!(line.statuses(), [status, 200], "{act:?}");
-            assert!(line.text().contains("\r\nProxy-Status: giliran; error="));
-            assert!(line.text().ends_with(OK_SENT) && line.state() == bench.idle());
+            let script = script.clone().after(gateway.forwarded(request));
+            let connection = gateway.run(&format!("{request}{GET}"), &[script.clone(), says(OK)]);
+            assert_eq!(connection.statuses(), [status, 200], "{script:?}");
+            assert!(connection.text().contains("\r\nProxy-Status: giliran; error="));
+            assert!(connection.text().ends_with(OK_SENT) && connection.state() == gateway.idle());
         }
     }
-    // Of half a request the rest may come or not.
+    // If only half of a request has come, its rest may come or not.
     let half = POST.trim_end_matches("u!");
-    let line = bench.run(half, &[refuses()]);
-    assert_eq!((line.statuses(), line.state()), (vec![502], LINGERS));
+    let connection = gateway.run(half, &[refuses()]);
+    assert_eq!((connection.statuses(), connection.state()), (vec![502], LINGERS));
 }
 
 #[test]
-fn a_safe_request_that_its_back_end_dies_of_is_sent_to_one_other_and_no_further() {
-    let bench = Bench::new(5);
-    let dies = [says("").resets(), says("").ends()].map(|act| act.after(bench.forwarded(GET)));
+fn a_safe_request_is_repeated_once_if_its_back_end_dies() {
+    let gateway = TestGateway::new(5);
+    let dies = [says("").resets(), says("").ends()].map(|script| script.after(gateway.forwarded(GET)));
     for death in &dies {
-        let line = bench.run(GET, &[death.clone(), says(OK)]);
-        assert_eq!((line.statuses(), line.visits.len()), (vec![200], 2));
-        let line = bench.run(GET, &vec![death.clone(); 5]);
-        assert_eq!((line.statuses(), line.visits.len()), (vec![502], 2));
-        let counted = line.group.backends().iter().map(|backend| backend.failures_reported()).sum::<u64>();
-        assert_eq!(counted, 1, "the second death is the request's doing");
-        // Refusals in between are no deaths.
-        let acts = [death.clone(), refuses(), refuses(), says(OK)];
-        assert_eq!(bench.run(GET, &acts).statuses(), [200]);
+        let connection = gateway.run(GET, &[death.clone(), says(OK)]);
+        assert_eq!((connection.statuses(), connection.visits.len()), (vec![200], 2));
+        let connection = gateway.run(GET, &vec![death.clone(); 5]);
+        assert_eq!((connection.statuses(), connection.visits.len()), (vec![502], 2));
+        let counted =
+            connection.group.backends().iter().map(|backend| backend.failures_reported()).sum::<u64>();
+        assert_eq!(counted, 1, "the second failure is not counted against a back end");
+        // Refused connects in between do not count.
+        let scripts = [death.clone(), refuses(), refuses(), says(OK)];
+        assert_eq!(gateway.run(GET, &scripts).statuses(), [200]);
     }
-    let death = dies[0].clone().after(bench.forwarded(POST));
-    assert_eq!(bench.run(POST, &[death, says(OK)]).statuses(), [502]);
+    let death = dies[0].clone().after(gateway.forwarded(POST));
+    assert_eq!(gateway.run(POST, &[death, says(OK)]).statuses(), [502]);
 }
 
 #[test]
-fn nonsense_is_502() {
-    let bench = Bench::new(1);
+fn a_malformed_response_is_502() {
+    let gateway = TestGateway::new(1);
     for nonsense in [
         "ini bukan http\r\n\r\n",
         "HTTP/2 200\r\n\r\n",
@@ -835,214 +872,228 @@ fn nonsense_is_502() {
         "HTTP/1.1 200 OK\r\nX: y\r\n z\r\n\r\n",
         "HTTP/1.1 200 OK\r\nX: y\rz\r\n\r\n",
     ] {
-        let line = bench.all_ways(GET, &[says(nonsense)]);
-        assert_eq!((line.statuses(), line.state()), (vec![502], bench.idle()), "{nonsense:?}");
-        assert_eq!(line.visits[0].kept, Some(false));
-        assert_eq!(line.group.backends()[0].failures_reported(), 1);
+        let connection = gateway.run_in_all_pieces(GET, &[says(nonsense)]);
+        assert_eq!((connection.statuses(), connection.state()), (vec![502], gateway.idle()), "{nonsense:?}");
+        assert_eq!(connection.visits[0].kept, Some(false));
+        assert_eq!(connection.group.backends()[0].failures_reported(), 1);
     }
     let endless = format!("HTTP/1.1 200 OK\r\n{}", "X: y\r\n".repeat(10_000));
-    assert_eq!(bench.run(GET, &[says(&endless)]).statuses(), [502]);
+    assert_eq!(gateway.run(GET, &[says(&endless)]).statuses(), [502]);
     let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "y".repeat(16_340));
-    assert_eq!(bench.run(GET, &[says(&long)]).statuses(), [502]);
+    assert_eq!(gateway.run(GET, &[says(&long)]).statuses(), [502]);
 }
 
 #[test]
-fn a_cut_answer_never_looks_complete() {
-    let bench = Bench::new(1);
+fn a_response_that_is_cut_short_never_looks_complete() {
+    let gateway = TestGateway::new(1);
     for cut in [
         "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsatu",
         "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsatu\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsatu\r\n0\r\n",
     ] {
-        for act in [says(cut).ends(), says(cut).resets()] {
-            for line in bench.each_way(&GET.repeat(2), &[act]) {
-                assert_eq!(line.state(), Standing::Reset, "{cut:?}");
-                assert_eq!((line.outcome().who, line.outcome().phase), (Who::Backend, Phase::ResponseBody));
+        for script in [says(cut).ends(), says(cut).resets()] {
+            for connection in gateway.runs_in_all_pieces(&GET.repeat(2), &[script]) {
+                assert_eq!(connection.state(), Status::Reset, "{cut:?}");
+                assert_eq!(
+                    (connection.outcome().who, connection.outcome().phase),
+                    (Who::Backend, Phase::ResponseBody)
+                );
             }
         }
     }
     let broken = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsatu\r\n+1\r\n";
-    let line = bench.run(GET, &[says(broken)]);
-    assert_eq!((line.state(), line.outcome().how), (Standing::Reset, How::Malformed));
-    assert!(!line.text().contains('+'));
-    // A body until the close, cut by a reset.
-    let line = bench.run(GET, &[says("HTTP/1.1 200 OK\r\n\r\nsatu").resets()]);
-    assert_eq!(line.state(), Standing::Reset);
+    let connection = gateway.run(GET, &[says(broken)]);
+    assert_eq!((connection.state(), connection.outcome().how), (Status::Reset, How::Malformed));
+    assert!(!connection.text().contains('+'));
+    // A body that ends with the close, cut short by a reset.
+    let connection = gateway.run(GET, &[says("HTTP/1.1 200 OK\r\n\r\nsatu").resets()]);
+    assert_eq!(connection.state(), Status::Reset);
 }
 
-/// The client itself spoils the request while an answer until the close is on its way.
+/// The client sends a malformed body while it gets a response that ends with the close.
 #[test]
-fn an_answer_cut_by_its_client_does_not_look_complete_either() {
-    let bench = Bench::new(1);
+fn a_response_cut_short_by_a_fault_of_the_client_does_not_look_complete() {
+    let gateway = TestGateway::new(1);
     let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n";
     let until_close = "HTTP/1.1 200 OK\r\n\r\nsatu";
-    let mut line = bench.line(chunked, &[says(until_close)]);
-    line.run().input.extend(b"zz");
-    assert_eq!(line.run().state(), Standing::Reset);
-    let mut line = bench.line(chunked, &[says(until_close)]);
-    line.run().ends = true;
-    assert_eq!(line.run().state(), Standing::Reset);
-    assert!(!line.got(0).ends_with("0\r\n\r\n"));
+    let mut connection = gateway.connection(chunked, &[says(until_close)]);
+    connection.run().input.extend(b"zz");
+    assert_eq!(connection.run().state(), Status::Reset);
+    let mut connection = gateway.connection(chunked, &[says(until_close)]);
+    connection.run().ends = true;
+    assert_eq!(connection.run().state(), Status::Reset);
+    assert!(!connection.got(0).ends_with("0\r\n\r\n"));
 }
 
 #[test]
-fn an_answer_that_is_all_here_gets_out_whatever_the_client_does() {
-    let bench = Bench::new(1);
+fn a_complete_response_is_sent_whatever_the_client_does() {
+    let gateway = TestGateway::new(1);
     let half = POST.trim_end_matches("u!");
     let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n";
     for (input, more) in [(half, ""), (chunked, ""), (chunked, "zz\r\n")] {
-        for act in [refuses(), says(OK), says("nonsense\r\n\r\n")] {
-            let mut line = Line { takes: 10, ..bench.line(input, &[act]) };
-            line.run().input.extend(more.as_bytes());
-            line.ends = more.is_empty();
-            line.run().takes = usize::MAX;
-            line.run();
-            assert_eq!(line.statuses().len(), 1);
-            assert!(line.text().ends_with("satu") || line.text().ends_with(".\n"), "{:?}", line.text());
+        for script in [refuses(), says(OK), says("nonsense\r\n\r\n")] {
+            let mut connection = TestConnection { takes: 10, ..gateway.connection(input, &[script]) };
+            connection.run().input.extend(more.as_bytes());
+            connection.ends = more.is_empty();
+            connection.run().takes = usize::MAX;
+            connection.run();
+            assert_eq!(connection.statuses().len(), 1);
+            assert!(
+                connection.text().ends_with("satu") || connection.text().ends_with(".\n"),
+                "{:?}",
+                connection.text()
+            );
         }
     }
 }
 
 #[test]
-fn bytes_beyond_the_answer_belong_to_nobody() {
-    let bench = Bench::new(1);
+fn bytes_behind_a_response_are_dropped() {
+    let gateway = TestGateway::new(1);
     let extra = format!("{OK}HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison");
     for pieces in [Pieces::Whole, Pieces::Dice(1)] {
-        let mut line = Line { pieces, ..bench.line(&GET.repeat(2), &[says(&extra), says(OK)]) };
+        let mut connection =
+            TestConnection { pieces, ..gateway.connection(&GET.repeat(2), &[says(&extra), says(OK)]) };
         if matches!(pieces, Pieces::Whole) {
-            line.run();
-            assert_eq!(line.text(), OK_SENT.repeat(2));
-            assert_eq!(line.visits[0].kept, Some(false));
+            connection.run();
+            assert_eq!(connection.text(), OK_SENT.repeat(2));
+            assert_eq!(connection.visits[0].kept, Some(false));
         } else {
-            assert!(!line.run().text().contains("poison"));
+            assert!(!connection.run().text().contains("poison"));
         }
     }
     let head = GET.replace("GET", "HEAD");
-    let line = bench.run(&format!("{head}{GET}"), &[says(OK), says(OK)]);
-    assert_eq!(line.text().matches("satu").count(), 1);
-    assert_eq!(line.visits[0].kept, Some(false));
-    let line = bench.run(GET, &[says("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")]);
-    assert_eq!((line.visits[0].kept, line.state()), (Some(false), bench.idle()));
+    let connection = gateway.run(&format!("{head}{GET}"), &[says(OK), says(OK)]);
+    assert_eq!(connection.text().matches("satu").count(), 1);
+    assert_eq!(connection.visits[0].kept, Some(false));
+    let connection =
+        gateway.run(GET, &[says("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")]);
+    assert_eq!((connection.visits[0].kept, connection.state()), (Some(false), gateway.idle()));
 }
 
 #[test]
-fn a_kept_connection_that_died_is_replaced_once_and_for_safe_methods_only() {
-    let bench = Bench::new(2);
+fn a_dead_idle_connection_is_replaced_once_and_for_safe_methods_only() {
+    let gateway = TestGateway::new(2);
     for death in [says("").ends(), says("").resets(), says("").breaks(0), says("").breaks(20)] {
-        let mut line = bench.line(&GET.repeat(3), &[says(OK), says(OK), death.clone(), says(OK)]);
-        line.run();
-        // The third request comes to the first back end again, on the connection that died meanwhile.
-        assert_eq!(line.text(), OK_SENT.repeat(3), "{death:?}");
+        let mut connection =
+            gateway.connection(&GET.repeat(3), &[says(OK), says(OK), death.clone(), says(OK)]);
+        connection.run();
+        // The third request goes to the first back end again, on the connection that has died meanwhile.
+        assert_eq!(connection.text(), OK_SENT.repeat(3), "{death:?}");
         assert_eq!(
-            line.visits.iter().map(|visit| visit.reused).collect::<Vec<_>>(),
+            connection.visits.iter().map(|visit| visit.reused).collect::<Vec<_>>(),
             [false, false, true, false]
         );
-        assert_eq!(line.got(3), GOT);
-        assert_eq!(line.group.backends().iter().map(|backend| backend.failures_reported()).sum::<u64>(), 0);
-        // The fresh one dies as well, and so do both of the other back end: that is their fault.
+        assert_eq!(connection.got(3), GOT);
+        assert_eq!(
+            connection.group.backends().iter().map(|backend| backend.failures_reported()).sum::<u64>(),
+            0
+        );
+        // The new connection fails as well, and so do both to the other back end: these failures count.
         let ends = says("").ends();
         let dead = [says(OK), says(OK), death.clone(), ends.clone(), ends.clone(), ends];
-        assert_eq!(bench.run(&GET.repeat(3), &dead).statuses(), [200, 200, 502]);
+        assert_eq!(gateway.run(&GET.repeat(3), &dead).statuses(), [200, 200, 502]);
     }
-    // A POST is never sent on a kept connection, so it is never in doubt.
-    let one = Bench::new(1);
-    let line = one.run(&format!("{GET}{POST}"), &[says(OK), says("").ends()]);
-    assert_eq!((line.statuses(), line.visits[1].reused), (vec![200, 502], false));
+    // A POST is never sent on an idle connection, so there is no doubt about it.
+    let one = TestGateway::new(1);
+    let connection = one.run(&format!("{GET}{POST}"), &[says(OK), says("").ends()]);
+    assert_eq!((connection.statuses(), connection.visits[1].reused), (vec![200, 502], false));
 }
 
 #[test]
-fn the_next_candidate_is_tried_while_nothing_was_sent() {
-    let bench = Bench::new(3);
+fn the_next_candidate_is_tried_if_nothing_was_sent() {
+    let gateway = TestGateway::new(3);
     for request in [GET, POST] {
-        let acts = [refuses(), refuses(), says(OK).after(bench.forwarded(request))];
-        assert_eq!(bench.all_ways(request, &acts).text(), OK_SENT);
-        let line = bench.run(request, &[says("").breaks(0), says(OK).after(bench.forwarded(request))]);
-        assert_eq!(line.text(), OK_SENT, "nothing was sent yet");
+        let scripts = [refuses(), refuses(), says(OK).after(gateway.forwarded(request))];
+        assert_eq!(gateway.run_in_all_pieces(request, &scripts).text(), OK_SENT);
+        let connection =
+            gateway.run(request, &[says("").breaks(0), says(OK).after(gateway.forwarded(request))]);
+        assert_eq!(connection.text(), OK_SENT, "nothing was sent yet");
     }
-    // Something was sent: nobody knows what became of it.
-    assert_eq!(bench.run(POST, &[says("").breaks(20)]).statuses(), [502]);
-    assert_eq!(bench.run(POST, &[says("").ends()]).statuses(), [502]);
-    let line = bench.run(GET, &[refuses(), refuses(), refuses()]);
-    assert_eq!((line.statuses(), line.state()), (vec![502], bench.idle()));
-    let many = Bench::new(9);
-    let line = many.run(GET, &vec![refuses(); RETRIES + 1]);
-    assert_eq!(line.statuses(), [502]);
-    assert_eq!(Bench::new(0).run(GET, &[]).statuses(), [503]);
+    // Something was sent: the back end may have acted on it.
+    assert_eq!(gateway.run(POST, &[says("").breaks(20)]).statuses(), [502]);
+    assert_eq!(gateway.run(POST, &[says("").ends()]).statuses(), [502]);
+    let connection = gateway.run(GET, &[refuses(), refuses(), refuses()]);
+    assert_eq!((connection.statuses(), connection.state()), (vec![502], gateway.idle()));
+    let many = TestGateway::new(9);
+    let connection = many.run(GET, &vec![refuses(); RETRIES + 1]);
+    assert_eq!(connection.statuses(), [502]);
+    assert_eq!(TestGateway::new(0).run(GET, &[]).statuses(), [503]);
 }
 
 #[test]
-fn a_connect_has_a_deadline_and_then_the_next_is_tried() {
-    let bench = Bench::new(2);
-    let mut line = bench.line(GET, &[hangs(), says(OK)]);
-    assert_eq!(line.run().state(), Standing::Waits(bench.timeouts.connect));
-    assert_eq!(line.waits().text(), OK_SENT);
-    let mut line = bench.line(GET, &[hangs(), hangs()]);
-    line.run().waits().waits();
-    assert_eq!((line.statuses(), line.state()), (vec![504], bench.idle()));
-    // The last one tried says it for all.
-    let mut line = bench.line(GET, &[hangs(), refuses()]);
-    assert_eq!(line.run().waits().statuses(), [502]);
+fn a_connect_has_a_deadline_and_then_the_next_back_end_is_tried() {
+    let gateway = TestGateway::new(2);
+    let mut connection = gateway.connection(GET, &[hangs(), says(OK)]);
+    assert_eq!(connection.run().state(), Status::Waits(gateway.timeouts.connect));
+    assert_eq!(connection.waits().text(), OK_SENT);
+    let mut connection = gateway.connection(GET, &[hangs(), hangs()]);
+    connection.run().waits().waits();
+    assert_eq!((connection.statuses(), connection.state()), (vec![504], gateway.idle()));
+    // The failure of the last attempt decides.
+    let mut connection = gateway.connection(GET, &[hangs(), refuses()]);
+    assert_eq!(connection.run().waits().statuses(), [502]);
 }
 
 #[test]
 fn a_deadline_in_each_state() {
-    let bench = Bench::new(1);
-    let times = bench.timeouts;
+    let gateway = TestGateway::new(1);
+    let times = gateway.timeouts;
     let half = POST.trim_end_matches("u!");
-    for (input, acts, wait, status, state) in [
-        ("", vec![], times.header, None, Standing::Closed),
+    for (input, scripts, wait, status, state) in [
+        ("", vec![], times.header, None, Status::Closed),
         ("GET", vec![], times.header, Some(408), LINGERS),
         (half, vec![says("")], times.stall, Some(408), LINGERS),
-        (GET, vec![says("")], times.backend, Some(504), bench.idle()),
-        (GET, vec![says("HTTP/1.1 200")], times.backend, Some(504), bench.idle()),
-        (POST, vec![says("").takes(50)], times.stall, Some(504), bench.idle()),
-        (POST, vec![says("").breaks(bench.forwarded(POST) - 2)], times.backend, Some(504), bench.idle()),
+        (GET, vec![says("")], times.backend, Some(504), gateway.idle()),
+        (GET, vec![says("HTTP/1.1 200")], times.backend, Some(504), gateway.idle()),
+        (POST, vec![says("").takes(50)], times.stall, Some(504), gateway.idle()),
+        (POST, vec![says("").breaks(gateway.forwarded(POST) - 2)], times.backend, Some(504), gateway.idle()),
         (
             GET,
             vec![says("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsatu")],
             times.stall,
             None,
-            Standing::Reset,
+            Status::Reset,
         ),
-        (GET, vec![says("HTTP/1.1 200 OK\r\n\r\nsatu")], times.stall, None, Standing::Reset),
+        (GET, vec![says("HTTP/1.1 200 OK\r\n\r\nsatu")], times.stall, None, Status::Reset),
     ] {
-        let mut line = bench.line(input, &acts);
-        assert_eq!(line.run().state(), Standing::Waits(wait), "{input:?} {acts:?}");
-        line.waits();
+        let mut connection = gateway.connection(input, &scripts);
+        assert_eq!(connection.run().state(), Status::Waits(wait), "{input:?} {scripts:?}");
+        connection.waits();
         if let Some(status) = status {
-            assert_eq!(line.statuses(), [status], "{input:?} {acts:?}");
+            assert_eq!(connection.statuses(), [status], "{input:?} {scripts:?}");
         }
-        assert_eq!(line.state(), state, "{input:?} {acts:?}");
+        assert_eq!(connection.state(), state, "{input:?} {scripts:?}");
     }
-    // A client that does not take its answer, ours or the back end's.
-    for act in [says(OK), refuses(), says("HTTP/1.1 200 OK\r\n\r\nsatu").ends()] {
-        let mut line = Line { takes: 10, ..bench.line(GET, &[act]) };
-        assert_eq!(line.run().state(), Standing::Waits(times.stall));
-        assert_eq!(line.waits().state(), Standing::Reset);
-        assert_eq!(line.outcome(), Outcome::new(Who::Client, How::TimedOut, Phase::ResponseBody));
-    }
-}
-
-#[test]
-fn an_error_answer_has_its_own_time_to_get_out() {
-    let mut bench = Bench::new(1);
-    bench.timeouts.stall = Duration::from_secs(1);
-    let half = POST.trim_end_matches("u!");
-    for (input, acts) in [("GET", vec![]), (half, vec![says("")]), (GET, vec![says("")])] {
-        let mut line = Line { takes: 0, ..bench.line(input, &acts) };
-        line.run().waits();
-        assert_eq!(line.state(), Standing::Waits(bench.timeouts.stall), "{input:?}");
-        line.takes = usize::MAX;
-        assert_eq!(line.run().statuses().len(), 1);
+    // A client that does not read its response, ours or the back end's.
+    for script in [says(OK), refuses(), says("HTTP/1.1 200 OK\r\n\r\nsatu").ends()] {
+        let mut connection = TestConnection { takes: 10, ..gateway.connection(GET, &[script]) };
+        assert_eq!(connection.run().state(), Status::Waits(times.stall));
+        assert_eq!(connection.waits().state(), Status::Reset);
+        assert_eq!(connection.outcome(), Outcome::new(Who::Client, How::TimedOut, Phase::ResponseBody));
     }
 }
 
 #[test]
-fn an_end_of_the_client_in_each_state() {
-    let bench = Bench::new(1);
+fn an_error_response_has_a_stall_timeout_of_its_own() {
+    let mut gateway = TestGateway::new(1);
+    gateway.timeouts.stall = Duration::from_secs(1);
     let half = POST.trim_end_matches("u!");
-    for (input, acts, sent, phase) in [
+    for (input, scripts) in [("GET", vec![]), (half, vec![says("")]), (GET, vec![says("")])] {
+        let mut connection = TestConnection { takes: 0, ..gateway.connection(input, &scripts) };
+        connection.run().waits();
+        assert_eq!(connection.state(), Status::Waits(gateway.timeouts.stall), "{input:?}");
+        connection.takes = usize::MAX;
+        assert_eq!(connection.run().statuses().len(), 1);
+    }
+}
+
+#[test]
+fn the_client_closes_in_each_state() {
+    let gateway = TestGateway::new(1);
+    let half = POST.trim_end_matches("u!");
+    for (input, scripts, sent, phase) in [
         ("", vec![], "", Phase::Idle),
         ("\r\n", vec![], "", Phase::Idle),
         ("GET", vec![], "", Phase::RequestHead),
@@ -1052,31 +1103,31 @@ fn an_end_of_the_client_in_each_state() {
         (&*format!("{GET}{half}"), vec![says(OK), says("")], OK_SENT, Phase::RequestBody),
     ] {
         for pieces in all_pieces(input.len()) {
-            let mut line = Line { pieces, ends: true, ..bench.line(input, &acts) };
-            line.run();
-            assert_eq!(line.text(), sent, "{input:?} in {pieces:?}");
-            assert_eq!(line.outcome(), Outcome::new(Who::Client, How::Closed, phase), "{input:?}");
-            assert_eq!(line.state(), Standing::Closed);
+            let mut connection = TestConnection { pieces, ends: true, ..gateway.connection(input, &scripts) };
+            connection.run();
+            assert_eq!(connection.text(), sent, "{input:?} in {pieces:?}");
+            assert_eq!(connection.outcome(), Outcome::new(Who::Client, How::Closed, phase), "{input:?}");
+            assert_eq!(connection.state(), Status::Closed);
         }
     }
 }
 
-/// A PROXY header that nobody asked for, as the fuzzer cut it.
+/// An unexpected PROXY header, as the fuzzer cut it.
 #[test]
-fn nonsense_behind_empty_lines_is_refused_in_any_pieces() {
-    let bench = Bench::new(1);
+fn malformed_heads_behind_empty_lines_are_refused_in_any_pieces() {
+    let gateway = TestGateway::new(1);
     let input = "\r\n\r\n\0\r\nQUIT\n!!\0%%";
     for pieces in all_pieces(input.len()) {
-        let mut line = Line { pieces, ends: true, ..bench.line(input, &[]) };
-        assert_eq!(line.run().statuses(), [400], "in {pieces:?}");
+        let mut connection = TestConnection { pieces, ends: true, ..gateway.connection(input, &[]) };
+        assert_eq!(connection.run().statuses(), [400], "in {pieces:?}");
     }
 }
 
 #[test]
-fn a_failure_of_the_client_in_each_state() {
-    let bench = Bench::new(1);
+fn the_client_is_reset_in_each_state() {
+    let gateway = TestGateway::new(1);
     let half = POST.trim_end_matches("u!");
-    for (input, acts, phase) in [
+    for (input, scripts, phase) in [
         ("", vec![], Phase::Idle),
         ("GET", vec![], Phase::RequestHead),
         (half, vec![says("")], Phase::RequestBody),
@@ -1084,54 +1135,54 @@ fn a_failure_of_the_client_in_each_state() {
         (GET, vec![hangs()], Phase::ResponseHead),
         (GET, vec![says(OK)], Phase::ResponseBody),
     ] {
-        let mut line = Line { takes: 10, ..bench.line(input, &acts) };
-        line.run().exchange.client_failed();
-        assert_eq!(line.run().outcome(), Outcome::new(Who::Client, How::Reset, phase), "{input:?}");
+        let mut connection = TestConnection { takes: 10, ..gateway.connection(input, &scripts) };
+        connection.run().exchange.client_failed();
+        assert_eq!(connection.run().outcome(), Outcome::new(Who::Client, How::Reset, phase), "{input:?}");
     }
 }
 
 #[test]
 fn a_drain_in_each_state() {
-    let bench = Bench::new(1);
+    let gateway = TestGateway::new(1);
     let half = POST.trim_end_matches("u!");
-    for (input, acts, rest, sent) in [
+    for (input, scripts, rest, sent) in [
         ("", vec![], "", ""),
         ("\r\n", vec![], "", ""),
         (GET, vec![says(OK)], "", OK_SENT),
         ("GET / HTTP/1.1\r\n", vec![says(OK)], "Host: a\r\n\r\n", OK_LAST),
-        (half, vec![says(OK).after(bench.forwarded(POST))], "u!", OK_LAST),
+        (half, vec![says(OK).after(gateway.forwarded(POST))], "u!", OK_LAST),
         (&*GET.repeat(2), vec![says(OK).after(1)], "", OK_SENT),
     ] {
-        let mut line = Line { takes: 10, ..bench.line(input, &acts) };
-        line.run().exchange.drain();
-        line.run().input.extend(rest.as_bytes());
-        line.takes = usize::MAX;
-        line.run();
-        assert_eq!(line.text(), sent, "{input:?}");
-        // It may have sent a next request, or be about to: no reset may take the answer from it.
-        assert_eq!(line.state(), if sent.is_empty() { Standing::Closed } else { LINGERS }, "{input:?}");
+        let mut connection = TestConnection { takes: 10, ..gateway.connection(input, &scripts) };
+        connection.run().exchange.drain();
+        connection.run().input.extend(rest.as_bytes());
+        connection.takes = usize::MAX;
+        connection.run();
+        assert_eq!(connection.text(), sent, "{input:?}");
+        // The client may have sent a next request or may send one: a reset could make it lose the response.
+        assert_eq!(connection.state(), if sent.is_empty() { Status::Closed } else { LINGERS }, "{input:?}");
     }
 }
 
 #[test]
-fn the_end_of_a_drain_resets_only_what_is_half_sent() {
-    let bench = Bench::new(1);
+fn the_end_of_a_drain_resets_only_half_sent_responses() {
+    let gateway = TestGateway::new(1);
     for (input, takes, state) in [
-        ("", usize::MAX, Standing::Closed),
-        ("GET", usize::MAX, Standing::Closed),
-        (GET, usize::MAX, Standing::Closed),
-        (GET, 10, Standing::Reset),
-        ("GET / HTTP/1.1\r\n\r\n", usize::MAX, Standing::Closed),
+        ("", usize::MAX, Status::Closed),
+        ("GET", usize::MAX, Status::Closed),
+        (GET, usize::MAX, Status::Closed),
+        (GET, 10, Status::Reset),
+        ("GET / HTTP/1.1\r\n\r\n", usize::MAX, Status::Closed),
     ] {
-        let mut line = Line { takes, ..bench.line(input, &[says(OK)]) };
-        line.run().exchange.drained();
-        assert_eq!(line.run().state(), state, "{input:?}");
+        let mut connection = TestConnection { takes, ..gateway.connection(input, &[says(OK)]) };
+        connection.run().exchange.drained();
+        assert_eq!(connection.run().state(), state, "{input:?}");
     }
 }
 
 #[test]
 fn what_cannot_be_forwarded_is_refused_and_the_connection_lingers() {
-    let bench = Bench::new(1);
+    let gateway = TestGateway::new(1);
     for (input, status) in [
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400),
         ("GET / HTTP/2.0\r\nHost: a\r\n\r\n".to_owned(), 505),
@@ -1150,64 +1201,71 @@ fn what_cannot_be_forwarded_is_refused_and_the_connection_lingers() {
         ("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(), 400),
     ] {
         for pieces in [Pieces::Whole, Pieces::Bytes, Pieces::Dice(3)] {
-            let mut line = Line { pieces, ..bench.line(&format!("{input}{GET}"), &[]) };
-            line.run();
-            assert_eq!(line.statuses(), [status], "{input:.60?}");
-            assert!(line.text().contains("\r\nConnection: close\r\n"));
-            assert_eq!(line.shut_at, Some(line.received.len()));
-            assert_eq!(line.waits().state(), Standing::Closed);
+            let mut connection =
+                TestConnection { pieces, ..gateway.connection(&format!("{input}{GET}"), &[]) };
+            connection.run();
+            assert_eq!(connection.statuses(), [status], "{input:.60?}");
+            assert!(connection.text().contains("\r\nConnection: close\r\n"));
+            assert_eq!(connection.shut_at, Some(connection.received.len()));
+            assert_eq!(connection.waits().state(), Status::Closed);
         }
     }
     let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n";
-    for line in bench.each_way(&format!("{GET}{chunked}"), &[says(OK), says("")]) {
-        assert_eq!((line.statuses(), line.state()), (vec![200, 400], LINGERS));
-        // In one piece it is refused before a back end is asked for.
-        let got = line.visits.get(1).map(|visit| String::from_utf8_lossy(&visit.got).into_owned());
+    for connection in gateway.runs_in_all_pieces(&format!("{GET}{chunked}"), &[says(OK), says("")]) {
+        assert_eq!((connection.statuses(), connection.state()), (vec![200, 400], LINGERS));
+        // In one piece it is refused before a back end is chosen.
+        let got = connection.visits.get(1).map(|visit| String::from_utf8_lossy(&visit.got).into_owned());
         let body = got.and_then(|got| Some(got.split_once("\r\n\r\n")?.1.to_owned()));
-        assert!(body.is_none_or(|body| "1\r\na".starts_with(&body)), "nothing of the fault is forwarded");
+        assert!(body.is_none_or(|body| "1\r\na".starts_with(&body)), "the malformed part is not forwarded");
     }
 }
 
 #[test]
-fn without_a_worker_the_answer_is_503_and_the_connection_lingers() {
-    let bench = Bench::new(1);
+fn without_a_worker_the_response_is_503_and_the_connection_lingers() {
+    let gateway = TestGateway::new(1);
     for input in ["", GET] {
-        let mut line = bench.line("", &[]);
-        line.exchange.refuse_for_lack_of_workers(&bench.now);
-        line.input.extend(input.as_bytes());
-        line.run();
-        assert_eq!((line.statuses(), line.state()), (vec![503], LINGERS));
+        let mut connection = gateway.connection("", &[]);
+        connection.exchange.refuse_for_lack_of_workers(&gateway.now);
+        connection.input.extend(input.as_bytes());
+        connection.run();
+        assert_eq!((connection.statuses(), connection.state()), (vec![503], LINGERS));
     }
 }
 
 #[test]
-fn the_back_end_is_let_go_before_the_next_request() {
-    let bench = Bench::new(1);
-    // The client takes nothing of the first answer: its back end is free all the same.
-    let mut line = Line { takes: 0, ..bench.line(&GET.repeat(2), &[says(OK), says(OK)]) };
-    line.run();
-    assert_eq!((line.visits.len(), line.visits[0].kept), (1, Some(true)));
-    line.takes = usize::MAX;
-    assert_eq!(line.run().text(), OK_SENT.repeat(2));
+fn the_back_end_is_released_before_the_next_request() {
+    let gateway = TestGateway::new(1);
+    // The client reads nothing of the first response: the back end is released anyway.
+    let mut connection =
+        TestConnection { takes: 0, ..gateway.connection(&GET.repeat(2), &[says(OK), says(OK)]) };
+    connection.run();
+    assert_eq!((connection.visits.len(), connection.visits[0].kept), (1, Some(true)));
+    connection.takes = usize::MAX;
+    assert_eq!(connection.run().text(), OK_SENT.repeat(2));
 }
 
-/// Accepting is no proof of health: a back end that accepts and never answers has to be taken out.
+/// That a back end accepts connections does not prove that it is healthy: it must be marked as down if it never
+/// responds.
 #[test]
-fn a_back_end_that_accepts_and_never_answers_goes_out() {
-    let bench = Bench::new(2);
-    let silent = |line: &mut Line| {
-        line.run();
-        while line.statuses().len() < 6 {
-            line.waits();
+fn a_back_end_that_accepts_and_never_responds_goes_down() {
+    let gateway = TestGateway::new(2);
+    let silent = |connection: &mut TestConnection| {
+        connection.run();
+        while connection.statuses().len() < 6 {
+            connection.waits();
         }
     };
-    let acts: Vec<_> = (0..9).map(|_| says("")).collect();
-    let mut bench =
-        Bench { timeouts: Timeouts { backend: Duration::from_secs(1), ..bench.timeouts }, ..bench };
-    bench.timeouts.keep_alive = Duration::from_secs(60);
-    let mut line = bench.line(&GET.repeat(6), &acts);
-    silent(&mut line);
-    assert!(line.group.backends().iter().all(|backend| !backend.is_up()), "{:?}", line.statuses());
+    let scripts: Vec<_> = (0..9).map(|_| says("")).collect();
+    let mut gateway =
+        TestGateway { timeouts: Timeouts { backend: Duration::from_secs(1), ..gateway.timeouts }, ..gateway };
+    gateway.timeouts.keep_alive = Duration::from_secs(60);
+    let mut connection = gateway.connection(&GET.repeat(6), &scripts);
+    silent(&mut connection);
+    assert!(
+        connection.group.backends().iter().all(|backend| !backend.is_up()),
+        "{:?}",
+        connection.statuses()
+    );
 }
 
 fn request() -> impl Strategy<Value = (String, bool)> {
@@ -1245,7 +1303,7 @@ fn response() -> impl Strategy<Value = String> {
     .prop_map(str::to_owned)
 }
 
-/// Pieces of messages, put together wrongly.
+/// Parts of messages in a random order.
 fn garbage() -> impl Strategy<Value = String> {
     let words = vec![
         "GET / HTTP/1.1\r\n",
@@ -1283,53 +1341,149 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn any_requests_in_any_pieces_get_the_same_answers(
+    fn any_requests_in_any_pieces_get_the_same_responses(
         requests in prop::collection::vec((request(), response()), 1..6), seed: u64,
     ) {
-        let bench = Bench::new(1);
+        let gateway = TestGateway::new(1);
         let input: String = requests.iter().map(|((request, _), _)| request.as_str()).collect();
-        // Each back end answers when it has the whole request, as it would without a split.
-        let acts: Vec<_> = requests.iter().map(|((request, is_head), response)| {
+        // Each back end responds once it has the whole request, whatever the pieces.
+        let scripts: Vec<_> = requests.iter().map(|((request, is_head), response)| {
             let body_at = response.rfind("\r\n\r\n").map_or(response.len(), |at| at + 4);
             let text = if *is_head && response.starts_with("HTTP/1.1 200 OK") { &response[..body_at] } else { response };
-            says(text).after(bench.forwarded(request))
+            says(text).after(gateway.forwarded(request))
         }).collect();
-        let whole = bench.run(&input, &acts);
+        let whole = gateway.run(&input, &scripts);
         for pieces in [Pieces::Bytes, Pieces::Dice(seed)] {
-            let mut line = Line { pieces, ..bench.line(&input, &acts) };
-            line.run();
-            prop_assert_eq!(line.text(), whole.text());
-            prop_assert_eq!(line.state(), whole.state());
-            let got = |line: &Line| line.visits.iter().map(|visit| visit.got.clone()).collect::<Vec<_>>();
-            prop_assert_eq!(got(&line), got(&whole));
+            let mut connection = TestConnection { pieces, ..gateway.connection(&input, &scripts) };
+            connection.run();
+            prop_assert_eq!(connection.text(), whole.text());
+            prop_assert_eq!(connection.state(), whole.state());
+            let got = |connection: &TestConnection| connection.visits.iter().map(|visit| visit.got.clone()).collect::<Vec<_>>();
+            prop_assert_eq!(got(&connection), got(&whole));
         }
     }
 
     #[test]
-    fn garbage_on_either_side_ends_or_waits_and_never_for_ever(
+    fn a_connection_with_garbage_on_either_side_comes_to_an_end(
         input in garbage(), responses in prop::collection::vec((garbage(), 0..3, 0..4usize), 40),
         seed: u64, ends: bool, takes in 0usize..300,
     ) {
-        let bench = Bench::new(2);
-        let acts: Vec<_> = responses.into_iter().cycle().take(400).map(|(text, then, kind)| {
-            let then = [Then::Holds, Then::Ends, Then::Resets][then as usize];
-            let act = Act { then, ..says(&text) };
+        let gateway = TestGateway::new(2);
+        let scripts: Vec<_> = responses.into_iter().cycle().take(400).map(|(text, then, kind)| {
+            let then = [AfterResponse::Holds, AfterResponse::Ends, AfterResponse::Resets][then as usize];
+            let script = BackendScript { then, ..says(&text) };
             match kind {
                 0 => refuses(),
-                1 => act.takes(30),
-                2 => act.breaks(130),
-                _ => act,
+                1 => script.takes(30),
+                2 => script.breaks(130),
+                _ => script,
             }
         }).collect();
-        let mut line = Line { pieces: Pieces::Dice(seed), ends, ..bench.line(&input, &acts) };
-        line.takes = if takes < 200 { takes } else { usize::MAX };
-        line.run();
+        let mut connection = TestConnection { pieces: Pieces::Dice(seed), ends, ..gateway.connection(&input, &scripts) };
+        connection.takes = if takes < 200 { takes } else { usize::MAX };
+        connection.run();
         for _ in 0..400 {
-            if matches!(line.exchange.state, State::Over(_) | State::Tunnel) {
+            if matches!(connection.exchange.state, State::Over(_) | State::Tunnel) {
                 break;
             }
-            line.waits();
+            connection.waits();
         }
-        prop_assert!(matches!(line.exchange.state, State::Over(_) | State::Tunnel), "{:?}", line.exchange);
+        prop_assert!(matches!(connection.exchange.state, State::Over(_) | State::Tunnel), "{:?}", connection.exchange);
     }
+}
+
+/// Where a connection is in the graph of the module's documentation: the client's, and the back end's.
+fn place(connection: &TestConnection) -> (&'static str, &'static str) {
+    let client = match connection.exchange.state {
+        State::Head => "Head",
+        State::Exchanging => "Exchanging",
+        State::Tunnel => "Tunnel",
+        State::Linger(..) => "Linger",
+        State::Over(..) => "Over",
+    };
+    let backend = match connection.exchange.backend {
+        BackendConnection::None => "None",
+        BackendConnection::Needed { .. } => "Needed",
+        BackendConnection::Queued { .. } => "Queued",
+        BackendConnection::Connecting { .. } => "Connecting",
+        BackendConnection::Connected { .. } => "Connected",
+        BackendConnection::Released { .. } => "Released",
+    };
+    (client, backend)
+}
+
+#[test]
+fn the_graph_of_the_documentation_is_walked() {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut is_at = |connection: &TestConnection, client: &'static str, backend: &'static str| {
+        assert_eq!(place(connection), (client, backend));
+        seen.extend([client, backend]);
+    };
+    let gateway = TestGateway { most: 1, ..TestGateway::new(2) };
+    let group = gateway.group();
+    let line = |input: &str| gateway.connection_of(Arc::clone(&group), input, &[]);
+
+    // Head --> Exchanging; Needed --> Connecting, refused --> Needed --> Connecting --> Up --> Released.
+    let mut first = line(GET);
+    let everything = Interest { read_client: true, read_backend: true, ..Interest::NONE };
+    is_at(&first, "Head", "None");
+    assert!(first.read_client(&everything));
+    is_at(&first, "Exchanging", "Needed");
+    let now = first.now;
+    let waker = || Waker::noop().clone();
+    assert!(first.exchange.choose_backend(&now, waker).is_some());
+    is_at(&first, "Exchanging", "Connecting");
+    first.exchange.connect_failed(How::Refused, &now);
+    is_at(&first, "Exchanging", "Needed");
+    assert!(first.exchange.choose_backend(&now, waker).is_some());
+    first.exchange.connected(false, &now);
+    is_at(&first, "Exchanging", "Connected");
+
+    // All full: Needed --> Queued --called--> Connecting.
+    let mut second = line(GET);
+    let mut third = line(GET);
+    for late in [&mut second, &mut third] {
+        assert!(late.read_client(&everything));
+        late.exchange.choose_backend(&now, waker);
+    }
+    is_at(&second, "Exchanging", "Connecting");
+    is_at(&third, "Exchanging", "Queued");
+    drop(second);
+    assert!(third.exchange.choose_backend(&now, waker).is_some());
+    is_at(&third, "Exchanging", "Connecting");
+
+    // The response: Body --> Out, and back to Head when the client has it.
+    first.exchange.backend_sent(first.exchange.backend_output().concat().len(), &now);
+    let (head, body) = OK.split_at(OK.len() - 4);
+    for part in [head, body] {
+        first.exchange.backend_space()[..part.len()].copy_from_slice(part.as_bytes());
+        first.exchange.backend_received(part.len(), &now);
+    }
+    first.exchange.client_sent(first.exchange.client_output().concat().len(), &now);
+    is_at(&first, "Exchanging", "Released");
+    assert!(first.exchange.release_backend(&now).keep);
+    is_at(&first, "Head", "None");
+
+    // Up, and the idle connection was dead: Needed.
+    let mut again =
+        TestGateway::new(1).connection(&GET.repeat(2), &[says(OK), says("").ends().after(1), says("")]);
+    again.run();
+    assert_eq!(again.visits.iter().map(|visit| visit.reused).collect::<Vec<_>>(), [false, true, false]);
+    is_at(&again, "Exchanging", "Connected");
+
+    // Refused --> Linger --> Over.
+    let mut refused = gateway.connection("GET / HTTP/1.1\r\n\r\n", &[]);
+    refused.run();
+    is_at(&refused, "Linger", "None");
+    is_at(refused.waits(), "Over", "None");
+
+    // 101 --> Tunnel.
+    let mut tunnel = gateway.connection(UPGRADE, &[says(SWITCHING)]);
+    tunnel.run();
+    is_at(&tunnel, "Tunnel", "Connected");
+
+    let drawn = drawn_states(include_str!("mod.rs"));
+    // Where nothing is drawn, there is no back end.
+    seen.remove("None");
+    assert!(seen.is_subset(&drawn), "{seen:?} in {drawn:?}");
 }

@@ -1,16 +1,16 @@
-//! What each field is to a gateway: its own to write, to drop, or to pass on.
+//! Which fields a gateway forwards, which it drops, and which it writes itself.
 
 use crate::protocol::http::head::Fields;
 use crate::protocol::http::list;
 use crate::protocol::limits::CONNECTION_OPTIONS_MAX;
 
-/// What a field is to a gateway.
+/// How a gateway treats a field.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
     EndToEnd,
-    /// Of this connection only.
+    /// Concerns this connection only (hop-by-hop): dropped.
     Hop,
-    /// `Content-Length`: ours to write.
+    /// `Content-Length`: written by us.
     Length,
     Te,
     Upgrade,
@@ -24,37 +24,37 @@ pub(super) enum Kind {
     Forwarded,
 }
 
-/// What the field of this name is.
+/// How the field of this name is treated.
 ///
-/// `Transfer_Encoding` and the like are dropped: they are end-to-end fields by the grammar, but a back
-/// end that is given fields as variables (CGI, WSGI) cannot tell `_` from `-`, and would take them for
-/// ours. nginx drops every name with an underscore (`underscores_in_headers off`).
+/// `Transfer_Encoding` and the like are dropped. By the grammar they are end-to-end fields. But a back end
+/// that reads fields as variables (CGI, WSGI) cannot tell `_` from `-`, and would take them for the fields that
+/// we write. nginx drops every name with an underscore (`underscores_in_headers off`).
 pub(super) fn kind(name: &str) -> Kind {
-    match plain_kind(name) {
-        Kind::EndToEnd if name.contains('_') && plain_kind_of_disguised(name) != Kind::EndToEnd => Kind::Hop,
+    match exact_kind(name) {
+        Kind::EndToEnd if name.contains('_') && kind_with_hyphens(name) != Kind::EndToEnd => Kind::Hop,
         kind => kind,
     }
 }
 
-fn plain_kind_of_disguised(name: &str) -> Kind {
-    undisguised(name, plain_kind)
+fn kind_with_hyphens(name: &str) -> Kind {
+    with_hyphens(name, exact_kind)
 }
 
-/// What `look` says of the name with hyphens for underscores.
-fn undisguised<T>(name: &str, look: impl Fn(&str) -> T) -> T {
-    // Longer names than 19 bytes are told by their first 12.
+/// Calls `look` with the name, in which underscores are replaced by hyphens.
+fn with_hyphens<T>(name: &str, look: impl Fn(&str) -> T) -> T {
+    // No name that we know has more than 19 bytes, and `X-Forwarded-` is recognized by its first 12.
     let mut plain = [0; 20];
     let length = name.len().min(plain.len());
     for (to, from) in plain.iter_mut().zip(name.bytes()) {
         *to = if from == b'_' { b'-' } else { from };
     }
-    // Names are tokens, and so ASCII; one that is none is nobody's.
+    // Names are tokens and therefore ASCII. The name of a malformed one is treated as empty.
     look(std::str::from_utf8(&plain[..length]).unwrap_or(""))
 }
 
-/// Fields that count in a head only (RFC 9110 section 6.5.1): those on which framing, routing,
-/// authentication, caching or the meaning of the content depend. A reader that merges trailers into
-/// the head would take them for what was checked there. The list is that of Go's `httpguts`, with cookies.
+/// Fields that are valid in a head only (RFC 9110 section 6.5.1): framing, routing, authentication, caching or
+/// the meaning of the content depend on them. A reader that merges trailers into the head would use them as
+/// if they had been checked there. The list is that of Go's `httpguts`, and cookies.
 const HEAD_ONLY: [&str; 14] = [
     "authorization",
     "cache-control",
@@ -72,17 +72,17 @@ const HEAD_ONLY: [&str; 14] = [
     "x-real-ip",
 ];
 
-/// True if a field of this name may be passed on as a trailer.
-pub(super) fn may_trail(name: &str) -> bool {
+/// True if a field of this name may be forwarded as a trailer.
+pub(super) fn may_be_trailer(name: &str) -> bool {
     let is_of_head = |name: &str| {
         let is_condition = name.len() > 3 && name.as_bytes()[..3].eq_ignore_ascii_case(b"if-");
         is_condition || HEAD_ONLY.iter().any(|other| name.eq_ignore_ascii_case(other))
     };
-    kind(name) == Kind::EndToEnd && !undisguised(name, is_of_head)
+    kind(name) == Kind::EndToEnd && !with_hyphens(name, is_of_head)
 }
 
-/// Looks at the length first: it tells nearly all fields apart before a byte is compared.
-fn plain_kind(name: &str) -> Kind {
+/// The length is compared first: it excludes nearly all names before a byte is compared.
+fn exact_kind(name: &str) -> Kind {
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     match name.len() {
         2 if is("te") => Kind::Te,
@@ -105,22 +105,23 @@ fn plain_kind(name: &str) -> Kind {
     }
 }
 
-/// `Connection: Host` and the like would make the back end see another request than we did, or
-/// take from it what a trusted proxy said of the client. These have their own rules whoever names them.
-pub(super) fn is_kept_whatever_is_said(name: &str) -> bool {
+/// True if a field is treated by its own rule even if `Connection` names it. Otherwise `Connection: Host` and
+/// the like would make the back end see another request than we see, or remove what a trusted proxy says
+/// about the client.
+pub(super) fn ignores_connection_options(name: &str) -> bool {
     kind(name) != Kind::EndToEnd || name.eq_ignore_ascii_case("via")
 }
 
-/// The options of all `Connection` lines but those that name no field.
-pub(super) struct Options<'b> {
+/// The options of all `Connection` lines, except `close` and `keep-alive`, which do not name a field.
+pub(super) struct ConnectionOptions<'b> {
     names: [&'b [u8]; CONNECTION_OPTIONS_MAX],
     count: usize,
 }
 
-impl<'b> Options<'b> {
+impl<'b> ConnectionOptions<'b> {
     /// `None` if there are more than [`CONNECTION_OPTIONS_MAX`].
-    pub(super) fn of(fields: &Fields<'b>) -> Option<Options<'b>> {
-        let mut options = Options { names: [b""; CONNECTION_OPTIONS_MAX], count: 0 };
+    pub(super) fn parse(fields: &Fields<'b>) -> Option<ConnectionOptions<'b>> {
+        let mut options = ConnectionOptions { names: [b""; CONNECTION_OPTIONS_MAX], count: 0 };
         for option in fields.all("connection").flat_map(list) {
             if option.eq_ignore_ascii_case(b"close") || option.eq_ignore_ascii_case(b"keep-alive") {
                 continue;
@@ -131,15 +132,15 @@ impl<'b> Options<'b> {
         Some(options)
     }
 
-    /// True if one of them names a field that is not known here by itself.
-    pub(super) fn name_others(&self) -> bool {
+    /// True if one of them names a field that has no rule of its own here.
+    pub(super) fn name_unknown_fields(&self) -> bool {
         let is_known =
             |name: &&[u8]| std::str::from_utf8(name).is_ok_and(|name| kind(name) != Kind::EndToEnd);
         !self.names[..self.count].iter().all(is_known)
     }
 
     /// True if one of them names this field.
-    pub(super) fn name(&self, field: &str) -> bool {
+    pub(super) fn contains(&self, field: &str) -> bool {
         self.names[..self.count].iter().any(|name| name.eq_ignore_ascii_case(field.as_bytes()))
     }
 }

@@ -1,9 +1,10 @@
-//! Lines of a head, written without allocating.
+//! Writes the lines of a head without allocating.
 
 use std::fmt::Write;
 use std::net::IpAddr;
 
-/// A head being written straight into a buffer's space, which counts only once it is whole.
+/// A head that is being written into the free space of a buffer. It becomes part of the buffer only when it is
+/// complete.
 pub(super) struct Lines<'o> {
     space: &'o mut [u8],
     written: usize,
@@ -11,7 +12,8 @@ pub(super) struct Lines<'o> {
 }
 
 impl<'o> Lines<'o> {
-    /// A head in this space; whoever lends it makes what [`finish`](Lines::finish) tells part of the buffer.
+    /// Begins a head in this space. The caller then adds as many bytes to the buffer as [`finish`](Lines::finish)
+    /// returns.
     pub(super) fn new(space: &'o mut [u8]) -> Lines<'o> {
         Lines { space, written: 0, full: false }
     }
@@ -59,7 +61,7 @@ impl<'o> Lines<'o> {
         self.full |= write!(self, "{address}").is_err();
     }
 
-    /// Ends the head: the bytes that it has, or `None` if it did not fit.
+    /// Ends the head: the number of its bytes, or `None` if it did not fit.
     pub(super) fn finish(mut self) -> Option<usize> {
         self.put(b"\r\n");
         if self.full { None } else { Some(self.written) }

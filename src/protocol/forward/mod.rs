@@ -1,29 +1,29 @@
-//! Forwarding: the request head a back end gets and the response head a client gets.
+//! Forwarding: how a gateway rewrites a request head for the back end and a response head for the client.
 //!
-//! Contract: end-to-end fields pass in their order and spelling; what concerns one connection only
-//! ends here (RFC 9110 section 7.6.1), and the framing is written anew from what was understood, so
-//! that both sides see the same end of a body. A head is written whole or not at all, and without
+//! Contract: end-to-end fields are forwarded in their order and spelling. Fields that concern one connection
+//! only are dropped (RFC 9110 section 7.6.1). The framing fields are written anew from the framing that we
+//! read, so that both sides see the same end of a body. A head is written whole or not at all, and without
 //! allocating.
 //!
-//! | field | what becomes of it |
+//! | field | what happens to it |
 //! |---|---|
-//! | `Connection` and what it names, `Keep-Alive`, `Proxy-*` of a hop | dropped (the list of Go's `httputil.ReverseProxy`) |
-//! | `Content-Length`, `Transfer-Encoding` | written from the framing |
-//! | `TE` | only `trailers` is passed on |
-//! | `Upgrade` | passed on if it can be honoured: see [`upgrade`] |
-//! | `Host` | kept; that of an absolute target wins |
-//! | `X-Forwarded-*`, `Forwarded` | replaced, unless the peer is trusted: then added to |
-//! | `Via` | one line added (section 7.6.3); a loop of proxies ends when it has 100 of them |
-//! | `Max-Forwards` | counted down for `TRACE` and `OPTIONS`: see [`max_forwards`] |
-//! | `Expect` | passed on; dropped from an HTTP/1.0 request, which cannot mean it |
-//! | trailers | passed on, but for those that count in a head only: see [`trailer_passes`] |
+//! | `Connection` and the fields that it names, `Keep-Alive`, hop-by-hop `Proxy-*` | dropped (the list of Go's `httputil.ReverseProxy`) |
+//! | `Content-Length`, `Transfer-Encoding` | written anew from the framing |
+//! | `TE` | only `trailers` is forwarded |
+//! | `Upgrade` | forwarded if the gateway supports it: see [`upgrade`] |
+//! | `Host` | forwarded; the host of an absolute target replaces it |
+//! | `X-Forwarded-*`, `Forwarded` | replaced; if the peer is trusted, extended |
+//! | `Via` | one line is added (section 7.6.3); a loop of proxies ends when a head has 100 fields |
+//! | `Max-Forwards` | decremented for `TRACE` and `OPTIONS`: see [`max_forwards`] |
+//! | `Expect` | forwarded; dropped from an HTTP/1.0 request, whose version does not have it |
+//! | trailers | forwarded, except fields that are valid in a head only: see [`may_forward_trailer`] |
 
 mod field;
 mod lines;
 
 use std::net::{IpAddr, SocketAddr};
 
-use self::field::{Kind, Options, is_kept_whatever_is_said, kind, may_trail};
+use self::field::{ConnectionOptions, Kind, ignores_connection_options, kind, may_be_trailer};
 use self::lines::Lines;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::cidr::Cidr;
@@ -36,15 +36,15 @@ use crate::protocol::now::Now;
 /// How heads are rewritten.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    /// Peers whose `X-Forwarded-*` and `Forwarded` fields are believed: proxies of our own in front of us.
-    pub trust: Vec<Cidr>,
+    /// Peers whose `X-Forwarded-*` and `Forwarded` fields are trusted: our own proxies in front of us.
+    pub(crate) trust: Vec<Cidr>,
 }
 
 impl Rules {
-    /// Writes the head of a request from `client` as its back end gets it, always as HTTP/1.1.
+    /// Writes the request head for the back end, always as HTTP/1.1. The request came from `client`.
     ///
-    /// Errors: 431 if it does not fit into `out` or its `Connection` names too much, 501 for `CONNECT`.
-    pub fn request(
+    /// Errors: 431 if it does not fit into `out` or if `Connection` has too many options; 501 for `CONNECT`.
+    pub fn write_request_head(
         &self,
         head: &RequestHead<'_>,
         framing: Framing,
@@ -54,16 +54,16 @@ impl Rules {
         if head.method == Method::Connect {
             return Err(Refusal::new(501, "This gateway makes no tunnels."));
         }
-        let options = Options::of(&head.fields)
+        let options = ConnectionOptions::parse(&head.fields)
             .ok_or(Refusal::new(431, "The Connection field names more than 16 options."))?;
-        // A client on the other side of an IPv6 socket is still the IPv4 address that it has.
+        // An IPv4 client of an IPv6 socket is shown with its IPv4 address.
         let peer = client.ip().to_canonical();
         let from = Peer { address: peer, trusted: self.trusts(peer) };
         let mut lines = Lines::new(out.space());
         request_line(head, &mut lines);
-        let mut passed = Passed::default();
+        let mut passed = PassedFields::default();
         for field in head.fields.iter() {
-            if !options.name(field.name) || is_kept_whatever_is_said(field.name) {
+            if !options.contains(field.name) || ignores_connection_options(field.name) {
                 passed.request_field(field, head, from.trusted, &mut lines);
             }
         }
@@ -76,14 +76,14 @@ impl Rules {
         length.map(|_| ()).ok_or(too_long)
     }
 
-    /// Writes the head of an answer as its client gets it, always as HTTP/1.1.
+    /// Writes the response head for the client, always as HTTP/1.1.
     ///
-    /// `framing` is that towards the client; for an HTTP/1.0 client it cannot be chunks, so no
-    /// `Transfer-Encoding` is written and the caller ends the body by closing. `connection` is the
-    /// field's value; an answer 101 gets `Upgrade` instead, with the protocol the back end named.
+    /// `framing` is that of the back end's response. An HTTP/1.0 client does not know chunks, so it gets no
+    /// `Transfer-Encoding`, and the caller ends the body by closing. `connection` is the value of the
+    /// `Connection` field; a 101 gets `Upgrade` instead, with the protocol that the back end named.
     ///
-    /// Errors: what is wrong with the answer, which is then a 502.
-    pub fn response(
+    /// Errors: what is wrong with the response; the client then gets 502.
+    pub fn write_response_head(
         &self,
         head: &ResponseHead<'_>,
         framing: Framing,
@@ -91,10 +91,11 @@ impl Rules {
         client_version: Version,
         out: &mut Buffer,
     ) -> Result<(), &'static str> {
-        let options = Options::of(&head.fields).ok_or("the Connection field names more than 16 options")?;
+        let options = ConnectionOptions::parse(&head.fields)
+            .ok_or("the Connection field names more than 16 options")?;
         let protocol = head.fields.only("upgrade");
         if head.status == 101 && protocol.is_none() {
-            return Err("an answer 101 without one Upgrade field");
+            return Err("a 101 without exactly one Upgrade field");
         }
         let mut lines = Lines::new(out.space());
         lines.put(b"HTTP/1.1 ");
@@ -105,7 +106,7 @@ impl Rules {
         for field in head.fields.iter() {
             let passes = match kind(field.name) {
                 Kind::Hop | Kind::Te | Kind::Length | Kind::Upgrade => false,
-                _ => !options.name(field.name),
+                _ => !options.contains(field.name),
             };
             if passes {
                 lines.field(field.name, field.value);
@@ -123,7 +124,7 @@ impl Rules {
         via(head.version, &mut lines);
         let length = lines.finish();
         out.filled(length.unwrap_or(0));
-        length.map(|_| ()).ok_or("the answer's head does not fit into 16 KiB once it is forwarded")
+        length.map(|_| ()).ok_or("the response head does not fit into 16 KiB once it is forwarded")
     }
 
     fn trusts(&self, peer: IpAddr) -> bool {
@@ -131,27 +132,28 @@ impl Rules {
     }
 }
 
-/// True if the message with these fields may have trailers passed on at all.
+/// True if trailers of a message with these fields may be forwarded at all.
 ///
-/// What `Connection` names ends here wherever it stands (RFC 9110 section 7.6.1). The head is gone
-/// when trailers come; so a message that names fields of its own loses all of them, as it may.
-pub fn trailers_pass(fields: &Fields<'_>) -> bool {
-    Options::of(fields).is_some_and(|options| !options.name_others())
+/// A field that `Connection` names must not be forwarded, not as a trailer either (RFC 9110 section 7.6.1).
+/// The head is no longer there when trailers come. So if `Connection` names fields that we do not know, all
+/// trailers of the message are dropped, which is allowed.
+pub(crate) fn may_forward_trailers(fields: &Fields<'_>) -> bool {
+    ConnectionOptions::parse(fields).is_some_and(|options| !options.name_unknown_fields())
 }
 
-/// True if this trailer line is passed on, either way: not if its field has a meaning in a head and
-/// none behind the content (RFC 9110 section 6.5.1), for then nobody has checked it.
-pub fn trailer_passes(line: &[u8]) -> bool {
+/// True if this trailer line may be forwarded. Not if its field is valid in a head only (RFC 9110 section
+/// 6.5.1): in a trailer it would reach the back end without the checks that it gets in a head.
+pub(crate) fn may_forward_trailer(line: &[u8]) -> bool {
     let name = line.split(|byte| *byte == b':').next().unwrap_or(line);
-    std::str::from_utf8(name).is_ok_and(may_trail)
+    std::str::from_utf8(name).is_ok_and(may_be_trailer)
 }
 
-/// The protocol that a request asks to switch to, if a gateway can let it: `Upgrade: websocket`.
+/// The protocol to which a request asks to switch, if the gateway forwards it: `Upgrade: websocket`.
 ///
-/// `None`, and the field is dropped, as a server may ignore it (RFC 9110 section 7.8): from HTTP/1.0; if
-/// `Connection` does not name it; with a request body, whose end would be in doubt; and for `h2c`,
-/// whose tunnel would carry further requests past every rule of this proxy.
-pub fn upgrade<'b>(head: &RequestHead<'b>) -> Option<&'b [u8]> {
+/// With `None` the field is dropped, since a server may ignore it (RFC 9110 section 7.8). This is so for
+/// HTTP/1.0; if `Connection` does not name `Upgrade`; with a request body, since its end would be in doubt;
+/// and for `h2c`, since its tunnel would carry further requests that this proxy does not check.
+pub(crate) fn upgrade<'b>(head: &RequestHead<'b>) -> Option<&'b [u8]> {
     let protocols = head.fields.only("upgrade")?;
     let has_body =
         head.fields.first("transfer-encoding").is_some() || head.fields.first("content-length").is_some();
@@ -160,24 +162,20 @@ pub fn upgrade<'b>(head: &RequestHead<'b>) -> Option<&'b [u8]> {
     (is_asked && is_harmless && !has_body).then_some(protocols)
 }
 
-/// True if the connection becomes a relay: the client asked for a protocol and the back end switched to one.
-pub fn is_upgrade(request: &RequestHead<'_>, answer: &ResponseHead<'_>) -> bool {
-    answer.status == 101 && answer.fields.only("upgrade").is_some() && upgrade(request).is_some()
-}
-
-/// What `Max-Forwards` asks of a gateway (RFC 9110 section 7.6.2).
+/// What a gateway has to do for `Max-Forwards` (RFC 9110 section 7.6.2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum MaxForwards {
-    /// There is none that counts: forward the request.
+pub(crate) enum MaxForwards {
+    /// There is none, or it does not apply: forward the request as it is.
     None,
-    /// It is 0: the gateway answers in the back end's stead.
+    /// It is 0: the gateway itself must respond.
     Answer,
     /// Forward it with this number.
     Forward(u64),
 }
 
-/// Reads `Max-Forwards`, which counts for `TRACE` and `OPTIONS` only; one that is no number is passed on as it is.
-pub fn max_forwards(head: &RequestHead<'_>) -> MaxForwards {
+/// Reads `Max-Forwards`, which applies to `TRACE` and `OPTIONS` only. A value that is not a number is forwarded
+/// as it is.
+pub(crate) fn max_forwards(head: &RequestHead<'_>) -> MaxForwards {
     if !matches!(head.method, Method::Trace | Method::Options) {
         return MaxForwards::None;
     }
@@ -188,12 +186,13 @@ pub fn max_forwards(head: &RequestHead<'_>) -> MaxForwards {
     }
 }
 
-/// Writes a whole answer for an error of a gateway: a sentence for people, `Proxy-Status` (RFC 9209) for programs.
+/// Writes a complete error response of a gateway: a sentence for people, and `Proxy-Status` (RFC 9209) for
+/// programs.
 ///
 /// `proxy_error` is a name of RFC 9209 section 2.3, such as `connection_refused`, or `""` for none. `head_only`
-/// answers a HEAD. `false` if `out` has no room for it: then nothing of it is there.
+/// leaves the body out, for a HEAD. If `out` has no room, nothing is written and the result is `false`.
 #[must_use]
-pub fn error_answer(
+pub(crate) fn error_response(
     out: &mut Buffer,
     now: &Now,
     status: u16,
@@ -219,18 +218,18 @@ pub fn error_answer(
     fits
 }
 
-/// Who sent the request.
+/// The peer that sent the request.
 struct Peer {
     address: IpAddr,
     trusted: bool,
 }
 
 impl Peer {
-    /// The `X-Forwarded-` fields that tell the back end of the client.
-    fn fields(&self, head: &RequestHead<'_>, passed: &Passed, lines: &mut Lines<'_>) {
+    /// Writes the `X-Forwarded-` fields, which tell the back end about the client.
+    fn fields(&self, head: &RequestHead<'_>, passed: &PassedFields, lines: &mut Lines<'_>) {
         lines.put(b"X-Forwarded-For: ");
         if self.trusted && passed.had_forwarded_for {
-            // One line, as many back ends look at one only.
+            // As one line, since many back ends read only one.
             for value in head.fields.all("x-forwarded-for").filter(|value| !value.is_empty()) {
                 lines.put(value);
                 lines.put(b", ");
@@ -247,16 +246,16 @@ impl Peer {
     }
 }
 
-/// What of the client's fields was passed on, so that it is not added once more.
+/// Which of the client's fields were forwarded, so that they are not added again.
 #[derive(Default)]
-struct Passed {
+struct PassedFields {
     had_forwarded_for: bool,
     forwarded_host: bool,
     forwarded_proto: bool,
 }
 
-impl Passed {
-    /// Passes one field on, if it is one to be passed on as it is.
+impl PassedFields {
+    /// Writes one field of the request, if it is forwarded.
     fn request_field(
         &mut self,
         field: Field<'_>,
@@ -267,7 +266,7 @@ impl Passed {
         let passes = match kind(field.name) {
             Kind::EndToEnd => true,
             Kind::Hop | Kind::Length | Kind::Te | Kind::Upgrade => false,
-            Kind::Host => !has_own_host_line(head),
+            Kind::Host => !needs_host_line(head),
             Kind::Expect => head.version == Version::Http11,
             Kind::MaxForwards => match max_forwards(head) {
                 MaxForwards::Forward(number) => {
@@ -299,7 +298,7 @@ impl Passed {
     }
 }
 
-/// The request line, and `Host` where it is not simply the client's.
+/// Writes the request line, and `Host` if it is not simply that of the client.
 fn request_line(head: &RequestHead<'_>, lines: &mut Lines<'_>) {
     let asks_the_server = head.method == Method::Options && !head.target.starts_with('/');
     let target = match head.path_and_query() {
@@ -311,31 +310,32 @@ fn request_line(head: &RequestHead<'_>, lines: &mut Lines<'_>) {
     lines.put(b" ");
     lines.put(target.as_bytes());
     lines.put(b" HTTP/1.1\r\n");
-    if has_own_host_line(head) {
-        // HTTP/1.0 may have none; HTTP/1.1 must, so it is empty then (RFC 9112 section 3.2).
+    if needs_host_line(head) {
+        // A request of HTTP/1.0 may have no host. HTTP/1.1 must have the field, so it is empty then (RFC 9112
+        // section 3.2).
         lines.field("Host", head.host().as_bytes());
     }
 }
 
-/// True if `Host` comes from the target (RFC 9112 section 3.2.2), or from nowhere.
-fn has_own_host_line(head: &RequestHead<'_>) -> bool {
+/// True if `Host` has to be written: the target has a host (RFC 9112 section 3.2.2), or the field is missing.
+fn needs_host_line(head: &RequestHead<'_>) -> bool {
     let is_absolute = !head.target.starts_with('/') && head.target != "*";
     is_absolute || head.fields.first("host").is_none()
 }
 
-/// Framing, `TE` and `Upgrade`: what is said to the back end about this connection.
+/// Writes the fields that concern the connection to the back end: framing, `TE` and `Upgrade`.
 fn hop_fields(head: &RequestHead<'_>, framing: Framing, lines: &mut Lines<'_>) {
     match framing {
         Framing::Length(bytes) => lines.length(bytes),
         Framing::Chunked => lines.put(b"Transfer-Encoding: chunked\r\n"),
-        // A POST of nothing says so: some servers answer 411 otherwise.
+        // A length of 0 is forwarded: for a POST without it some servers respond 411.
         Framing::None if head.fields.first("content-length").is_some() => lines.length(0),
-        // No request is framed by the close of its connection.
+        // The body of a request never ends by the close of its connection.
         Framing::None | Framing::UntilClose => {}
     }
     let trailers = head.version == Version::Http11 && head.fields.lists("te", "trailers");
     let upgrade = upgrade(head);
-    // RFC 9110 sections 7.8 and 10.1.4: `Connection` names both.
+    // RFC 9110 sections 7.8 and 10.1.4: `Connection` must name both.
     match (upgrade, trailers) {
         (Some(_), true) => lines.put(b"Connection: Upgrade, TE\r\n"),
         (Some(_), false) => lines.put(b"Connection: Upgrade\r\n"),
@@ -360,9 +360,9 @@ fn response_framing(
         Framing::Length(bytes) => lines.length(bytes),
         Framing::Chunked if client_version == Version::Http11 => lines.put(b"Transfer-Encoding: chunked\r\n"),
         Framing::Chunked | Framing::UntilClose => {}
-        // RFC 9110 section 8.6: neither of these has a length.
+        // RFC 9110 section 8.6: these must not have a Content-Length.
         Framing::None if head.status < 200 || head.status == 204 => {}
-        // To a HEAD and in a 304 it tells the length of a body that is not sent; else it is 0.
+        // For a HEAD and in a 304 it is the length of the body that is not sent; else it is 0.
         Framing::None => {
             if let Some(bytes) = head.fields.only("content-length").and_then(decimal) {
                 lines.length(bytes);
@@ -371,7 +371,7 @@ fn response_framing(
     }
 }
 
-/// `received` is the version in which the message came to us (RFC 9110 section 7.6.3).
+/// Writes our `Via` line; `received` is the version of the message that we got (RFC 9110 section 7.6.3).
 fn via(received: Version, lines: &mut Lines<'_>) {
     lines.put(match received {
         Version::Http10 => b"Via: 1.0 ",
@@ -395,22 +395,22 @@ mod tests {
     }
 
     fn request_head(text: &str) -> RequestHead<'_> {
-        RequestHead::parse(text.as_bytes(), leaked_space()).expect("a good head").expect("a whole head")
+        RequestHead::parse(text.as_bytes(), leaked_space()).expect("a good head").expect("a complete head")
     }
 
     fn response_head(text: &str) -> ResponseHead<'_> {
-        ResponseHead::parse(text.as_bytes(), leaked_space()).expect("a good head").expect("a whole head")
+        ResponseHead::parse(text.as_bytes(), leaked_space()).expect("a good head").expect("a complete head")
     }
 
     fn try_forwarded(rules: &Rules, text: &str) -> Result<String, Refusal> {
         let head = request_head(text);
         let mut out = Buffer::new();
         let framing = framing::of_request(&head).expect("good framing");
-        rules.request(&head, framing, ([192, 0, 2, 7], 22530).into(), &mut out)?;
+        rules.write_request_head(&head, framing, ([192, 0, 2, 7], 22530).into(), &mut out)?;
         Ok(String::from_utf8(out.bytes().to_vec()).unwrap())
     }
 
-    /// The lines that a back end gets; the request is given without its last empty line.
+    /// The lines that a back end gets. `lines` is the request without its last empty line.
     fn forwarded_by(rules: &Rules, lines: &str) -> String {
         try_forwarded(rules, &format!("{}\r\n\r\n", lines.replace('\n', "\r\n")))
             .expect("it fits")
@@ -427,12 +427,12 @@ mod tests {
         let head = response_head(&text);
         let framing = framing::of_response(&head, method).expect("good framing");
         let mut out = Buffer::new();
-        rules(&[]).response(&head, framing, connection, client, &mut out).expect("it fits");
+        rules(&[]).write_response_head(&head, framing, connection, client, &mut out).expect("it fits");
         String::from_utf8(out.bytes().to_vec()).unwrap().replace('\r', "")
     }
 
     #[test]
-    fn a_field_of_ours_in_disguise_is_dropped() {
+    fn our_fields_with_underscores_are_dropped() {
         let text = forwarded(
             "POST / HTTP/1.1\nHost: a\nTransfer_Encoding: chunked\nContent_Length: 5\nX_Forwarded_For: 6.6.6.6\n\
              X_Forwarded-Anything_at_all: 1\nX_Request_Id: 7",
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trailer_is_no_way_around_the_rules_of_heads() {
+    fn trailers_cannot_carry_fields_of_heads() {
         for name in [
             "X-Forwarded-For",
             "x-forwarded-anything",
@@ -474,22 +474,22 @@ mod tests {
             "Set_Cookie",
             "WWW-Authenticate",
         ] {
-            assert!(!trailer_passes(format!("{name}: 1\r\n").as_bytes()), "{name}");
+            assert!(!may_forward_trailer(format!("{name}: 1\r\n").as_bytes()), "{name}");
         }
         for name in ["Digest", "Server-Timing", "X-Sum", "ETag", "grpc-status", "If", "Viable", "Ranges"] {
-            assert!(trailer_passes(format!("{name}:1\r\n").as_bytes()), "{name}");
+            assert!(may_forward_trailer(format!("{name}:1\r\n").as_bytes()), "{name}");
         }
     }
 
     #[test]
-    fn what_connection_names_ends_here_as_a_trailer_too() {
+    fn a_connection_field_with_unknown_names_stops_trailers() {
         for (lines, passes) in [
             ("Host: a", true),
             ("Host: a\r\nConnection: close, TE, Upgrade", true),
             ("Host: a\r\nConnection: X-Sum", false),
         ] {
             let text = format!("GET / HTTP/1.1\r\n{lines}\r\n\r\n");
-            assert_eq!(trailers_pass(&request_head(&text).fields), passes, "{lines}");
+            assert_eq!(may_forward_trailers(&request_head(&text).fields), passes, "{lines}");
         }
     }
 
@@ -497,20 +497,20 @@ mod tests {
         "X-Forwarded-For: 192.0.2.7\nX-Forwarded-Proto: http\nX-Forwarded-Host: a\nVia: 1.1 giliran\n\n";
 
     #[test]
-    fn end_to_end_fields_pass_in_order_and_spelling() {
+    fn end_to_end_fields_keep_order_and_spelling() {
         let head = "GET /a/../b?c%20d HTTP/1.1\nhOST: a\nAccept: */*\nX-Empty:\nCookie: a=b\nCookie: c=d\nTrailer: X";
         assert_eq!(forwarded(head), format!("{}\n{ADDED}", head.replace("X-Empty:", "X-Empty: ")));
     }
 
     #[test]
-    fn what_concerns_one_connection_ends_here() {
+    fn hop_by_hop_fields_are_dropped() {
         let head = "GET / HTTP/1.1\nHost: a\nConnection: keep-alive, X-Mine\nKeep-Alive: 5\nx-mine: 1\n\
             Proxy-Connection: close\nProxy-Authorization: x\nTE: gzip\nUpgrade: websocket\nX-Other: 2";
         assert_eq!(forwarded(head), format!("GET / HTTP/1.1\nHost: a\nX-Other: 2\n{ADDED}"));
     }
 
     #[test]
-    fn connection_cannot_name_away_what_matters() {
+    fn connection_cannot_remove_fields_that_the_gateway_needs() {
         let head = "POST / HTTP/1.1\nHost: a\nContent-Length: 3\nVia: 1.0 x\n\
             Connection: host, content-length, via, x-forwarded-for, via";
         let expected = "POST / HTTP/1.1\nHost: a\nVia: 1.0 x\nContent-Length: 3\n";
@@ -520,7 +520,7 @@ mod tests {
     }
 
     #[test]
-    fn framing_is_written_from_what_was_understood() {
+    fn framing_fields_are_written_from_the_framing() {
         for (sent, expected) in [
             ("Content-Length: 12", "Content-Length: 12\n"),
             ("Content-Length: 00012", "Content-Length: 12\n"),
@@ -537,14 +537,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stranger_says_of_the_client_is_replaced() {
+    fn forwarding_fields_of_an_untrusted_peer_are_replaced() {
         let head = "GET / HTTP/1.1\nHost: a\nX-Forwarded-For: 1.1.1.1\nX-forwarded-PROTO: https\n\
             X-Forwarded-Host: b\nX-Forwarded-Port: 1\nForwarded: for=x";
         assert_eq!(forwarded(head), format!("GET / HTTP/1.1\nHost: a\n{ADDED}"));
     }
 
     #[test]
-    fn what_a_trusted_proxy_says_of_the_client_is_added_to() {
+    fn forwarding_fields_of_a_trusted_peer_are_extended() {
         let head = "GET / HTTP/1.1\nHost: a\nX-Forwarded-For: 1.1.1.1, 2.2.2.2\nForwarded: for=x\n\
             X-Forwarded-For: 3.3.3.3\nX-Forwarded-Proto: https\nX-Forwarded-Host: b\n\
             Connection: X-Forwarded-For";
@@ -554,18 +554,18 @@ mod tests {
     }
 
     #[test]
-    fn a_mapped_client_is_the_ipv4_address_that_it_has() {
+    fn a_mapped_client_address_is_shown_as_ipv4() {
         let head = request_head("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         for (client, shown) in [("[::ffff:10.0.0.1]:5", "10.0.0.1"), ("[fd00::1]:5", "fd00::1")] {
             let mut out = Buffer::new();
-            rules(&[]).request(&head, Framing::None, client.parse().unwrap(), &mut out).unwrap();
+            rules(&[]).write_request_head(&head, Framing::None, client.parse().unwrap(), &mut out).unwrap();
             let text = String::from_utf8(out.bytes().to_vec()).unwrap();
             assert!(text.contains(&format!("X-Forwarded-For: {shown}\r\n")), "{text}");
         }
     }
 
     #[test]
-    fn an_absolute_target_becomes_a_path_and_its_host_counts() {
+    fn an_absolute_target_becomes_a_path_and_its_host_is_used() {
         let absolute = "GET HTTP://a/x?y HTTP/1.1\nAccept: b\nHost: A";
         assert_eq!(forwarded(absolute), format!("GET /x?y HTTP/1.1\nHost: a\nAccept: b\n{ADDED}"));
         let no_path = "GET http://a HTTP/1.1\nHost: a";
@@ -604,7 +604,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upgrade_passes_both_ways_if_it_can_be_honoured() {
+    fn a_supported_upgrade_is_forwarded_both_ways() {
         let asked = "GET / HTTP/1.1\nHost: a\nUpgrade: websocket\nConnection: keep-alive, Upgrade";
         let expected = "GET / HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket\n";
         assert_eq!(forwarded(asked), format!("{expected}{ADDED}"));
@@ -623,17 +623,16 @@ mod tests {
     }
 
     #[test]
-    fn a_switch_that_names_no_protocol_is_nonsense() {
+    fn a_101_without_a_protocol_is_malformed() {
         let head = response_head("HTTP/1.1 101 Switching Protocols\r\n\r\n");
         let mut out = Buffer::new();
-        assert!(rules(&[]).response(&head, Framing::None, None, Version::Http11, &mut out).is_err());
-        let asked = request_head("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n");
-        assert!(!is_upgrade(&asked, &head));
-        assert!(is_upgrade(&asked, &response_head("HTTP/1.1 101 \r\nUpgrade: x\r\n\r\n")));
+        assert!(
+            rules(&[]).write_response_head(&head, Framing::None, None, Version::Http11, &mut out).is_err()
+        );
     }
 
     #[test]
-    fn answers_pass_with_framing_and_connection_of_our_own() {
+    fn responses_get_our_framing_and_connection_fields() {
         let sent = "HTTP/1.0 200 Fine\nServer: x\nConnection: close, X-Mine\nX-Mine: 1\nKeep-Alive: 5\n\
             Content-Length: 31\nSet-Cookie: a\nSet-Cookie: b";
         let expected = "HTTP/1.1 200 Fine\nServer: x\nSet-Cookie: a\nSet-Cookie: b\nContent-Length: 31\n\
@@ -649,7 +648,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_without_a_body_passes_where_it_means_something() {
+    fn a_length_without_a_body_is_forwarded_for_head_and_304_only() {
         for (line, method, passes) in [
             ("HTTP/1.1 200 OK\nContent-Length: 31", Method::Head, true),
             ("HTTP/1.1 304 Not Modified\nContent-Length: 31", Method::Get, true),
@@ -667,35 +666,41 @@ mod tests {
         let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(16 * 1024 - 50));
         let mut out = Buffer::new();
         let client = ([127, 0, 0, 1], 1).into();
-        let refusal = rules(&[]).request(&request_head(&long), Framing::None, client, &mut out).unwrap_err();
+        let refusal =
+            rules(&[]).write_request_head(&request_head(&long), Framing::None, client, &mut out).unwrap_err();
         assert_eq!((refusal.status, out.len()), (431, 0));
         assert!(out.push(b"before"));
-        assert!(rules(&[]).request(&request_head(&long), Framing::None, client, &mut out).is_err());
+        assert!(
+            rules(&[]).write_request_head(&request_head(&long), Framing::None, client, &mut out).is_err()
+        );
         assert_eq!(out.bytes(), b"before");
         let connect = request_head("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
-        assert_eq!(rules(&[]).request(&connect, Framing::None, client, &mut out).unwrap_err().status, 501);
+        assert_eq!(
+            rules(&[]).write_request_head(&connect, Framing::None, client, &mut out).unwrap_err().status,
+            501
+        );
     }
 
     #[test]
-    fn an_error_says_what_happened_to_people_and_programs() {
+    fn an_error_response_has_a_sentence_and_a_proxy_status() {
         let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
         let sentence = "The back end refused the connection.";
         let mut out = Buffer::new();
-        assert!(error_answer(&mut out, &now, 502, "connection_refused", sentence, Some("close"), false));
+        assert!(error_response(&mut out, &now, 502, "connection_refused", sentence, Some("close"), false));
         let expected = "HTTP/1.1 502 Bad Gateway\r\nServer: giliran\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
             Proxy-Status: giliran; error=connection_refused\r\nContent-Type: text/plain; charset=utf-8\r\n\
             Content-Length: 37\r\nConnection: close\r\n\r\nThe back end refused the connection.\n";
         assert_eq!(std::str::from_utf8(out.bytes()), Ok(expected));
         out.clear();
-        assert!(error_answer(&mut out, &now, 400, "", sentence, None, true));
+        assert!(error_response(&mut out, &now, 400, "", sentence, None, true));
         assert!(out.bytes().ends_with(b"Content-Length: 37\r\n\r\n"));
         assert!(out.push(&vec![0; out.room() - 160]));
         let before = out.len();
-        assert!(!error_answer(&mut out, &now, 400, "", sentence, None, false));
+        assert!(!error_response(&mut out, &now, 400, "", sentence, None, false));
         assert_eq!(out.len(), before);
     }
 
-    /// Names of which some are hop-by-hop, in any case.
+    /// Field names in upper and lower case, some of them hop-by-hop.
     fn name() -> impl Strategy<Value = String> {
         prop_oneof![
             "[A-Za-z][A-Za-z-]{0,10}",

@@ -1,41 +1,44 @@
-//! Bodies: follows the bytes of one body through any splits, strictly.
+//! Bodies: reads one body to its end, in whatever pieces its bytes arrive.
 //!
-//! Contract: [`BodyReader::next`] is given the bytes not yet used and says how many of them come
-//! next and whether they are content or framing. It never looks past the body's end, so what
-//! follows is the next message. It holds no bytes and allocates nothing.
+//! Contract: the caller gives [`BodyReader::next`] the bytes that are not used yet. It says how many of them
+//! are the next part of the body, and whether this part is content, framing or a trailer. It never goes
+//! beyond the end of the body: the bytes behind it are the next message. It stores no bytes and allocates
+//! nothing.
 
 use super::framing::Framing;
 use super::is_token_byte;
 use crate::protocol::limits::{CHUNK_EXCESS_BYTES_MAX, CHUNK_LINE_BYTES_MAX, TRAILER_BYTES_MAX};
 
-/// Framing that a chunk may have without being counted as excess: its size and line ends. Go's net/http does so.
+/// Bytes of framing that each chunk may have before more of it counts as excess: enough for its size and
+/// line ends (as in Go's net/http).
 const CHUNK_FRAMING_BYTES: u64 = 16;
 
-/// Follows one body.
+/// Reads one body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct BodyReader {
     state: State,
-    /// Bytes of chunk-size lines beyond what the content explains.
+    /// Bytes of chunk framing beyond the allowance: see [`CHUNK_EXCESS_BYTES_MAX`].
     excess: u64,
 }
 
-/// The next bytes of a body.
+/// The next part of a body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Part {
     /// This many bytes of content.
     Content(usize),
-    /// This many bytes of chunk sizes and line ends: to be passed on or left out.
+    /// This many bytes of chunk sizes and line ends. The caller forwards them or leaves them out.
     Framing(usize),
-    /// A whole trailer line of so many bytes, with its end: to be passed on or left out by its name.
+    /// One complete trailer line of this many bytes, line end included. The caller forwards it or leaves it
+    /// out, by its name.
     Trailer(usize),
 }
 
-/// What is wrong with a body; the connection it came on cannot be used further.
+/// What is wrong with a body. Its connection cannot be used for another message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum BodyFault {
     /// A chunk or trailer breaks the grammar of RFC 9112 section 7.1.
     BadChunk,
-    /// The sender closed before the body's end.
+    /// The sender closed before the end of the body.
     Cut,
 }
 
@@ -50,12 +53,12 @@ enum State {
         size: u64,
         line_bytes: usize,
     },
-    /// Behind the `;` of a chunk size; nothing in an extension means anything to us.
+    /// Behind the `;` of a chunk size, in an extension. We ignore extensions.
     Extension {
         size: u64,
         line_bytes: usize,
     },
-    /// The `LF` of a chunk-size line.
+    /// Before the `LF` of a chunk-size line.
     SizeEnd {
         size: u64,
         line_bytes: usize,
@@ -64,12 +67,12 @@ enum State {
     Chunk {
         left: u64,
     },
-    /// The `CR` behind a chunk.
+    /// Before the `CR` behind a chunk.
     ChunkCr,
-    /// The `LF` behind a chunk.
+    /// Before the `LF` behind a chunk.
     ChunkLf,
-    /// At the start of a trailer line, or of the empty line that ends the body; so many bytes of
-    /// trailers were passed.
+    /// At the start of a trailer line, or of the empty line that ends the body. `bytes` counts the trailers
+    /// so far.
     Trailers {
         bytes: usize,
     },
@@ -77,7 +80,7 @@ enum State {
 }
 
 impl BodyReader {
-    /// A reader for a body that is framed so.
+    /// A reader for a body with this framing.
     pub fn new(framing: Framing) -> BodyReader {
         let state = match framing {
             Framing::None | Framing::Length(0) => State::Done,
@@ -88,13 +91,14 @@ impl BodyReader {
         BodyReader { state, excess: 0 }
     }
 
-    /// True once the last byte of the body has been passed.
+    /// True once the last byte of the body has been read.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
     }
 
-    /// The next part of the body in `bytes`; `Ok(None)` if the body is done, `bytes` is empty, or
-    /// they begin a trailer line that is not whole. The caller uses the part up and calls again with the rest.
+    /// The next part of the body, at the start of `bytes`. `Ok(None)` if the body has ended, if `bytes` is
+    /// empty, or if they are the beginning of a trailer line. The caller calls again with the bytes behind
+    /// that part.
     pub fn next(&mut self, bytes: &[u8]) -> Result<Option<Part>, BodyFault> {
         if bytes.is_empty() {
             return Ok(None);
@@ -123,8 +127,8 @@ impl BodyReader {
         }
     }
 
-    /// The sender closed. `Err(Cut)` unless that is how this body ends.
-    pub fn close(&mut self) -> Result<(), BodyFault> {
+    /// The sender has closed. `Err(Cut)` unless this is how the body ends.
+    pub(crate) fn close(&mut self) -> Result<(), BodyFault> {
         match self.state {
             State::Done | State::UntilClose => {
                 self.state = State::Done;
@@ -134,7 +138,7 @@ impl BodyReader {
         }
     }
 
-    /// Passes over chunk sizes and line ends, byte by byte; stops where content or trailers come.
+    /// Reads chunk sizes and line ends byte by byte, up to the next content or trailers.
     fn framing(&mut self, bytes: &[u8]) -> Result<usize, BodyFault> {
         for (index, &byte) in bytes.iter().enumerate() {
             if let State::SizeEnd { size, line_bytes } = self.state {
@@ -148,15 +152,15 @@ impl BodyReader {
         Ok(bytes.len())
     }
 
-    /// A body that is nearly all framing makes us read much for little: every chunk with a long
-    /// extension, or with a size of many zeros (CVE-2023-39326). The rule is that of Go's net/http.
+    /// Counts the framing of one chunk. An attacker could send a body that is nearly all framing: each chunk
+    /// with a long extension, or a size with many zeros (CVE-2023-39326). The rule is that of Go's net/http.
     fn count_excess(&mut self, size: u64, line_bytes: usize) -> Result<(), BodyFault> {
-        let explained = size.saturating_mul(2).saturating_add(CHUNK_FRAMING_BYTES);
-        self.excess = (self.excess + line_bytes as u64 + 2).saturating_sub(explained);
+        let allowed = size.saturating_mul(2).saturating_add(CHUNK_FRAMING_BYTES);
+        self.excess = (self.excess + line_bytes as u64 + 2).saturating_sub(allowed);
         if self.excess <= CHUNK_EXCESS_BYTES_MAX { Ok(()) } else { Err(BodyFault::BadChunk) }
     }
 
-    /// Takes one trailer line, or the empty one that ends the body, once all of it is here.
+    /// Reads one trailer line, or the empty line that ends the body, once it is complete.
     fn trailer(&mut self, bytes: &[u8], before: usize) -> Result<Option<Part>, BodyFault> {
         let most = TRAILER_BYTES_MAX - before;
         let Some(end) = bytes.iter().take(most).position(|byte| *byte == b'\n') else {
@@ -176,7 +180,7 @@ impl BodyReader {
     }
 }
 
-/// True if a line, given with its end, is a field by the grammar (RFC 9112 section 5).
+/// True if a line, with its line end, is a field by the grammar (RFC 9112 section 5).
 fn is_trailer(line: &[u8]) -> bool {
     let Some(field) = line.strip_suffix(b"\r\n") else { return false };
     let Some(colon) = field.iter().position(|byte| *byte == b':') else { return false };
@@ -186,8 +190,8 @@ fn is_trailer(line: &[u8]) -> bool {
         && value.iter().all(|byte| is_text_byte(*byte))
 }
 
-/// One byte of chunked framing (RFC 9112 section 7.1). A bare `LF` ends no line here: some programs
-/// see a line end in it and some do not, which is a doubt about where the body ends.
+/// The state after one byte of chunk framing (RFC 9112 section 7.1). A bare `LF` is not accepted as a line
+/// end: some programs accept it and some do not, so it would leave a doubt about where the body ends.
 fn step(state: State, byte: u8) -> Result<State, BodyFault> {
     let next = match (state, byte) {
         (State::Size { size, line_bytes: line_bytes @ 1.. }, b'\r') => State::SizeEnd { size, line_bytes },
@@ -210,12 +214,12 @@ fn step(state: State, byte: u8) -> Result<State, BodyFault> {
     Ok(next)
 }
 
-/// One more byte of something that may have `most`.
+/// Counts one more byte of something that may have `most` bytes.
 fn bounded(bytes: usize, most: usize) -> Result<usize, BodyFault> {
     if bytes < most { Ok(bytes + 1) } else { Err(BodyFault::BadChunk) }
 }
 
-/// Visible characters, spaces, tabs and bytes above ASCII: what a field value may hold.
+/// True for the bytes of a field value: visible characters, spaces, tabs and bytes above ASCII.
 fn is_text_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
@@ -229,7 +233,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Feeds `bytes` in pieces cut at `cuts`; gives the content and how many bytes were used.
+    /// Reads `bytes` in pieces, cut at `cuts`; returns the content, how many bytes were used, and whether the
+    /// body has ended.
     fn read(framing: Framing, bytes: &[u8], cuts: &[usize]) -> Result<(Vec<u8>, usize, bool), BodyFault> {
         let mut reader = BodyReader::new(framing);
         let (mut content, mut used) = (Vec::new(), 0);
@@ -245,7 +250,7 @@ mod tests {
         Ok((content, used, reader.is_done()))
     }
 
-    /// Whole, split at every byte, and with the next message behind it.
+    /// Reads a body whole, cut at every byte, and with the next message behind it.
     fn three_ways(framing: Framing, body: &[u8], content: &[u8]) {
         let expected = Ok((content.to_vec(), body.len(), true));
         let trailing = [body, b"GET / HTTP/1.1\r\n"].concat();
@@ -258,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_end_where_they_end() {
+    fn each_framing_finds_the_end_of_its_body() {
         three_ways(Framing::None, b"", b"");
         three_ways(Framing::Length(5), b"hello", b"hello");
         three_ways(Framing::Chunked, b"0\r\n\r\n", b"");
@@ -271,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_that_leave_a_doubt_are_refused() {
+    fn malformed_chunks_are_refused() {
         for bad in [
             "\r\n",
             ";\r\n",
@@ -301,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_framing_are_bounded() {
+    fn chunk_size_lines_and_trailers_are_bounded() {
         let extension = format!("1;{}\r\n", "x".repeat(CHUNK_LINE_BYTES_MAX));
         assert_eq!(read(Framing::Chunked, extension.as_bytes(), &[]).map(|_| ()), Err(BodyFault::BadChunk));
         let zeros = "0".repeat(CHUNK_LINE_BYTES_MAX + 1);
@@ -313,12 +318,12 @@ mod tests {
     }
 
     #[test]
-    fn a_body_may_not_be_all_framing() {
+    fn the_framing_of_a_body_is_bounded_by_its_content() {
         let body = |line: &str, size: usize, chunks: usize| {
             let chunk = format!("{line}\r\n{}\r\n", "x".repeat(size));
             read(Framing::Chunked, chunk.repeat(chunks).as_bytes(), &[]).map(|_| ())
         };
-        // Small chunks with small lines are how some programs write; so are large ones with an extension.
+        // Some programs send many small chunks, some send large chunks with an extension each.
         assert_eq!(body("1", 1, 100_000), Ok(()));
         assert_eq!(body(&format!("80;sig={}", "f".repeat(64)), 128, 10_000), Ok(()));
         for line in [format!("1;{}", "x".repeat(200)), format!("{}1", "0".repeat(200))] {
@@ -328,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_come_one_by_one_and_whole() {
+    fn trailers_are_read_line_by_line() {
         let mut reader = BodyReader::new(Framing::Chunked);
         assert_eq!(reader.next(b"0\r\nA: b\r\n"), Ok(Some(Part::Framing(3))));
         assert_eq!(reader.next(b"A: b\r"), Ok(None));
@@ -339,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_body_never_looks_complete() {
+    fn a_body_that_is_cut_short_is_an_error() {
         let mut reader = BodyReader::new(Framing::Length(3));
         assert_eq!(reader.next(b"ab"), Ok(Some(Part::Content(2))));
         assert_eq!(reader.close(), Err(BodyFault::Cut));
@@ -370,7 +375,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_give_an_answer_and_the_same_one_at_any_split(
+        fn any_bytes_give_the_same_result_at_any_split(
             bytes in prop::collection::vec(prop::sample::select(b"05aF;\r\n:x \t".to_vec()), 0..40),
             cut in 0usize..40,
         ) {

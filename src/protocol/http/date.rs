@@ -1,18 +1,20 @@
-//! Dates as HTTP writes them (RFC 9110 section 5.6.7): one form to send, three to understand.
+//! HTTP dates (RFC 9110 section 5.6.7): one format to write, three to read.
 
 use std::cell::Cell;
 
 use chrono::{DateTime, NaiveDateTime};
 
 /// Bytes of an IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT`.
-pub const DATE_BYTES: usize = 29;
+pub(crate) const DATE_BYTES: usize = 29;
 
 thread_local! {
-    /// The second formatted last: `Date` changes once a second, answers come thousands of times.
+    /// The second that was formatted last. `Date` changes once a second, and a thread may send thousands of
+    /// responses in that time.
     static LAST: Cell<(u64, [u8; DATE_BYTES])> = const { Cell::new((u64::MAX, [0; DATE_BYTES])) };
 }
 
-/// The IMF-fixdate of a moment in seconds since 1970; past the year 9999 that of 1970, as it has no other.
+/// The IMF-fixdate of a time in seconds since 1970. A time after the year 9999, which the format cannot write,
+/// gives the date of 1970.
 pub fn format(unix_seconds: u64) -> [u8; DATE_BYTES] {
     let (second, text) = LAST.get();
     if second == unix_seconds {
@@ -28,7 +30,7 @@ fn imf_fixdate(unix_seconds: u64) -> Option<[u8; DATE_BYTES]> {
     date.format("%a, %d %b %Y %H:%M:%S GMT").to_string().into_bytes().try_into().ok()
 }
 
-/// Seconds since 1970 of a date in any of the three forms; `None` for anything else, and before 1970.
+/// The seconds since 1970 of a date in any of the three formats; `None` for anything else, and before 1970.
 pub fn parse(text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?;
     let forms = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
@@ -41,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_three_forms_are_one_moment() {
+    fn the_three_formats_are_read() {
         for text in
             ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
         {
@@ -53,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_no_dates() {
+    fn other_texts_are_not_dates() {
         for text in ["", "yesterday", "Mon, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 CET", "1"] {
             assert_eq!(parse(text.as_bytes()), None, "{text}");
         }

@@ -1,7 +1,7 @@
-//! Framing: where a message's body ends (RFC 9112 section 6.3), strictly.
+//! Framing: where the body of a message ends (RFC 9112 section 6.3).
 //!
-//! Two programs that disagree on where a request ends can be made to see different requests. So
-//! whatever leaves a doubt is refused, never repaired.
+//! Contract: framing that leaves a doubt is refused and never repaired. If two programs disagree on where a
+//! request ends, an attacker can make them see different requests (request smuggling).
 
 use super::head::{Fields, RequestHead, ResponseHead};
 use super::{Method, Refusal, Version, decimal, list};
@@ -21,18 +21,18 @@ pub enum Framing {
 
 /// The framing of a request. The steps are those of RFC 9112 section 6.3.
 pub fn of_request(head: &RequestHead<'_>) -> Result<Framing, Refusal> {
-    // Steps 1 and 2 are about responses.
+    // Steps 1 and 2 are about responses only.
     match (codings(&head.fields), length(&head.fields)) {
-        // Step 3: a request with both is an attempt at smuggling, or as good as one.
         (Codings::None, Lengths::None) => Ok(Framing::None), // step 7
         (Codings::None, Lengths::One(0)) => Ok(Framing::None),
         (Codings::None, Lengths::One(bytes)) => Ok(Framing::Length(bytes)), // step 6
-        // Step 5: not a number, or two that differ.
+        // Step 5: not a number, or more than one.
         (Codings::None, Lengths::Broken) => Err(Refusal::bad("The Content-Length is not one plain number.")),
+        // Step 3: a request with both may be an attempt at smuggling.
         (_, Lengths::One(_) | Lengths::Broken) => {
             Err(Refusal::bad("The request has both Content-Length and Transfer-Encoding."))
         }
-        // Section 6.1: HTTP/1.0 has no transfer codings; whoever sends one has no idea of our framing.
+        // Section 6.1: HTTP/1.0 has no transfer codings, so the framing of such a message cannot be trusted.
         (_, Lengths::None) if head.version == Version::Http10 => {
             Err(Refusal::bad("An HTTP/1.0 request cannot have a Transfer-Encoding."))
         }
@@ -46,14 +46,14 @@ pub fn of_request(head: &RequestHead<'_>) -> Result<Framing, Refusal> {
     }
 }
 
-/// The framing of the answer to a request with this method, or the fault that makes it a 502.
+/// The framing of the response to a request with this method. The error is a fault of the back end: 502.
 pub fn of_response(head: &ResponseHead<'_>, request_method: Method) -> Result<Framing, &'static str> {
-    // Step 1: no body whatever the fields say.
+    // Step 1: no body, whatever the fields say.
     let bodiless = request_method == Method::Head || head.status < 200 || matches!(head.status, 204 | 304);
     if bodiless {
         return Ok(Framing::None);
     }
-    // Step 2: a 2xx answer to CONNECT is a tunnel; no gateway of ours forwards CONNECT.
+    // Step 2: a 2xx response to CONNECT begins a tunnel. It cannot occur, as our gateway does not forward CONNECT.
     match (codings(&head.fields), length(&head.fields)) {
         (Codings::None, Lengths::One(0)) => Ok(Framing::None),
         (Codings::None, Lengths::One(bytes)) => Ok(Framing::Length(bytes)), // step 6
@@ -66,12 +66,12 @@ pub fn of_response(head: &ResponseHead<'_>, request_method: Method) -> Result<Fr
     }
 }
 
-/// What the `Transfer-Encoding` lines say, taken as one list.
+/// What the `Transfer-Encoding` lines say, read as one list.
 enum Codings {
     None,
     /// `chunked`, once, and nothing else.
     Chunked,
-    /// Another coding before a final `chunked`: well formed, not spoken here.
+    /// Another coding before a final `chunked`: well formed, but not supported.
     Unknown,
     /// Not ending in `chunked`, naming it twice, or empty.
     Broken,
@@ -103,7 +103,7 @@ enum Lengths {
     Broken,
 }
 
-/// RFC 9110 section 8.6 lets a recipient take `5, 5` for 5. We take one line with one number.
+/// RFC 9110 section 8.6 allows a recipient to read `5, 5` as 5. We accept only one line with one number.
 fn length(fields: &Fields<'_>) -> Lengths {
     match (fields.first("content-length"), fields.only("content-length")) {
         (None, _) => Lengths::None,

@@ -1,47 +1,48 @@
 //! Heads: a request line or status line and its fields, read from bytes that arrive in any pieces.
 //!
-//! Contract: [`HeadScan`] says when a head is whole, in time linear in its bytes however slowly
-//! they come; [`RequestHead::parse`] and [`ResponseHead::parse`] borrow from the buffer and from the
-//! [`FieldSpace`] they are lent, and allocate nothing. The grammar is httparse's; the rules about what
-//! may be in a head are here.
+//! Contract: [`HeadScan`] tells when a head is complete. Its time is linear in the bytes, even if they come
+//! one by one. [`RequestHead::parse`] and [`ResponseHead::parse`] borrow from the buffer and from a
+//! [`FieldSpace`] of the caller, and allocate nothing. httparse checks the grammar; the rules about the
+//! content of a head are in this file.
 
 use std::mem::MaybeUninit;
 
 use super::{Method, Refusal, Version, list};
 use crate::protocol::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, REQUEST_LINE_BYTES_MAX};
 
-/// Looks for the empty line that ends a head, and never at the same byte twice.
+/// Searches the empty line that ends a head, and looks at each byte only once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HeadScan {
     scanned: usize,
-    /// Bytes of the line being read, its `CR` left out: 0 at a line's start.
+    /// Bytes of the present line without its `CR`; 0 at the start of a line.
     line_bytes: usize,
-    /// An empty line before the start line does not end the head (RFC 9112 section 2.2).
+    /// The start line has begun. Empty lines before it do not end the head (RFC 9112 section 2.2).
     started: bool,
     first_line_done: bool,
-    /// The grammar was tried on this many bytes: tried again when they have doubled.
+    /// How many bytes there were at the last [`Scan::TryParse`]; the next one is at twice as many.
     tried: usize,
 }
 
-/// What [`HeadScan::look`] found.
+/// The result of [`HeadScan::advance`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Scan {
-    /// No end yet.
+    /// The head is not complete.
     Partial,
-    /// No end yet, but enough new bytes to try the grammar on: nonsense is answered early.
-    Try,
-    /// The head is these first bytes.
-    Whole(usize),
+    /// The head is not complete, but there are enough new bytes to parse what is there, so that a syntax
+    /// error is found before the deadline.
+    TryParse,
+    /// The head is complete and has this many bytes.
+    Complete(usize),
 }
 
 impl HeadScan {
-    /// Goes on where the last call stopped; `bytes` is the buffer from the head's first byte.
-    pub fn look(&mut self, bytes: &[u8]) -> Result<Scan, Refusal> {
+    /// Continues where the last call stopped. `bytes` begins with the first byte of the head.
+    pub fn advance(&mut self, bytes: &[u8]) -> Result<Scan, Refusal> {
         while self.scanned < bytes.len().min(HEAD_BYTES_MAX) {
             let byte = bytes[self.scanned];
             self.scanned += 1;
             match byte {
-                b'\n' if self.line_bytes == 0 && self.started => return Ok(Scan::Whole(self.scanned)),
+                b'\n' if self.line_bytes == 0 && self.started => return Ok(Scan::Complete(self.scanned)),
                 b'\n' => {
                     self.first_line_done = self.started;
                     self.line_bytes = 0;
@@ -61,18 +62,18 @@ impl HeadScan {
         }
         if bytes.len() >= 2 * self.tried && !bytes.is_empty() {
             self.tried = bytes.len();
-            return Ok(Scan::Try);
+            return Ok(Scan::TryParse);
         }
         Ok(Scan::Partial)
     }
 
-    /// The bytes it has looked at.
-    pub fn seen<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+    /// The part of `bytes` that has been scanned.
+    pub(crate) fn scanned<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         &bytes[..self.scanned]
     }
 
-    /// True once a byte other than an empty line's has come.
-    pub fn has_started(&self) -> bool {
+    /// True once the start line has begun: empty lines before it do not count.
+    pub(crate) fn has_started(&self) -> bool {
         self.started
     }
 }
@@ -80,19 +81,19 @@ impl HeadScan {
 /// One field line: `Name: value`.
 #[derive(Clone, Copy, Debug)]
 pub struct Field<'b> {
-    /// As it was written; compare it without regard to case.
-    pub name: &'b str,
-    /// Without the white space around it.
-    pub value: &'b [u8],
+    /// The name as it was sent; compare it without regard to case.
+    pub(crate) name: &'b str,
+    /// The value, without white space at its ends.
+    pub(crate) value: &'b [u8],
 }
 
-/// Room for the fields of one head, lent by whoever reads it. Some kilobytes, most of which are never
-/// written: a head that carried them would cost more to hand on than to read.
+/// Space for the fields of one head, which the caller of `parse` provides. It has some kilobytes, most of
+/// which are never written. If heads owned it, passing a head to a function would copy all of it.
 #[derive(Debug)]
 pub struct FieldSpace<'b>([MaybeUninit<httparse::Header<'b>>; HEAD_FIELDS_MAX]);
 
 impl<'b> FieldSpace<'b> {
-    /// Room for as many fields as a head may have.
+    /// Space for as many fields as a head may have.
     pub const fn new() -> FieldSpace<'b> {
         FieldSpace([const { MaybeUninit::uninit() }; HEAD_FIELDS_MAX])
     }
@@ -111,7 +112,7 @@ pub struct Fields<'b> {
 }
 
 impl<'b> Fields<'b> {
-    /// All of them, as they came.
+    /// All fields, in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = Field<'b>> {
         self.list.iter().map(|header| Field { name: header.name, value: super::trim(header.value) })
     }
@@ -122,19 +123,19 @@ impl<'b> Fields<'b> {
     }
 
     /// The value of the first field line of this name.
-    pub fn first(&self, name: &str) -> Option<&'b [u8]> {
+    pub(crate) fn first(&self, name: &str) -> Option<&'b [u8]> {
         self.all(name).next()
     }
 
-    /// The value of a field that may stand once only: `None` if it is missing or stands twice.
-    pub fn only(&self, name: &str) -> Option<&'b [u8]> {
+    /// The value of a field that may occur only once: `None` if it is missing or occurs twice.
+    pub(crate) fn only(&self, name: &str) -> Option<&'b [u8]> {
         let mut all = self.all(name);
         let value = all.next()?;
         all.next().is_none().then_some(value)
     }
 
     /// True if a comma-separated list field holds this member, without regard to case.
-    pub fn lists(&self, name: &str, member: &str) -> bool {
+    pub(crate) fn lists(&self, name: &str, member: &str) -> bool {
         self.all(name).flat_map(list).any(|found| found.eq_ignore_ascii_case(member.as_bytes()))
     }
 }
@@ -143,10 +144,10 @@ impl<'b> Fields<'b> {
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'b> {
     /// The method, known or not.
-    pub method: Method,
-    /// The method as it was written.
+    pub(crate) method: Method,
+    /// The method as it was sent.
     pub method_name: &'b str,
-    /// The request target as it was written: `/path?query`, `http://host/path`, `*` or `host:port`.
+    /// The request target as it was sent: `/path?query`, `http://host/path`, `*` or `host:port`.
     pub target: &'b str,
     /// HTTP/1.0 or 1.1.
     pub version: Version,
@@ -155,7 +156,7 @@ pub struct RequestHead<'b> {
 }
 
 impl<'b> RequestHead<'b> {
-    /// Reads a head, or as much of one as is there: `Ok(None)` means that nothing is wrong so far.
+    /// Parses a head or its beginning. `Ok(None)` means that it is not complete and has no error so far.
     ///
     /// Errors: 400 for syntax, a missing or doubled `Host` and a target that contradicts it; 431 for
     /// too many fields; 505 for another version.
@@ -187,8 +188,8 @@ impl<'b> RequestHead<'b> {
         Ok(Some(head))
     }
 
-    /// The target without its scheme and authority: what a route and a site look at. Starts with
-    /// `/` but for `OPTIONS *` and `CONNECT`.
+    /// The target without its scheme and authority; routes and sites use this. It starts with `/`, except for
+    /// `OPTIONS *` and `CONNECT`.
     pub fn path_and_query(&self) -> &'b str {
         match self.authority_and_rest() {
             Some((_, "")) => "/",
@@ -197,7 +198,7 @@ impl<'b> RequestHead<'b> {
         }
     }
 
-    /// The host that is asked: of the target in absolute form, else of the `Host` field; `""` if there is none.
+    /// The requested host: from a target in absolute form, else from the `Host` field; `""` if there is none.
     pub fn host(&self) -> &'b str {
         match self.authority_and_rest() {
             Some((authority, _)) => authority,
@@ -205,17 +206,17 @@ impl<'b> RequestHead<'b> {
         }
     }
 
-    /// True if the client lets the connection live on after this request (RFC 9112 section 9.3).
+    /// True if the client allows the connection to be kept alive after this request (RFC 9112 section 9.3).
     pub fn keeps_alive(&self) -> bool {
         keeps_alive(self.version, &self.fields)
     }
 
     /// True if the client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
-    pub fn expects_continue(&self) -> bool {
+    pub(crate) fn expects_continue(&self) -> bool {
         self.version == Version::Http11 && self.fields.lists("expect", "100-continue")
     }
 
-    /// `http://host/path?query` taken apart (RFC 9112 section 3.2.2).
+    /// Splits `http://host/path?query` into host and the rest (RFC 9112 section 3.2.2).
     fn authority_and_rest(&self) -> Option<(&'b str, &'b str)> {
         let (scheme, rest) = self.target.split_once("://")?;
         if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
@@ -225,7 +226,7 @@ impl<'b> RequestHead<'b> {
         Some(rest.split_at(end))
     }
 
-    /// The four forms of RFC 9112 section 3.2, each with the methods it is for.
+    /// Checks the target: the four forms of RFC 9112 section 3.2, each with the methods that may use it.
     fn check_target(&self) -> Result<(), Refusal> {
         let fits = match self.method {
             Method::Connect => !self.target.contains('/'),
@@ -243,7 +244,8 @@ impl<'b> RequestHead<'b> {
         }
     }
 
-    /// RFC 9112 section 3.2: one `Host` in HTTP/1.1, none doubled, and no quarrel with the target.
+    /// Checks `Host` (RFC 9112 section 3.2): HTTP/1.1 must have exactly one, HTTP/1.0 may have one, and it must
+    /// be the host of an absolute target.
     fn check_host(&self) -> Result<(), Refusal> {
         let mut hosts = self.fields.all("host");
         let Some(host) = hosts.next() else {
@@ -272,17 +274,17 @@ impl<'b> RequestHead<'b> {
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseHead<'b> {
     /// HTTP/1.0 or 1.1.
-    pub version: Version,
+    pub(crate) version: Version,
     /// 100 to 599.
     pub status: u16,
-    /// The words behind the status code; may be empty.
-    pub reason: &'b str,
+    /// The reason phrase behind the status code; may be empty.
+    pub(crate) reason: &'b str,
     /// The field lines.
     pub fields: Fields<'b>,
 }
 
 impl<'b> ResponseHead<'b> {
-    /// Reads a head: `Ok(None)` if it is not whole yet, `Err` with the fault if it is no HTTP/1 answer.
+    /// Parses a head: `Ok(None)` if it is not complete yet, `Err` with the fault if it is not an HTTP/1 response.
     pub fn parse(
         bytes: &'b [u8],
         space: &'b mut FieldSpace<'b>,
@@ -291,8 +293,8 @@ impl<'b> ResponseHead<'b> {
         match config.parse_response_with_uninit_headers(&mut response, bytes, &mut space.0) {
             Ok(httparse::Status::Complete(_)) => {}
             Ok(httparse::Status::Partial) => return Ok(None),
-            Err(httparse::Error::TooManyHeaders) => return Err("more than 100 fields in the answer"),
-            Err(_) => return Err("the answer is not HTTP/1.1 syntax"),
+            Err(httparse::Error::TooManyHeaders) => return Err("more than 100 fields in the response"),
+            Err(_) => return Err("the response is not HTTP/1.1 syntax"),
         }
         let (Some(version), Some(status)) = (response.version, response.code) else {
             return Err("the status line is not complete");
@@ -308,8 +310,8 @@ impl<'b> ResponseHead<'b> {
         }))
     }
 
-    /// True if the back end lets the connection live on after this answer (RFC 9112 section 9.3).
-    pub fn keeps_alive(&self) -> bool {
+    /// True if the back end allows the connection to be kept after this response (RFC 9112 section 9.3).
+    pub(crate) fn keeps_alive(&self) -> bool {
         keeps_alive(self.version, &self.fields)
     }
 }
@@ -319,9 +321,10 @@ fn keeps_alive(version: Version, fields: &Fields<'_>) -> bool {
         && (version == Version::Http11 || fields.lists("connection", "keep-alive"))
 }
 
-/// `uri-host [ ":" port ]` (RFC 9110 section 7.2), the host by its characters; it may be empty, and so may the port.
+/// `uri-host [ ":" port ]` (RFC 9110 section 7.2). Of the host only the characters are checked. Host and port
+/// may be empty.
 fn is_host(host: &str) -> bool {
-    // The colons of an IPv6 address are within its brackets.
+    // Colons within brackets belong to an IPv6 address.
     let (name, port, colons) = match host.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
             Some((literal, port)) => (literal, port, ":"),
@@ -338,8 +341,8 @@ fn is_host(host: &str) -> bool {
         && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
-/// 505 for a version that is well formed and not ours, 400 for what is no version at all; `None`
-/// while its line goes on, for which of the two it is must not depend on how the bytes arrive.
+/// 505 for a well-formed version that we do not speak, 400 if there is no version at all. `None` while the
+/// request line is not complete: the result must not depend on how the bytes arrive.
 fn refuse_version(bytes: &[u8]) -> Option<Refusal> {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
     let line = lines.find(|line| !line.trim_ascii().is_empty())?.strip_suffix(b"\n")?;
@@ -362,13 +365,13 @@ mod tests {
     fn request(text: &str) -> Result<RequestHead<'_>, u16> {
         match RequestHead::parse(text.as_bytes(), leaked_space()) {
             Ok(Some(head)) => Ok(head),
-            Ok(None) => panic!("not whole: {text:?}"),
+            Ok(None) => panic!("not complete: {text:?}"),
             Err(refusal) => Err(refusal.status),
         }
     }
 
     #[test]
-    fn a_request_is_read_whole_and_at_every_split() {
+    fn a_request_head_is_found_whole_and_at_every_split() {
         let text = "GET /images/pokijan.jpg?x=1 HTTP/1.1\r\nHost: a:80\r\nAccept:  */* \r\n\r\n";
         let head = request(text).unwrap();
         assert_eq!((head.method, head.target), (Method::Get, "/images/pokijan.jpg?x=1"));
@@ -376,39 +379,43 @@ mod tests {
         let bytes = [text.as_bytes(), b"GET /next"].concat();
         for split in 0..bytes.len() {
             let mut scan = HeadScan::default();
-            let early = scan.look(&bytes[..split]).unwrap();
-            let late = scan.look(&bytes);
+            let early = scan.advance(&bytes[..split]).unwrap();
+            let late = scan.advance(&bytes);
             match split < text.len() {
                 true => {
-                    assert_eq!((matches!(early, Scan::Whole(_)), late), (false, Ok(Scan::Whole(text.len()))))
+                    assert_eq!(
+                        (matches!(early, Scan::Complete(_)), late),
+                        (false, Ok(Scan::Complete(text.len())))
+                    )
                 }
-                false => assert_eq!(early, Scan::Whole(text.len())),
+                false => assert_eq!(early, Scan::Complete(text.len())),
             }
         }
     }
 
     #[test]
-    fn empty_lines_before_the_request_line_are_passed_over() {
+    fn empty_lines_before_the_request_line_are_skipped() {
         let mut scan = HeadScan::default();
         let text = b"\r\n\r\nGET / HTTP/1.0\r\n\r\n";
-        assert_eq!(scan.look(text), Ok(Scan::Whole(text.len())));
+        assert_eq!(scan.advance(text), Ok(Scan::Complete(text.len())));
         assert!(RequestHead::parse(text, leaked_space()).unwrap().is_some());
     }
 
     #[test]
-    fn a_slow_head_is_tried_a_logarithmic_number_of_times() {
+    fn a_slow_head_is_parsed_a_logarithmic_number_of_times() {
         let bytes = vec![b'a'; 8000];
         let mut scan = HeadScan::default();
-        let tries = (1..=bytes.len()).filter(|&len| scan.look(&bytes[..len]) == Ok(Scan::Try)).count();
+        let tries =
+            (1..=bytes.len()).filter(|&len| scan.advance(&bytes[..len]) == Ok(Scan::TryParse)).count();
         assert!(tries <= 14, "{tries}");
     }
 
     #[test]
-    fn what_is_too_long_is_refused_by_name() {
+    fn too_long_lines_and_heads_have_their_own_status() {
         let line = format!("GET /{} HTTP/1.1\r\n", "a".repeat(9000));
-        assert_eq!(HeadScan::default().look(line.as_bytes()).unwrap_err().status, 414);
+        assert_eq!(HeadScan::default().advance(line.as_bytes()).unwrap_err().status, 414);
         let head = format!("GET / HTTP/1.1\r\n{}", "A: b\r\n".repeat(3000));
-        assert_eq!(HeadScan::default().look(head.as_bytes()).unwrap_err().status, 431);
+        assert_eq!(HeadScan::default().advance(head.as_bytes()).unwrap_err().status, 431);
         let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "A: b\r\n".repeat(100));
         assert_eq!(request(&many).unwrap_err(), 431);
     }
@@ -463,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_are_kept_as_the_version_says() {
+    fn keep_alive_depends_on_version_and_connection_field() {
         for (version, field, kept) in [
             ("1.1", "X: y", true),
             ("1.1", "Connection: Close", false),
@@ -479,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_is_read() {
+    fn a_response_head_is_parsed() {
         let head =
             ResponseHead::parse(b"HTTP/1.0 200 OK\r\nContent-type: text/plain\r\n\r\nhi", leaked_space())
                 .unwrap()
@@ -491,9 +498,9 @@ mod tests {
     }
 
     proptest! {
-        /// Bytes between the two ends would belong to no message, or to two.
+        /// If the two ends differed, the bytes between them would belong to no message or to two.
         #[test]
-        fn the_scan_and_the_grammar_end_a_head_at_the_same_byte(
+        fn the_scan_and_httparse_end_a_head_at_the_same_byte(
             words in prop::collection::vec(prop::sample::select(vec![
                 "GET / HTTP/1.1", "\r\n", "\r\n", "\n", "\r", "Host: a", "X: y", " ", ":", "\0", "\t", "\r\n\r\n", "\n\n",
             ]), 0..14),
@@ -502,13 +509,13 @@ mod tests {
             let text = format!("{}{}", if begins { "GET / HTTP/1.1\r\n" } else { "" }, words.concat());
             let bytes = text.as_bytes();
             let mut scan = HeadScan::default();
-            let first = scan.look(&bytes[..cut.min(bytes.len())]);
-            let found = match first { Ok(Scan::Whole(length)) => Ok(Scan::Whole(length)), _ => scan.look(bytes) };
+            let first = scan.advance(&bytes[..cut.min(bytes.len())]);
+            let found = match first { Ok(Scan::Complete(length)) => Ok(Scan::Complete(length)), _ => scan.advance(bytes) };
             let mut headers = [httparse::EMPTY_HEADER; HEAD_FIELDS_MAX];
             let parsed = httparse::Request::new(&mut headers).parse(bytes);
             if let Ok(httparse::Status::Complete(length)) = parsed {
-                prop_assert_eq!(found, Ok(Scan::Whole(length)), "{:?}", text);
-            } else if let (Ok(Scan::Whole(length)), Ok(httparse::Status::Partial)) = (found, parsed) {
+                prop_assert_eq!(found, Ok(Scan::Complete(length)), "{:?}", text);
+            } else if let (Ok(Scan::Complete(length)), Ok(httparse::Status::Partial)) = (found, parsed) {
                 prop_assert!(false, "the scan ends at {} of {:?}", length, text);
             }
         }

@@ -1,26 +1,31 @@
 //! HTTP/1.0 and 1.1 as messages: syntax, framing and bodies, for both directions (RFC 9110, RFC 9112).
 //!
-//! [`head`] reads a start line and its fields, [`framing`] decides where the body ends, [`body`]
-//! follows the body's bytes, [`response`] writes answers of our own, [`date`] their dates. Nothing here knows a socket,
-//! a file or a clock.
+//! | file | what it owns |
+//! |---|---|
+//! | [`head`] | the start line and the fields of a message |
+//! | [`framing`] | where the body of a message ends |
+//! | [`body`] | reading a body to its end, in any pieces |
+//! | `request_reader` | waiting for the next request head of a client, and its deadline |
+//! | [`response`] | writing the heads of our own responses |
+//! | [`date`] | the dates in them |
 
 pub mod body;
 pub mod date;
 pub mod framing;
 pub mod head;
-pub mod request_reader;
+pub(crate) mod request_reader;
 pub mod response;
 
 use std::fmt;
 
 use crate::balance::routes::RouteError;
 
-/// A protocol version that this program speaks.
+/// A version of HTTP that this program speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Version {
-    /// HTTP/1.0: closed after each answer unless the client asks to keep it.
+    /// HTTP/1.0: the connection is closed after each response, unless the client asks for keep-alive.
     Http10,
-    /// HTTP/1.1: kept unless somebody says `Connection: close`.
+    /// HTTP/1.1: the connection is kept alive, unless one side sends `Connection: close`.
     Http11,
 }
 
@@ -37,13 +42,13 @@ pub enum Method {
     Options,
     Trace,
     Patch,
-    /// Any other token: 501 from a server, forwarded untouched by a gateway.
+    /// Any other token: a web server responds 501, a gateway forwards it unchanged.
     Other,
 }
 
 impl Method {
     /// The method of this name. Names are case-sensitive (RFC 9110 section 9.1).
-    pub fn from_name(name: &str) -> Method {
+    pub(crate) fn from_name(name: &str) -> Method {
         match name {
             "GET" => Method::Get,
             "HEAD" => Method::Head,
@@ -59,28 +64,28 @@ impl Method {
     }
 
     /// True if the method asks for nothing but information (RFC 9110 section 9.2.1).
-    pub fn is_safe(self) -> bool {
+    pub(crate) fn is_safe(self) -> bool {
         matches!(self, Method::Get | Method::Head | Method::Options | Method::Trace)
     }
 }
 
-/// Why a request is answered with an error instead of being served: the client's fault.
+/// Why a request gets an error response instead of being served.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Refusal {
     /// The status code, 400 to 505.
-    pub status: u16,
+    pub(crate) status: u16,
     /// One plain sentence for the client and the log.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
 }
 
 impl Refusal {
     /// A refusal with this status and sentence.
-    pub const fn new(status: u16, reason: &'static str) -> Refusal {
+    pub(crate) const fn new(status: u16, reason: &'static str) -> Refusal {
         Refusal { status, reason }
     }
 
     /// Status 400: the request breaks the syntax or the framing rules.
-    pub const fn bad(reason: &'static str) -> Refusal {
+    pub(crate) const fn bad(reason: &'static str) -> Refusal {
         Refusal::new(400, reason)
     }
 }
@@ -99,9 +104,9 @@ impl fmt::Display for Refusal {
 
 /// A number in decimal digits and nothing else: no sign, no space, no overflow.
 ///
-/// `str::parse` accepts `+5`; a proxy that reads a length differently from its back end can be
-/// made to see two requests where the back end sees one.
-pub fn decimal(digits: &[u8]) -> Option<u64> {
+/// `str::parse` is too lenient, as it accepts `+5`: if a proxy and its back end read a length differently,
+/// an attacker can make one see two requests where the other sees one.
+pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
@@ -111,32 +116,21 @@ pub fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// A number in hexadecimal digits and nothing else, as a chunk size is written.
-pub fn hexadecimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0u64, |number, &digit| {
-        let value = (digit as char).to_digit(16)?;
-        number.checked_mul(16)?.checked_add(u64::from(value))
-    })
-}
-
 /// True for a byte of a `token` (RFC 9110 section 5.6.2).
-pub fn is_token_byte(byte: u8) -> bool {
+pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// `value` without the spaces and tabs around it (`OWS`, RFC 9110 section 5.6.3).
-pub fn trim(value: &[u8]) -> &[u8] {
+/// `value` without the spaces and tabs at its ends (`OWS`, RFC 9110 section 5.6.3).
+pub(crate) fn trim(value: &[u8]) -> &[u8] {
     let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
     let start = value.iter().position(|byte| !is_blank(byte)).unwrap_or(value.len());
     let end = value.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
     &value[start..end]
 }
 
-/// The members of a comma-separated list, trimmed, empty ones left out (RFC 9110 section 5.6.1).
-pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The members of a comma-separated list, trimmed and without empty ones (RFC 9110 section 5.6.1).
+pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim).filter(|member| !member.is_empty())
 }
 
@@ -150,10 +144,6 @@ mod tests {
         assert_eq!(decimal(b"18446744073709551615"), Some(u64::MAX));
         for bad in ["", "+5", "-5", " 5", "5 ", "0x5", "5,5", "18446744073709551616", "٣"] {
             assert_eq!(decimal(bad.as_bytes()), None, "{bad:?}");
-        }
-        assert_eq!(hexadecimal(b"fFf"), Some(0xfff));
-        for bad in ["", "+f", "0x5", "f ", "10000000000000000"] {
-            assert_eq!(hexadecimal(bad.as_bytes()), None, "{bad:?}");
         }
     }
 

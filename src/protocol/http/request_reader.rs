@@ -1,7 +1,7 @@
-//! Waiting for the next request on a client connection: how long, and when the head is whole.
+//! Waiting for the next request head of a client: when it is complete, and its deadline.
 //!
-//! Shared by the two machines that speak HTTP with a client, [`web`](crate::protocol::web) and
-//! [`exchange`](crate::protocol::exchange), so that both have the same patience.
+//! The two machines that speak HTTP with a client share it, [`web`](crate::protocol::web) and
+//! [`exchange`](crate::protocol::exchange), so that both have the same limits.
 
 use std::time::Instant;
 
@@ -12,66 +12,72 @@ use crate::protocol::timeouts::Timeouts;
 
 /// Reads one request head after another.
 #[derive(Clone, Copy, Debug)]
-pub struct RequestReader {
+pub(crate) struct RequestReader {
     scan: HeadScan,
-    /// Since when the next head is waited for.
+    /// When the wait for the next head began.
     waiting_since: Instant,
-    /// When its first byte came.
+    /// When the first byte of that head came.
     first_byte: Option<Instant>,
     /// Heads read so far on this connection.
     requests: u32,
 }
 
 impl RequestReader {
-    /// For a connection that was accepted at this moment.
-    pub fn new(accepted: Instant) -> RequestReader {
+    /// For a connection that was accepted at this time.
+    pub(crate) fn new(accepted: Instant) -> RequestReader {
         RequestReader { scan: HeadScan::default(), waiting_since: accepted, first_byte: None, requests: 0 }
     }
 
-    /// Begins to wait for the request after this one.
-    pub fn next_request(&mut self, now: &Now) {
+    /// Begins to wait for the next request.
+    pub(crate) fn next_request(&mut self, now: &Now) {
         self.scan = HeadScan::default();
         self.waiting_since = now.instant;
         self.first_byte = None;
     }
 
-    /// How many bytes the head at the start of `bytes` has, or `None` while it is not whole; `ended`
-    /// if no more of them will come.
-    pub fn look(&mut self, bytes: &[u8], ended: bool, now: &Now) -> Result<Option<usize>, Refusal> {
+    /// The length of the head at the start of `bytes`, or `None` while it is not complete. `ended` means that
+    /// no more bytes will come.
+    pub(crate) fn read_head(
+        &mut self,
+        bytes: &[u8],
+        ended: bool,
+        now: &Now,
+    ) -> Result<Option<usize>, Refusal> {
         if bytes.is_empty() {
             return Ok(None);
         }
-        let scan = self.scan.look(bytes);
-        // Empty lines before a request are no part of it: the connection is still idle.
+        let scan = self.scan.advance(bytes);
+        // Empty lines before a request are not part of it: the connection is still idle.
         if self.scan.has_started() {
             self.first_byte.get_or_insert(now.instant);
         }
         let scan = match scan {
             Ok(scan) => scan,
-            // What was nonsense before the limit is called that, however many bytes came at once.
-            Err(limit) => return Err(fault_of(self.scan.seen(bytes)).err().unwrap_or(limit)),
+            // A syntax error before the limit comes first, so that the result does not depend on how many
+            // bytes came at once.
+            Err(limit) => return Err(check_syntax(self.scan.scanned(bytes)).err().unwrap_or(limit)),
         };
         match scan {
-            Scan::Whole(length) => {
+            Scan::Complete(length) => {
                 self.requests += 1;
                 Ok(Some(length))
             }
-            // Nonsense, a TLS hello for one, is refused now and not when the deadline comes.
-            Scan::Try => fault_of(bytes),
-            // The last word on it: nonsense is answered even where its end is missing.
-            Scan::Partial if ended => fault_of(bytes),
+            // A syntax error, for example a TLS handshake, is refused now and not at the deadline.
+            Scan::TryParse => check_syntax(bytes),
+            // No more will come, so this is the last check for a syntax error.
+            Scan::Partial if ended => check_syntax(bytes),
             Scan::Partial => Ok(None),
         }
     }
 
-    /// True if not a byte of the next request has come; an empty line is none of it.
-    pub fn is_idle(&self) -> bool {
+    /// True if no byte of the next request has come. Empty lines before it do not count.
+    pub(crate) fn is_idle(&self) -> bool {
         self.first_byte.is_none()
     }
 
-    /// When the request began: its first byte, or for the first one of a connection the accept,
-    /// so that the time in the queue counts.
-    pub fn began(&self) -> Instant {
+    /// When the request began: at its first byte; for the first request of a connection at the accept, so
+    /// that the time in the queue for a worker counts.
+    pub(crate) fn began(&self) -> Instant {
         match self.requests {
             0 | 1 => self.waiting_since,
             _ => self.first_byte.unwrap_or(self.waiting_since),
@@ -79,12 +85,12 @@ impl RequestReader {
     }
 
     /// Heads read so far.
-    pub fn requests(&self) -> u32 {
+    pub(crate) fn requests(&self) -> u32 {
         self.requests
     }
 
-    /// When the wait is over: one deadline for the whole head, not one a read.
-    pub fn deadline(&self, timeouts: &Timeouts) -> Instant {
+    /// The deadline of the wait: one for the whole head, not one for each read.
+    pub(crate) fn deadline(&self, timeouts: &Timeouts) -> Instant {
         match (self.requests, self.first_byte) {
             (0, _) => self.waiting_since + timeouts.header,
             (_, Some(first_byte)) => first_byte + timeouts.header,
@@ -93,8 +99,8 @@ impl RequestReader {
     }
 }
 
-/// The fault of a head that is not whole yet, if it has one already.
-fn fault_of(bytes: &[u8]) -> Result<Option<usize>, Refusal> {
+/// Returns the fault of an incomplete head, if it has one already.
+fn check_syntax(bytes: &[u8]) -> Result<Option<usize>, Refusal> {
     RequestHead::parse(bytes, &mut FieldSpace::new()).map(|_| None)
 }
 
@@ -102,13 +108,13 @@ fn fault_of(bytes: &[u8]) -> Result<Option<usize>, Refusal> {
 mod tests {
     use super::*;
 
-    /// What a connection that brings these pieces, and then ends, is told about its first head.
-    fn verdict<'b>(pieces: impl Iterator<Item = &'b [u8]>) -> Result<Option<usize>, u16> {
+    /// The result for the first head of a connection that sends these pieces and then ends.
+    fn result_of<'b>(pieces: impl Iterator<Item = &'b [u8]>) -> Result<Option<usize>, u16> {
         let now = Now { instant: Instant::now(), wall: std::time::UNIX_EPOCH };
         let (mut reader, mut bytes) = (RequestReader::new(now.instant), Vec::new());
         for piece in pieces {
             bytes.extend_from_slice(piece);
-            match reader.look(&bytes, false, &now) {
+            match reader.read_head(&bytes, false, &now) {
                 Ok(None) => {}
                 Ok(Some(length)) => {
                     return RequestHead::parse(&bytes[..length], &mut FieldSpace::new())
@@ -118,11 +124,11 @@ mod tests {
                 Err(refusal) => return Err(refusal.status),
             }
         }
-        reader.look(&bytes, true, &now).map_err(|refusal| refusal.status)
+        reader.read_head(&bytes, true, &now).map_err(|refusal| refusal.status)
     }
 
     #[test]
-    fn the_verdict_does_not_depend_on_how_the_bytes_arrive() {
+    fn the_result_does_not_depend_on_how_the_bytes_arrive() {
         let long = "a".repeat(9000);
         for (text, expected) in [
             ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Ok(Some(27))),
@@ -139,11 +145,11 @@ mod tests {
         ] {
             let bytes = text.as_bytes();
             for size in [1, 2, 7, 4096, 16 * 1024] {
-                assert_eq!(verdict(bytes.chunks(size)), expected, "{:.40} by {size}", text);
+                assert_eq!(result_of(bytes.chunks(size)), expected, "{:.40} by {size}", text);
             }
             for split in 1..bytes.len().min(60) {
                 let (first, second) = bytes.split_at(split);
-                assert_eq!(verdict([first, second].into_iter()), expected, "{:.40} at {split}", text);
+                assert_eq!(result_of([first, second].into_iter()), expected, "{:.40} at {split}", text);
             }
         }
     }

@@ -1,4 +1,6 @@
-//! Answers of our own: a head written into a buffer, and the plain sentence of an error.
+//! Our own responses: writes a head into a buffer, field by field.
+//!
+//! Contract: a head is written whole or not at all.
 
 use std::io::Write;
 
@@ -6,16 +8,17 @@ use super::date;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::now::Now;
 
-/// Bytes that are certainly enough for a head made here: a caller that has this room needs no plan for a full buffer.
-pub const HEAD_ROOM: usize = 2 * 1024;
+/// Bytes that are always enough for a head that we write ourselves. A caller that has this room need not
+/// handle a full buffer.
+pub(crate) const HEAD_ROOM: usize = 2 * 1024;
 
-/// What our answers call this program in `Server`.
-pub const SERVER: &str = "giliran";
+/// The name of this program in the `Server` and `Via` fields.
+pub(crate) const SERVER: &str = "giliran";
 
 /// Writes one response head, field by field.
 ///
 /// ```
-/// use giliran::{buffer::Buffer, http::response::ResponseWriter, now::Now};
+/// use giliran::protocol::{buffer::Buffer, http::response::ResponseWriter, now::Now};
 /// let now = Now { instant: std::time::Instant::now(), wall: std::time::UNIX_EPOCH };
 /// let mut out = Buffer::new();
 /// let mut head = ResponseWriter::start(&mut out, 204, &now);
@@ -27,7 +30,7 @@ pub const SERVER: &str = "giliran";
 #[derive(Debug)]
 pub struct ResponseWriter<'o> {
     out: &'o mut Buffer,
-    /// Length of `out` before this head, to undo it.
+    /// The length of `out` before this head, to remove it again.
     before: usize,
     full: bool,
 }
@@ -48,11 +51,11 @@ impl<'o> ResponseWriter<'o> {
     }
 
     /// Adds a field line whose value is bytes.
-    pub fn field_bytes(&mut self, name: &str, value: &[u8]) {
+    pub(crate) fn field_bytes(&mut self, name: &str, value: &[u8]) {
         self.full |= ![name.as_bytes(), b": ", value, b"\r\n"].into_iter().all(|piece| self.out.push(piece));
     }
 
-    /// Ends the head. `false` if the buffer had no room for it: then nothing of it is there.
+    /// Ends the head. If the buffer had no room for it, removes it again and returns `false`.
     #[must_use]
     pub fn finish(mut self) -> bool {
         self.put(format_args!("\r\n"));
@@ -67,8 +70,8 @@ impl<'o> ResponseWriter<'o> {
     }
 }
 
-/// The words for a status code (RFC 9110 section 15, RFC 6585); empty for one without a name here.
-pub fn reason(status: u16) -> &'static str {
+/// The reason phrase of a status code (RFC 9110 section 15, RFC 6585); empty for codes that are not listed.
+pub(crate) fn reason(status: u16) -> &'static str {
     match status {
         100 => "Continue",
         101 => "Switching Protocols",

@@ -1,14 +1,15 @@
-//! The PROXY protocol: ahead of a client's bytes, one proxy tells the next who the client is.
+//! The PROXY protocol: a header at the start of a connection, in which a proxy tells the next program the
+//! address of the client.
 //!
-//! Contract: a header is believed only from a peer that is trusted, and then it must come: a
-//! connection that may or may not begin with one could be forged by whoever reaches us directly. It
-//! may come in any pieces; it is bounded and has the time of a request head; bytes behind it belong
-//! to the connection. Reading and writing are the library's work; what it lets pass and the
-//! [specification](https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt) does not is refused here.
+//! Contract: a header is accepted only from a trusted peer, and such a peer must send one. An optional
+//! header would be unsafe, because anybody who can connect to us could forge it. A header may arrive in any
+//! pieces; its length is bounded, and it has the time limit of a request head. Bytes behind it belong to the
+//! connection. A library parses and writes headers; what the library accepts against the
+//! [specification](https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt) is refused here.
 //!
-//! Each of the three machines has a [`Caller`]: it [enters](Caller::enter), it is
-//! [heard](Caller::hear) before anything else is read, and it may [introduce](Caller::introduce) itself
-//! to a back end in the same way.
+//! Each of the three machines holds a [`ClientIdentity`]. It calls [`admit`](ClientIdentity::admit) first, then
+//! [`read_header`](ClientIdentity::read_header) until the header is complete, and
+//! [`write_header`](ClientIdentity::write_header) at the start of a connection to a back end.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -21,84 +22,89 @@ use crate::protocol::event::{Event, Observer};
 use crate::protocol::limits::{PROXY_HEADER_BYTES_MAX, PROXY_LINE_BYTES_MAX};
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
-/// The form in which a header is sent; both are understood.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+/// The version of the headers that we send; we read both.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Version {
-    /// One line of text
+    /// One line of text.
     V1,
-    /// Binary
+    /// Binary.
     V2,
 }
 
-/// From whom headers are taken, and whether back ends get one.
+/// From which peers headers are accepted, and whether back ends get one.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// Every connection begins with a header.
+    /// Every connection must begin with a header.
     pub accept: bool,
-    /// Who may send one.
+    /// Peers that are trusted to send one.
     pub trust: Vec<Cidr>,
-    /// Every connection to a back end begins with one of ours.
+    /// The version of the header with which every connection to a back end begins, if it does.
     pub send: Option<Version>,
 }
 
 impl Policy {
-    /// Whoever has connected to us from `peer`. `local` tells to which address of ours; that is asked
-    /// only if a back end is to hear of it, since it costs a system call.
-    pub fn caller(&self, peer: SocketAddr, local: impl FnOnce() -> io::Result<SocketAddr>) -> Caller {
-        let standing = match self.accept {
-            false => Standing::Known,
-            true if self.trust.iter().any(|network| network.contains(peer.ip())) => Standing::Awaited,
-            true => Standing::Stranger,
+    /// The identity of a client that connected from `peer`. `local` gives our own address of that
+    /// connection. It is called only if back ends get a header, since it costs a system call.
+    pub fn identify(
+        &self,
+        peer: SocketAddr,
+        local: impl FnOnce() -> io::Result<SocketAddr>,
+    ) -> ClientIdentity {
+        let header = match self.accept {
+            false => HeaderState::Done,
+            true if self.trust.iter().any(|network| network.contains(peer.ip())) => HeaderState::Awaited,
+            true => HeaderState::Untrusted,
         };
         let send = self.send.map(|version| (version, local().ok()));
-        Caller { address: peer, standing, send }
+        ClientIdentity { address: peer, header, send }
     }
 }
 
-/// The other end of a client connection.
+/// Who the client of a connection is, and how back ends are told.
 #[derive(Clone, Copy, Debug)]
-pub struct Caller {
-    /// The peer's address, or the one that its header tells.
+pub struct ClientIdentity {
+    /// The peer's address, or the client's address from the header.
     address: SocketAddr,
-    standing: Standing,
-    /// How back ends are told, and where the client connected to.
+    header: HeaderState,
+    /// If back ends get a header: its version, and the address to which the client connected.
     send: Option<(Version, Option<SocketAddr>)>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Standing {
-    /// It is who it is: no header is expected, or it was read.
-    Known,
-    /// Its header comes first.
+enum HeaderState {
+    /// No header is expected, or it has been read.
+    Done,
+    /// The connection must begin with a header, which is not complete yet.
     Awaited,
-    /// It would have to send a header, and would not be believed.
-    Stranger,
+    /// A header is required, and the peer is not trusted to send one.
+    Untrusted,
 }
 
-/// A client that is what it seems to be.
-impl From<SocketAddr> for Caller {
-    fn from(address: SocketAddr) -> Caller {
-        Caller { address, standing: Standing::Known, send: None }
+/// A client without a proxy in front: its address is that of the peer.
+impl From<SocketAddr> for ClientIdentity {
+    fn from(address: SocketAddr) -> ClientIdentity {
+        ClientIdentity { address, header: HeaderState::Done, send: None }
     }
 }
 
-impl Caller {
-    /// Who it is, as far as is known.
+impl ClientIdentity {
+    /// The client's address, as far as it is known.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// True once no header is to come any more.
-    pub fn is_known(&self) -> bool {
-        self.standing == Standing::Known
+    /// True if no header is expected, or once it has been read.
+    pub(crate) fn is_known(&self) -> bool {
+        self.header == HeaderState::Done
     }
 
-    /// It is taken up: told in the log, or at the end already.
-    pub fn enter(&self, observer: &dyn Observer) -> Result<(), Outcome> {
-        match self.standing {
-            Standing::Known => observer.observe(&Event::ConnectionFrom(self.address)),
-            Standing::Awaited => {}
-            Standing::Stranger => {
+    /// Begins the connection. If no header is expected, reports the client to `observer`; if the peer is not
+    /// trusted, the error is the end of the connection.
+    pub(crate) fn admit(&self, observer: &dyn Observer) -> Result<(), Outcome> {
+        match self.header {
+            HeaderState::Done => observer.observe(&Event::ConnectionFrom(self.address)),
+            HeaderState::Awaited => {}
+            HeaderState::Untrusted => {
                 log::warn!("{} is closed: PROXY headers are taken from --trust only", self.address);
                 return Err(Outcome::new(Who::Us, How::Refused, Phase::ProxyHeader));
             }
@@ -106,9 +112,9 @@ impl Caller {
         Ok(())
     }
 
-    /// Takes the header off the start of `input`; false while it is not whole. `ended` if no more
-    /// will come. An error is the end of the connection.
-    pub fn hear(
+    /// Removes the header from the start of `input`. Returns false while it is not complete. `ended` means
+    /// that no more bytes will come. An error is the end of the connection.
+    pub fn read_header(
         &mut self,
         input: &mut Buffer,
         ended: bool,
@@ -117,14 +123,14 @@ impl Caller {
         if self.is_known() {
             return Ok(true);
         }
-        match look(input.bytes()) {
-            Ok(Some((length, told))) => {
+        match parse_header(input.bytes()) {
+            Ok(Some((length, addresses))) => {
                 input.consume(length);
-                self.standing = Standing::Known;
-                if let Some(told) = told {
-                    self.address = told.source;
-                    // The client knows this address and not ours.
-                    self.send = self.send.map(|(version, _)| (version, Some(told.destination)));
+                self.header = HeaderState::Done;
+                if let Some(addresses) = addresses {
+                    self.address = addresses.source;
+                    // The address to which the client itself connected, in place of ours.
+                    self.send = self.send.map(|(version, _)| (version, Some(addresses.destination)));
                 }
                 observer.observe(&Event::ConnectionFrom(self.address));
                 Ok(true)
@@ -139,32 +145,32 @@ impl Caller {
         }
     }
 
-    /// True if each connection to a back end is this client's alone.
-    pub fn is_introduced(&self) -> bool {
+    /// True if back ends get a header; then each connection to a back end serves this client only.
+    pub(crate) fn sends_header(&self) -> bool {
         self.send.is_some()
     }
 
-    /// Puts the header for a back end, if it gets one, in front of what `output` holds. False if there
-    /// is no room for it.
+    /// Inserts the header for a back end, if it gets one, before the bytes in `output`. False if there is no
+    /// room for it.
     #[must_use]
-    pub fn introduce(&self, output: &mut Buffer) -> bool {
+    pub fn write_header(&self, output: &mut Buffer) -> bool {
         let Some((version, destination)) = self.send else { return true };
         let header = match destination {
-            Some(destination) => header(version, Some((self.address, destination))),
-            None => header(version, None),
+            Some(destination) => encode_header(version, Some((self.address, destination))),
+            None => encode_header(version, None),
         };
         output.push_front(&header)
     }
 }
 
-/// The header for a connection of our own, on behalf of nobody: a check.
-pub fn own_header(version: Version) -> Vec<u8> {
-    header(version, None)
+/// The header for a connection on behalf of no client, such as a health check.
+pub(crate) fn local_header(version: Version) -> Vec<u8> {
+    encode_header(version, None)
 }
 
-/// The header at the start of `bytes`: its length, and the client if it tells of one. `None` while
-/// it is not whole.
-fn look(bytes: &[u8]) -> Result<Option<(usize, Option<ProxiedAddress>)>, &'static str> {
+/// Parses the header at the start of `bytes`: its length, and the addresses if it has some. `None` while it
+/// is not complete.
+fn parse_header(bytes: &[u8]) -> Result<Option<(usize, Option<ProxiedAddress>)>, &'static str> {
     let begins = |signature: &[u8]| {
         let known = bytes.len().min(signature.len());
         bytes[..known] == signature[..known]
@@ -179,12 +185,12 @@ fn look(bytes: &[u8]) -> Result<Option<(usize, Option<ProxiedAddress>)>, &'stati
     let Some(header) = length.and_then(|length| bytes.get(..length)) else { return Ok(None) };
     let config = ParseConfig { include_tlvs: false, ..ParseConfig::default() };
     match ProxyHeader::parse(header, config) {
-        // The library's numbers may have a sign, and its UNKNOWN may go on with anything.
+        // The library accepts numbers with a sign, and anything behind UNKNOWN.
         Ok(_) if begins(LINE_SIGNATURE) && !is_strict(header) => Err(MALFORMED),
         Ok((parsed, _)) => {
-            // Of what is no TCP client nothing is taken over (HAProxy does the same).
-            let told = parsed.proxied_address().filter(|told| told.protocol == Protocol::Stream);
-            Ok(Some((header.len(), told.cloned())))
+            // The addresses count only if they are those of a TCP connection (HAProxy does the same).
+            let addresses = parsed.proxied_address().filter(|of| of.protocol == Protocol::Stream);
+            Ok(Some((header.len(), addresses.cloned())))
         }
         Err(_) => Err(MALFORMED),
     }
@@ -194,7 +200,7 @@ const LINE_SIGNATURE: &[u8] = b"PROXY ";
 const BINARY_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 const MALFORMED: &str = "its PROXY header is malformed";
 
-/// Version 1: one line.
+/// The length of a header of version 1, which is one line.
 fn line_length(bytes: &[u8]) -> Result<Option<usize>, &'static str> {
     match bytes.iter().take(PROXY_LINE_BYTES_MAX).position(|byte| *byte == b'\n') {
         Some(end) => Ok(Some(end + 1)),
@@ -203,7 +209,8 @@ fn line_length(bytes: &[u8]) -> Result<Option<usize>, &'static str> {
     }
 }
 
-/// Version 2: signature, two bytes, and the length of what follows in another two.
+/// The length of a header of version 2: the signature, two bytes, two bytes with the length of the rest, and
+/// the rest.
 fn binary_length(bytes: &[u8]) -> Result<Option<usize>, &'static str> {
     let Some([high, low]) = bytes.get(14..16) else { return Ok(None) };
     match 16 + usize::from(u16::from_be_bytes([*high, *low])) {
@@ -212,6 +219,7 @@ fn binary_length(bytes: &[u8]) -> Result<Option<usize>, &'static str> {
     }
 }
 
+/// True if a line that the library accepts follows the specification too.
 fn is_strict(line: &[u8]) -> bool {
     let rest = &line[LINE_SIGNATURE.len()..];
     match rest.strip_prefix(b"UNKNOWN") {
@@ -220,9 +228,9 @@ fn is_strict(line: &[u8]) -> bool {
     }
 }
 
-/// The header that tells of a client and where it connected to, or of nobody.
-fn header(version: Version, told: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
-    let header = match told {
+/// A header with the addresses of a client and of the place where it connected, or without addresses.
+fn encode_header(version: Version, addresses: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
+    let header = match addresses {
         Some((source, destination)) => {
             let [source, destination] = of_one_family([source, destination]);
             ProxyHeader::with_address(ProxiedAddress::stream(source, destination))
@@ -234,19 +242,20 @@ fn header(version: Version, told: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
         Version::V1 => header.encode_v1(&mut bytes),
         Version::V2 => header.encode_v2(&mut bytes),
     };
-    debug_assert!(written.is_ok(), "two addresses of one family, and nothing else");
+    debug_assert!(written.is_ok(), "the addresses are of one family");
     bytes
 }
 
-/// An IPv4 client of an IPv6 socket is told as what it is; and a header has room for one family only.
+/// Both addresses as IPv4 if both are IPv4 or mapped into IPv6, else both as IPv6: a header has one address
+/// family.
 fn of_one_family(ends: [SocketAddr; 2]) -> [SocketAddr; 2] {
     let plain = ends.map(|end| end.ip().to_canonical());
     let all_ipv4 = plain.iter().all(IpAddr::is_ipv4);
-    let told = plain.map(|ip| match ip {
+    let family = plain.map(|ip| match ip {
         IpAddr::V4(ip) if !all_ipv4 => IpAddr::V6(ip.to_ipv6_mapped()),
         ip => ip,
     });
-    [SocketAddr::new(told[0], ends[0].port()), SocketAddr::new(told[1], ends[1].port())]
+    [SocketAddr::new(family[0], ends[0].port()), SocketAddr::new(family[1], ends[1].port())]
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ fn policy(send: Option<Version>) -> Policy {
     Policy { accept: true, trust: vec!["10.0.0.0/8".parse().unwrap()], send }
 }
 
-fn awaited() -> Caller {
-    policy(None).caller(address(PEER), || panic!("nobody wants to know"))
+fn awaited() -> ClientIdentity {
+    policy(None).identify(address(PEER), || panic!("no header is sent, so the address is not needed"))
 }
 
 fn buffer(bytes: &[u8]) -> Buffer {
@@ -23,7 +23,7 @@ fn buffer(bytes: &[u8]) -> Buffer {
     buffer
 }
 
-/// A binary header by hand: command, family, and what follows.
+/// A header of version 2: command, address family, and the rest.
 fn binary(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
     let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
     [BINARY_SIGNATURE, &[command, family], &length, rest].concat()
@@ -31,7 +31,7 @@ fn binary(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
 
 const IPV4: &[u8] = &[203, 0, 113, 9, 198, 51, 100, 1, 0xc0, 0, 0, 80];
 
-/// Headers and whom they tell of.
+/// Good headers, and the client's address after each.
 fn good() -> Vec<(Vec<u8>, &'static str)> {
     let ipv6 = [[0x20; 16], [0x30; 16]].concat();
     let with_tlv = [IPV4, &[4, 0, 3, 0, 0, 0]].concat();
@@ -46,7 +46,7 @@ fn good() -> Vec<(Vec<u8>, &'static str)> {
             binary(0x21, 0x21, &[&ipv6[..], &[0, 7, 0, 8]].concat()),
             "[2020:2020:2020:2020:2020:2020:2020:2020]:7",
         ),
-        // For itself; of no family; of a datagram; of a Unix socket: the peer is all that is known.
+        // LOCAL (twice), no address family, UDP, a Unix socket: the client's address is that of the peer.
         (binary(0x20, 0x00, b""), PEER),
         (binary(0x20, 0x11, IPV4), PEER),
         (binary(0x21, 0x00, b"anything"), PEER),
@@ -57,32 +57,32 @@ fn good() -> Vec<(Vec<u8>, &'static str)> {
 }
 
 #[test]
-fn a_header_comes_in_any_pieces_and_takes_nothing_behind_it() {
+fn a_header_is_read_in_any_pieces_and_the_bytes_behind_it_stay() {
     for (header, told) in good() {
         for cut in 0..=header.len() {
-            let mut caller = awaited();
+            let mut identity = awaited();
             let mut input = buffer(&header[..cut]);
             assert_eq!(
-                caller.hear(&mut input, false, &Silent),
+                identity.read_header(&mut input, false, &Silent),
                 Ok(cut == header.len()),
                 "{cut} of {header:?}"
             );
             assert!(input.push(&header[cut..]) && input.push(b"behind"));
-            assert_eq!(caller.hear(&mut input, false, &Silent), Ok(true), "{cut} of {header:?}");
+            assert_eq!(identity.read_header(&mut input, false, &Silent), Ok(true), "{cut} of {header:?}");
             let behind: &[u8] =
                 if cut == header.len() { &[&header[cut..], b"behind"].concat() } else { b"behind" };
-            assert_eq!((input.bytes(), caller.address()), (behind, address(told)), "{header:?}");
+            assert_eq!((input.bytes(), identity.address()), (behind, address(told)), "{header:?}");
         }
         assert_eq!(
-            awaited().hear(&mut buffer(&header), true, &Silent),
+            awaited().read_header(&mut buffer(&header), true, &Silent),
             Ok(true),
-            "an end behind it is not its affair"
+            "the end of the stream behind it does not matter"
         );
     }
 }
 
 #[test]
-fn what_is_no_header_ends_the_connection_as_soon_as_that_is_seen() {
+fn a_malformed_header_ends_the_connection_at_its_first_wrong_byte() {
     let long_line = [b"PROXY UNKNOWN ", &[b'x'; 93][..]].concat();
     let bad: Vec<(Vec<u8>, usize)> = vec![
         (b"GET / HTTP/1.1\r\n".to_vec(), 1),
@@ -106,87 +106,89 @@ fn what_is_no_header_ends_the_connection_as_soon_as_that_is_seen() {
         (binary(0x21, 0x00, &vec![0; 4081]), 16),
     ];
     for (bytes, seen_at) in bad {
-        let mut caller = awaited();
+        let mut identity = awaited();
         let before = &bytes[..seen_at - 1];
-        assert_eq!(caller.hear(&mut buffer(before), false, &Silent), Ok(false), "{bytes:?}");
-        let outcome = caller.hear(&mut buffer(&bytes[..seen_at]), false, &Silent).unwrap_err();
+        assert_eq!(identity.read_header(&mut buffer(before), false, &Silent), Ok(false), "{bytes:?}");
+        let outcome = identity.read_header(&mut buffer(&bytes[..seen_at]), false, &Silent).unwrap_err();
         assert_eq!(outcome, Outcome::new(Who::Client, How::Malformed, Phase::ProxyHeader), "{bytes:?}");
-        let whole = awaited().hear(&mut buffer(&bytes), false, &Silent).unwrap_err();
-        assert_eq!(whole, outcome, "the same whatever the pieces: {bytes:?}");
+        let whole = awaited().read_header(&mut buffer(&bytes), false, &Silent).unwrap_err();
+        assert_eq!(whole, outcome, "the same in any pieces: {bytes:?}");
     }
 }
 
 #[test]
-fn an_end_before_the_header_is_an_end() {
-    let phase = |bytes: &[u8]| awaited().hear(&mut buffer(bytes), true, &Silent).unwrap_err().phase;
+fn the_client_closes_before_its_header_is_complete() {
+    let phase = |bytes: &[u8]| awaited().read_header(&mut buffer(bytes), true, &Silent).unwrap_err().phase;
     assert_eq!((phase(b""), phase(b"PROX")), (Phase::Idle, Phase::ProxyHeader));
 }
 
 #[test]
-fn only_the_trusted_are_heard_and_only_where_headers_are_expected() {
-    let stranger = policy(None).caller(client(), || panic!("nobody wants to know"));
-    assert_eq!(stranger.enter(&Silent), Err(Outcome::new(Who::Us, How::Refused, Phase::ProxyHeader)));
-    assert!(awaited().enter(&Silent).is_ok() && !awaited().is_known());
-    let mut plain = Policy::default().caller(client(), || panic!("nobody wants to know"));
+fn headers_are_read_from_trusted_peers_and_only_where_expected() {
+    let untrusted =
+        policy(None).identify(client(), || panic!("no header is sent, so the address is not needed"));
+    assert_eq!(untrusted.admit(&Silent), Err(Outcome::new(Who::Us, How::Refused, Phase::ProxyHeader)));
+    assert!(awaited().admit(&Silent).is_ok() && !awaited().is_known());
+    let mut plain =
+        Policy::default().identify(client(), || panic!("no header is sent, so the address is not needed"));
     let mut input = buffer(b"PROXY UNKNOWN\r\n");
-    assert_eq!((plain.enter(&Silent), plain.hear(&mut input, false, &Silent)), (Ok(()), Ok(true)));
+    assert_eq!((plain.admit(&Silent), plain.read_header(&mut input, false, &Silent)), (Ok(()), Ok(true)));
     assert_eq!(input.len(), 15, "these bytes are the client's");
 }
 
-/// What a back end gets in front of `rest`.
-fn introduced(caller: &Caller, rest: &[u8]) -> Vec<u8> {
+/// `rest` with the header that a back end gets before it.
+fn with_header(identity: &ClientIdentity, rest: &[u8]) -> Vec<u8> {
     let mut output = buffer(rest);
-    assert!(caller.introduce(&mut output));
+    assert!(identity.write_header(&mut output));
     output.bytes().to_vec()
 }
 
 #[test]
 fn a_back_end_is_told_who_the_client_is() {
     let sends = |version, peer: &str, local: &str| {
-        Policy { send: Some(version), ..Policy::default() }.caller(address(peer), || Ok(address(local)))
+        Policy { send: Some(version), ..Policy::default() }.identify(address(peer), || Ok(address(local)))
     };
-    let caller = sends(Version::V1, "203.0.113.9:1", "198.51.100.1:80");
-    assert!(caller.is_introduced());
-    assert_eq!(introduced(&caller, b"rest"), b"PROXY TCP4 203.0.113.9 198.51.100.1 1 80\r\nrest");
-    let caller = sends(Version::V1, "[::ffff:203.0.113.9]:1", "[::ffff:198.51.100.1]:80");
-    assert_eq!(introduced(&caller, b""), b"PROXY TCP4 203.0.113.9 198.51.100.1 1 80\r\n");
-    let caller = sends(Version::V1, "[2001:db8::1]:1", "[2001:db8::2]:80");
-    assert_eq!(introduced(&caller, b""), b"PROXY TCP6 2001:db8::1 2001:db8::2 1 80\r\n");
-    let caller = sends(Version::V1, "203.0.113.9:1", "[2001:db8::2]:80");
-    assert_eq!(introduced(&caller, b""), b"PROXY TCP6 ::ffff:203.0.113.9 2001:db8::2 1 80\r\n");
-    let caller = sends(Version::V2, "203.0.113.9:49152", "198.51.100.1:80");
-    assert_eq!(introduced(&caller, b"rest"), [&binary(0x21, 0x11, IPV4)[..], b"rest"].concat());
+    let identity = sends(Version::V1, "203.0.113.9:1", "198.51.100.1:80");
+    assert!(identity.sends_header());
+    assert_eq!(with_header(&identity, b"rest"), b"PROXY TCP4 203.0.113.9 198.51.100.1 1 80\r\nrest");
+    let identity = sends(Version::V1, "[::ffff:203.0.113.9]:1", "[::ffff:198.51.100.1]:80");
+    assert_eq!(with_header(&identity, b""), b"PROXY TCP4 203.0.113.9 198.51.100.1 1 80\r\n");
+    let identity = sends(Version::V1, "[2001:db8::1]:1", "[2001:db8::2]:80");
+    assert_eq!(with_header(&identity, b""), b"PROXY TCP6 2001:db8::1 2001:db8::2 1 80\r\n");
+    let identity = sends(Version::V1, "203.0.113.9:1", "[2001:db8::2]:80");
+    assert_eq!(with_header(&identity, b""), b"PROXY TCP6 ::ffff:203.0.113.9 2001:db8::2 1 80\r\n");
+    let identity = sends(Version::V2, "203.0.113.9:49152", "198.51.100.1:80");
+    assert_eq!(with_header(&identity, b"rest"), [&binary(0x21, 0x11, IPV4)[..], b"rest"].concat());
     let lost = Policy { send: Some(Version::V1), ..Policy::default() };
-    let lost = lost.caller(client(), || Err(io::Error::other("gone")));
-    assert_eq!(introduced(&lost, b""), b"PROXY UNKNOWN\r\n");
-    assert_eq!(own_header(Version::V2), binary(0x20, 0x00, b""));
-    assert_eq!(introduced(&client().into(), b"rest"), b"rest");
+    let lost = lost.identify(client(), || Err(io::Error::other("gone")));
+    assert_eq!(with_header(&lost, b""), b"PROXY UNKNOWN\r\n");
+    assert_eq!(local_header(Version::V2), binary(0x20, 0x00, b""));
+    assert_eq!(with_header(&client().into(), b"rest"), b"rest");
 }
 
 #[test]
-fn what_one_proxy_told_is_told_on() {
-    let mut caller = policy(Some(Version::V2)).caller(address(PEER), || Ok(address("10.0.0.2:80")));
+fn the_address_of_a_header_is_forwarded() {
+    let mut identity = policy(Some(Version::V2)).identify(address(PEER), || Ok(address("10.0.0.2:80")));
     let mut input = buffer(b"PROXY TCP4 203.0.113.9 198.51.100.1 49152 80\r\n");
-    assert_eq!(caller.hear(&mut input, false, &Silent), Ok(true));
-    assert_eq!(introduced(&caller, b""), binary(0x21, 0x11, IPV4));
+    assert_eq!(identity.read_header(&mut input, false, &Silent), Ok(true));
+    assert_eq!(with_header(&identity, b""), binary(0x21, 0x11, IPV4));
     let mut full = buffer(&vec![0; Buffer::new().room()]);
-    assert!(!caller.introduce(&mut full), "no room");
+    assert!(!identity.write_header(&mut full), "no room");
 }
 
 proptest! {
     #[test]
-    fn anything_is_a_header_or_not_whatever_its_pieces(
+    fn any_bytes_give_the_same_result_in_any_pieces(
         begin in proptest::sample::select(vec!["", "PROXY TCP4 ", "PROXY UNKNOWN", "\r\n\r\n\0\r\nQUIT\n!\x11\0"]),
         rest in proptest::collection::vec(any::<u8>(), 0..300),
     ) {
         let bytes = [begin.as_bytes(), &rest].concat();
         let mut whole = buffer(&bytes);
-        let at_once = awaited().hear(&mut whole, false, &Silent);
-        let (mut caller, mut input, mut in_pieces) = (awaited(), Buffer::new(), Ok(false));
+        let at_once = awaited().read_header(&mut whole, false, &Silent);
+        let (mut identity, mut input, mut in_pieces) = (awaited(), Buffer::new(), Ok(false));
         for byte in &bytes {
             prop_assert!(input.push(&[*byte]));
             if in_pieces == Ok(false) {
-                in_pieces = caller.hear(&mut input, false, &Silent);
+                in_pieces = identity.read_header(&mut input, false, &Silent);
             }
         }
         prop_assert_eq!(in_pieces, at_once);

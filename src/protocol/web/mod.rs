@@ -1,16 +1,19 @@
-//! A client connection answered from a site: request after request, each answer whole before the next.
+//! The machine of a web server's client connection: its requests are answered from a site, one after the
+//! other.
 //!
-//! Contract: bytes of the client go in by [`client_space`](Web::client_space) and
-//! [`client_received`](Web::client_received), answers come out by [`client_output`](Web::client_output)
-//! and [`client_sent`](Web::client_sent), and [`wants`](Web::wants) tells which is due. Requests that
-//! arrive together are answered in order, and small answers to them leave together.
+//! Contract: the client's bytes go in through [`client_space`](Web::client_space) and
+//! [`client_received`](Web::client_received). Responses come out through [`client_output`](Web::client_output)
+//! and [`client_sent`](Web::client_sent). [`step`](Web::step) and [`interest`](Web::interest) tell what to do
+//! next. Requests that arrive together (pipelining) get their responses in order, and small responses to
+//! them are sent together.
 //!
 //! ```text
-//!   Head --> Body --> Delay --> Answer --+--> Head        (kept)
-//!     |        |                         +--> Linger      (closed, and the client may still be sending)
-//!     +--------+--- refused --> Answer --+--> Over
+//!   Head --> Body --> Delay --> Response --+--> Head      (keep-alive)
+//!     |        |                           +--> Linger    (closing, and the client may still be sending)
+//!     +--------+--- refused --> Response --+--> Over
 //! ```
 
+mod machine;
 mod outgoing;
 mod request;
 mod service;
@@ -28,11 +31,11 @@ use crate::protocol::interest::{Interest, Step};
 use crate::protocol::linger::Linger;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
-use crate::protocol::proxy_header::Caller;
+use crate::protocol::proxy_header::ClientIdentity;
 use crate::protocol::request_line::RequestLine;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
-use outgoing::Outgoing;
+use outgoing::OutgoingBody;
 pub use outgoing::Output;
 pub use service::{Body, Generator, Response, Site, WebService};
 
@@ -40,21 +43,21 @@ pub use service::{Body, Generator, Response, Site, WebService};
 #[derive(Debug)]
 pub struct Web<S: Site> {
     service: Arc<WebService<S>>,
-    caller: Caller,
+    client: ClientIdentity,
     state: State<S::Response>,
     reader: RequestReader,
-    /// Bytes received and not yet used.
+    /// Bytes received from the client and not used yet.
     input: Buffer,
     /// Heads and small bodies to send.
     output: Buffer,
-    /// The body behind `output`, if it is too long to be copied there.
-    body: OutgoingOf<S::Response>,
-    /// Stray bytes behind the body, as the Python wrote them.
+    /// The body that follows `output`, if it is too long to be copied there.
+    body: OutgoingBodyOf<S::Response>,
+    /// Extra bytes behind the body, which the course's Python server sent; for `--mirror`.
     trailing: &'static [u8],
     /// The client has closed its sending side.
     client_ended: bool,
-    /// The present request is the last one: the program stops, or a CONNECT was refused.
-    takes_no_more: bool,
+    /// The present request is the last one: the drain has begun, or a CONNECT was refused.
+    is_last_request: bool,
     /// When a byte last moved.
     last_progress: Instant,
     request_line: RequestLine,
@@ -62,13 +65,14 @@ pub struct Web<S: Site> {
 }
 
 /// The body of a response that is being sent.
-type OutgoingOf<R> = Outgoing<<R as Response>::Memory, <R as Response>::File, <R as Response>::Generator>;
+type OutgoingBodyOf<R> =
+    OutgoingBody<<R as Response>::Memory, <R as Response>::File, <R as Response>::Generator>;
 
 #[derive(Debug)]
 enum State<R> {
-    /// Waiting for a whole request head.
+    /// Waiting for a complete request head.
     Head,
-    /// Reading a request body only to get past it; the answer is ready.
+    /// Reading a request body and discarding it; the response is ready.
     Body {
         reader: BodyReader,
         bytes: u64,
@@ -76,52 +80,52 @@ enum State<R> {
         version: Version,
         client_keeps: bool,
     },
-    /// A test answer that was asked to take its time.
+    /// Waiting before the response, because the request asked for a delay (test responses only).
     Delay {
         until: Instant,
         response: R,
         version: Version,
         client_keeps: bool,
     },
-    /// Sending; `outcome` is set if the connection ends with this answer.
+    /// Sending a response; `last` is set if the connection ends with it.
     Response {
         status: u16,
         last: Option<Close>,
     },
-    /// The answer is out; what the client still sends is thrown away.
+    /// The last response is sent; what the client still sends is discarded.
     Linger(Linger, Outcome),
     Over(Outcome),
 }
 
-/// How a connection ends after its last answer.
+/// How a connection ends after its last response.
 #[derive(Clone, Copy, Debug)]
 struct Close {
     outcome: Outcome,
-    /// The client may still be sending: read on for a while.
+    /// The client may still be sending, so the close must linger.
     linger: bool,
 }
 
 impl<S: Site> Web<S> {
-    /// A connection that was accepted at `accepted` and is taken up now.
+    /// A connection that was accepted at `accepted` and that is served from now on.
     pub fn new(
         service: Arc<WebService<S>>,
-        caller: impl Into<Caller>,
+        client: impl Into<ClientIdentity>,
         accepted: Instant,
         now: &Now,
     ) -> Web<S> {
-        let caller = caller.into();
-        let entered = caller.enter(&*service.context.observer);
+        let client = client.into();
+        let entered = client.admit(&*service.context.observer);
         Web {
             service,
-            caller,
+            client,
             state: entered.map_or_else(State::Over, |()| State::Head),
             reader: RequestReader::new(accepted),
             input: Buffer::new(),
             output: Buffer::new(),
-            body: Outgoing::None,
+            body: OutgoingBody::None,
             trailing: b"",
             client_ended: false,
-            takes_no_more: false,
+            is_last_request: false,
             last_progress: now.instant,
             request_line: RequestLine::default(),
             timing: Timing::open(accepted, now),
@@ -141,7 +145,8 @@ impl<S: Site> Web<S> {
     pub fn interest(&self) -> Interest {
         let write_client = self.has_output();
         match &self.state {
-            // Requests that wait for room in the output fill the input, and then no more are read.
+            // Pipelined requests wait in the input until the output has room. If the input is full, the
+            // client is not read from.
             State::Head | State::Body { .. } => {
                 let read_client = self.input.room() > 0 && !self.client_ended;
                 Interest { read_client, write_client, ..Interest::NONE }
@@ -159,18 +164,18 @@ impl<S: Site> Web<S> {
         Interest { read_client: interest.read_client && !interest.write_client, ..interest }
     }
 
-    /// True until its last response is out: there are requests to read and responses to send.
-    pub fn is_open(&self) -> bool {
+    /// True until its last response is sent: there are requests to read or responses to send.
+    pub(crate) fn is_open(&self) -> bool {
         !matches!(self.state, State::Linger(..) | State::Over(_))
     }
 
     /// True if a request, or the rest of one, has to be read before there is anything to send.
-    pub fn awaits_request(&self) -> bool {
+    pub(crate) fn awaits_request(&self) -> bool {
         matches!(self.state, State::Head | State::Body { .. }) && !self.has_output()
     }
 
     /// True if there is something to send, now or after a delay.
-    pub fn owes_response(&self) -> bool {
+    pub(crate) fn owes_response(&self) -> bool {
         match self.state {
             State::Head | State::Body { .. } => self.has_output(),
             State::Delay { .. } | State::Response { .. } => true,
@@ -188,7 +193,8 @@ impl<S: Site> Web<S> {
         match &self.state {
             State::Head if self.output.is_empty() => Some(self.reader.deadline(self.timeouts())),
             State::Head if self.reader.is_idle() => Some(stall),
-            // Answers are on their way and the next head is too: a dripping head does not hold them open.
+            // Responses are being sent and the next head is coming: both deadlines count, so a slow head does
+            // not extend the time for the responses.
             State::Head => Some(stall.min(self.reader.deadline(self.timeouts()))),
             State::Body { .. } | State::Response { .. } => Some(stall),
             State::Delay { until, .. } => Some(*until),
@@ -197,7 +203,7 @@ impl<S: Site> Web<S> {
         }
     }
 
-    /// The deadline has come: the delay is over, or patience is.
+    /// The driver calls this when the deadline has passed: a delay is over, or the client was too slow.
     pub fn expired(&mut self, now: &Now) {
         match self.deadline() {
             Some(deadline) if deadline <= now.instant => {}
@@ -234,20 +240,21 @@ impl<S: Site> Web<S> {
     }
 
     /// A call on the client's socket failed.
-    pub fn client_failed(&mut self) {
+    pub(crate) fn client_failed(&mut self) {
         self.cut(Who::Client, How::Reset);
     }
 
-    /// Ends it here and now; if an answer was on its way, it is seen to be cut.
+    /// Ends the connection at once. A response that has begun stays incomplete: see [`was_cut`](Self::was_cut).
     fn cut(&mut self, who: Who, how: How) {
         let outcome = |phase| Outcome::new(who, how, phase);
         self.state = State::Over(match &self.state {
-            // The last answer is out: nothing is cut.
+            // The last response has been sent, so its outcome stands.
             State::Linger(_, outcome) | State::Over(outcome) => *outcome,
             _ if self.has_output() => outcome(Phase::ResponseBody),
             State::Head if self.reader.is_idle() => outcome(Phase::Idle),
             State::Head => {
-                self.request_line.set_if_empty("-", self.wants_closings()); // never whole, and told all the same
+                // An incomplete head gets its line in the access log too.
+                self.request_line.set_if_empty("-", self.wants_closings());
                 outcome(Phase::RequestHead)
             }
             State::Body { .. } => outcome(Phase::RequestBody),
@@ -260,42 +267,43 @@ impl<S: Site> Web<S> {
     }
 
     fn has_output(&self) -> bool {
-        !self.output.is_empty() || !matches!(self.body, Outgoing::None)
+        !self.output.is_empty() || !matches!(self.body, OutgoingBody::None)
     }
 
-    /// The program stops: the answer under way is the last one, and an idle connection ends now.
-    pub fn drain(&mut self) {
-        self.takes_no_more = true;
+    /// The drain begins: the present response is the last one, and an idle connection ends now.
+    pub(crate) fn drain(&mut self) {
+        self.is_last_request = true;
         if matches!(self.state, State::Head) && self.reader.is_idle() && self.output.is_empty() {
             self.state = State::Over(Outcome::new(Who::Us, How::Drained, Phase::Idle));
         }
     }
 
-    /// The program stops, and bytes have just come: the request that they belong to is the last one.
-    pub fn take_last_request(&mut self) {
-        self.takes_no_more = true;
+    /// The drain begins, and bytes have just come: the request that they belong to is the last one.
+    pub(crate) fn take_last_request(&mut self) {
+        self.is_last_request = true;
     }
 
-    /// The time for finishing is over.
-    pub fn drained(&mut self) {
+    /// The time of the drain is over: ends the connection at once.
+    pub(crate) fn drained(&mut self) {
         self.cut(Who::Us, How::Drained);
     }
 
-    /// Answers 503 and closes: there is no worker for this connection.
-    pub fn refuse_for_lack_of_workers(&mut self, now: &Now) {
+    /// Responds 503 and closes: there is no worker for this connection.
+    pub(crate) fn refuse_for_lack_of_workers(&mut self, now: &Now) {
         if matches!(self.state, State::Over(_)) {
-            return; // a stranger gets no answer
+            return; // a client that was not admitted gets no response
         }
         let refusal = Refusal::new(503, "All workers are busy and the queue is full; try again soon.");
         self.refuse(refusal, How::Limited, Phase::Queue, now);
     }
 
-    /// True if the close must be a reset, because an orderly one would make a cut answer look complete.
+    /// True if the close must be a reset: after an orderly close a response that was cut short could look
+    /// complete.
     pub fn was_cut(&self) -> bool {
         matches!(self.state, State::Over(outcome) if outcome.phase == Phase::ResponseBody && !outcome.is_clean())
     }
 
-    /// Writes the closing line of an exchange that did not come to its own end.
+    /// Reports the end of an exchange that did not complete.
     pub fn finish(&mut self, now: &Now) {
         if let State::Over(outcome) = self.state
             && !self.request_line.is_empty()
@@ -304,13 +312,13 @@ impl<S: Site> Web<S> {
         }
     }
 
-    /// Goes as far as the bytes at hand allow.
+    /// Goes on as far as the received bytes and the room for output allow.
     fn advance(&mut self, now: &Now) {
         loop {
             let goes_on = match &self.state {
                 State::Head => self.read_head(now),
                 State::Body { .. } => self.read_body(now),
-                State::Response { .. } => self.response_is_out(now),
+                State::Response { .. } => self.finish_response(now),
                 State::Delay { .. } | State::Linger(..) | State::Over(_) => false,
             };
             if !goes_on {
@@ -325,7 +333,7 @@ impl<S: Site> Web<S> {
         observer.observe(&Event::Closed(&Closing {
             request,
             status,
-            ..self.timing.closing(role, self.caller.address(), outcome, now)
+            ..self.timing.closing(role, self.client.address(), outcome, now)
         }));
         self.request_line.clear();
         self.timing.bytes_in = 0;

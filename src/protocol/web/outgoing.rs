@@ -1,4 +1,4 @@
-//! What is sent: an answer's head, its body from where that is, and what comes after the answer.
+//! The response side: sending the head and the body of a response, and what follows after it.
 
 use super::{Body, Close, Generator, Response, Site, State, Web};
 use crate::protocol::http::{Refusal, Version};
@@ -7,11 +7,11 @@ use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::timing::Timing;
 
-/// A body that is sent from where it is.
+/// The rest of a body that is sent without being copied into the output buffer.
 #[derive(Debug)]
-pub(super) enum Outgoing<M, F, G> {
+pub(super) enum OutgoingBody<M, F, G> {
     None,
-    /// In memory, from `next` on.
+    /// In memory: the bytes from `next` on.
     Memory {
         content: M,
         next: usize,
@@ -22,13 +22,13 @@ pub(super) enum Outgoing<M, F, G> {
         offset: u64,
         length: u64,
     },
-    /// Made as it goes, into `output`.
+    /// Generated piece by piece into `output`.
     Generated(G),
 }
 
-/// What is to be sent next.
+/// What to send next.
 #[derive(Debug)]
-#[allow(missing_docs, reason = "each field is told in its variant's words")]
+#[allow(missing_docs, reason = "the doc of each variant explains its fields")]
 pub enum Output<'w, F> {
     /// These two slices, one after the other; `more` if a file follows at once.
     Bytes { first: &'w [u8], second: &'w [u8], more: bool },
@@ -36,26 +36,29 @@ pub enum Output<'w, F> {
     File { file: &'w F, offset: u64, length: u64 },
 }
 
-/// Bodies up to this many bytes are copied behind their head: one send, and the next request can be looked at.
+/// Bodies up to this many bytes are copied into the output behind their head: one send call is enough, and
+/// the next pipelined request can be served at once.
 pub(super) const COPIED_BYTES_MAX: usize = 4096;
 
 impl<S: Site> Web<S> {
-    /// What is to be sent next.
+    /// What to send next.
     pub fn client_output(&self) -> Output<'_, <S::Response as Response>::File> {
         let first = self.output.bytes();
         match &self.body {
-            Outgoing::Memory { content, next } => {
+            OutgoingBody::Memory { content, next } => {
                 Output::Bytes { first, second: &content.as_ref()[*next..], more: false }
             }
-            Outgoing::File { file, offset, length } if first.is_empty() => {
+            OutgoingBody::File { file, offset, length } if first.is_empty() => {
                 Output::File { file, offset: *offset, length: *length }
             }
-            Outgoing::File { .. } => Output::Bytes { first, second: &[], more: true },
-            Outgoing::None | Outgoing::Generated(_) => Output::Bytes { first, second: &[], more: false },
+            OutgoingBody::File { .. } => Output::Bytes { first, second: &[], more: true },
+            OutgoingBody::None | OutgoingBody::Generated(_) => {
+                Output::Bytes { first, second: &[], more: false }
+            }
         }
     }
 
-    /// The client has taken the first `count` bytes of what was to be sent.
+    /// The first `count` bytes of that output were sent.
     pub fn client_sent(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
         let from_output = count.min(self.output.len());
@@ -63,30 +66,31 @@ impl<S: Site> Web<S> {
         let from_body = count - from_output;
         self.timing.bytes_out += from_body as u64;
         match &mut self.body {
-            Outgoing::Memory { content, next } => {
+            OutgoingBody::Memory { content, next } => {
                 *next += from_body;
                 if *next == content.as_ref().len() {
-                    self.body = Outgoing::None;
+                    self.body = OutgoingBody::None;
                 }
             }
-            Outgoing::File { offset, length, .. } => {
+            OutgoingBody::File { offset, length, .. } => {
                 *offset += from_body as u64;
                 *length -= from_body as u64;
                 if *length == 0 {
-                    self.body = Outgoing::None;
+                    self.body = OutgoingBody::None;
                 }
             }
-            Outgoing::None | Outgoing::Generated(_) => {}
+            OutgoingBody::None | OutgoingBody::Generated(_) => {}
         }
         self.advance(now);
     }
 
-    /// The file ended before its promised length: the answer cannot be completed, and must not look complete.
-    pub fn file_ended(&mut self) {
+    /// The file ended before its announced length. The response cannot be completed, and must not look
+    /// complete.
+    pub(crate) fn file_ended(&mut self) {
         log::error!(
             "the file of {} shrank while it was sent to {}",
             self.request_line,
-            self.caller.address()
+            self.client.address()
         );
         self.state = State::Over(Outcome::new(Who::Us, How::Failed, Phase::ResponseBody));
     }
@@ -107,7 +111,7 @@ impl<S: Site> Web<S> {
         }
     }
 
-    /// Writes the head and lays out the body behind it.
+    /// Begins a response: decides whether the connection is kept alive, then writes the response.
     pub(super) fn start_response(
         &mut self,
         response: S::Response,
@@ -117,25 +121,25 @@ impl<S: Site> Web<S> {
     ) {
         let keep = client_keeps
             && self.reader.requests() < self.service.context.keep_alive_requests
-            && !self.takes_no_more
+            && !self.is_last_request
             && !response.closes(version);
         let outcome = Outcome::new(Who::Us, How::Finished, Phase::ResponseBody);
         // A client that did not say `close` may have sent its next request already.
         let linger = (client_keeps || !self.input.is_empty()) && !self.client_ended;
         let last = (!keep).then_some(Close { outcome, linger });
-        self.lay_out(response, version, last, now);
+        self.write_response(response, version, last, now);
     }
 
-    /// Answers with an error and closes.
+    /// Responds with an error and closes.
     pub(super) fn refuse(&mut self, refusal: Refusal, how: How, phase: Phase, now: &Now) {
-        log::debug!("{} is answered {refusal}", self.caller.address());
+        log::debug!("{} gets {refusal}", self.client.address());
         let close = Close { outcome: Outcome::new(Who::Client, how, phase), linger: !self.client_ended };
         self.request_line.set_if_empty("-", self.wants_closings());
-        self.lay_out(self.service.site.refuse(refusal), Version::Http11, Some(close), now);
+        self.write_response(self.service.site.refuse(refusal), Version::Http11, Some(close), now);
     }
 
-    /// Writes the head, and the body behind it if that is small; a long body is sent from where it is.
-    fn lay_out(&mut self, response: S::Response, version: Version, last: Option<Close>, now: &Now) {
+    /// Writes the head, and a small body behind it; a long body is sent from where it is.
+    fn write_response(&mut self, response: S::Response, version: Version, last: Option<Close>, now: &Now) {
         let connection = match (last.is_some(), version) {
             (true, _) => Some("close"),
             (false, Version::Http10) => Some("keep-alive"),
@@ -144,34 +148,34 @@ impl<S: Site> Web<S> {
         let before = self.output.len();
         self.state = State::Response { status: response.status(), last };
         self.timing.first_byte = Some(now.instant);
-        // The answer has its own time to get out, however late it comes.
+        // The response gets a full stall timeout of its own, however late it comes.
         self.last_progress = now.instant;
         self.trailing = response.trailing();
         if !response.write_head(&mut self.output, version, connection, now) {
-            log::error!("no room for the head of the answer to {}", self.request_line);
+            log::error!("no room for the head of the response to {}", self.request_line);
             self.state = State::Over(Outcome::new(Who::Us, How::Failed, Phase::ResponseHead));
             return;
         }
         self.body = match response.into_body() {
-            Body::File { length: 0, .. } => Outgoing::None,
-            Body::File { file, offset, length } => Outgoing::File { file, offset, length },
-            Body::Generated(generator) => Outgoing::Generated(generator),
+            Body::File { length: 0, .. } => OutgoingBody::None,
+            Body::File { file, offset, length } => OutgoingBody::File { file, offset, length },
+            Body::Generated(generator) => OutgoingBody::Generated(generator),
             Body::Memory(content) => {
                 let bytes = content.as_ref();
                 match bytes.len() <= COPIED_BYTES_MAX && self.output.push(bytes) {
-                    true => Outgoing::None,
-                    false => Outgoing::Memory { content, next: 0 },
+                    true => OutgoingBody::None,
+                    false => OutgoingBody::Memory { content, next: 0 },
                 }
             }
         };
         self.timing.bytes_out += (self.output.len() - before) as u64;
     }
 
-    /// Ends the exchange if all of its answer is out, or laid out before a next request that is
-    /// here already; false if bytes must leave first.
-    pub(super) fn response_is_out(&mut self, now: &Now) -> bool {
-        self.fill();
-        if !matches!(self.body, Outgoing::None) {
+    /// Ends the exchange if its response is complete in the output, and either sent or followed by a next
+    /// request that has come already. False if bytes must be sent first.
+    pub(super) fn finish_response(&mut self, now: &Now) -> bool {
+        self.generate_body();
+        if !matches!(self.body, OutgoingBody::None) {
             return false;
         }
         if !self.trailing.is_empty() && self.output.push(self.trailing) {
@@ -204,14 +208,14 @@ impl<S: Site> Web<S> {
         }
     }
 
-    /// Makes as much of a test answer as there is room for.
-    fn fill(&mut self) {
-        let Outgoing::Generated(generator) = &mut self.body else { return };
+    /// Generates as much of a test response as there is room for.
+    fn generate_body(&mut self) {
+        let OutgoingBody::Generated(generator) = &mut self.body else { return };
         let before = self.output.len();
         let is_whole = generator.fill(&mut self.output);
         self.timing.bytes_out += (self.output.len() - before) as u64;
         if is_whole {
-            self.body = Outgoing::None;
+            self.body = OutgoingBody::None;
         }
     }
 }

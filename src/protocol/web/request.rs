@@ -1,4 +1,4 @@
-//! The request side: heads as they come, and bodies that are only read past.
+//! The request side: reading heads, and discarding request bodies.
 
 use super::outgoing::COPIED_BYTES_MAX;
 use super::{Site, State, Web};
@@ -12,17 +12,17 @@ use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::timing::Timing;
 
-/// The scan found the end of the head and the grammar did not.
+/// [`HeadScan`](crate::protocol::http::head::HeadScan) found the end of the head, and the parser did not.
 const INCOMPLETE: Refusal = Refusal::bad("The request head is not complete.");
 const TOO_LARGE: Refusal = Refusal::new(413, "The body is longer than 1 MiB.");
 
 impl<S: Site> Web<S> {
-    /// Where bytes from the client go.
+    /// The space for the next bytes from the client.
     pub fn client_space(&mut self) -> &mut [u8] {
         self.input.space()
     }
 
-    /// `count` bytes came from the client; 0 means that it has ended its sending.
+    /// `count` bytes came from the client; 0 means that it has closed its sending side.
     pub fn client_received(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
         self.input.filled(count);
@@ -35,25 +35,25 @@ impl<S: Site> Web<S> {
         }
         self.timing.bytes_in += count as u64;
         self.client_ended |= count == 0;
-        match self.caller.hear(&mut self.input, self.client_ended, &*self.service.context.observer) {
+        match self.client.read_header(&mut self.input, self.client_ended, &*self.service.context.observer) {
             Ok(true) => self.advance(now),
             Ok(false) => {}
             Err(outcome) => self.state = State::Over(outcome),
         }
     }
 
-    /// There was nothing to read after all: gives the memory for it back.
-    pub fn nothing_from_client(&mut self) {
+    /// There was nothing to read: frees the space.
+    pub(crate) fn nothing_from_client(&mut self) {
         self.input.filled(0);
     }
 
-    /// Takes the next head if it is whole; false if there is nothing more to do now.
+    /// Takes the next head if it is complete; false if there is nothing more to do now.
     pub(super) fn read_head(&mut self, now: &Now) -> bool {
-        // An answer needs room for its head; pipelined requests wait for it in the input.
+        // A response needs room for its head and a small body. Pipelined requests wait for it in the input.
         if self.output.room() < HEAD_ROOM + COPIED_BYTES_MAX {
             return false;
         }
-        match self.reader.look(self.input.bytes(), self.client_ended, now) {
+        match self.reader.read_head(self.input.bytes(), self.client_ended, now) {
             Ok(Some(length)) => {
                 self.take_head(length, now);
                 true
@@ -62,7 +62,7 @@ impl<S: Site> Web<S> {
                 self.cut(Who::Client, How::Closed);
                 false
             }
-            Ok(None) if self.takes_no_more && self.reader.is_idle() && self.output.is_empty() => {
+            Ok(None) if self.is_last_request && self.reader.is_idle() && self.output.is_empty() => {
                 self.state = State::Over(Outcome::new(Who::Us, How::Drained, Phase::Idle));
                 false
             }
@@ -74,7 +74,7 @@ impl<S: Site> Web<S> {
         }
     }
 
-    /// Decides on the answer to the head that is the first `length` bytes of the input.
+    /// Takes the head in the first `length` bytes of the input, and finds the response to it.
     fn take_head(&mut self, length: usize, now: &Now) {
         self.timing = Timing { bytes_in: self.timing.bytes_in, ..Timing::open(self.reader.began(), now) };
         let mut space = FieldSpace::new();
@@ -95,8 +95,9 @@ impl<S: Site> Web<S> {
         let (client_keeps, version) = (head.keeps_alive(), head.version);
         let expects_continue = head.expects_continue();
         let response = self.service.site.respond(&head, now);
-        // A refused CONNECT ends the connection, and lingers: a hopeful client sends bytes of its tunnel.
-        self.takes_no_more |= head.method == Method::Connect;
+        // A refused CONNECT ends the connection with a lingering close: the client may already be sending the
+        // bytes of its tunnel.
+        self.is_last_request |= head.method == Method::Connect;
         self.input.consume(length);
         let reader = BodyReader::new(framing);
         if reader.is_done() {
@@ -104,12 +105,12 @@ impl<S: Site> Web<S> {
         }
         if expects_continue && self.input.is_empty() {
             let fits = self.output.push(b"HTTP/1.1 100 Continue\r\n\r\n");
-            debug_assert!(fits, "read_head saw to the room");
+            debug_assert!(fits, "read_head has checked the room");
         }
         self.state = State::Body { reader, bytes: 0, response, version, client_keeps };
     }
 
-    /// Throws the body's bytes away; false if more of them must come first.
+    /// Discards the bytes of the body; false if more of them must come first.
     pub(super) fn read_body(&mut self, now: &Now) -> bool {
         let State::Body { reader, bytes, .. } = &mut self.state else { return false };
         loop {
@@ -132,7 +133,7 @@ impl<S: Site> Web<S> {
             }
         }
         if !reader.is_done() {
-            // Answers to the requests before this one are still owed.
+            // Responses to earlier requests must be sent first.
             if self.client_ended && self.output.is_empty() {
                 self.state = State::Over(Outcome::new(Who::Client, How::Closed, Phase::RequestBody));
             }

@@ -1,4 +1,5 @@
-//! What the machine asks of a site: responses to requests, as a head and the place of a body.
+//! What the machine needs from a site: for each request a response, which is a head and a body from
+//! somewhere.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,15 +14,15 @@ use crate::protocol::now::Now;
 /// A web server: its settings, and the site it answers from.
 #[derive(Debug)]
 pub struct WebService<S> {
-    /// What its connections share.
+    /// The settings that all its connections share.
     pub context: Arc<RoleContext>,
     /// Where responses come from.
     pub site: Arc<S>,
 }
 
-/// Whoever has the responses.
+/// The source of responses.
 pub trait Site: fmt::Debug {
-    /// A response before any of it is bytes.
+    /// A response of which nothing has been written yet.
     type Response: Response;
 
     /// The response to a request whose head is complete.
@@ -33,29 +34,29 @@ pub trait Site: fmt::Debug {
 
 /// One response: its head, and where the bytes of its body are.
 pub trait Response: fmt::Debug {
-    /// Bytes that are in memory.
+    /// A body that is in memory.
     type Memory: AsRef<[u8]> + fmt::Debug;
-    /// A file that a driver sends from.
+    /// A file from which a driver sends a body.
     type File: fmt::Debug;
-    /// Bytes that are made as they are sent.
+    /// A body that is generated while it is sent.
     type Generator: Generator;
 
     /// The status code.
     fn status(&self) -> u16;
 
-    /// How long to wait before the head is sent.
+    /// How long to wait before the head is sent, for test responses.
     fn delay(&self) -> Option<Duration>;
 
-    /// True if the connection ends with this response, to a client of this version: because it says
-    /// so, or because nothing else tells the client where the body ends.
+    /// True if the connection must be closed after this response to a client of this version: because the
+    /// site asks for it, or because only the close tells the client where the body ends.
     fn closes(&self, version: Version) -> bool;
 
-    /// Bytes to send after the body, outside of all framing.
+    /// Bytes to send after the body, outside of its framing.
     fn trailing(&self) -> &'static [u8];
 
-    /// Writes the head into `out`; `false` if there is no room, and then nothing is written.
+    /// Writes the head into `out`. If there is no room it writes nothing and returns `false`.
     ///
-    /// `connection` is the value of `Connection`, if it is to be said.
+    /// `connection` is the value of the `Connection` field, if there is to be one.
     fn write_head(
         &self,
         out: &mut Buffer,
@@ -82,12 +83,12 @@ pub enum Body<M, F, G> {
         /// How many. If the file turns out shorter, the connection must be closed.
         length: u64,
     },
-    /// Made on the way.
+    /// Generated while it is sent.
     Generated(G),
 }
 
-/// Makes the bytes of a body, chunk framing included, as fast as they are taken.
+/// Generates the bytes of a body, chunk framing included, as they are needed.
 pub trait Generator: fmt::Debug {
-    /// Puts in what there is room for; `true` once the last byte is in.
+    /// Appends as many bytes as there is room for; `true` once the last byte is in `out`.
     fn fill(&mut self, out: &mut Buffer) -> bool;
 }

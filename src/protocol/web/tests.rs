@@ -1,5 +1,5 @@
-//! Whole connections without a socket: a driver in memory offers bytes in pieces, takes what is
-//! sent in pieces, and does only what is wanted.
+//! Whole connections without sockets: a driver in memory gives the machine bytes in pieces, takes its output
+//! in pieces, and does only what the machine asks for.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -10,12 +10,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::protocol::limits::{BULK_BUFFER_BYTES, KEEP_ALIVE_REQUESTS, LINGER_BYTES_MAX};
-use crate::protocol::testing::{Pieces, all_pieces, client, context, start};
+use crate::protocol::testing::{Pieces, all_pieces, client, context, drawn_states, start};
 use crate::site::limits::CACHED_FILE_BYTES_MAX;
-use crate::site::{Role, Site};
+use crate::site::{Site, SiteKind};
 
-/// A site with a page, a small file, one in memory and one that is sent from the disk.
-struct Bench {
+/// A site with a page, a small file, a file that is cached in memory, and one that is sent from the disk.
+struct TestServer {
     _folder: tempfile::TempDir,
     site: Arc<Site>,
     now: Now,
@@ -24,20 +24,20 @@ struct Bench {
 
 const LARGE_BYTES: usize = CACHED_FILE_BYTES_MAX as usize + 1234;
 
-impl Bench {
-    fn new() -> Bench {
+impl TestServer {
+    fn new() -> TestServer {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("small.txt"), "hello").unwrap();
         fs::write(folder.path().join("cached.txt"), vec![b'c'; 20_000]).unwrap();
         fs::write(folder.path().join("large.txt"), vec![b'l'; LARGE_BYTES]).unwrap();
-        let site = Arc::new(Site::open(Role::Generic, folder.path()).unwrap());
-        Bench { _folder: folder, site, now: start(), timeouts: Timeouts::default() }
+        let site = Arc::new(Site::open(SiteKind::Backend, folder.path()).unwrap());
+        TestServer { _folder: folder, site, now: start(), timeouts: Timeouts::default() }
     }
 
-    fn mirror() -> Bench {
-        let bench = Bench::new();
-        let site = Arc::into_inner(bench.site).unwrap().with_mirror();
-        Bench { site: Arc::new(site), ..bench }
+    fn mirror() -> TestServer {
+        let server = TestServer::new();
+        let site = Arc::into_inner(server.site).unwrap().with_mirror();
+        TestServer { site: Arc::new(site), ..server }
     }
 
     fn client(&self) -> Client {
@@ -63,7 +63,7 @@ impl Bench {
         }
     }
 
-    /// What a client gets that sends `input` and waits: the same in whatever pieces it comes and goes.
+    /// A client that has sent `input`. Checks that its result is the same however the bytes are cut into pieces.
     fn responses(&self, input: &str) -> Client {
         let mut whole = self.client().sends(input);
         whole.run();
@@ -81,28 +81,28 @@ impl Bench {
 struct Client {
     web: Web<Site>,
     now: Now,
-    /// What it sends, `sent` bytes of it so far, and whether it then ends its sending.
+    /// What it sends, how much of it is sent so far, and whether it then closes its sending side.
     input: Vec<u8>,
     sent: usize,
     ends: bool,
     received: Vec<u8>,
     reads: Pieces,
     writes: Pieces,
-    /// Takes so many bytes of the answers, and then no more.
+    /// It receives this many bytes, and then no more.
     takes: usize,
-    /// How much it had received when we closed our sending side.
+    /// How much it had received when the server closed its sending side.
     shut_at: Option<usize>,
     calls: usize,
 }
 
-/// What became of a connection.
+/// The state of a connection after a run.
 #[derive(Debug, PartialEq)]
-enum Standing {
-    /// It waits for this long at most.
+enum Status {
+    /// It waits, until this deadline.
     Waits(Duration),
-    /// It is over, and closed in an orderly way.
+    /// It is over, with an orderly close.
     Closed,
-    /// It is over, and closed by a reset.
+    /// It is over, with a reset.
     Reset,
 }
 
@@ -125,16 +125,16 @@ impl Client {
         Client { takes: bytes, ..self }
     }
 
-    /// Serves until there is nothing to do but to wait. The order of moves is that of the drivers,
-    /// but for a client in random pieces: there a read may come before a write.
+    /// Runs until there is nothing to do but wait. Writes come before reads, as in the drivers; with
+    /// pseudo-random pieces a read may come first.
     fn run(&mut self) -> &mut Client {
         loop {
             self.calls += 1;
-            assert!(self.calls < 3_000_000, "it goes round and round: {:?}", self.web);
+            assert!(self.calls < 3_000_000, "no end of steps: {:?}", self.web);
             self.web.expired(&self.now);
             let (step, interest) = (self.web.step(), self.web.interest());
             let waits = step == Step::Transfer && interest == Interest::NONE;
-            assert!(!waits || self.web.deadline().is_some(), "nobody would wake it: {:?}", self.web);
+            assert!(!waits || self.web.deadline().is_some(), "nothing would make it go on: {:?}", self.web);
             let may_read = interest.read_client && (self.sent < self.input.len() || self.ends);
             match step {
                 Step::Finish => {
@@ -155,7 +155,7 @@ impl Client {
 
     fn read(&mut self) {
         let space = self.web.client_space();
-        assert!(!space.is_empty(), "a read into no room looks like the end of the stream");
+        assert!(!space.is_empty(), "a read into an empty space looks like the end of the stream");
         let rest = &self.input[self.sent..];
         if rest.is_empty() {
             return self.web.client_received(0, &self.now);
@@ -172,7 +172,7 @@ impl Client {
         let count = match self.web.client_output() {
             Output::Bytes { first, second, .. } => {
                 let bytes = [first, second].concat();
-                assert!(!bytes.is_empty(), "a write of nothing");
+                assert!(!bytes.is_empty(), "there is nothing to send");
                 let count = self.writes.next(at, bytes.len().min(room));
                 self.received.extend(&bytes[..count]);
                 count
@@ -191,19 +191,19 @@ impl Client {
         }
     }
 
-    /// Lets the time pass up to the deadline, and serves on.
+    /// Moves the time to the deadline and goes on.
     fn waits(&mut self) -> &mut Client {
-        let deadline = self.web.deadline().expect("it waits");
+        let deadline = self.web.deadline().expect("it has a deadline");
         let wait = deadline.saturating_duration_since(self.now.instant);
         self.now = self.now.after(wait);
         self.run()
     }
 
-    fn state(&self) -> Standing {
+    fn state(&self) -> Status {
         match self.web.deadline() {
-            Some(deadline) => Standing::Waits(deadline.saturating_duration_since(self.now.instant)),
-            None if self.web.was_cut() => Standing::Reset,
-            None => Standing::Closed,
+            Some(deadline) => Status::Waits(deadline.saturating_duration_since(self.now.instant)),
+            None if self.web.was_cut() => Status::Reset,
+            None => Status::Closed,
         }
     }
 
@@ -211,7 +211,7 @@ impl Client {
         String::from_utf8_lossy(&self.received).into_owned()
     }
 
-    /// Status codes and bodies of all answers, in order; interim ones have no body.
+    /// Status codes and bodies of all responses, in order; interim ones have no body.
     fn responses(&self) -> Vec<(u16, String)> {
         responses(&self.text())
     }
@@ -228,7 +228,7 @@ impl Client {
     }
 }
 
-/// Takes answers apart by their lengths, as a client does.
+/// Splits the responses by their lengths, as a client does.
 fn responses(text: &str) -> Vec<(u16, String)> {
     let (mut rest, mut responses) = (text, Vec::new());
     while let Some((head, after)) = rest.split_once("\r\n\r\n") {
@@ -238,38 +238,38 @@ fn responses(text: &str) -> Vec<(u16, String)> {
         responses.push((status, after[..length].to_owned()));
         rest = &after[length..];
     }
-    assert_eq!(rest, "", "all of it is answers");
+    assert_eq!(rest, "", "there is nothing behind the responses");
     responses
 }
 
 const HOME: &str = "Ini Adalah web Server percobaan";
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-fn idle(bench: &Bench) -> Standing {
-    Standing::Waits(bench.timeouts.keep_alive)
+fn idle(server: &TestServer) -> Status {
+    Status::Waits(server.timeouts.keep_alive)
 }
 
 #[test]
-fn a_connection_is_kept_or_closed_as_version_and_client_say() {
-    let bench = Bench::new();
+fn keep_alive_depends_on_version_and_connection_field() {
+    let server = TestServer::new();
     for (request, connection, kept) in [
         ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", None, true),
         ("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", Some("close"), false),
         ("GET / HTTP/1.0\r\n\r\n", Some("close"), false),
         ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", Some("keep-alive"), true),
     ] {
-        let client = bench.responses(request);
+        let client = server.responses(request);
         assert_eq!(client.responses(), [(200, HOME.to_owned())]);
         let said = client.text();
         let said = said.lines().find_map(|line| line.strip_prefix("Connection: "));
         assert_eq!(said, connection, "{request:?}");
-        assert_eq!(client.state(), if kept { idle(&bench) } else { Standing::Closed }, "{request:?}");
+        assert_eq!(client.state(), if kept { idle(&server) } else { Status::Closed }, "{request:?}");
     }
 }
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    let bench = Bench::new();
+    let server = TestServer::new();
     let input = format!(
         "{GET}GET /small.txt HTTP/1.1\r\nHost: a\r\n\r\n\
          POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nGET /GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n\
@@ -277,9 +277,9 @@ fn pipelined_requests_are_answered_in_order() {
          HEAD /small.txt HTTP/1.0\r\nConnection: keep-alive\r\n\r\n\
          GET /cached.txt HTTP/1.1\r\nHost: a\r\n\r\nDELETE / HTTP/1.1\r\nHost: a\r\n\r\n{GET}"
     );
-    let client = bench.responses(&input);
+    let client = server.responses(&input);
     let text = client.text();
-    // What HEAD gets has a length and no body.
+    // The response to a HEAD has a length and no body.
     let (before, after) = text.split_once("Connection: keep-alive\r\n\r\n").unwrap();
     assert!(before.ends_with("Content-Length: 5\r\n"));
     let before = before.rsplit_once("HTTP/1.1 200 OK").unwrap().0;
@@ -288,38 +288,38 @@ fn pipelined_requests_are_answered_in_order() {
     let bodies = responses(before).into_iter().map(|(_, body)| body).collect::<Vec<_>>();
     assert_eq!(bodies[..3], [HOME, "hello", "kosong"]);
     assert_eq!(statuses(after), [200, 405, 200]);
-    assert_eq!(client.state(), idle(&bench));
+    assert_eq!(client.state(), idle(&server));
 }
 
 #[test]
 fn many_pipelined_requests_fill_no_more_than_the_buffers() {
-    let bench = Bench::new();
+    let server = TestServer::new();
     let input = GET.repeat(900);
-    let mut client = bench.client().sends(&input).takes(0);
+    let mut client = server.client().sends(&input).takes(0);
     client.run();
-    assert!(client.sent < input.len(), "it is not read without end");
+    assert!(client.sent < input.len(), "the machine stops reading");
     client.takes = usize::MAX;
     client.run();
     assert_eq!(client.statuses(), [200; 900]);
-    assert_eq!(client.state(), idle(&bench));
+    assert_eq!(client.state(), idle(&server));
 }
 
 #[test]
-fn a_client_that_never_reads_is_cut() {
-    let bench = Bench::new();
+fn a_client_that_never_reads_times_out() {
+    let server = TestServer::new();
     for input in [GET.repeat(900), GET.to_owned(), "GET /large.txt HTTP/1.0\r\n\r\n".to_owned()] {
-        let mut client = bench.client().sends(&input).takes(100);
+        let mut client = server.client().sends(&input).takes(100);
         client.run();
-        assert_eq!(client.state(), Standing::Waits(bench.timeouts.stall));
-        assert_eq!(client.waits().state(), Standing::Reset);
+        assert_eq!(client.state(), Status::Waits(server.timeouts.stall));
+        assert_eq!(client.waits().state(), Status::Reset);
         assert_eq!(client.outcome(), Outcome::new(Who::Client, How::TimedOut, Phase::ResponseBody));
     }
 }
 
 #[test]
-fn a_head_that_drips_has_one_deadline_even_behind_an_unread_answer() {
-    let bench = Bench::new();
-    let mut client = bench.client().sends(&format!("{GET}G")).takes(10);
+fn a_slow_head_has_one_deadline_even_behind_an_unread_response() {
+    let server = TestServer::new();
+    let mut client = server.client().sends(&format!("{GET}G")).takes(10);
     client.run();
     let begun = client.now.instant;
     for byte in GET.chars().skip(1).take(20) {
@@ -327,13 +327,13 @@ fn a_head_that_drips_has_one_deadline_even_behind_an_unread_answer() {
         client.input.push(byte as u8);
         client.run();
     }
-    assert!(client.now.instant > begun + bench.timeouts.header);
-    assert_eq!(client.state(), Standing::Reset);
+    assert!(client.now.instant > begun + server.timeouts.header);
+    assert_eq!(client.state(), Status::Reset);
 }
 
 #[test]
-fn bodies_are_read_past() {
-    let bench = Bench::new();
+fn request_bodies_are_discarded() {
+    let server = TestServer::new();
     for (fields, body) in [
         ("Content-Length: 0\r\n", ""),
         ("Content-Length: 11\r\n", "GET / HTTP/"),
@@ -341,40 +341,40 @@ fn bodies_are_read_past() {
         ("Transfer-Encoding: chunked\r\n", "1\r\na\r\n0\r\nA: b\r\n\r\n"),
     ] {
         let input = format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n{body}{GET}");
-        let client = bench.responses(&input);
+        let client = server.responses(&input);
         assert_eq!(client.responses(), [(200, "kosong".to_owned()), (200, HOME.to_owned())]);
-        assert_eq!(client.state(), idle(&bench));
+        assert_eq!(client.state(), idle(&server));
     }
 }
 
 #[test]
-fn a_client_is_told_to_continue_if_it_waits_for_that() {
-    let bench = Bench::new();
+fn a_client_that_waits_for_100_continue_gets_it() {
+    let server = TestServer::new();
     let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
     for pieces in all_pieces(head.len()) {
-        let mut client = bench.client().sends(head).in_pieces(pieces);
+        let mut client = server.client().sends(head).in_pieces(pieces);
         client.run();
         assert_eq!(client.text(), "HTTP/1.1 100 Continue\r\n\r\n");
-        assert_eq!(client.state(), Standing::Waits(bench.timeouts.stall));
+        assert_eq!(client.state(), Status::Waits(server.timeouts.stall));
         client.input.extend(b"abc");
         client.run();
         assert_eq!(client.statuses(), [100, 200]);
-        assert_eq!(client.state(), idle(&bench));
+        assert_eq!(client.state(), idle(&server));
     }
-    // Not one that sends all the same, nor one that cannot know what it means, nor one that is refused.
+    // Not if the body has come already, not in HTTP/1.0, and not if the request is refused.
     for (input, statuses) in [
         (format!("{head}abc"), vec![200]),
         (head.replace("1.1", "1.0") + "abc", vec![200]),
         (head.replace("h: 3", "h: 9999999"), vec![413]),
     ] {
-        let mut client = bench.client().sends(&input);
+        let mut client = server.client().sends(&input);
         assert_eq!(client.run().statuses(), statuses, "{input:?}");
     }
 }
 
 #[test]
-fn what_cannot_be_served_is_refused_once_and_the_connection_lingers() {
-    let bench = Bench::new();
+fn bad_requests_are_refused_once_and_the_connection_lingers() {
+    let server = TestServer::new();
     let long = |bytes| "x".repeat(bytes);
     for (input, status) in [
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n".to_owned(), 413),
@@ -390,76 +390,80 @@ fn what_cannot_be_served_is_refused_once_and_the_connection_lingers() {
         ("GET / HTTP/2.0\r\nHost: a\r\n\r\n".to_owned(), 505),
         ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned(), 400),
     ] {
-        let mut client = bench.client();
+        let mut client = server.client();
         for pieces in [Pieces::Whole, Pieces::Bytes, Pieces::Dice(5)] {
-            client = bench.client().sends(&input).in_pieces(pieces);
+            client = server.client().sends(&input).in_pieces(pieces);
             client.run();
             assert_eq!(client.statuses(), [status], "{input:.60?}");
             assert!(client.text().contains("\r\nConnection: close\r\n"));
-            assert_eq!(client.shut_at, Some(client.received.len()), "the whole answer, then our end");
-            assert!(matches!(client.state(), Standing::Waits(wait) if wait <= Duration::from_secs(2)));
+            assert_eq!(
+                client.shut_at,
+                Some(client.received.len()),
+                "the whole response, then our half-close"
+            );
+            assert!(matches!(client.state(), Status::Waits(wait) if wait <= Duration::from_secs(2)));
         }
-        assert_eq!(client.waits().state(), Standing::Closed);
-        // What comes behind it is not a request.
-        let mut client = bench.client().sends(&(input + GET)).ends();
+        assert_eq!(client.waits().state(), Status::Closed);
+        // What comes behind it is not read as a request.
+        let mut client = server.client().sends(&(input + GET)).ends();
         assert_eq!(client.run().statuses(), [status]);
-        assert_eq!(client.state(), Standing::Closed);
+        assert_eq!(client.state(), Status::Closed);
     }
 }
 
 #[test]
-fn a_refusal_comes_after_the_answers_before_it() {
-    let bench = Bench::new();
-    let client = bench.responses(&format!("{GET}{GET}GET / HTTP/1.1\r\n\r\n"));
+fn a_refusal_comes_after_earlier_responses() {
+    let server = TestServer::new();
+    let client = server.responses(&format!("{GET}{GET}GET / HTTP/1.1\r\n\r\n"));
     assert_eq!(client.statuses(), [200, 200, 400]);
 }
 
 #[test]
-fn nonsense_is_refused_before_its_deadline() {
-    let bench = Bench::new();
-    let mut client = bench.client().sends("\u{16}\u{3}\u{1}");
+fn a_malformed_head_is_refused_before_its_deadline() {
+    let server = TestServer::new();
+    let mut client = server.client().sends("\u{16}\u{3}\u{1}");
     assert_eq!(client.run().statuses(), [400]);
 }
 
 #[test]
 fn lingering_is_bounded_in_bytes() {
-    let bench = Bench::new();
+    let server = TestServer::new();
     let input = format!("GET / HTTP/1.1\r\n\r\n{}", "x".repeat(2 * LINGER_BYTES_MAX as usize));
-    let mut client = bench.client().sends(&input);
+    let mut client = server.client().sends(&input);
     client.run();
-    assert_eq!(client.state(), Standing::Closed);
+    assert_eq!(client.state(), Status::Closed);
     assert!(client.sent <= LINGER_BYTES_MAX as usize + 4 * BULK_BUFFER_BYTES);
 }
 
 #[test]
 fn a_chunked_body_is_bounded_too() {
-    let bench = Bench::new();
+    let server = TestServer::new();
     let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
-    let mut client = bench.client().sends(&format!("{head}{}0\r\n\r\n", chunk.repeat(16)));
+    let mut client = server.client().sends(&format!("{head}{}0\r\n\r\n", chunk.repeat(16)));
     assert_eq!(client.run().statuses(), [200]);
-    let mut client = bench.client().sends(&format!("{head}{}1\r\nx\r\n0\r\n\r\n", chunk.repeat(16)));
+    let mut client = server.client().sends(&format!("{head}{}1\r\nx\r\n0\r\n\r\n", chunk.repeat(16)));
     assert_eq!(client.run().statuses(), [413]);
 }
 
 #[test]
-fn the_last_request_of_a_connection_is_told_so_and_lingers() {
-    let bench = Bench::new();
-    let mut client = bench.client_with(2).sends(&GET.repeat(2));
+fn the_last_response_of_a_connection_says_close_and_lingers() {
+    let server = TestServer::new();
+    let mut client = server.client_with(2).sends(&GET.repeat(2));
     client.run();
     assert_eq!(client.statuses(), [200, 200]);
     assert!(client.text().ends_with(&format!("Connection: close\r\n\r\n{HOME}")));
-    // The client could not know: what it has sent meanwhile must not turn the answer into a reset.
+    // The client could not know. What it has sent meanwhile must not cause a reset that loses the response.
     assert_eq!(client.shut_at, Some(client.received.len()));
     client.input.extend(GET.as_bytes());
     client.ends = true;
     client.run();
-    assert_eq!((client.statuses(), client.state()), (vec![200, 200], Standing::Closed));
+    assert_eq!((client.statuses(), client.state()), (vec![200, 200], Status::Closed));
 }
 
 #[test]
-fn an_end_of_the_client_in_each_state() {
-    let bench = Bench::new();
+fn the_client_closes_in_each_state() {
+    let server = TestServer::new();
     let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na";
     for (input, statuses, phase) in [
         ("".to_owned(), vec![], Phase::Idle),
@@ -473,22 +477,22 @@ fn an_end_of_the_client_in_each_state() {
         ("GET /large.txt HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), vec![200], Phase::Idle),
     ] {
         for pieces in [Pieces::Whole, Pieces::Bytes, Pieces::Dice(1), Pieces::Dice(2), Pieces::Dice(3)] {
-            let mut client = bench.client().sends(&input).ends().in_pieces(pieces);
+            let mut client = server.client().sends(&input).ends().in_pieces(pieces);
             client.run();
             if input.contains("delay") {
                 client.waits();
             }
             assert_eq!(client.statuses(), statuses, "{input:?} in {pieces:?}");
             assert_eq!(client.outcome(), Outcome::new(Who::Client, How::Closed, phase), "{input:?}");
-            assert_eq!(client.state(), Standing::Closed);
+            assert_eq!(client.state(), Status::Closed);
         }
     }
 }
 
 #[test]
 fn a_deadline_in_each_state() {
-    let bench = Bench::new();
-    let timeouts = bench.timeouts;
+    let server = TestServer::new();
+    let timeouts = server.timeouts;
     for (input, wait, statuses, how) in [
         ("", timeouts.header, vec![], How::TimedOut),
         ("GET /", timeouts.header, vec![408], How::TimedOut),
@@ -501,52 +505,52 @@ fn a_deadline_in_each_state() {
         ),
         ("GET / HTTP/1.1\r\n\r\n", Duration::from_secs(2), vec![400], How::Malformed),
     ] {
-        let mut client = bench.client().sends(input);
-        assert_eq!(client.run().state(), Standing::Waits(wait), "{input:?}");
+        let mut client = server.client().sends(input);
+        assert_eq!(client.run().state(), Status::Waits(wait), "{input:?}");
         client.waits();
         assert_eq!(client.statuses(), statuses, "{input:?}");
         if statuses == [408] {
-            // The answer has its own time to get out, and the client its own to end.
-            assert_eq!(client.state(), Standing::Waits(Duration::from_secs(2)));
+            // The response has a stall timeout of its own, and lingering has its own time.
+            assert_eq!(client.state(), Status::Waits(Duration::from_secs(2)));
             client.waits();
         }
-        assert_eq!((client.state(), client.outcome().how), (Standing::Closed, how), "{input:?}");
+        assert_eq!((client.state(), client.outcome().how), (Status::Closed, how), "{input:?}");
     }
 }
 
 #[test]
-fn an_answer_that_comes_late_has_its_own_time_to_get_out() {
-    let mut bench = Bench::new();
-    bench.timeouts.stall = Duration::from_secs(1);
-    // Nothing can be written at first: the deadline of what was before must not count.
+fn a_late_response_has_a_stall_timeout_of_its_own() {
+    let mut server = TestServer::new();
+    server.timeouts.stall = Duration::from_secs(1);
+    // The client does not read at first: the earlier deadline must not count.
     for input in [
         "GET /?delay=5s HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET / HT",
         "POST / HTTP/1.0\r\nContent-Length: 1\r\n\r\n",
     ] {
-        let mut client = bench.client().sends(input).takes(0);
+        let mut client = server.client().sends(input).takes(0);
         client.run().waits().run();
-        assert_eq!(client.state(), Standing::Waits(bench.timeouts.stall), "{input:?}");
+        assert_eq!(client.state(), Status::Waits(server.timeouts.stall), "{input:?}");
         client.takes = usize::MAX;
         assert_eq!(client.run().responses().len(), 1);
     }
 }
 
 #[test]
-fn an_empty_line_before_a_request_is_no_request() {
-    let bench = Bench::new();
-    let client = bench.responses(&format!("\r\n{GET}\r\n\r\n{GET}\r\n"));
+fn an_empty_line_does_not_begin_a_request() {
+    let server = TestServer::new();
+    let client = server.responses(&format!("\r\n{GET}\r\n\r\n{GET}\r\n"));
     assert_eq!(client.statuses(), [200, 200]);
-    // So no 408 comes, which the client would take for the answer to its next request.
-    assert_eq!(client.state(), idle(&bench));
-    let mut client = bench.client().sends(&format!("{GET}\r\n"));
+    // So there is no 408, which the client would take for the response to its next request.
+    assert_eq!(client.state(), idle(&server));
+    let mut client = server.client().sends(&format!("{GET}\r\n"));
     client.run().web.drain();
-    assert_eq!(client.run().state(), Standing::Closed);
+    assert_eq!(client.run().state(), Status::Closed);
 }
 
 #[test]
-fn a_failure_of_the_client_in_each_state() {
-    let bench = Bench::new();
+fn the_client_is_reset_in_each_state() {
+    let server = TestServer::new();
     for (input, takes, phase) in [
         ("", 0, Phase::Idle),
         ("GET", 0, Phase::RequestHead),
@@ -555,20 +559,20 @@ fn a_failure_of_the_client_in_each_state() {
         (GET, 10, Phase::ResponseBody),
         ("GET /?size=99999 HTTP/1.1\r\nHost: a\r\n\r\n", 10, Phase::ResponseBody),
     ] {
-        let mut client = bench.client().sends(input).takes(takes);
+        let mut client = server.client().sends(input).takes(takes);
         client.run().web.client_failed();
         client.run();
         assert_eq!(client.outcome(), Outcome::new(Who::Client, How::Reset, phase), "{input:?}");
     }
-    let mut client = bench.client().sends("GET / HTTP/1.1\r\n\r\n");
+    let mut client = server.client().sends("GET / HTTP/1.1\r\n\r\n");
     client.run().web.client_failed();
     client.run();
-    assert_eq!(client.outcome().how, How::Malformed, "all of it was said before");
+    assert_eq!(client.outcome().how, How::Malformed, "the outcome is that of the last response");
 }
 
 #[test]
 fn a_drain_in_each_state() {
-    let bench = Bench::new();
+    let server = TestServer::new();
     let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na";
     for (input, takes, rest, statuses) in [
         ("", usize::MAX, "", vec![]),
@@ -580,7 +584,7 @@ fn a_drain_in_each_state() {
         (GET, 100, "", vec![200]),
         (&*GET.repeat(2), 100, "", vec![200, 200]),
     ] {
-        let mut client = bench.client().sends(input).takes(takes);
+        let mut client = server.client().sends(input).takes(takes);
         client.run().web.drain();
         client.run();
         client.input.extend(rest.as_bytes());
@@ -591,7 +595,7 @@ fn a_drain_in_each_state() {
         }
         assert_eq!(client.statuses(), statuses, "{input:?}");
         let wait = Duration::from_secs(2);
-        assert!(matches!(client.state(), Standing::Closed) || client.state() == Standing::Waits(wait));
+        assert!(matches!(client.state(), Status::Closed) || client.state() == Status::Waits(wait));
         if !rest.is_empty() {
             assert!(client.text().contains("\r\nConnection: close\r\n"), "{input:?}");
         }
@@ -599,28 +603,28 @@ fn a_drain_in_each_state() {
 }
 
 #[test]
-fn the_end_of_a_drain_resets_only_what_is_half_sent() {
-    let bench = Bench::new();
+fn the_end_of_a_drain_resets_only_half_sent_responses() {
+    let server = TestServer::new();
     for (input, takes, state) in [
-        ("", usize::MAX, Standing::Closed),
-        ("GET / HTTP", usize::MAX, Standing::Closed),
-        (GET, usize::MAX, Standing::Closed),
-        (GET, 10, Standing::Reset),
-        ("GET /large.txt HTTP/1.0\r\n\r\n", 1000, Standing::Reset),
-        ("GET / HTTP/1.1\r\n\r\n", usize::MAX, Standing::Closed),
+        ("", usize::MAX, Status::Closed),
+        ("GET / HTTP", usize::MAX, Status::Closed),
+        (GET, usize::MAX, Status::Closed),
+        (GET, 10, Status::Reset),
+        ("GET /large.txt HTTP/1.0\r\n\r\n", 1000, Status::Reset),
+        ("GET / HTTP/1.1\r\n\r\n", usize::MAX, Status::Closed),
     ] {
-        let mut client = bench.client().sends(input).takes(takes);
+        let mut client = server.client().sends(input).takes(takes);
         client.run().web.drained();
         assert_eq!(client.run().state(), state, "{input:?}");
     }
 }
 
 #[test]
-fn without_a_worker_the_answer_is_503_whatever_comes() {
-    let bench = Bench::new();
+fn without_a_worker_the_response_is_503_whatever_comes() {
+    let server = TestServer::new();
     for input in ["", GET, "GET"] {
-        let mut client = bench.client();
-        client.web.refuse_for_lack_of_workers(&bench.now);
+        let mut client = server.client();
+        client.web.refuse_for_lack_of_workers(&server.now);
         client.input.extend(input.as_bytes());
         client.run();
         assert_eq!(client.statuses(), [503]);
@@ -629,12 +633,12 @@ fn without_a_worker_the_answer_is_503_whatever_comes() {
 }
 
 #[test]
-fn test_answers_are_whole_at_any_pace() {
-    let bench = Bench::new();
+fn test_responses_are_complete_at_any_pace() {
+    let server = TestServer::new();
     let expected: String = format!("{HOME}\n").chars().cycle().take(40_000).collect();
-    let client = bench.responses(&format!("GET /?size=40000 HTTP/1.1\r\nHost: a\r\n\r\n{GET}"));
+    let client = server.responses(&format!("GET /?size=40000 HTTP/1.1\r\nHost: a\r\n\r\n{GET}"));
     assert_eq!(client.responses(), [(200, expected.clone()), (200, HOME.to_owned())]);
-    let mut client = bench.client().sends("GET /?size=40000&chunked=1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut client = server.client().sends("GET /?size=40000&chunked=1 HTTP/1.1\r\nHost: a\r\n\r\n");
     client.run();
     let text = client.text();
     let (head, mut rest) = text.split_once("\r\n\r\n").unwrap();
@@ -650,54 +654,54 @@ fn test_answers_are_whole_at_any_pace() {
         }
     }
     assert_eq!((body, rest), (expected.clone(), ""));
-    assert_eq!(client.state(), idle(&bench));
-    // A client of HTTP/1.0 reads until the close, even if it asked to be kept.
+    assert_eq!(client.state(), idle(&server));
+    // A client of HTTP/1.0 reads until the close, even if it asked for keep-alive.
     let mut client =
-        bench.client().sends("GET /?size=40000&chunked=1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+        server.client().sends("GET /?size=40000&chunked=1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     client.run();
     assert!(client.text().ends_with(&format!("Connection: close\r\n\r\n{expected}")));
 }
 
 #[test]
-fn a_delay_is_waited_for_and_nothing_is_read_meanwhile() {
-    let bench = Bench::new();
+fn nothing_is_read_during_a_delay() {
+    let server = TestServer::new();
     let input = format!("GET /?delay=500ms&status=503 HTTP/1.1\r\nHost: a\r\n\r\n{GET}");
-    let mut client = bench.client().sends(&input);
-    assert_eq!(client.run().state(), Standing::Waits(Duration::from_millis(500)));
+    let mut client = server.client().sends(&input);
+    assert_eq!(client.run().state(), Status::Waits(Duration::from_millis(500)));
     assert_eq!(client.text(), "");
     client.waits();
     assert_eq!(client.statuses(), [503, 200]);
-    assert_eq!(client.state(), idle(&bench));
+    assert_eq!(client.state(), idle(&server));
 }
 
 #[test]
-fn a_large_file_is_sent_from_the_file() {
-    let bench = Bench::new();
+fn a_large_file_is_sent_from_the_disk() {
+    let server = TestServer::new();
     let input = format!("GET /large.txt HTTP/1.1\r\nHost: a\r\n\r\n{GET}");
-    let client = bench.responses(&input);
+    let client = server.responses(&input);
     let responses = client.responses();
     assert_eq!(responses[0], (200, "l".repeat(LARGE_BYTES)));
     assert_eq!(responses[1], (200, HOME.to_owned()));
-    let mut client = bench.client().sends(&input).takes(0);
+    let mut client = server.client().sends(&input).takes(0);
     client.run();
     assert!(matches!(client.web.client_output(), Output::Bytes { more: true, second: b"", .. }));
-    client.web.client_sent(client.web.output.len(), &bench.now);
+    client.web.client_sent(client.web.output.len(), &server.now);
     assert!(matches!(client.web.client_output(), Output::File { offset: 0, .. }));
 }
 
 #[test]
-fn a_file_that_shrinks_never_looks_whole() {
-    let bench = Bench::new();
-    let mut client = bench.client().sends("GET /large.txt HTTP/1.0\r\n\r\n").takes(1000);
+fn a_file_that_shrinks_never_looks_complete() {
+    let server = TestServer::new();
+    let mut client = server.client().sends("GET /large.txt HTTP/1.0\r\n\r\n").takes(1000);
     client.run();
-    fs::write(bench._folder.path().join("large.txt"), "short").unwrap();
+    fs::write(server._folder.path().join("large.txt"), "short").unwrap();
     client.takes = usize::MAX;
-    assert_eq!(client.run().state(), Standing::Reset);
+    assert_eq!(client.run().state(), Status::Reset);
 }
 
 #[test]
-fn the_mirror_sends_four_stray_bytes_and_closes() {
-    let bench = Bench::mirror();
+fn the_mirror_sends_four_extra_bytes_and_closes() {
+    let server = TestServer::mirror();
     for (input, end) in [
         (GET.to_owned(), format!("{HOME}\r\n\r\n")),
         ("GET /large.txt HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), "lll\r\n\r\n".to_owned()),
@@ -705,12 +709,12 @@ fn the_mirror_sends_four_stray_bytes_and_closes() {
         ("nonsense\r\n\r\n".to_owned(), "Content-Length: 0\r\n\r\n\r\n\r\n".to_owned()),
     ] {
         for pieces in all_pieces(input.len()).into_iter().take(20) {
-            let mut client = bench.client().sends(&input).in_pieces(pieces);
+            let mut client = server.client().sends(&input).in_pieces(pieces);
             client.run();
             assert!(client.text().starts_with("HTTP/1.0 ") && client.text().ends_with(&end), "{input:?}");
             assert_eq!(client.text().matches("HTTP/1.0").count(), 1);
             client.ends = true;
-            assert_eq!(client.run().state(), Standing::Closed);
+            assert_eq!(client.run().state(), Status::Closed);
         }
     }
 }
@@ -750,7 +754,7 @@ fn request() -> impl Strategy<Value = String> {
     })
 }
 
-/// Pieces of requests, put together wrongly.
+/// Parts of requests in a random order.
 fn garbage() -> impl Strategy<Value = String> {
     let words = vec![
         "GET / HTTP/1.1\r\n",
@@ -782,16 +786,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn any_requests_in_any_pieces_get_the_same_answers(
+    fn any_requests_in_any_pieces_get_the_same_responses(
         requests in prop::collection::vec(request(), 1..6), seed: u64, ends: bool,
     ) {
-        let bench = Bench::new();
+        let server = TestServer::new();
         let input = requests.concat();
-        let mut whole = bench.client().sends(&input);
+        let mut whole = server.client().sends(&input);
         whole.ends = ends;
         whole.run();
         for pieces in [Pieces::Bytes, Pieces::Dice(seed)] {
-            let mut client = bench.client().sends(&input).in_pieces(pieces);
+            let mut client = server.client().sends(&input).in_pieces(pieces);
             client.ends = ends;
             client.run();
             prop_assert!(client.text() == whole.text(), "in {:?}", pieces);
@@ -800,9 +804,9 @@ proptest! {
     }
 
     #[test]
-    fn garbage_ends_or_waits_and_never_for_ever(input in garbage(), seed: u64, ends: bool, takes in 0usize..300) {
-        let bench = Bench::new();
-        let mut client = bench.client().sends(&input).in_pieces(Pieces::Dice(seed));
+    fn a_connection_with_garbage_comes_to_an_end(input in garbage(), seed: u64, ends: bool, takes in 0usize..300) {
+        let server = TestServer::new();
+        let mut client = server.client().sends(&input).in_pieces(Pieces::Dice(seed));
         client.ends = ends;
         client.takes = if takes < 200 { takes } else { usize::MAX };
         client.run();
@@ -812,6 +816,57 @@ proptest! {
             }
             client.waits();
         }
-        prop_assert!(client.web.step() == Step::Finish, "it waits for ever: {:?}", client.web);
+        prop_assert!(client.web.step() == Step::Finish, "it never ends: {:?}", client.web);
     }
+}
+
+/// The name of a state in the graph of the module's documentation.
+fn name<R>(state: &State<R>) -> &'static str {
+    match state {
+        State::Head => "Head",
+        State::Body { .. } => "Body",
+        State::Delay { .. } => "Delay",
+        State::Response { .. } => "Response",
+        State::Linger(..) => "Linger",
+        State::Over(..) => "Over",
+    }
+}
+
+#[test]
+fn the_graph_of_the_documentation_is_walked() {
+    let server = TestServer::new();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut is_at = |client: &Client, state: &'static str| {
+        assert_eq!(name(&client.web.state), state);
+        seen.insert(state);
+    };
+    // Head --> Body --> Delay --> Response --> Head.
+    let mut client = server.client().takes(0);
+    is_at(&client, "Head");
+    client = client.sends("POST /?delay=1s HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1");
+    is_at(client.run(), "Body");
+    client.input.push(b'2');
+    is_at(client.run(), "Delay");
+    is_at(client.waits(), "Response");
+    client.takes = usize::MAX;
+    is_at(client.run(), "Head");
+
+    // Head --> Response --> Over, for a client that wants no more.
+    let mut client = server.client().sends("GET / HTTP/1.0\r\n\r\n").takes(0);
+    is_at(client.run(), "Response");
+    client.takes = usize::MAX;
+    is_at(client.run(), "Over");
+
+    // Refused, from Head and from Body: Response --> Linger --> Over.
+    let body = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (start, state, rest) in [("GET / HTTP/1.1\r\n", "Head", "\r\n"), (body, "Body", "zz\r\n")] {
+        let mut client = server.client().sends(start).takes(0);
+        is_at(client.run(), state);
+        client.input.extend(rest.as_bytes());
+        is_at(client.run(), "Response");
+        client.takes = usize::MAX;
+        is_at(client.run(), "Linger");
+        is_at(client.waits(), "Over");
+    }
+    assert_eq!(seen, drawn_states(include_str!("mod.rs")), "all that is drawn, and nothing else");
 }

@@ -1,9 +1,10 @@
 //! From a listener to the channel: one thread a listener, for as long as no worker accepts by itself.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 
@@ -24,6 +25,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Acceptor<C: Connection> {
     pub(super) listener: Arc<SharedAccept>,
     pub(super) queue: Sender<Work<C>>,
+    pub(super) queue_wait: Duration,
+    /// Since when the channel has been full each time a client was to be handed over.
+    pub(super) full_since: Cell<Option<Instant>>,
     pub(super) permits: Permits,
     pub(super) role: Role<C>,
     pub(super) load: Arc<PoolLoad>,
@@ -73,29 +77,36 @@ impl<C: Connection> Acceptor<C> {
         }
     }
 
-    /// Hands a client to the workers. When the channel is full, a server refuses it at once; a relay
-    /// has no words of its own to say no, so it waits, and accepts nobody else meanwhile.
+    /// Hands a client to the workers. While their channel is full it waits for room, and accepts nobody
+    /// else meanwhile; a server gives up on that once the channel has been full for long enough.
     fn enqueue(&self, accepted: Accepted) {
-        match self.queue.try_send(Work::New(accepted)) {
-            Err(TrySendError::Full(Work::New(accepted))) if C::REFUSES_WHEN_FULL => self.refuse(accepted),
-            Err(TrySendError::Full(work)) => self.wait_for_room(work),
+        let mut work = match self.queue.try_send(Work::New(accepted)) {
+            Err(TrySendError::Full(work)) => work,
             // Disconnected: the workers are gone, and with them whoever could serve it.
-            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
-        }
-    }
-
-    fn wait_for_room(&self, mut work: Work<C>) {
-        while let Err(SendTimeoutError::Timeout(back)) = self.queue.send_timeout(work, TICK) {
-            if self.shutdown.is_draining() {
-                log::warn!("a client was accepted but not served: the program stops");
-                return;
+            Ok(()) | Err(TrySendError::Disconnected(_)) => return self.full_since.set(None),
+        };
+        let since = self.full_since.get().unwrap_or_else(Instant::now);
+        self.full_since.set(Some(since));
+        loop {
+            let left = self.queue_wait.saturating_sub(since.elapsed());
+            let wait = if C::REFUSES_WHEN_FULL { left.min(TICK) } else { TICK };
+            work = match self.queue.send_timeout(work, wait) {
+                Err(SendTimeoutError::Timeout(work)) => work,
+                Ok(()) | Err(SendTimeoutError::Disconnected(_)) => return,
+            };
+            if C::REFUSES_WHEN_FULL && (since.elapsed() >= self.queue_wait || self.shutdown.is_draining()) {
+                return self.refuse(work);
             }
-            work = back;
+            if self.shutdown.is_draining() {
+                return log::warn!("a client was accepted but not served: the program stops");
+            }
         }
     }
 
     /// Answers 503 from this thread, which may look and never wait.
-    fn refuse(&self, Accepted { client, peer, at, permit }: Accepted) {
+    fn refuse(&self, work: Work<C>) {
+        // The acceptor sends nothing but new clients.
+        let Work::New(Accepted { client, peer, at, permit }) = work else { return };
         log::warn!("the queue is full: {peer} is answered 503");
         let now = clock::now();
         let mut connection = Box::new(self.role.accept(client, peer, at, &now));

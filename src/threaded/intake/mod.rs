@@ -8,18 +8,20 @@
 //!                       parked connections ----+  (their wait is over)
 //! ```
 //!
-//! Contract: at most `queue` connections wait in the channel. When it is full, a server answers 503
-//! at once and a relay accepts no further, so its clients wait in the kernel's backlog.
+//! Contract: at most `queue` connections wait in the channel. When it is full, the acceptor accepts no
+//! further, so clients wait in the kernel's backlog: a relay's for as long as it takes, a server's until
+//! the channel has been full for `queue_wait`. From then on a server answers 503 at once.
 
 mod acceptor;
 mod shared_accept;
 
+use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -102,6 +104,7 @@ impl<C: Connection> Entrance<C> {
         role: &Role<C>,
         load: &Arc<PoolLoad>,
         parking: &ParkingHandle<C>,
+        queue_wait: Duration,
         shutdown: &Shutdown,
     ) -> io::Result<Vec<JoinHandle<()>>> {
         let start = |(number, listener): (usize, &Arc<SharedAccept>)| {
@@ -110,6 +113,8 @@ impl<C: Connection> Entrance<C> {
             let acceptor = Acceptor {
                 listener: Arc::clone(listener),
                 queue: self.sender.clone(),
+                queue_wait,
+                full_since: Cell::new(None),
                 permits: self.permits.clone(),
                 role: role.clone(),
                 load: Arc::clone(load),

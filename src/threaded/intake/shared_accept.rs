@@ -13,7 +13,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::net::listen::{ACCEPTED_INHERIT_NODELAY, ACCEPTED_INHERIT_TIMEOUT};
+use crate::net::listen::{self, ACCEPTED_INHERIT_NODELAY, ACCEPTED_INHERIT_TIMEOUT};
 use crate::threaded::worker::CROWDED_PART;
 
 /// A listener, and how many workers accept from it.
@@ -95,8 +95,7 @@ impl SharedAccept {
     /// refuses whoever connects from now on.
     pub(crate) fn close(&self) {
         self.state().closed = true;
-        // A listener that is shut down lets its accepts return.
-        let _ = socket2::SockRef::from(&self.listener).shutdown(std::net::Shutdown::Both);
+        listen::close(&self.listener);
         self.left.notify_one();
     }
 

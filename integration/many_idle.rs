@@ -1,6 +1,6 @@
 //! Thousands of idle connections, held open while a fresh client is served; and what one costs.
 //!
-//! `GILIRAN_CROWD=10000 cargo test --release crowd -- --nocapture` takes as many as that, or the
+//! `GILIRAN_IDLE_CLIENTS=10000 cargo test --release many_idle -- --nocapture` takes as many as that, or the
 //! half of what the limit on open files allows, and prints the growth of memory.
 
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::support::client::Client;
 use crate::support::launch::Launch;
 use crate::support::limits;
 use crate::support::role::Role;
-use crate::support::{Model, PATIENCE, both};
+use crate::support::{Model, WAIT_MAX, both};
 
 both![idle_clients_by_the_thousand];
 
@@ -18,8 +18,9 @@ const SPARE: u64 = 200;
 
 /// How many connections are to be held. A relay has two descriptors for each, and so has this
 /// process, where the tests of both drivers run at the same time.
-fn crowd() -> usize {
-    let wanted = std::env::var("GILIRAN_CROWD").map_or(2000, |count| count.parse().expect("GILIRAN_CROWD"));
+fn clients_wanted() -> usize {
+    let wanted = std::env::var("GILIRAN_IDLE_CLIENTS")
+        .map_or(2000, |count| count.parse().expect("GILIRAN_IDLE_CLIENTS"));
     let hard = limits::allow_many_descriptors();
     let fit = hard.map_or(usize::MAX, |hard| usize::try_from(hard.saturating_sub(SPARE) / 2).unwrap());
     assert!(fit > 500, "the limit on open files is too low for this test");
@@ -27,7 +28,7 @@ fn crowd() -> usize {
 }
 
 fn idle_clients_by_the_thousand(model: Model) {
-    let count = crowd();
+    let count = clients_wanted();
     let patient = |launch: Launch| launch.flag("--keep-alive", "10m").flag("--header-timeout", "10m").start();
     let server = patient(Launch::web_server(model));
     hold(model, "web-server", &server, count);
@@ -56,7 +57,7 @@ fn hold(model: Model, name: &str, role: &Role, count: usize) {
     assert!(grown / count < 16 * 1024, "{name}: {} bytes a connection", grown / count);
     let start = Instant::now();
     assert_eq!(Client::connect(role.address()).get("/").status, 200, "a fresh client");
-    assert!(start.elapsed() < PATIENCE / 10, "{name}: a fresh client waited {:?}", start.elapsed());
+    assert!(start.elapsed() < WAIT_MAX / 10, "{name}: a fresh client waited {:?}", start.elapsed());
     // They are all still there.
     for client in idle.iter_mut().step_by(97) {
         assert_eq!(client.get("/").status, 200, "{name}");

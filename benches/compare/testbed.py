@@ -1,6 +1,6 @@
-"""The stand: programs side by side on loopback, what they cost, and their end.
+"""The testbed: programs side by side on loopback, what they cost, and their end.
 
-What stands is told by data (`targets.json`): a target is a command, perhaps with a configuration
+Which programs those are is told by data (`targets.json`): a target is a command, perhaps with a configuration
 file; a set of back ends is a command too. In both, these are replaced:
 
     @DIR@         the work folder, gone afterwards      @PROJECT@      the project's folder
@@ -40,7 +40,7 @@ STOP_SECONDS = 5
 DEFAULTS = {"LOOPS": os.cpu_count(), "WORKERS": 128, "CONNECTIONS": 8000}
 
 
-class Stand:
+class Testbed:
     """Programs that run, and the folder they work in: a context, at whose end all are stopped."""
 
     def __init__(self, targets=HERE / "targets.json"):

@@ -1,4 +1,4 @@
-//! The back end of a relay: chosen, waited for, connected, and tried again.
+//! The back end of a relay: choosing one, waiting for one, connecting, and the next attempt.
 
 use std::net::SocketAddr;
 use std::task::Waker;
@@ -10,8 +10,8 @@ use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
 impl Relay {
-    /// Chooses the back end to connect to next. `None`: it waits for one that has room, and `waker`
-    /// is called then; or there is none, and the connection ends.
+    /// Chooses the back end to connect to next. `None` means one of two things: the client waits for a back
+    /// end with room, and `waker` is called when there is one; or there is none, and the connection ends.
     pub fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<SocketAddr> {
         let (turn, pick) = match &mut self.state {
             State::Connecting { turn, .. } => {
@@ -21,7 +21,7 @@ impl Relay {
             }
             State::Queued { ticket, .. } => {
                 let (turn, backend) = ticket.take()?;
-                self.timing.has_waited(now);
+                self.timing.leave_queue(now);
                 (turn, backend.map_or(Pick::None, Pick::Chosen))
             }
             _ => return None,
@@ -37,15 +37,15 @@ impl Relay {
             Pick::Queued(ticket) => {
                 log::debug!(
                     "{} waits for a back end of {}",
-                    self.caller.address(),
+                    self.client.address(),
                     self.service.group.name()
                 );
-                self.timing.waits(now);
+                self.timing.enter_queue(now);
                 self.state = State::Queued { ticket, until };
             }
-            Pick::QueueFull => self.none_has_room(How::Limited, now),
+            Pick::QueueFull => self.end_backends_full(How::Limited, now),
             Pick::None => {
-                let (group, client) = (self.service.group.name(), self.caller.address());
+                let (group, client) = (self.service.group.name(), self.client.address());
                 log::error!("no back end of {group} could be connected for {client}");
                 self.end(Outcome::new(Who::Backend, How::Refused, Phase::Connect));
             }
@@ -53,21 +53,21 @@ impl Relay {
         None
     }
 
-    /// The queue for a back end is full, or has taken too long.
-    pub(super) fn none_has_room(&mut self, how: How, now: &Now) {
-        self.timing.has_waited(now);
+    /// Ends the connection: the queue for a back end is full, or the wait in it took too long.
+    pub(super) fn end_backends_full(&mut self, how: How, now: &Now) {
+        self.timing.leave_queue(now);
         let outcome = Outcome::new(Who::Us, how, Phase::Queue);
-        let (group, client) = (self.service.group.name(), self.caller.address());
+        let (group, client) = (self.service.group.name(), self.client.address());
         log::warn!("all back ends of {group} are full for {client}: {outcome}");
         self.end(outcome);
     }
 
-    /// True while the chosen back end has not answered the connect yet.
-    pub fn is_connecting(&self) -> bool {
+    /// True while the connection to a back end is being made.
+    pub(crate) fn is_connecting(&self) -> bool {
         matches!(self.state, State::Connecting { .. })
     }
 
-    /// The back end is there.
+    /// The connection to the back end is made.
     pub fn connected(&mut self, now: &Now) {
         let State::Connecting { backend, .. } = &mut self.state else { return };
         let Some(backend) = backend.take() else { return };
@@ -78,8 +78,8 @@ impl Relay {
         self.state = State::Joined { backend: Some(backend) };
     }
 
-    /// The chosen back end cannot be connected: the next one is wanted. Nothing was sent to it, so nothing is lost.
-    pub fn connect_failed(&mut self, how: How, now: &Now) {
+    /// The chosen back end cannot be connected, so another one is needed. Nothing was sent, so nothing is lost.
+    pub(crate) fn connect_failed(&mut self, how: How, now: &Now) {
         let next_until = now.instant + self.timeouts().connect;
         if let State::Connecting { backend, until, .. } = &mut self.state {
             *until = next_until;

@@ -1,0 +1,300 @@
+//! Opening files beneath a folder, and nothing outside of it.
+//!
+//! Contract, in layers:
+//!
+//! 1. The root is opened once, and every path is opened relative to that descriptor. If the root is
+//!    renamed or replaced later, the first folder is still the one that is used.
+//! 2. The kernel resolves each path *beneath* the root (`openat2`, Linux 5.6): no `..`, no absolute
+//!    path and no symbolic link leads out of it, even if names change during the lookup. Where
+//!    `openat2` does not exist, one folder after the other is opened and no symbolic link is followed.
+//! 3. A file is opened first and examined afterwards, so the file that was examined is the one that
+//!    is used.
+//! 4. Only regular files and folders are given out. `O_NONBLOCK` lets the open of a FIFO return at
+//!    once, so that it can be recognised and closed.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, openat};
+use rustix::io::Errno;
+
+const FILE_FLAGS: OFlags =
+    OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC).union(OFlags::NOCTTY);
+const FOLDER_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// A folder beneath which files are opened.
+#[derive(Debug)]
+pub(crate) struct Root {
+    folder: OwnedFd,
+}
+
+/// What a path names.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// A regular file that is now open, and the state it was in when it was opened.
+    File(File, Stamp),
+    /// A folder.
+    Folder,
+}
+
+/// Why a path cannot be opened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum OpenError {
+    /// There is nothing of this name beneath the root, or it is neither a file nor a folder.
+    NotFound,
+    /// The permissions of the file or of a folder above it do not allow it.
+    Forbidden,
+    /// The system has no descriptor or memory left at the moment, or names changed during each lookup.
+    Busy,
+    /// The disk, or the server of a network file system, failed.
+    Broken,
+}
+
+/// The state of a file. Two equal stamps mean that it was not changed in between, except for changes
+/// within one tick of the file system's clock.
+///
+/// The time of the last status change (ctime) is included, because it also shows a file that was
+/// rewritten and then given its old modification time again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Stamp {
+    device: u64,
+    inode: u64,
+    changed: (i64, i64),
+    /// Last change of the content: seconds since 1970, and nanoseconds.
+    pub(crate) modified: (i64, i64),
+    /// Bytes of the file.
+    pub(crate) size: u64,
+}
+
+impl Stamp {
+    /// The state that these metadata describe.
+    pub(crate) fn of(metadata: &Metadata) -> Stamp {
+        Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            size: metadata.size(),
+        }
+    }
+}
+
+impl Root {
+    /// Opens the folder; the error names it.
+    pub(crate) fn open(path: &Path) -> io::Result<Root> {
+        let folder = rustix::fs::open(path, FOLDER_FLAGS, Mode::empty()).map_err(|errno| {
+            let error = io::Error::from(errno);
+            io::Error::new(error.kind(), format!("cannot open the folder {}: {error}", path.display()))
+        })?;
+        Ok(Root { folder })
+    }
+
+    /// Opens what is at `path`, which is relative to the root.
+    pub(crate) fn find(&self, path: &[u8]) -> Result<Found, OpenError> {
+        let file = File::from(open_beneath(self.folder.as_fd(), path).map_err(OpenError::from)?);
+        let metadata = file.metadata().map_err(|_| OpenError::Broken)?;
+        if metadata.is_dir() {
+            Ok(Found::Folder)
+        } else if metadata.is_file() {
+            Ok(Found::File(file, Stamp::of(&metadata)))
+        } else {
+            Err(OpenError::NotFound)
+        }
+    }
+}
+
+impl From<Errno> for OpenError {
+    /// A path that leads out of the root (`EXDEV`) is reported as not found: whoever asks must not
+    /// learn what lies outside.
+    fn from(errno: Errno) -> OpenError {
+        match errno {
+            Errno::ACCESS | Errno::PERM => OpenError::Forbidden,
+            // AGAIN: names changed during each lookup.
+            Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => OpenError::Busy,
+            Errno::IO | Errno::STALE => OpenError::Broken,
+            _ => OpenError::NotFound,
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn open_beneath(root: BorrowedFd<'_>, path: &[u8]) -> rustix::io::Result<OwnedFd> {
+    use rustix::fs::{ResolveFlags, openat2};
+
+    /// Lookups of one path: each fails with EAGAIN if something is renamed meanwhile (`openat2(2)`),
+    /// which is rare, and a few more attempts are cheaper than a response that the server is busy.
+    const LOOKUPS_MAX: usize = 4;
+    let rules = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let mut opened = Err(Errno::AGAIN);
+    for _ in 0..LOOKUPS_MAX {
+        opened = openat2(root, path, FILE_FLAGS, Mode::empty(), rules);
+        if !matches!(opened, Err(Errno::AGAIN | Errno::INTR)) {
+            break;
+        }
+    }
+    match opened {
+        // Older kernels do not have the call, and the seccomp rules of older containers refuse it with PERM.
+        Err(Errno::NOSYS | Errno::PERM) => step_by_step(root, path),
+        opened => opened,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_beneath(root: BorrowedFd<'_>, path: &[u8]) -> rustix::io::Result<OwnedFd> {
+    step_by_step(root, path)
+}
+
+/// Opens one folder after the other and follows no symbolic link: as safe as `openat2`, but slower and
+/// stricter.
+fn step_by_step(root: BorrowedFd<'_>, path: &[u8]) -> rustix::io::Result<OwnedFd> {
+    let (folders, name) = match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (&path[..0], path),
+    };
+    let mut folder: Option<OwnedFd> = None;
+    for segment in folders.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
+        let above = folder.as_ref().map_or(root, AsFd::as_fd);
+        folder =
+            Some(openat(above, without_parent(segment)?, FOLDER_FLAGS | OFlags::NOFOLLOW, Mode::empty())?);
+    }
+    let above = folder.as_ref().map_or(root, AsFd::as_fd);
+    openat(above, without_parent(name)?, FILE_FLAGS | OFlags::NOFOLLOW, Mode::empty())
+}
+
+/// A segment other than `..`, which would lead out of the root. Callers are expected to have refused
+/// it already; it is checked again because here it would do harm.
+fn without_parent(segment: &[u8]) -> rustix::io::Result<&[u8]> {
+    if segment == b".." { Err(Errno::NOENT) } else { Ok(segment) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    /// A tree in which `site/` is the root and `secret.txt` lies beside it.
+    fn tree() -> (tempfile::TempDir, Root) {
+        let tree = tempfile::tempdir().unwrap();
+        let site = tree.path().join("site");
+        fs::create_dir_all(site.join("docs")).unwrap();
+        fs::write(tree.path().join("secret.txt"), "secret").unwrap();
+        fs::write(site.join("a.txt"), "a").unwrap();
+        fs::write(site.join("docs/b.txt"), "b").unwrap();
+        symlink("../secret.txt", site.join("out.txt")).unwrap();
+        symlink(tree.path().join("secret.txt"), site.join("absolute.txt")).unwrap();
+        symlink("..", site.join("up")).unwrap();
+        symlink("docs/b.txt", site.join("inside.txt")).unwrap();
+        symlink("loop", site.join("loop")).unwrap();
+        let root = Root::open(&site).unwrap();
+        (tree, root)
+    }
+
+    fn kind(found: Result<Found, OpenError>) -> Result<&'static str, OpenError> {
+        found.map(|found| match found {
+            Found::File(..) => "file",
+            Found::Folder => "folder",
+        })
+    }
+
+    const NOT_FOUND: Result<&str, OpenError> = Err(OpenError::NotFound);
+
+    #[test]
+    fn only_files_beneath_the_root_are_found() {
+        let (_tree, root) = tree();
+        for (path, expected) in [
+            ("a.txt", Ok("file")),
+            ("docs/b.txt", Ok("file")),
+            ("docs", Ok("folder")),
+            ("none.txt", NOT_FOUND),
+            ("a.txt/index.html", NOT_FOUND),
+            ("out.txt", NOT_FOUND),
+            ("absolute.txt", NOT_FOUND),
+            ("up/secret.txt", NOT_FOUND),
+            ("loop", NOT_FOUND),
+            ("../secret.txt", NOT_FOUND),
+            ("docs/../../secret.txt", NOT_FOUND),
+            ("/etc/passwd", NOT_FOUND),
+        ] {
+            assert_eq!(kind(root.find(path.as_bytes())), expected, "{path}");
+        }
+        let long = "x".repeat(5000);
+        assert_eq!(kind(root.find(long.as_bytes())), NOT_FOUND);
+    }
+
+    #[test]
+    fn errors_of_the_system_have_four_kinds() {
+        for (errno, expected) in [
+            (Errno::PERM, OpenError::Forbidden),
+            (Errno::NFILE, OpenError::Busy),
+            (Errno::AGAIN, OpenError::Busy),
+            (Errno::STALE, OpenError::Broken),
+            (Errno::XDEV, OpenError::NotFound),
+        ] {
+            assert_eq!(OpenError::from(errno), expected, "{errno}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_link_that_stays_inside_is_followed() {
+        let (_tree, root) = tree();
+        assert_eq!(kind(root.find(b"inside.txt")), Ok("file"));
+    }
+
+    #[test]
+    fn without_openat2_no_link_is_followed() {
+        let (_tree, root) = tree();
+        let found = |path: &str| step_by_step(root.folder.as_fd(), path.as_bytes()).is_ok();
+        for path in ["a.txt", "docs/b.txt", "docs"] {
+            assert!(found(path), "{path}");
+        }
+        for path in [
+            "inside.txt",
+            "out.txt",
+            "absolute.txt",
+            "up/secret.txt",
+            "../secret.txt",
+            "docs/../a.txt",
+            "loop",
+            "..",
+        ] {
+            assert!(!found(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_fifo_is_not_found_and_does_not_block() {
+        let (tree, root) = tree();
+        let path = tree.path().join("site/pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        assert_eq!(kind(root.find(b"pipe")), NOT_FOUND);
+    }
+
+    #[test]
+    fn a_socket_is_not_found() {
+        let (tree, root) = tree();
+        let _socket = std::os::unix::net::UnixListener::bind(tree.path().join("site/socket")).unwrap();
+        assert_eq!(kind(root.find(b"socket")), NOT_FOUND);
+    }
+
+    #[test]
+    fn an_unreadable_file_is_forbidden() {
+        let (tree, root) = tree();
+        let path = tree.path().join("site/a.txt");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+        // The superuser reads everything.
+        let expected = if File::open(&path).is_ok() { Ok("file") } else { Err(OpenError::Forbidden) };
+        assert_eq!(kind(root.find(b"a.txt")), expected);
+    }
+
+    #[test]
+    fn the_error_names_a_root_that_does_not_exist() {
+        let error = Root::open(Path::new("/no/such/folder")).unwrap_err();
+        assert!(error.to_string().contains("/no/such/folder"), "{error}");
+    }
+}
