@@ -1,9 +1,11 @@
 //! Sites whose files and folders change while they are served.
 
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use crate::support::client::{Client, get, request};
+use crate::support::client::{Answer, Client, get, request};
 use crate::support::launch::Launch;
 use crate::support::role::Role;
 use crate::support::site::Site;
@@ -13,6 +15,9 @@ both![
     a_file_changed_in_place_is_described_as_it_is,
     a_file_that_shrinks_while_it_is_sent_is_cut_and_logged,
     a_file_that_grows_while_it_is_sent_ends_where_it_was_promised,
+    a_root_that_is_a_link_is_followed_when_it_is_switched,
+    a_root_made_anew_is_served_and_its_absence_said_once,
+    a_deleted_file_gives_its_space_back,
 ];
 
 /// Bytes of a file that no cache holds in memory.
@@ -72,4 +77,71 @@ fn a_file_that_grows_while_it_is_sent_ends_where_it_was_promised(model: Model) {
     assert_eq!(came, HUGE);
     // Nothing is between this answer and the next on the same connection.
     assert_eq!(client.ask("HEAD", "/a.bin", "").field("content-length"), Some("16778216"));
+}
+
+/// Asks again and again, each time on a connection of its own, until `is_so`; panics if that takes longer than
+/// three times what is promised: a machine under load is slow.
+fn ask_until(role: &Role, target: &str, promise: Duration, is_so: impl Fn(&Answer) -> bool) {
+    let start = Instant::now();
+    while !is_so(&get(role.address(), target)) {
+        assert!(start.elapsed() < promise * 3, "{target} is as it was; the log says:\n{}", role.log());
+    }
+}
+
+/// How soon another root is served.
+const ROOT_FOLLOWED: Duration = Duration::from_secs(2);
+
+/// How soon the descriptor of a deleted file is closed.
+const DESCRIPTOR_CLOSED: Duration = Duration::from_secs(5);
+
+fn a_root_that_is_a_link_is_followed_when_it_is_switched(model: Model) {
+    let large = |byte: u8| vec![byte; LARGE];
+    let site = Site::new()
+        .with("r1/a.txt", "satu")
+        .with("r1/b.bin", large(b'1'))
+        .with("r2/a.txt", "dua")
+        .with("r2/b.bin", large(b'2'));
+    let at = |name: &str| site.path().join(name);
+    symlink("r1", at("cur")).unwrap();
+    let role = serve(model, &at("cur"));
+    assert_eq!(get(role.address(), "/a.txt").text(), "satu");
+    assert!(get(role.address(), "/b.bin").body == large(b'1'));
+    symlink("r2", at("new")).unwrap();
+    fs::rename(at("new"), at("cur")).unwrap();
+    ask_until(&role, "/a.txt", ROOT_FOLLOWED, |answer| answer.text() == "dua");
+    assert!(get(role.address(), "/b.bin").body == large(b'2'));
+    role.wait_for_log("is another one now");
+}
+
+fn a_root_made_anew_is_served_and_its_absence_said_once(model: Model) {
+    let site = Site::new().with("build/a.txt", "satu");
+    let build = site.path().join("build");
+    let role = serve(model, &build);
+    assert_eq!(get(role.address(), "/a.txt").text(), "satu");
+    fs::remove_dir_all(&build).unwrap();
+    fs::create_dir(&build).unwrap();
+    fs::write(build.join("a.txt"), "dua").unwrap();
+    ask_until(&role, "/a.txt", ROOT_FOLLOWED, |answer| answer.status == 200 && answer.text() == "dua");
+    fs::rename(&build, site.path().join("away")).unwrap();
+    role.wait_for_log("is gone");
+    // The folder itself is still open, so what is in it is still served.
+    assert_eq!(get(role.address(), "/a.txt").text(), "dua");
+    fs::rename(site.path().join("away"), &build).unwrap();
+    role.wait_for_log("is back");
+    assert_eq!((role.logged("is gone"), role.logged("is back")), (1, 1), "{}", role.log());
+}
+
+fn a_deleted_file_gives_its_space_back(model: Model) {
+    let site = Site::new().with("a.bin", vec![b'a'; LARGE]).with("other.txt", "lain");
+    let role = serve(model, site.path());
+    assert_eq!(get(role.address(), "/a.bin").body.len(), LARGE);
+    let descriptors = format!("/proc/{}/fd", role.process().id());
+    let is_open = || {
+        let links =
+            fs::read_dir(&descriptors).unwrap().flatten().flat_map(|entry| fs::read_link(entry.path()));
+        links.into_iter().any(|link| link.to_string_lossy().contains("a.bin"))
+    };
+    assert!(is_open(), "a file in use is held open");
+    fs::remove_file(site.path().join("a.bin")).unwrap();
+    ask_until(&role, "/other.txt", DESCRIPTOR_CLOSED, |_| !is_open());
 }

@@ -17,6 +17,14 @@ pub(crate) const OPEN_FILES_MAX: usize = 32;
 /// second later, and a file in use costs one look at the disk a second.
 pub(crate) const CACHE_CHECK: Duration = Duration::from_secs(1);
 
+/// How often a site looks after its root and its open files. A root that is replaced is to be served within
+/// two seconds.
+pub(crate) const TIDY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Age of its last check at which an open file is closed. A file in use is checked once per [`CACHE_CHECK`];
+/// with [`TIDY_INTERVAL`] a deleted file gives its space back within five seconds.
+pub(crate) const OPEN_FILE_IDLE: Duration = Duration::from_secs(3);
+
 /// How often a file is copied into memory if it is changed during each copy. Two changes in the microseconds
 /// of a copy are chance; a file that changes more often is being written all the time.
 pub(crate) const SNAPSHOT_READS_MAX: usize = 3;

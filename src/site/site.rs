@@ -5,7 +5,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::cache::{Cache, Hit};
 use super::cached_file::CachedFile;
@@ -18,7 +18,7 @@ use super::refusals::{
 };
 use super::response::{Content, ContentRange, Length, Response};
 use super::{mime, mirror, pages, refusals, test_response};
-use crate::net::beneath::{Found, Root};
+use crate::net::beneath::{Found, Root, RootChange};
 use crate::protocol::http::head::RequestHead;
 use crate::protocol::http::{Method, Refusal};
 use crate::protocol::now::Now;
@@ -31,6 +31,8 @@ pub struct Site {
     root: Root,
     pub(super) cache: Cache,
     mirror: bool,
+    /// Held by the thread that tidies.
+    tidying: Mutex<()>,
 }
 
 /// What a path names when it is not the exact name of a fixed page.
@@ -47,13 +49,36 @@ impl Site {
             Some(folder) => Root::open(&root.join(folder))?,
             None => Root::open(root)?,
         };
-        Ok(Site { kind, root, cache: Cache::default(), mirror: false })
+        Ok(Site { kind, root, cache: Cache::default(), mirror: false, tidying: Mutex::default() })
     }
 
     /// The same site in the wire format of the course's Python.
     #[must_use]
     pub fn with_mirror(self) -> Site {
         Site { mirror: true, ..self }
+    }
+
+    /// Looks after what is kept between requests: uses another folder that is in the place of the root now,
+    /// and closes files that nobody asks for. To be called once per
+    /// [`TIDY_INTERVAL`](super::limits::TIDY_INTERVAL).
+    pub(crate) fn tidy(&self, now: &Now) {
+        // Several servers may have one site (the suite's do). One of them does the work, and its lines are
+        // said once.
+        let Ok(_only_one) = self.tidying.try_lock() else { return };
+        self.cache.close_idle(now);
+        let Some(change) = self.root.follow() else { return };
+        let path = self.root.path().display();
+        match change {
+            RootChange::Replaced => {
+                // After the change, so that no request can fill the cache from the old folder for long.
+                self.cache.clear();
+                log::info!("the folder {path} is another one now, and it is the one that is served");
+            }
+            RootChange::Gone(error) => {
+                log::warn!("the folder {path} is gone, and the one from before stays in use: {error}");
+            }
+            RootChange::Back => log::info!("the folder {path} is back"),
+        }
     }
 
     /// The response with its body, also to a HEAD.
