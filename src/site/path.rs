@@ -7,7 +7,8 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 
-use super::refusals::NOTHING_HERE;
+use super::limits::LOCATION_BYTES_MAX;
+use super::refusals::{LOCATION_TOO_LONG, NOTHING_HERE};
 use crate::protocol::http::Refusal;
 
 /// The file that is served for a folder.
@@ -25,6 +26,10 @@ const NOT_IN_A_PATH: &AsciiSet = &CONTROLS
     .add(b'`')
     .add(b'{')
     .add(b'}');
+
+/// Bytes that are percent-encoded in the query of a `Location` (RFC 3986 section 3.4). The percent sign is none
+/// of them, because the query is passed on as it came.
+const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 
 /// A path below the root.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -94,10 +99,13 @@ impl SitePath {
         }
     }
 
-    /// The URL path of the folder of this name, for `Location`. It is made from the decoded segments
-    /// and not from the target: to a browser, `//evil.example/` is another host.
-    pub(super) fn folder_location(&self) -> String {
-        format!("/{}/", percent_encode(&self.segments, NOT_IN_A_PATH))
+    /// The address of the folder of this name with this query, for `Location`. Its path is made from the
+    /// decoded segments and not from the target: to a browser, `//evil.example/` is another host.
+    pub(super) fn folder_location(&self, query: &str) -> Result<String, Refusal> {
+        let mark = if query.is_empty() { "" } else { "?" };
+        let path = percent_encode(&self.segments, NOT_IN_A_PATH);
+        let location = format!("/{path}/{mark}{}", percent_encode(query.as_bytes(), NOT_IN_A_QUERY));
+        if location.len() > LOCATION_BYTES_MAX { Err(LOCATION_TOO_LONG) } else { Ok(location) }
     }
 
     /// The path relative to the folder `folder`, which must be its first segment.
@@ -193,10 +201,23 @@ mod tests {
 
     #[test]
     fn the_location_of_a_folder_is_on_this_host() {
-        let location = |path| SitePath::parse(path).unwrap().folder_location();
+        let location = |path| SitePath::parse(path).unwrap().folder_location("").unwrap();
         assert_eq!(location("//evil.example"), "/evil.example/");
         assert_eq!(location("/a%0d%0ab"), "/a%0D%0Ab/");
         assert_eq!(location("/a%3fb%25c%20d"), "/a%3Fb%25c%20d/");
+    }
+
+    #[test]
+    fn the_location_of_a_folder_keeps_the_query_and_has_a_bound() {
+        let docs = SitePath::parse("/docs").unwrap();
+        let location = |query: &str| docs.folder_location(query);
+        assert_eq!(location("v=1&a=%20/?b").unwrap(), "/docs/?v=1&a=%20/?b");
+        assert_eq!(location("q=\u{e9}<").unwrap(), "/docs/?q=%C3%A9%3C");
+        let room = LOCATION_BYTES_MAX - "/docs/?".len();
+        assert_eq!(location(&"q".repeat(room)).unwrap().len(), LOCATION_BYTES_MAX);
+        for query in ["q".repeat(room + 1), "\u{e9}".repeat(room / 4)] {
+            assert_eq!(location(&query), Err(LOCATION_TOO_LONG));
+        }
     }
 
     #[test]

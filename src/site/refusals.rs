@@ -22,6 +22,10 @@ pub(super) const PRECONDITION_FAILED: Refusal =
 pub(super) const RANGE_NOT_SATISFIABLE: Refusal =
     Refusal::new(416, "The range begins after the end of the file.");
 
+/// The redirect from a folder without its final slash would lead to an address that is refused.
+pub(super) const LOCATION_TOO_LONG: Refusal =
+    Refusal::new(414, "The address that this one leads to is too long.");
+
 /// The file exists, and reading it fails.
 pub(super) const UNREADABLE: Refusal = Refusal::new(500, "This file cannot be read.");
 

@@ -102,7 +102,7 @@ impl Site {
         if let Some(page) = pages::find(self.kind, name.as_bytes()) {
             return page;
         }
-        match self.find(path, now) {
+        match self.find(path, query, now) {
             Ok(Resource::File(file)) => self.file_response(file, head, now),
             Ok(Resource::Page(page)) => page,
             Err(refusal) => Response::refusal(refusal),
@@ -110,15 +110,15 @@ impl Site {
     }
 
     /// What a path names: from the cache, or from the disk if the cache has nothing or an old entry.
-    fn find(&self, path: &str, now: &Now) -> Result<Resource, Refusal> {
+    fn find(&self, path: &str, query: &str, now: &Now) -> Result<Resource, Refusal> {
         let (old, is_current) = match self.cache.get(path, now) {
-            None => return self.find_on_disk(path, None, now),
+            None => return self.find_on_disk(path, query, None, now),
             Some(Hit::Fresh(file)) if file.is_current() => return Ok(Resource::File(file)),
             // An open file that was changed since it was described.
             Some(Hit::Fresh(file)) => (file, false),
             Some(Hit::Stale(file)) => (file, true),
         };
-        match self.find_on_disk(path, Some(&old), now) {
+        match self.find_on_disk(path, query, Some(&old), now) {
             // There is no descriptor left to check the file with. What was right a second ago is better
             // than an error.
             Err(refusal) if refusal.status == 503 && is_current && old.is_current() => {
@@ -133,10 +133,12 @@ impl Site {
     }
 
     /// What a path names on the disk. `old` is what the cache has for it: the path is looked up all the
-    /// same, because only a new lookup shows that it still leads to a file beneath the root.
+    /// same, because only a new lookup shows that it still leads to a file beneath the root. A redirect keeps
+    /// `query`.
     fn find_on_disk(
         &self,
         path: &str,
+        query: &str,
         old: Option<&Arc<CachedFile>>,
         now: &Now,
     ) -> Result<Resource, Refusal> {
@@ -145,10 +147,9 @@ impl Site {
         if let Some(page) = pages::find(self.kind, &parsed.name()) {
             return Ok(Resource::Page(page));
         }
-        let location = parsed.folder_location();
         let relative = match self.kind.folder() {
-            Some(folder) => parsed.below(folder)?,
-            None => parsed,
+            Some(folder) => parsed.clone().below(folder)?,
+            None => parsed.clone(),
         };
         let name = relative.file();
         let (file, stamp) = match self.root.find(&name).map_err(refusals::of)? {
@@ -157,7 +158,9 @@ impl Site {
             // client is redirected to the path with the slash, if there is an index.
             Found::Folder => {
                 return match self.root.find(&relative.index()).map_err(refusals::of)? {
-                    Found::File(..) => Ok(Resource::Page(Response::redirect(301, location))),
+                    Found::File(..) => {
+                        Ok(Resource::Page(Response::redirect(301, parsed.folder_location(query)?)))
+                    }
                     Found::Folder => Err(NOTHING_HERE),
                 };
             }

@@ -8,9 +8,9 @@
 //! them are sent together.
 //!
 //! ```text
-//!   Head --> Body --> Delay --> Response --+--> Head      (keep-alive)
-//!     |        |                           +--> Linger    (closing, and the client may still be sending)
-//!     +--------+--- refused --> Response --+--> Over
+//!   Head --> Body --> Delay --> Room --> Response --+--> Head      (keep-alive)
+//!     |        |                                    +--> Linger    (closing, and the client may still be sending)
+//!     +--------+------- refused -------> Response --+--> Over
 //! ```
 
 mod outgoing;
@@ -86,6 +86,12 @@ enum State<R> {
         version: Version,
         client_keeps: bool,
     },
+    /// Sending earlier responses: the head of this one is too long for the room that they leave.
+    Room {
+        response: R,
+        version: Version,
+        last: Option<Close>,
+    },
     /// Sending a response; `last` is set if the connection ends with it.
     Response {
         status: u16,
@@ -150,7 +156,9 @@ impl<S: Site> Web<S> {
                 let read_client = self.input.room() > 0 && !self.client_ended;
                 Interest { read_client, write_client, ..Interest::NONE }
             }
-            State::Delay { .. } | State::Response { .. } => Interest { write_client, ..Interest::NONE },
+            State::Delay { .. } | State::Room { .. } | State::Response { .. } => {
+                Interest { write_client, ..Interest::NONE }
+            }
             State::Linger(linger, _) => Interest { read_client: linger.shut, ..Interest::NONE },
             State::Over(_) => Interest::NONE,
         }
@@ -177,7 +185,7 @@ impl<S: Site> Web<S> {
     pub(crate) fn owes_response(&self) -> bool {
         match self.state {
             State::Head | State::Body { .. } => self.has_output(),
-            State::Delay { .. } | State::Response { .. } => true,
+            State::Delay { .. } | State::Room { .. } | State::Response { .. } => true,
             State::Linger(..) | State::Over(_) => false,
         }
     }
@@ -195,7 +203,7 @@ impl<S: Site> Web<S> {
             // Responses are being sent and the next head is coming: both deadlines count, so a slow head does
             // not extend the time for the responses.
             State::Head => Some(stall.min(self.reader.deadline(self.timeouts()))),
-            State::Body { .. } | State::Response { .. } => Some(stall),
+            State::Body { .. } | State::Room { .. } | State::Response { .. } => Some(stall),
             State::Delay { until, .. } => Some(*until),
             State::Linger(linger, _) => Some(linger.deadline()),
             State::Over(_) => None,
@@ -225,7 +233,7 @@ impl<S: Site> Web<S> {
                 self.refuse(refusal, How::TimedOut, Phase::RequestBody, now);
             }
             State::Linger(_, outcome) | State::Over(outcome) => self.state = State::Over(outcome),
-            State::Head | State::Response { .. } => {
+            State::Head | State::Room { .. } | State::Response { .. } => {
                 self.state = State::Over(Outcome::new(Who::Client, How::TimedOut, Phase::ResponseBody));
             }
         }
@@ -257,7 +265,7 @@ impl<S: Site> Web<S> {
                 outcome(Phase::RequestHead)
             }
             State::Body { .. } => outcome(Phase::RequestBody),
-            State::Delay { .. } | State::Response { .. } => outcome(Phase::ResponseBody),
+            State::Delay { .. } | State::Room { .. } | State::Response { .. } => outcome(Phase::ResponseBody),
         });
     }
 
@@ -317,6 +325,7 @@ impl<S: Site> Web<S> {
             let goes_on = match &self.state {
                 State::Head => self.read_head(now),
                 State::Body { .. } => self.read_body(now),
+                State::Room { .. } => self.resume_response(now),
                 State::Response { .. } => self.finish_response(now),
                 State::Delay { .. } | State::Linger(..) | State::Over(_) => false,
             };
