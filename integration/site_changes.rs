@@ -1,7 +1,7 @@
-//! Sites whose files and folders change while they are served.
+//! Sites whose files and folders change while they are served, and what the log says of a refusal.
 
 use std::fs::{self, File};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,8 @@ both![
     a_root_made_anew_is_served_and_its_absence_said_once,
     a_deleted_file_gives_its_space_back,
     a_redirect_to_a_folder_keeps_its_query_however_long,
+    the_well_known_folder_is_served_and_no_other_dotfile,
+    a_refusal_has_its_cause_in_the_log,
 ];
 
 /// Bytes of a file that no cache holds in memory.
@@ -163,4 +165,56 @@ fn a_redirect_to_a_folder_keeps_its_query_however_long(model: Model) {
     let answer = client.answer();
     assert_eq!((answer.status, answer.field("location").map(str::len)), (301, Some(long.len() + 1)));
     assert_eq!(client.answer().body.len(), 4000);
+}
+
+fn the_well_known_folder_is_served_and_no_other_dotfile(model: Model) {
+    let site = Site::new()
+        .with(".well-known/acme-challenge/token", "kunci")
+        .with(".well-known/.rahasia", "x")
+        .with("a/.well-known/b", "x")
+        .with(".git/config", "x");
+    let role = serve(model, site.path());
+    assert_eq!(get(role.address(), "/.well-known/acme-challenge/token").text(), "kunci");
+    assert_eq!(get(role.address(), "/%2Ewell-known/acme-challenge/token").text(), "kunci");
+    for target in ["/.well-known/.rahasia", "/a/.well-known/b", "/.git/config", "/.well-known/"] {
+        assert_eq!(get(role.address(), target).status, 404, "{target}");
+    }
+}
+
+fn a_refusal_has_its_cause_in_the_log(model: Model) {
+    let outside =
+        Site::new().with("rahasia.txt", "x").with("situs/.rahasia", "x").with("situs/tutup.txt", "x");
+    let root = outside.path().join("situs");
+    symlink("../rahasia.txt", root.join("keluar.txt")).unwrap();
+    symlink("putar", root.join("putar")).unwrap();
+    fs::create_dir_all(root.join("kosong/index.html")).unwrap();
+    fs::set_permissions(root.join("tutup.txt"), fs::Permissions::from_mode(0)).unwrap();
+    let (fifo, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+    rustix::fs::mknodat(rustix::fs::CWD, root.join("pipa"), fifo, mode, 0).unwrap();
+    let mut refusals = vec![
+        ("/tidak-ada", 404, "missing"),
+        ("/.rahasia", 404, "\"a dotfile\""),
+        ("/keluar.txt", 404, "\"a symbolic link that leaves the root\""),
+        ("/putar", 404, "\"a symbolic link that cannot be followed\""),
+        ("/pipa", 404, "\"not a regular file\""),
+        ("/kosong", 404, "\"a folder without an index\""),
+        ("/a%5cb", 404, "\"a backslash in the path\""),
+        ("/x/../y", 400, "\"The path leads upwards.\""),
+    ];
+    // The superuser reads everything.
+    if File::open(root.join("tutup.txt")).is_err() {
+        refusals.push(("/tutup.txt", 403, "\"no permission to read it\""));
+    }
+    let role = serve(model, &root);
+    let mut client = Client::connect(role.address());
+    for (target, status, cause) in refusals {
+        let answer = client.get(target);
+        assert_eq!(answer.status, status, "{target}");
+        if status == 404 {
+            assert_eq!(answer.text(), "There is nothing at this address.", "clients are not told");
+        }
+        let line = role.wait_for_log(&format!("request=\"GET {target}\" status={status} "));
+        assert!(line.contains(&format!(" cause={cause} bytes_in=")), "{line}");
+    }
+    assert_eq!(role.logged("cause=missing"), 1, "one a request");
 }

@@ -68,8 +68,14 @@ pub(crate) enum Found {
 /// Why a path cannot be opened.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum OpenError {
-    /// There is nothing of this name beneath the root, or it is neither a file nor a folder.
+    /// There is nothing of this name beneath the root.
     NotFound,
+    /// A symbolic link on the way leads out of the root.
+    Outside,
+    /// A symbolic link that is not followed: one of a loop, or any without `openat2`.
+    Link,
+    /// It is neither a file nor a folder: a device, a FIFO, a socket.
+    NotAFile,
     /// The permissions of the file or of a folder above it do not allow it.
     Forbidden,
     /// The system has no descriptor or memory left at the moment, or names changed during each lookup.
@@ -151,7 +157,7 @@ impl Root {
         } else if metadata.is_file() {
             Ok(Found::File(file, Stamp::of(&metadata)))
         } else {
-            Err(OpenError::NotFound)
+            Err(OpenError::NotAFile)
         }
     }
 }
@@ -169,14 +175,16 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 }
 
 impl From<Errno> for OpenError {
-    /// A path that leads out of the root (`EXDEV`) is reported as not found: whoever asks must not
-    /// learn what lies outside.
     fn from(errno: Errno) -> OpenError {
         match errno {
             Errno::ACCESS | Errno::PERM => OpenError::Forbidden,
             // AGAIN: names changed during each lookup.
             Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => OpenError::Busy,
             Errno::IO | Errno::STALE => OpenError::Broken,
+            Errno::XDEV => OpenError::Outside,
+            Errno::LOOP => OpenError::Link,
+            // A socket, or a device without a driver.
+            Errno::NXIO | Errno::NODEV => OpenError::NotAFile,
             _ => OpenError::NotFound,
         }
     }
@@ -263,6 +271,8 @@ mod tests {
     }
 
     const NOT_FOUND: Result<&str, OpenError> = Err(OpenError::NotFound);
+    const OUTSIDE: Result<&str, OpenError> = Err(OpenError::Outside);
+    const NOT_A_FILE: Result<&str, OpenError> = Err(OpenError::NotAFile);
 
     #[test]
     fn only_files_beneath_the_root_are_found() {
@@ -273,13 +283,13 @@ mod tests {
             ("docs", Ok("folder")),
             ("none.txt", NOT_FOUND),
             ("a.txt/index.html", NOT_FOUND),
-            ("out.txt", NOT_FOUND),
-            ("absolute.txt", NOT_FOUND),
-            ("up/secret.txt", NOT_FOUND),
-            ("loop", NOT_FOUND),
-            ("../secret.txt", NOT_FOUND),
-            ("docs/../../secret.txt", NOT_FOUND),
-            ("/etc/passwd", NOT_FOUND),
+            ("out.txt", OUTSIDE),
+            ("absolute.txt", OUTSIDE),
+            ("up/secret.txt", OUTSIDE),
+            ("loop", Err(OpenError::Link)),
+            ("../secret.txt", OUTSIDE),
+            ("docs/../../secret.txt", OUTSIDE),
+            ("/etc/passwd", OUTSIDE),
         ] {
             assert_eq!(kind(root.find(path.as_bytes())), expected, "{path}");
         }
@@ -288,13 +298,16 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_the_system_have_four_kinds() {
+    fn errors_of_the_system_have_their_kinds() {
         for (errno, expected) in [
             (Errno::PERM, OpenError::Forbidden),
             (Errno::NFILE, OpenError::Busy),
             (Errno::AGAIN, OpenError::Busy),
             (Errno::STALE, OpenError::Broken),
-            (Errno::XDEV, OpenError::NotFound),
+            (Errno::XDEV, OpenError::Outside),
+            (Errno::LOOP, OpenError::Link),
+            (Errno::NXIO, OpenError::NotAFile),
+            (Errno::NOTDIR, OpenError::NotFound),
         ] {
             assert_eq!(OpenError::from(errno), expected, "{errno}");
         }
@@ -329,19 +342,19 @@ mod tests {
     }
 
     #[test]
-    fn a_fifo_is_not_found_and_does_not_block() {
+    fn a_fifo_is_not_opened_and_does_not_block() {
         let (tree, root) = tree();
         let path = tree.path().join("site/pipe");
         let made = std::process::Command::new("mkfifo").arg(&path).status();
         assert!(made.unwrap().success());
-        assert_eq!(kind(root.find(b"pipe")), NOT_FOUND);
+        assert_eq!(kind(root.find(b"pipe")), NOT_A_FILE);
     }
 
     #[test]
-    fn a_socket_is_not_found() {
+    fn a_socket_is_not_opened() {
         let (tree, root) = tree();
         let _socket = std::os::unix::net::UnixListener::bind(tree.path().join("site/socket")).unwrap();
-        assert_eq!(kind(root.find(b"socket")), NOT_FOUND);
+        assert_eq!(kind(root.find(b"socket")), NOT_A_FILE);
     }
 
     #[test]

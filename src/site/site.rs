@@ -14,7 +14,7 @@ use super::kind::SiteKind;
 use super::path::{self, SitePath};
 use super::range::Selection;
 use super::refusals::{
-    METHOD_NOT_ALLOWED, METHOD_UNKNOWN, NOTHING_HERE, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE, UNREADABLE,
+    METHOD_NOT_ALLOWED, METHOD_UNKNOWN, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE, Refused, UNREADABLE,
 };
 use super::response::{Content, ContentRange, Length, Response};
 use super::{mime, mirror, pages, refusals, test_response};
@@ -105,12 +105,12 @@ impl Site {
         match self.find(path, query, now) {
             Ok(Resource::File(file)) => self.file_response(file, head, now),
             Ok(Resource::Page(page)) => page,
-            Err(refusal) => Response::refusal(refusal),
+            Err(refused) => Response::refusal(refused),
         }
     }
 
     /// What a path names: from the cache, or from the disk if the cache has nothing or an old entry.
-    fn find(&self, path: &str, query: &str, now: &Now) -> Result<Resource, Refusal> {
+    fn find(&self, path: &str, query: &str, now: &Now) -> Result<Resource, Refused> {
         let (old, is_current) = match self.cache.get(path, now) {
             None => return self.find_on_disk(path, query, None, now),
             Some(Hit::Fresh(file)) if file.is_current() => return Ok(Resource::File(file)),
@@ -121,7 +121,7 @@ impl Site {
         match self.find_on_disk(path, query, Some(&old), now) {
             // There is no descriptor left to check the file with. What was right a second ago is better
             // than an error.
-            Err(refusal) if refusal.status == 503 && is_current && old.is_current() => {
+            Err(refused) if refused.refusal.status == 503 && is_current && old.is_current() => {
                 Ok(Resource::File(old))
             }
             found @ (Err(_) | Ok(Resource::Page(_))) => {
@@ -141,7 +141,7 @@ impl Site {
         query: &str,
         old: Option<&Arc<CachedFile>>,
         now: &Now,
-    ) -> Result<Resource, Refusal> {
+    ) -> Result<Resource, Refused> {
         let parsed = SitePath::parse(path)?;
         // A fixed page in another spelling, such as `//` or `/%76ideo`.
         if let Some(page) = pages::find(self.kind, &parsed.name()) {
@@ -161,7 +161,7 @@ impl Site {
                     Found::File(..) => {
                         Ok(Resource::Page(Response::redirect(301, parsed.folder_location(query)?)))
                     }
-                    Found::Folder => Err(NOTHING_HERE),
+                    Found::Folder => Err(Refused::nothing_here("a folder without an index")),
                 };
             }
         };

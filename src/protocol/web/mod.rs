@@ -53,6 +53,8 @@ pub struct Web<S: Site> {
     body: OutgoingBodyOf<S::Response>,
     /// Extra bytes behind the body, which the course's Python server sent; for `--mirror`.
     trailing: &'static [u8],
+    /// Why the present request is refused.
+    cause: Option<&'static str>,
     /// The client has closed its sending side.
     client_ended: bool,
     /// The present request is the last one: the drain has begun, or a CONNECT was refused.
@@ -129,6 +131,7 @@ impl<S: Site> Web<S> {
             output: Buffer::new(),
             body: OutgoingBody::None,
             trailing: b"",
+            cause: None,
             client_ended: false,
             is_last_request: false,
             last_progress: now.instant,
@@ -341,6 +344,7 @@ impl<S: Site> Web<S> {
         observer.observe(&Event::Closed(&Closing {
             request,
             status,
+            cause: self.cause.take(),
             ..self.timing.closing(role, self.client.address(), outcome, now)
         }));
         self.request_line.clear();

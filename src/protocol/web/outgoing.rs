@@ -161,6 +161,7 @@ impl<S: Site> Web<S> {
         // The response gets a full stall timeout of its own, however late it comes.
         self.last_progress = now.instant;
         self.trailing = response.trailing();
+        self.cause = response.cause();
         self.body = match response.into_body() {
             Body::File { length: 0, .. } => OutgoingBody::None,
             Body::File { file, offset, length } => OutgoingBody::File { file, offset, length },
