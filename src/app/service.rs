@@ -12,6 +12,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::settings::{Model, Settings};
+use super::site_upkeep::SiteUpkeep;
 use crate::balance::Group;
 use crate::balance::health::Probe;
 use crate::balance::limits::CHECK_PATH;
@@ -63,12 +64,13 @@ impl Service {
     }
 }
 
-/// The threads that check back ends and look their names up. They are dropped, and end, with the last
-/// connection that may still need a back end.
+/// The threads that check back ends, look their names up and look after a site. They are dropped, and end, with
+/// the last connection that may still need a back end or the site.
 #[derive(Debug)]
 struct Upkeep {
     _checker: Option<Checker>,
     _dns: Option<DnsWatcher>,
+    _site: Option<SiteUpkeep>,
 }
 
 /// A service that is being served, and may be replaced meanwhile.
@@ -97,6 +99,10 @@ impl RunningService {
         let upkeep = Upkeep {
             _checker: Checker::start(service.groups(), interval, probe, send)?,
             _dns: DnsWatcher::start(groups, settings.resolve_interval)?,
+            _site: match &service {
+                Service::Web(site) => Some(SiteUpkeep::start(Arc::clone(site))?),
+                Service::Gateway { .. } | Service::Relay(_) => None,
+            },
         };
         let context = Arc::new(RoleContext {
             timeouts: settings.timeouts,

@@ -142,10 +142,16 @@ fn paths_that_are_not_served_are_refused() {
 #[test]
 fn a_folder_without_its_final_slash_is_redirected() {
     let fixture = Fixture::new(SiteKind::Default);
-    for path in ["/docs", "//docs", "/%64ocs"] {
+    for (path, location) in [
+        ("/docs", "/docs/"),
+        ("//docs", "/docs/"),
+        ("/%64ocs", "/docs/"),
+        ("/docs?", "/docs/"),
+        ("/docs?v=1&w=//b", "/docs/?v=1&w=//b"),
+    ] {
         let response = fixture.get(path);
         let head = fixture.head_of(&response);
-        assert_eq!((response.status, field(&head, "Location")), (301, Some("/docs/")), "{path}");
+        assert_eq!((response.status, field(&head, "Location")), (301, Some(location)), "{path}");
     }
 }
 

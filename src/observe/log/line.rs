@@ -168,6 +168,9 @@ fn fields(
     if let Some(status) = &closing.status {
         each("status", Field::Bare(status))?;
     }
+    if let Some(cause) = &closing.cause {
+        each("cause", Field::Text(cause))?;
+    }
     each("bytes_in", Field::Bare(&closing.bytes_in))?;
     each("bytes_out", Field::Bare(&closing.bytes_out))?;
     each("queue_ms", Field::Bare(&Milliseconds(closing.queue)))?;
@@ -251,6 +254,7 @@ mod tests {
             backend: Some("[::1]:9001".parse().unwrap()),
             request: Some("GET /\"x\"\u{7}"),
             status: Some(200),
+            cause: None,
             bytes_in: 12,
             bytes_out: 3_000_000_000,
             queue: Duration::from_micros(7),

@@ -30,6 +30,8 @@ impl TestServer {
         fs::write(folder.path().join("small.txt"), "hello").unwrap();
         fs::write(folder.path().join("cached.txt"), vec![b'c'; 20_000]).unwrap();
         fs::write(folder.path().join("large.txt"), vec![b'l'; LARGE_BYTES]).unwrap();
+        fs::create_dir(folder.path().join("d")).unwrap();
+        fs::write(folder.path().join("d/index.html"), "index").unwrap();
         let site = Arc::new(Site::open(SiteKind::Backend, folder.path()).unwrap());
         TestServer { _folder: folder, site, now: start(), timeouts: Timeouts::default() }
     }
@@ -826,6 +828,7 @@ fn name<R>(state: &State<R>) -> &'static str {
         State::Head => "Head",
         State::Body { .. } => "Body",
         State::Delay { .. } => "Delay",
+        State::Room { .. } => "Room",
         State::Response { .. } => "Response",
         State::Linger(..) => "Linger",
         State::Over(..) => "Over",
@@ -850,6 +853,14 @@ fn the_graph_of_the_documentation_is_walked() {
     is_at(client.waits(), "Response");
     client.takes = usize::MAX;
     is_at(client.run(), "Head");
+
+    // Room --> Response: the head of a redirect does not fit behind that of another one.
+    let long = format!("GET /d?{} HTTP/1.1\r\nHost: a\r\n\r\n", "q".repeat(8100));
+    let mut client = server.client().sends(&long.repeat(2)).takes(0);
+    is_at(client.run(), "Room");
+    client.takes = usize::MAX;
+    is_at(client.run(), "Head");
+    assert_eq!(client.text().matches("301 Moved Permanently").count(), 2);
 
     // Head --> Response --> Over, for a client that wants no more.
     let mut client = server.client().sends("GET / HTTP/1.0\r\n\r\n").takes(0);
