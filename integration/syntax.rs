@@ -6,7 +6,11 @@ use crate::support::launch::Launch;
 use crate::support::role::Role;
 use crate::support::{Model, both};
 
-both![chunk_extensions_end_at_a_gateway, a_chunk_too_long_is_413_when_it_is_announced,];
+both![
+    chunk_extensions_end_at_a_gateway,
+    a_chunk_too_long_is_413_when_it_is_announced,
+    blanks_in_a_request_line_are_400_and_other_versions_505,
+];
 
 /// The two gateways before one back end.
 fn gateways(model: Model, backend: &Backend) -> [Role; 2] {
@@ -55,4 +59,43 @@ fn a_chunk_too_long_is_413_when_it_is_announced(model: Model) {
     client.send(request("POST", "/", "Transfer-Encoding: chunked\r\n") + &body);
     assert!(client.answer().status < 500);
     assert_eq!(client.get("/").status, 200);
+}
+
+/// Sends these bytes whole, byte by byte and with further bytes behind, to the web server and both gateways; the
+/// status must be the same each time.
+fn expect_status(roles: &[Role], bytes: &str, status: u16) {
+    for role in roles {
+        for (trailing, byte_by_byte) in
+            [("", false), ("", true), ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", false)]
+        {
+            let bytes = format!("{bytes}{trailing}");
+            let mut client = Client::connect(role.address());
+            for piece in bytes.as_bytes().chunks(if byte_by_byte { 1 } else { bytes.len() }) {
+                // Refused already: the answer is there all the same.
+                if client.wire().send(piece).is_err() {
+                    break;
+                }
+            }
+            assert_eq!(client.answer().status, status, "{bytes:?}");
+        }
+    }
+}
+
+fn blanks_in_a_request_line_are_400_and_other_versions_505(model: Model) {
+    let backend = Backend::saying("satu");
+    let [proxy, balancer] = gateways(model, &backend);
+    let roles = [Launch::web_server(model).start(), proxy, balancer];
+    for (line, status) in [
+        ("GET /pa th HTTP/1.1", 400),
+        ("GET /x  HTTP/1.1", 400),
+        ("GET  /x HTTP/1.1", 400),
+        ("GET /x HTTP/1.1 ", 400),
+        ("GET /x HTTP/1.0 HTTP/1.1", 400),
+        ("GET /pa th HTTP/2.0", 400),
+        ("GET /x HTTP/2.0", 505),
+        ("GET /x HTTP/1.2", 505),
+    ] {
+        expect_status(&roles, &format!("{line}\r\nHost: a\r\n\r\n"), status);
+    }
+    assert_eq!(backend.visits(), 0);
 }
