@@ -73,6 +73,8 @@ mod integration {
     mod soak;
     /// Peers that stall at every phase and then go on.
     mod stalls;
+    /// What a gateway sets right between two programs.
+    mod syntax;
     /// The course's own `curl` sessions.
     mod transcript;
     /// Round robin under concurrent clients.

@@ -103,8 +103,22 @@ impl Buffer {
         self.release_if_empty();
     }
 
+    /// Copies `count` bytes from byte `at` on to `distance` bytes before it, over what is there.
+    pub(crate) fn move_back(&mut self, at: usize, count: usize, distance: usize) {
+        let from = self.start + at;
+        debug_assert!(distance <= at && from + count <= self.end);
+        if let Some(storage) = &mut self.storage
+            && distance > 0
+        {
+            storage.copy_within(from..from + count, from - distance);
+        }
+    }
+
     /// Removes `count` bytes from the middle, beginning with byte `at`.
     pub(crate) fn remove(&mut self, at: usize, count: usize) {
+        if at == 0 || count == 0 {
+            return self.consume(count);
+        }
         let from = self.start + at;
         debug_assert!(from + count <= self.end);
         if let Some(storage) = &mut self.storage {

@@ -236,22 +236,14 @@ impl Exchange {
     /// Reads the body as far as its bytes have come.
     fn read_body(&mut self, now: &Now) {
         let Body::Reading { reader, ready } = &mut self.request.body else { return };
-        loop {
-            let bytes = &self.client_input.bytes()[*ready..];
-            match reader.next(bytes) {
-                Ok(Some(Part::Content(count) | Part::Framing(count))) => *ready += count,
-                Ok(Some(Part::Trailer(count))) => {
-                    match self.request.trailers_pass && forward::may_forward_trailer(&bytes[..count]) {
-                        true => *ready += count,
-                        false => self.client_input.remove(*ready, count),
-                    }
-                }
-                Ok(None) => break,
-                Err(_) => {
-                    let refusal = Refusal::bad("The chunked body breaks its own framing.");
-                    return self.refuse_mid_body(refusal, now);
-                }
-            }
+        let trailers_pass = self.request.trailers_pass;
+        let read = reader.forward(&mut self.client_input, ready, |part, bytes| match part {
+            Part::Content(_) | Part::Framing(_) => true,
+            Part::Extension(_) => false,
+            Part::Trailer(_) => trailers_pass && forward::may_forward_trailer(bytes),
+        });
+        if read.is_err() {
+            return self.refuse_mid_body(Refusal::bad("The chunked body breaks its own framing."), now);
         }
         if self.client_ended && !reader.is_done() {
             // Closing the connection to the back end tells it that the request is not complete.

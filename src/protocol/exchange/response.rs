@@ -237,7 +237,7 @@ impl Exchange {
         self.response = Response::Body {
             status,
             backend,
-            reader: BodyReader::new(framing),
+            reader: BodyReader::lenient(framing),
             ready: 0,
             unchunk: framing == Framing::Chunked && old_client,
             trailers_pass: framing == Framing::Chunked
@@ -289,29 +289,17 @@ impl Exchange {
         else {
             return;
         };
-        loop {
-            // With framing left out, each piece of content must be sent before the framing behind it can be
-            // removed.
-            if *unchunk && *ready > 0 {
-                break;
-            }
-            let bytes = &self.backend_input.bytes()[*ready..];
-            match reader.next(bytes) {
-                Ok(Some(Part::Framing(count))) if *unchunk => self.backend_input.consume(count),
-                Ok(Some(Part::Content(count) | Part::Framing(count))) => *ready += count,
-                Ok(Some(Part::Trailer(count))) => {
-                    match *trailers_pass && forward::may_forward_trailer(&bytes[..count]) {
-                        true => *ready += count,
-                        false => self.backend_input.remove(*ready, count),
-                    }
-                }
-                Ok(None) => break,
-                Err(_) => {
-                    log::warn!("{} broke the chunked framing of its response", self.backend_name());
-                    self.report_failure(How::Malformed, Phase::ResponseBody, now);
-                    return self.cut(Outcome::new(Who::Backend, How::Malformed, Phase::ResponseBody));
-                }
-            }
+        let (unchunk, trailers_pass) = (*unchunk, *trailers_pass);
+        let read = reader.forward(&mut self.backend_input, ready, |part, bytes| match part {
+            Part::Content(_) => true,
+            Part::Framing(_) => !unchunk,
+            Part::Extension(_) => false,
+            Part::Trailer(_) => trailers_pass && forward::may_forward_trailer(bytes),
+        });
+        if read.is_err() {
+            log::warn!("{} broke the chunked framing of its response", self.backend_name());
+            self.report_failure(How::Malformed, Phase::ResponseBody, now);
+            return self.cut(Outcome::new(Who::Backend, How::Malformed, Phase::ResponseBody));
         }
         if !reader.is_done() {
             return;

@@ -16,6 +16,7 @@
 //! | `Via` | one line is added (section 7.6.3); a loop of proxies ends when a head has 100 fields |
 //! | `Max-Forwards` | decremented for `TRACE` and `OPTIONS`: see [`max_forwards`] |
 //! | `Expect` | forwarded; dropped from an HTTP/1.0 request, whose version does not have it |
+//! | chunk extensions | dropped: they concern one connection (RFC 9112 section 7.1.1) |
 //! | trailers | forwarded, except fields that are valid in a head only: see [`may_forward_trailer`] |
 
 mod field;
@@ -31,6 +32,7 @@ use crate::protocol::http::framing::Framing;
 use crate::protocol::http::head::{Field, Fields, RequestHead, ResponseHead};
 use crate::protocol::http::response::{ResponseWriter, SERVER};
 use crate::protocol::http::{Method, Refusal, Version, decimal, list};
+use crate::protocol::limits::CONTENT_BYTES_MAX;
 use crate::protocol::now::Now;
 
 /// How heads are rewritten.
@@ -364,7 +366,8 @@ fn response_framing(
         Framing::None if head.status < 200 || head.status == 204 => {}
         // For a HEAD and in a 304 it is the length of the body that is not sent; else it is 0.
         Framing::None => {
-            if let Some(bytes) = head.fields.only("content-length").and_then(decimal) {
+            let length = head.fields.only("content-length").and_then(decimal);
+            if let Some(bytes) = length.filter(|bytes| *bytes <= CONTENT_BYTES_MAX) {
                 lines.length(bytes);
             }
         }
@@ -655,6 +658,8 @@ mod tests {
             ("HTTP/1.1 200 OK\nContent-Length: 0", Method::Get, true),
             ("HTTP/1.1 204 No Content\nContent-Length: 0", Method::Get, false),
             ("HTTP/1.1 103 Early Hints\nContent-Length: 5", Method::Get, false),
+            ("HTTP/1.1 200 OK\nContent-Length: 9223372036854775807", Method::Head, true),
+            ("HTTP/1.1 200 OK\nContent-Length: 9223372036854775808", Method::Head, false),
         ] {
             let answer = answered(line, method, None, Version::Http11);
             assert_eq!(answer.contains("Content-Length: "), passes, "{line}");

@@ -5,6 +5,7 @@
 
 use super::head::{Fields, RequestHead, ResponseHead};
 use super::{Method, Refusal, Version, decimal, list};
+use crate::protocol::limits::CONTENT_BYTES_MAX;
 
 /// How the end of a body is found.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -103,12 +104,16 @@ enum Lengths {
     Broken,
 }
 
-/// RFC 9110 section 8.6 allows a recipient to read `5, 5` as 5. We accept only one line with one number.
+/// RFC 9110 section 8.6 allows a recipient to read `5, 5` as 5. We accept only one line with one number of at
+/// most [`CONTENT_BYTES_MAX`].
 fn length(fields: &Fields<'_>) -> Lengths {
     match (fields.first("content-length"), fields.only("content-length")) {
         (None, _) => Lengths::None,
         (Some(_), None) => Lengths::Broken,
-        (Some(_), Some(value)) => decimal(value).map_or(Lengths::Broken, Lengths::One),
+        (Some(_), Some(value)) => match decimal(value) {
+            Some(bytes) if bytes <= CONTENT_BYTES_MAX => Lengths::One(bytes),
+            _ => Lengths::Broken,
+        },
     }
 }
 
@@ -138,6 +143,9 @@ mod tests {
             ("Content-Length: 0x5\r\n", Err(400)),
             ("Content-Length:\r\n", Err(400)),
             ("Content-Length: 99999999999999999999\r\n", Err(400)),
+            ("Content-Length: 9223372036854775807\r\n", Ok(Framing::Length(i64::MAX as u64))),
+            ("Content-Length: 9223372036854775808\r\n", Err(400)),
+            ("Content-Length: 18446744073709551615\r\n", Err(400)),
             ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", Err(400)),
             ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", Err(400)),
             ("Transfer-Encoding: gzip, chunked\r\n", Err(501)),
@@ -171,6 +179,7 @@ mod tests {
         assert_eq!(framing(get, 304, "1.1", "Content-Length: 5\r\n"), Ok(Framing::None));
         assert_eq!(framing(get, 200, "1.1", "Content-Length: 5\r\nContent-Length: 6\r\n"), Err(()));
         assert_eq!(framing(get, 200, "1.1", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"), Err(()));
+        assert_eq!(framing(get, 200, "1.1", "Content-Length: 9223372036854775808\r\n"), Err(()));
         assert_eq!(framing(get, 200, "1.0", "Transfer-Encoding: chunked\r\n"), Err(()));
         assert_eq!(framing(get, 200, "1.1", "Transfer-Encoding: gzip\r\n"), Err(()));
     }

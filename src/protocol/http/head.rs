@@ -341,18 +341,25 @@ fn is_host(host: &str) -> bool {
         && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
-/// 505 for a well-formed version that we do not speak, 400 if there is no version at all. `None` while the
-/// request line is not complete: the result must not depend on how the bytes arrive.
+/// 505 for a version that we do not speak, at the end of a request line that is well formed otherwise; 400 for
+/// any other line. `None` while the request line is not complete: the result must not depend on how the bytes
+/// arrive.
 fn refuse_version(bytes: &[u8]) -> Option<Refusal> {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
     let line = lines.find(|line| !line.trim_ascii().is_empty())?.strip_suffix(b"\n")?;
-    Some(match line.trim_ascii_end().rsplit(|byte| *byte == b' ').next() {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // Method, target and version with one space between (RFC 9112 section 3). A blank in the target makes the
+    // version look wrong, for the parser takes the rest of the target for it.
+    let mut words = line.split(|byte| *byte == b' ');
+    let (method, target, version) = (words.next()?, words.next(), words.next());
+    let are_words = !method.is_empty() && target.is_some_and(|target| !target.is_empty());
+    Some(match version {
         Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
-            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+            if major.is_ascii_digit() && minor.is_ascii_digit() && are_words && words.next().is_none() =>
         {
             Refusal::new(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.")
         }
-        _ => Refusal::bad("The request line does not end with an HTTP version."),
+        _ => Refusal::bad("The request line is not a method, a target and a version with one space between."),
     })
 }
 
@@ -443,6 +450,15 @@ mod tests {
             ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
             ("GET / HTTX/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET /\r\nHost: a\r\n\r\n", 400),
+            ("GET /pa th HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET /x  HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET  /x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET /x HTTP/1.1 \r\nHost: a\r\n\r\n", 400),
+            ("GET /x HTTP/2.0 \r\nHost: a\r\n\r\n", 400),
+            ("GET /pa th HTTP/2.0\r\nHost: a\r\n\r\n", 400),
+            ("GET /x HTTP/1.1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET /x\tHTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("\r\nGET /x HTTP/1.2\nHost: a\n\n", 505),
             ("\u{16}\u{3}\u{1}\u{2}\r\n\r\n", 400),
         ] {
             assert_eq!(request(text).map(|_| ()), Err(status), "{text:?}");

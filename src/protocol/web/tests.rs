@@ -446,6 +446,14 @@ fn a_chunked_body_is_bounded_too() {
     assert_eq!(client.run().statuses(), [200]);
     let mut client = server.client().sends(&format!("{head}{}1\r\nx\r\n0\r\n\r\n", chunk.repeat(16)));
     assert_eq!(client.run().statuses(), [413]);
+    // One that is announced to be too long is refused before its content comes.
+    for body in ["100001\r\n", "3\r\nabc\r\nffffe\r\n", "7fffffffffffffff\r\n"] {
+        for pieces in all_pieces(head.len() + body.len()) {
+            let mut client = server.client().sends(&format!("{head}{body}"));
+            client.reads = pieces;
+            assert_eq!(client.run().statuses(), [413], "{body:?} in {pieces:?}");
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,101 @@
+//! What a gateway sets right between two programs, and what a server reads as it is meant.
+
+use crate::support::backend::{Backend, ok};
+use crate::support::client::{Client, get, request};
+use crate::support::launch::Launch;
+use crate::support::role::Role;
+use crate::support::{Model, both};
+
+both![
+    chunk_extensions_end_at_a_gateway,
+    a_chunk_too_long_is_413_when_it_is_announced,
+    blanks_in_a_request_line_are_400_and_other_versions_505,
+];
+
+/// The two gateways before one back end.
+fn gateways(model: Model, backend: &Backend) -> [Role; 2] {
+    [
+        Launch::reverse_proxy(model, backend.address()).start(),
+        Launch::balancer(model, "http", [backend.address()]).start(),
+    ]
+}
+
+fn chunk_extensions_end_at_a_gateway(model: Model) {
+    const SENT: &str = "4 ;a=b\r\nsatu\r\n3;c=\"d;\\\"\"\r\ndua\r\n0;e\r\nX-Jumlah: 7\r\n\r\n";
+    const PASSED: &str = "4\r\nsatu\r\n3\r\ndua\r\n0\r\nX-Jumlah: 7\r\n\r\n";
+    let backend = Backend::start(|visit| {
+        loop {
+            visit.head()?;
+            let body = visit.chunked_as_it_is()?;
+            let answer = if body == PASSED { SENT.to_owned() } else { format!("5\r\nsalah\r\n{body}") };
+            visit.send(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{answer}"))?;
+        }
+    });
+    for role in gateways(model, &backend) {
+        for byte_by_byte in [false, true] {
+            let text = request("POST", "/", "Transfer-Encoding: chunked\r\nConnection: close\r\n") + SENT;
+            let mut client = Client::connect(role.address());
+            for piece in text.as_bytes().chunks(if byte_by_byte { 1 } else { text.len() }) {
+                client.send(piece);
+            }
+            let answer = String::from_utf8(client.rest()).unwrap();
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("HTTP/1.1 200 "), "{answer}");
+            assert_eq!(body, PASSED, "{answer}");
+        }
+    }
+}
+
+fn a_chunk_too_long_is_413_when_it_is_announced(model: Model) {
+    let role = Launch::web_server(model).start();
+    for body in ["100001\r\n", "5\r\nhello\r\nffffc\r\n", "7fffffffffffffff;a=b\r\n"] {
+        let mut client = Client::connect(role.address());
+        client.send(request("POST", "/", "Transfer-Encoding: chunked\r\n") + body);
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.field("connection")), (413, Some("close")), "{body:?}");
+    }
+    let mut client = Client::connect(role.address());
+    let body = format!("100000\r\n{}\r\n0\r\n\r\n", "x".repeat(0x10_0000));
+    client.send(request("POST", "/", "Transfer-Encoding: chunked\r\n") + &body);
+    assert!(client.answer().status < 500);
+    assert_eq!(client.get("/").status, 200);
+}
+
+/// Sends these bytes whole, byte by byte and with further bytes behind, to the web server and both gateways; the
+/// status must be the same each time.
+fn expect_status(roles: &[Role], bytes: &str, status: u16) {
+    for role in roles {
+        for (trailing, byte_by_byte) in
+            [("", false), ("", true), ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", false)]
+        {
+            let bytes = format!("{bytes}{trailing}");
+            let mut client = Client::connect(role.address());
+            for piece in bytes.as_bytes().chunks(if byte_by_byte { 1 } else { bytes.len() }) {
+                // Refused already: the answer is there all the same.
+                if client.wire().send(piece).is_err() {
+                    break;
+                }
+            }
+            assert_eq!(client.answer().status, status, "{bytes:?}");
+        }
+    }
+}
+
+fn blanks_in_a_request_line_are_400_and_other_versions_505(model: Model) {
+    let backend = Backend::saying("satu");
+    let [proxy, balancer] = gateways(model, &backend);
+    let roles = [Launch::web_server(model).start(), proxy, balancer];
+    for (line, status) in [
+        ("GET /pa th HTTP/1.1", 400),
+        ("GET /x  HTTP/1.1", 400),
+        ("GET  /x HTTP/1.1", 400),
+        ("GET /x HTTP/1.1 ", 400),
+        ("GET /x HTTP/1.0 HTTP/1.1", 400),
+        ("GET /pa th HTTP/2.0", 400),
+        ("GET /x HTTP/2.0", 505),
+        ("GET /x HTTP/1.2", 505),
+    ] {
+        expect_status(&roles, &format!("{line}\r\nHost: a\r\n\r\n"), status);
+    }
+    assert_eq!(backend.visits(), 0);
+}
