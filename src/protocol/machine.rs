@@ -75,8 +75,8 @@ pub(crate) trait Machine {
     /// A call on the client's socket failed.
     fn client_failed(&mut self);
 
-    /// How long a connect may take.
-    fn connect_timeout(&self) -> Duration {
+    /// How long the connect that begins now may take.
+    fn connect_timeout(&self, _now: &Now) -> Duration {
         Duration::ZERO
     }
     /// Chooses the back end to connect to. `None`: it has to wait in a queue, and `waker` is how it is
@@ -276,8 +276,8 @@ impl Machine for Exchange {
         self.client_failed();
     }
 
-    fn connect_timeout(&self) -> Duration {
-        self.connect_timeout()
+    fn connect_timeout(&self, now: &Now) -> Duration {
+        self.connect_timeout(now)
     }
 
     fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<Choice> {
@@ -404,8 +404,8 @@ impl Machine for Relay {
         self.client_failed();
     }
 
-    fn connect_timeout(&self) -> Duration {
-        self.connect_timeout()
+    fn connect_timeout(&self, now: &Now) -> Duration {
+        self.connect_timeout(now)
     }
 
     fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<Choice> {

@@ -71,6 +71,7 @@ impl Exchange {
     /// called then; or there is none, and the client is being told so.
     pub fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<Choice> {
         let again = matches!(self.link, Link::Wanted { again: Some(_), .. });
+        let was_queued = matches!(self.link, Link::Queued { .. });
         let (group, turn, pick) = match std::mem::replace(&mut self.link, Link::None) {
             Link::Wanted { group, turn, again: Some(backend) } => {
                 let turn = turn.unwrap_or_else(|| group.turn());
@@ -78,6 +79,10 @@ impl Exchange {
             }
             Link::Wanted { group, turn, again: None } => {
                 let mut turn = turn.unwrap_or_else(|| group.turn());
+                if self.timing.connecting.is_some_and(|first| first + self.timeouts().connect <= now.instant)
+                {
+                    turn.bound();
+                }
                 let pick = group.choose(&mut turn, now.instant, waker);
                 (group, turn, pick)
             }
@@ -99,8 +104,9 @@ impl Exchange {
         match pick {
             Pick::Chosen(backend) => {
                 let address = backend.address;
-                self.timing.connecting.get_or_insert(now.instant);
-                let until = now.instant + self.timeouts().connect;
+                let connecting = *self.timing.connecting.get_or_insert(now.instant);
+                let from = if turn.is_beyond_retries() && !was_queued { connecting } else { now.instant };
+                let until = from + self.timeouts().connect;
                 self.link = Link::Connecting { group, turn, backend, until };
                 // A connection that began with a PROXY header is this client's alone.
                 let may_reuse = !again && self.request.may_be_repeated() && !self.caller.is_introduced();
@@ -252,7 +258,8 @@ impl Exchange {
 
     /// Sends the request to another back end.
     pub(super) fn try_next(&mut self, now: &Now) {
-        if let Link::Up { group, turn, .. } = std::mem::replace(&mut self.link, Link::None) {
+        if let Link::Up { group, mut turn, .. } = std::mem::replace(&mut self.link, Link::None) {
+            turn.bound();
             self.timing.retries += 1;
             self.last_progress = now.instant;
             self.request.rewind();

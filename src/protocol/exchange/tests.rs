@@ -965,10 +965,31 @@ fn the_next_candidate_is_tried_while_nothing_was_sent() {
     assert_eq!(bench.run(POST, &[says("").ends()]).statuses(), [502]);
     let line = bench.run(GET, &[refuses(), refuses(), refuses()]);
     assert_eq!((line.statuses(), line.state()), (vec![502], bench.idle()));
-    let many = Bench::new(9);
-    let line = many.run(GET, &vec![refuses(); RETRIES + 1]);
-    assert_eq!(line.statuses(), [502]);
     assert_eq!(Bench::new(0).run(GET, &[]).statuses(), [503]);
+}
+
+#[test]
+fn all_back_ends_are_tried_until_one_accepts_or_the_time_to_connect_is_spent() {
+    let many = Bench::new(9);
+    for request in [GET, POST] {
+        let mut acts = vec![refuses(); 8];
+        acts.push(says(OK).after(many.forwarded(request)));
+        assert_eq!(many.all_ways(request, &acts).text(), OK_SENT);
+    }
+    assert_eq!(many.run(GET, &vec![refuses(); 9]).statuses(), [502]);
+    // Beyond the retries, a connect has what is left of the time for all.
+    let acts = [vec![refuses(); RETRIES + 1], vec![hangs()]].concat();
+    let mut line = many.line(GET, &acts);
+    assert_eq!(line.run().state(), Standing::Waits(many.timeouts.connect));
+    assert_eq!(line.waits().statuses(), [504], "no time is left for the others");
+    // As many retries as ever are made when a connect takes all the time by itself.
+    let mut line = many.line(GET, &vec![hangs(); RETRIES + 1]);
+    line.run();
+    (0..=RETRIES).for_each(|_| _ = line.waits());
+    assert_eq!(line.statuses(), [504]);
+    // Once something was sent they are bounded too: the death of one is no licence to try all.
+    let acts = [vec![refuses(); RETRIES], vec![says("").ends()]].concat();
+    assert_eq!(many.run(GET, &acts).statuses(), [502]);
 }
 
 #[test]
@@ -1195,19 +1216,18 @@ fn the_back_end_is_let_go_before_the_next_request() {
 #[test]
 fn a_back_end_that_accepts_and_never_answers_goes_out() {
     let bench = Bench::new(2);
-    let silent = |line: &mut Line| {
-        line.run();
-        while line.statuses().len() < 6 {
-            line.waits();
-        }
-    };
-    let acts: Vec<_> = (0..9).map(|_| says("")).collect();
+    let acts = [vec![says(""), says(OK), says(""), says(OK), says("")], vec![says(OK); 3]].concat();
     let mut bench =
         Bench { timeouts: Timeouts { backend: Duration::from_secs(1), ..bench.timeouts }, ..bench };
     bench.timeouts.keep_alive = Duration::from_secs(60);
-    let mut line = bench.line(&GET.repeat(6), &acts);
-    silent(&mut line);
-    assert!(line.group.backends().iter().all(|backend| !backend.is_up()), "{:?}", line.statuses());
+    let mut line = bench.line(&GET.repeat(8), &acts);
+    line.run();
+    while line.statuses().len() < 8 {
+        line.waits();
+    }
+    assert_eq!(line.statuses(), [504, 200, 504, 200, 504, 200, 200, 200]);
+    let ups: Vec<bool> = line.group.backends().iter().map(|backend| backend.is_up()).collect();
+    assert_eq!(ups, [false, true]);
 }
 
 fn request() -> impl Strategy<Value = (String, bool)> {

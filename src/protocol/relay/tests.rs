@@ -79,6 +79,31 @@ fn from_backend(relay: &mut Relay, bytes: &[u8], now: &Now) {
 }
 
 #[test]
+fn all_back_ends_are_tried_until_one_accepts_or_the_time_to_connect_is_spent() {
+    let (now, connect) = (now(), Timeouts::default().connect);
+    let mut last = relay(9, &now);
+    for _ in 0..8 {
+        last.choose_backend(&now, waker).unwrap();
+        last.connect_failed(How::Refused, &now);
+    }
+    last.choose_backend(&now, waker).expect("the ninth is left");
+    last.connected(&now);
+    assert!(!last.needs_backend());
+
+    let mut slow = relay(9, &now);
+    let later = now.after(connect / 2);
+    for _ in 0..4 {
+        slow.choose_backend(&now, waker).unwrap();
+        slow.connect_failed(How::Refused, &now);
+    }
+    slow.choose_backend(&later, waker).unwrap();
+    assert_eq!(slow.connect_timeout(&later), connect / 2, "what is left of the time for all");
+    slow.expired(&now.after(connect));
+    assert_eq!(slow.choose_backend(&now.after(connect), waker), None);
+    assert_eq!(slow.step(), Step::Finish);
+}
+
+#[test]
 fn bytes_go_both_ways_and_ends_are_passed_on() {
     let now = now();
     let mut relay = joined(&now);
