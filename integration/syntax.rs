@@ -1,7 +1,7 @@
 //! What a gateway sets right between two programs, and what a server reads as it is meant.
 
-use crate::support::backend::{Backend, ok};
-use crate::support::client::{Client, get, request};
+use crate::support::backend::Backend;
+use crate::support::client::{Client, request};
 use crate::support::launch::Launch;
 use crate::support::role::Role;
 use crate::support::{Model, both};

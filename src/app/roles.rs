@@ -7,11 +7,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::app::cli::{self, Balancer, Failure, FlagGroup, Mode, Proxy, Role, Server};
+use crate::app::cli::{self, Balancer, Failure, FlagGroup, Health, Load, Mode, Proxy, Role, Server};
 use crate::app::defaults;
 use crate::app::reload::Reload;
 use crate::app::service::{RunningService, Service};
 use crate::app::settings::{Model, Settings};
+use crate::balance::GroupSettings;
 use crate::balance::routes::Routes;
 use crate::net::dns::ResolvedGroup;
 use crate::net::endpoint::Endpoint;
@@ -56,11 +57,11 @@ pub fn server(kind: SiteKind) -> impl Fn(&Role, &Server) -> Result<PreparedRole,
 pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
     args.front.check()?;
     let routing = &args.routing;
-    let max_per_backend = args.load.max_per_backend;
-    let mut names = vec![look_up("--default", "default", &routing.default, max_per_backend)?];
+    let of_groups = group_settings(&args.load, &args.health);
+    let mut names = vec![look_up("--default", "default", &routing.default, of_groups)?];
     let mut routes = Routes::new(Arc::clone(names[0].group()));
     for route in &routing.route {
-        let of_route = look_up("--route", &route.prefix, &route.backends, max_per_backend)?;
+        let of_route = look_up("--route", &route.prefix, &route.backends, of_groups)?;
         routes
             .add(&route.prefix, Arc::clone(of_route.group()))
             .map_err(|error| Failure::Usage(format!("--route {route}: {error}")))?;
@@ -87,7 +88,7 @@ pub fn balancer<T: clap::Args + FlagGroup>(
             Some(count) => defaults::WEB_SERVERS[..count].iter().copied().map(Endpoint::from).collect(),
             None => back_ends.backend.clone(),
         };
-        let names = look_up("--backend", "back ends", &endpoints, args.load.max_per_backend)?;
+        let names = look_up("--backend", "back ends", &endpoints, group_settings(&args.load, &args.health))?;
         let group = Arc::clone(names.group());
         let service = match back_ends.mode {
             Mode::Tcp => Service::Relay(group),
@@ -105,6 +106,10 @@ pub fn balancer<T: clap::Args + FlagGroup>(
             names: vec![names],
         })
     }
+}
+
+fn group_settings(load: &Load, health: &Health) -> GroupSettings {
+    GroupSettings { active_max: load.max_per_backend, passive: health.passive() }
 }
 
 /// Keys that a reload cannot change: listeners, threads and the log are made from them once.
@@ -141,12 +146,13 @@ pub fn serve(prepared: PreparedRole, reload: Option<Reload<PreparedRole>>) -> Re
     }
     settings.connections_max = connections_max(settings.connections_max, 1);
     // Held to the end of the drain: what is still in flight may need a back end that works.
-    let running = RunningService::start(name, service, &settings, names).map_err(runtime)?;
+    let running = RunningService::start(name, service, &settings, names, None).map_err(runtime)?;
     if let Some(reload) = reload {
         let running = running.clone();
         let apply = move |prepared: PreparedRole| {
             let PreparedRole { name, service, settings, names, .. } = prepared;
-            let new = RunningService::start(name, service, &settings, names).map_err(runtime)?;
+            let new =
+                RunningService::start(name, service, &settings, names, Some(&running)).map_err(runtime)?;
             running.replace(new).map_err(|error| Failure::Usage(error.to_owned()))
         };
         reload.start(hangups, |key| !NEED_RESTART.contains(&key), apply).map_err(runtime)?;
@@ -171,9 +177,9 @@ fn look_up(
     flag: &str,
     group: &str,
     endpoints: &[Endpoint],
-    max_per_backend: usize,
+    settings: GroupSettings,
 ) -> Result<ResolvedGroup, Failure> {
-    ResolvedGroup::look_up(group, endpoints, max_per_backend)
+    ResolvedGroup::look_up(group, endpoints, settings)
         .map_err(|(endpoint, error)| Failure::Runtime(format!("{flag} {endpoint}: {error}")))
 }
 
@@ -197,7 +203,7 @@ mod tests {
         let endpoints = ["name.invalid:80".parse().unwrap()];
         for failure in [
             resolve("--backend", &endpoints).unwrap_err(),
-            look_up("--backend", "back ends", &endpoints, 0).unwrap_err(),
+            look_up("--backend", "back ends", &endpoints, GroupSettings::default()).unwrap_err(),
         ] {
             assert!(failure.to_string().starts_with("--backend name.invalid:80: "), "{failure}");
         }

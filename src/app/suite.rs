@@ -116,7 +116,7 @@ fn serve_member(
     // If one member ends, all drain: the table that was printed would not be true any more.
     let _drain = DrainOnDrop(shutdown);
     let name = member.role.name;
-    RunningService::start(name, service, settings, Vec::new())
+    RunningService::start(name, service, settings, Vec::new(), None)
         .and_then(|running| running.serve(member.model, vec![listener], settings, shutdown))
         .map_err(|error| Failure::Runtime(format!("{name}: {error}")))
 }

@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use crate::balance::Group;
+use crate::balance::{Group, GroupSettings};
 use crate::net::endpoint::Endpoint;
 
 /// A group of back ends, and the endpoints whose addresses they are.
@@ -31,15 +31,14 @@ struct Resolved {
 }
 
 impl ResolvedGroup {
-    /// A group of all addresses of all endpoints, each with at most `active_max` connections or requests
-    /// at a time; 0 is no limit.
+    /// A group of all addresses of all endpoints.
     ///
     /// Errors: an endpoint that cannot be looked up. At start that is taken for a mistake in the
     /// configuration, and ends the program; later it is taken for a fault that will pass.
     pub(crate) fn look_up(
         name: &str,
         endpoints: &[Endpoint],
-        active_max: usize,
+        settings: GroupSettings,
     ) -> Result<ResolvedGroup, (Endpoint, io::Error)> {
         let look_up = |endpoint: &Endpoint| match endpoint.resolve() {
             Ok(addresses) => Ok(Resolved { endpoint: endpoint.clone(), addresses, is_failing: false }),
@@ -47,7 +46,7 @@ impl ResolvedGroup {
         };
         let endpoints: Vec<Resolved> = endpoints.iter().map(look_up).collect::<Result<_, _>>()?;
         let addresses = endpoints.iter().flat_map(|resolved| resolved.addresses.iter().copied());
-        let group = Group::limited(name, addresses.collect(), active_max);
+        let group = Group::with(name, addresses.collect(), settings);
         Ok(ResolvedGroup { group: Arc::new(group), endpoints })
     }
 
@@ -183,10 +182,13 @@ mod tests {
 
     #[test]
     fn a_name_is_looked_up_at_start() {
-        let resolved = ResolvedGroup::look_up("test", &["localhost:80".parse().unwrap()], 0).unwrap();
+        let resolved =
+            ResolvedGroup::look_up("test", &["localhost:80".parse().unwrap()], GroupSettings::default())
+                .unwrap();
         assert!(addresses(&resolved).iter().all(|address| address.ip().is_loopback()));
         let (endpoint, _) =
-            ResolvedGroup::look_up("test", &["name.invalid:80".parse().unwrap()], 0).unwrap_err();
+            ResolvedGroup::look_up("test", &["name.invalid:80".parse().unwrap()], GroupSettings::default())
+                .unwrap_err();
         assert_eq!(endpoint.host, "name.invalid");
     }
 }

@@ -18,7 +18,14 @@ const CLIENT_TIMES: [&str; 4] = ["header-timeout", "keep-alive", "stall-timeout"
 const BACK_END_TIMES: [&str; 4] =
     ["connect-timeout", "backend-timeout", "relay-idle-timeout", "half-closed-timeout"];
 const LOAD: [&str; 1] = ["max-per-backend"];
-const HEALTH: [&str; 3] = ["health-interval", "health-path", "resolve-interval"];
+const HEALTH: [&str; 6] = [
+    "health-interval",
+    "health-path",
+    "passive-failures",
+    "passive-window",
+    "passive-out",
+    "resolve-interval",
+];
 const COMMON: [&str; 7] = ["log", "log-format", "log-file", "config", "check", "help", "version"];
 
 fn expect_flags(mut command: Command, groups: &[&[&str]]) {

@@ -75,6 +75,7 @@ impl Exchange {
     /// error response.
     pub fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<BackendTarget> {
         let is_retry = matches!(self.backend, BackendConnection::Needed { retry: Some(_), .. });
+        let was_queued = matches!(self.backend, BackendConnection::Queued { .. });
         let (group, turn, pick) = match std::mem::replace(&mut self.backend, BackendConnection::None) {
             BackendConnection::Needed { group, turn, retry: Some(backend) } => {
                 let turn = turn.unwrap_or_else(|| group.turn());
@@ -82,6 +83,10 @@ impl Exchange {
             }
             BackendConnection::Needed { group, turn, retry: None } => {
                 let mut turn = turn.unwrap_or_else(|| group.turn());
+                if self.timing.connecting.is_some_and(|first| first + self.timeouts().connect <= now.instant)
+                {
+                    turn.bound();
+                }
                 let pick = group.choose(&mut turn, now.instant, waker);
                 (group, turn, pick)
             }
@@ -103,8 +108,9 @@ impl Exchange {
         match pick {
             Pick::Chosen(backend) => {
                 let address = backend.address;
-                self.timing.connecting.get_or_insert(now.instant);
-                let until = now.instant + self.timeouts().connect;
+                let connecting = *self.timing.connecting.get_or_insert(now.instant);
+                let from = if turn.is_beyond_retries() && !was_queued { connecting } else { now.instant };
+                let until = from + self.timeouts().connect;
                 self.backend = BackendConnection::Connecting { group, turn, backend, until };
                 // A connection that began with a PROXY header serves this client only.
                 let may_reuse = !is_retry && self.request.may_be_repeated() && !self.client.sends_header();
@@ -267,9 +273,10 @@ impl Exchange {
 
     /// Sends the request to another back end.
     pub(super) fn retry_next_backend(&mut self, now: &Now) {
-        if let BackendConnection::Connected { group, turn, .. } =
+        if let BackendConnection::Connected { group, mut turn, .. } =
             std::mem::replace(&mut self.backend, BackendConnection::None)
         {
+            turn.bound();
             self.timing.retries += 1;
             self.last_progress = now.instant;
             self.request.rewind();

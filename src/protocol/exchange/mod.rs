@@ -220,9 +220,12 @@ impl Exchange {
         }
     }
 
-    /// How long a connect may take.
-    pub fn connect_timeout(&self) -> Duration {
-        self.timeouts().connect
+    /// How long the connect that begins now may take.
+    pub fn connect_timeout(&self, now: &Now) -> Duration {
+        match &self.backend {
+            BackendConnection::Connecting { until, .. } => until.saturating_duration_since(now.instant),
+            _ => self.timeouts().connect,
+        }
     }
 
     fn timeouts(&self) -> &Timeouts {

@@ -1051,10 +1051,31 @@ fn the_next_candidate_is_tried_if_nothing_was_sent() {
     assert_eq!(gateway.run(POST, &[says("").ends()]).statuses(), [502]);
     let connection = gateway.run(GET, &[refuses(), refuses(), refuses()]);
     assert_eq!((connection.statuses(), connection.state()), (vec![502], gateway.idle()));
-    let many = TestGateway::new(9);
-    let connection = many.run(GET, &vec![refuses(); RETRIES + 1]);
-    assert_eq!(connection.statuses(), [502]);
     assert_eq!(TestGateway::new(0).run(GET, &[]).statuses(), [503]);
+}
+
+#[test]
+fn all_back_ends_are_tried_until_one_accepts_or_the_time_to_connect_is_spent() {
+    let many = TestGateway::new(9);
+    for request in [GET, POST] {
+        let mut scripts = vec![refuses(); 8];
+        scripts.push(says(OK).after(many.forwarded(request)));
+        assert_eq!(many.run_in_all_pieces(request, &scripts).text(), OK_SENT);
+    }
+    assert_eq!(many.run(GET, &vec![refuses(); 9]).statuses(), [502]);
+    // Beyond the retries, a connect has what is left of the time for all.
+    let scripts = [vec![refuses(); RETRIES + 1], vec![hangs()]].concat();
+    let mut connection = many.connection(GET, &scripts);
+    assert_eq!(connection.run().state(), Status::Waits(many.timeouts.connect));
+    assert_eq!(connection.waits().statuses(), [504], "no time is left for the others");
+    // As many retries as ever are made when a connect takes all the time by itself.
+    let mut connection = many.connection(GET, &vec![hangs(); RETRIES + 1]);
+    connection.run();
+    (0..=RETRIES).for_each(|_| _ = connection.waits());
+    assert_eq!(connection.statuses(), [504]);
+    // Once something was sent they are bounded too: the death of one is no licence to try all.
+    let scripts = [vec![refuses(); RETRIES], vec![says("").ends()]].concat();
+    assert_eq!(many.run(GET, &scripts).statuses(), [502]);
 }
 
 #[test]
@@ -1284,23 +1305,18 @@ fn the_back_end_is_released_before_the_next_request() {
 #[test]
 fn a_back_end_that_accepts_and_never_responds_goes_down() {
     let gateway = TestGateway::new(2);
-    let silent = |connection: &mut TestConnection| {
-        connection.run();
-        while connection.statuses().len() < 6 {
-            connection.waits();
-        }
-    };
-    let scripts: Vec<_> = (0..9).map(|_| says("")).collect();
+    let scripts = [vec![says(""), says(OK), says(""), says(OK), says("")], vec![says(OK); 3]].concat();
     let mut gateway =
         TestGateway { timeouts: Timeouts { backend: Duration::from_secs(1), ..gateway.timeouts }, ..gateway };
     gateway.timeouts.keep_alive = Duration::from_secs(60);
-    let mut connection = gateway.connection(&GET.repeat(6), &scripts);
-    silent(&mut connection);
-    assert!(
-        connection.group.backends().iter().all(|backend| !backend.is_up()),
-        "{:?}",
-        connection.statuses()
-    );
+    let mut connection = gateway.connection(&GET.repeat(8), &scripts);
+    connection.run();
+    while connection.statuses().len() < 8 {
+        connection.waits();
+    }
+    assert_eq!(connection.statuses(), [504, 200, 504, 200, 504, 200, 200, 200]);
+    let ups: Vec<bool> = connection.group.backends().iter().map(|backend| backend.is_up()).collect();
+    assert_eq!(ups, [false, true]);
 }
 
 fn request() -> impl Strategy<Value = (String, bool)> {
