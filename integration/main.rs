@@ -10,6 +10,8 @@ mod support;
 /// Named so that `cargo test integration` runs these tests and no others.
 #[path = "."]
 mod integration {
+    /// How addresses are written, what they mean, and those that lead back to the role itself.
+    mod addresses;
     /// Many short connections with ends of every kind.
     mod churn;
     /// Flags, the configuration file, logs.

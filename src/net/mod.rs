@@ -11,6 +11,7 @@ pub mod endpoint;
 pub mod io;
 pub mod limits;
 pub mod listen;
+pub mod own;
 pub mod permits;
 pub mod pipe;
 pub(crate) mod poller;
