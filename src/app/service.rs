@@ -19,6 +19,7 @@ use crate::balance::limits::CHECK_PATH;
 use crate::balance::routes::Routes;
 use crate::net::checker::Checker;
 use crate::net::dns::{DnsWatcher, ResolvedGroup};
+use crate::net::own::OwnAddresses;
 use crate::net::shutdown::Shutdown;
 use crate::observe::log::AccessLog;
 use crate::protocol::context::RoleContext;
@@ -48,7 +49,7 @@ pub enum Service {
 
 impl Service {
     /// Every group of back ends behind it.
-    fn groups(&self) -> Vec<Arc<Group>> {
+    pub(crate) fn groups(&self) -> Vec<Arc<Group>> {
         match self {
             Service::Web(_) => Vec::new(),
             Service::Gateway { routes, .. } => routes.groups().into_iter().cloned().collect(),
@@ -88,8 +89,8 @@ pub enum RunningService {
 }
 
 impl RunningService {
-    /// Starts the upkeep of a service with these groups of back ends. What is known of back ends of the service
-    /// `before`, which this one is to replace, is taken over.
+    /// Starts the upkeep of a service with these groups of back ends, behind listeners with the addresses `own`.
+    /// What is known of back ends of the service `before`, which this one is to replace, is taken over.
     ///
     /// Errors: threads or pollers that cannot be made.
     pub fn start(
@@ -97,6 +98,7 @@ impl RunningService {
         service: Service,
         settings: &Settings,
         groups: Vec<ResolvedGroup>,
+        own: OwnAddresses,
         before: Option<&RunningService>,
     ) -> io::Result<RunningService> {
         let probe = settings.check_probe.clone().unwrap_or_else(|| service.probe());
@@ -110,7 +112,7 @@ impl RunningService {
         let upkeep = Upkeep {
             checks,
             _checker: Checker::start(service.groups(), interval, probe, send)?,
-            _dns: DnsWatcher::start(groups, settings.resolve_interval)?,
+            _dns: DnsWatcher::start(groups, settings.resolve_interval, own)?,
             _site: match &service {
                 Service::Web(site) => Some(SiteUpkeep::start(Arc::clone(site))?),
                 Service::Gateway { .. } | Service::Relay(_) => None,
@@ -132,7 +134,7 @@ impl RunningService {
     }
 
     /// Every group of back ends behind it now.
-    pub(crate) fn groups(&self) -> Vec<Arc<Group>> {
+    fn groups(&self) -> Vec<Arc<Group>> {
         match self {
             RunningService::Web(_) => Vec::new(),
             RunningService::Gateway(gateway) => gateway.load().routes.groups().into_iter().cloned().collect(),

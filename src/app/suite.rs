@@ -20,6 +20,7 @@ use crate::app::settings::{Model, Settings};
 use crate::balance::Group;
 use crate::balance::routes::Routes;
 use crate::net::listen::{ListenError, bind};
+use crate::net::own::OwnAddresses;
 use crate::net::shutdown::Shutdown;
 use crate::net::signals;
 use crate::observe;
@@ -86,7 +87,7 @@ pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> 
     }
     settings.connections_max = connections_max(settings.connections_max, bound.len());
     let table = format!("{}{notes}ready; Ctrl-C ends it\n", table(&bound));
-    let ready = add_services(bound).map_err(|error| Failure::Runtime(format!("the routes: {error}")))?;
+    let ready = add_services(bound).map_err(Failure::Runtime)?;
     thread::scope(|scope| {
         let mut running = Vec::new();
         // The scope waits for the members, so they must also end if this function returns early.
@@ -116,7 +117,7 @@ fn serve_member(
     // If one member ends, all drain: the table that was printed would not be true any more.
     let _drain = DrainOnDrop(shutdown);
     let name = member.role.name;
-    RunningService::start(name, service, settings, Vec::new(), None)
+    RunningService::start(name, service, settings, Vec::new(), OwnAddresses::default(), None)
         .and_then(|running| running.serve(member.model, vec![listener], settings, shutdown))
         .map_err(|error| Failure::Runtime(format!("{name}: {error}")))
 }
@@ -196,8 +197,9 @@ fn add_services(bound: Vec<BoundMember>) -> Result<Vec<ReadyMember>, String> {
     };
     let group = |name: &str, role| Arc::new(Group::new(name, of(role)));
     let mut routes = Routes::new(group("default", Role::DEFAULT_SERVER));
-    routes.add("/images/", group("/images/", Role::IMAGE_SERVER))?;
-    routes.add("/pdf/", group("/pdf/", Role::PDF_SERVER))?;
+    let named = |error: String| format!("the routes: {error}");
+    routes.add("/images/", group("/images/", Role::IMAGE_SERVER)).map_err(named)?;
+    routes.add("/pdf/", group("/pdf/", Role::PDF_SERVER)).map_err(named)?;
     let gateway = Service::Gateway { routes, rules: Rules::default() };
     let web_servers = of(Role::WEB_SERVER);
     let service = |task: &Task| match task {
@@ -206,13 +208,22 @@ fn add_services(bound: Vec<BoundMember>) -> Result<Vec<ReadyMember>, String> {
         // Each balancer has a group of its own, so each does its own round robin, as two programs would.
         Task::Balance => Service::Relay(Arc::new(Group::new("back ends", web_servers.clone()))),
     };
-    Ok(bound
-        .into_iter()
-        .map(|bound| {
-            let service = service(&bound.member.task);
-            (bound.member, bound.listener, service)
-        })
-        .collect())
+    let with_service = |bound: BoundMember| {
+        let service = service(&bound.member.task);
+        refuse_itself(&bound, &service)?;
+        Ok((bound.member, bound.listener, service))
+    };
+    bound.into_iter().map(with_service).collect()
+}
+
+/// Refuses a member that is its own back end. The lay-out of the ports leaves no room for that; this holds it to it.
+fn refuse_itself(bound: &BoundMember, service: &Service) -> Result<(), String> {
+    let own = OwnAddresses::new(vec![bound.address.into()]);
+    let backends = service.groups().into_iter().flat_map(|group| group.backends());
+    match backends.into_iter().find(|backend| own.leads_here(backend.address).is_some()) {
+        Some(backend) => Err(format!("{}: {} is this role itself", bound.member.role.name, backend.address)),
+        None => Ok(()),
+    }
 }
 
 /// A table of the members: role, model, address, and a command to try.
@@ -268,6 +279,20 @@ mod tests {
         }
         assert_eq!(notes, "");
         assert_eq!(add_services(bound).unwrap().len(), 8);
+    }
+
+    #[test]
+    fn no_member_is_its_own_back_end() {
+        let bound: Vec<BoundMember> = suite(Some(0), 1)
+            .into_iter()
+            .map(|member| bind_member(member, &mut String::new()).unwrap())
+            .collect();
+        let address = bound.iter().find(|bound| bound.member.role == Role::LB_ASYNC).unwrap().address;
+        for bound in &bound {
+            let service = Service::Relay(Arc::new(Group::new("back ends", vec![address])));
+            let expected = bound.member.role != Role::LB_ASYNC;
+            assert_eq!(refuse_itself(bound, &service).is_ok(), expected);
+        }
     }
 
     #[test]

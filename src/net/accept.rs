@@ -3,6 +3,16 @@
 //! Contract: no error may make an acceptor loop without progress or end without a message.
 
 use std::io;
+use std::net::SocketAddr;
+
+/// The address of a client as people write it: to a listener of both families, one that came by IPv4 seems to
+/// have an IPv6 address (`::ffff:127.0.0.1`), which no list of trusted addresses and no reader of a log expects.
+pub(crate) fn peer_address(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip if ip == address.ip() => address,
+        ip => SocketAddr::new(ip, address.port()),
+    }
+}
 
 /// What an error of accept means for the listener.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,6 +61,17 @@ impl AcceptError {
 mod tests {
     use super::*;
     use rustix::io::Errno;
+
+    #[test]
+    fn a_client_that_came_by_ipv4_has_an_ipv4_address() {
+        for (seen, meant) in [
+            ("[::ffff:192.0.2.1]:80", "192.0.2.1:80"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+            ("[fe80::1%3]:80", "[fe80::1%3]:80"),
+        ] {
+            assert_eq!(peer_address(seen.parse().unwrap()), meant.parse().unwrap());
+        }
+    }
 
     #[test]
     fn each_error_has_its_class() {

@@ -14,6 +14,7 @@
 //! | `permits` | how many client connections may be open |
 //! | **connections to back ends** | |
 //! | `endpoint` | an address as people write it, and its look-up |
+//! | `own` | addresses of back ends that lead back to a listener of ours |
 //! | `dns` | look-ups of back-end names, repeated while the program runs |
 //! | `connect` | connecting with a time limit or nonblocking |
 //! | `checker` | the health checks of back ends |
@@ -41,6 +42,7 @@ pub(crate) mod endpoint;
 pub(crate) mod io;
 pub(crate) mod limits;
 pub(crate) mod listen;
+pub(crate) mod own;
 pub(crate) mod permits;
 pub(crate) mod pipe;
 pub(crate) mod poller;

@@ -15,7 +15,7 @@ use mio::net::TcpStream;
 
 use super::scaling::AcceptScaling;
 use super::slots::Source;
-use crate::net::accept::AcceptError;
+use crate::net::accept::{AcceptError, peer_address};
 use crate::net::listen::ACCEPTED_INHERIT_NODELAY;
 use crate::net::permits::{Permit, Permits};
 use crate::net::poller::{self, LISTENERS_ARE_LEVEL_TRIGGERED};
@@ -128,7 +128,7 @@ impl Accept {
                             // Failing costs delay, not correctness.
                             let _ = client.set_nodelay(true);
                         }
-                        take(client, peer, permit);
+                        take(client, peer_address(peer), permit);
                         mine += 1;
                         self.has_accepted(mine, registry, now);
                     }

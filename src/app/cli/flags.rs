@@ -36,7 +36,7 @@ pub trait FlagGroup {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Listening")]
 pub(crate) struct Listening {
-    /// Address to listen on; repeatable; port 0 takes a free port
+    /// Address to listen on, such as 127.0.0.1:80, [::]:80 (IPv4 too), name:80, or :80 or 80 for every address; repeatable; port 0 takes a free port
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<Endpoint>,
     /// Connections that may wait in the kernel until they are accepted
@@ -229,7 +229,7 @@ impl FlagGroup for Health {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Back ends")]
 pub(crate) struct BackEnds {
-    /// Address of a back end; repeatable; each address of a host name is a back end
+    /// Address of a back end, such as name:80, http://name:80, or 80 on this machine; repeatable; each address of a host name is a back end
     #[arg(long, value_name = "ADDR", value_parser = Endpoint::parse_target)]
     pub(crate) backend: Vec<Endpoint>,
     /// Use the first N of 127.0.0.1:9001 to 9005; excludes --backend
