@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::client::{Answer, Client, get, request};
 use crate::support::launch::Launch;
@@ -21,6 +21,9 @@ both![
     a_redirect_to_a_folder_keeps_its_query_however_long,
     the_well_known_folder_is_served_and_no_other_dotfile,
     a_refusal_has_its_cause_in_the_log,
+    files_of_any_time_have_true_validators,
+    every_range_of_an_empty_file_is_the_whole_of_it,
+    without_a_cache_a_change_is_seen_at_once,
 ];
 
 /// Bytes of a file that no cache holds in memory.
@@ -31,6 +34,10 @@ const HUGE: u64 = 16 * 1024 * 1024;
 
 fn serve(model: Model, root: &Path) -> Role {
     Launch::role("default-server", model).flag("--root", root.display()).start()
+}
+
+fn serve_without_cache(model: Model, root: &Path) -> Role {
+    Launch::role("default-server", model).flag("--root", root.display()).flag("--cache", "off").start()
 }
 
 fn a_file_changed_in_place_is_described_as_it_is(model: Model) {
@@ -217,4 +224,59 @@ fn a_refusal_has_its_cause_in_the_log(model: Model) {
         assert!(line.contains(&format!(" cause={cause} bytes_in=")), "{line}");
     }
     assert_eq!(role.logged("cause=missing"), 1, "one a request");
+}
+
+fn files_of_any_time_have_true_validators(model: Model) {
+    let site = Site::new();
+    let write = |content: &str, time: SystemTime| {
+        // A new file each time, so that the cache sees another one at its next look.
+        fs::write(site.path().join("new"), content).unwrap();
+        File::options().write(true).open(site.path().join("new")).unwrap().set_modified(time).unwrap();
+        fs::rename(site.path().join("new"), site.path().join("a.txt")).unwrap();
+    };
+    // Without a cache each change is seen at once.
+    let role = serve_without_cache(model, site.path());
+    let mut client = Client::connect(role.address());
+    let mut etag = "\"none\"".to_owned();
+    for (content, seconds) in [("satu", 1), ("dua!", 2), ("tiga", 86_400)] {
+        write(content, SystemTime::UNIX_EPOCH - Duration::from_secs(seconds));
+        let date = "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+        for condition in [format!("If-None-Match: {etag}\r\n"), date.to_owned()] {
+            let answer = client.ask("GET", "/a.txt", &condition);
+            assert_eq!((answer.status, answer.text()), (200, content), "{condition}");
+            assert_eq!(answer.field("last-modified"), None);
+        }
+        etag = client.get("/a.txt").field("etag").unwrap().to_owned();
+        assert_eq!(client.ask("GET", "/a.txt", &format!("If-None-Match: {etag}\r\n")).status, 304);
+    }
+    write("esok", SystemTime::now() + Duration::from_secs(86_400));
+    let answer = client.get("/a.txt");
+    assert_eq!(answer.field("last-modified"), answer.field("date"), "RFC 9110 section 8.8.2.1");
+}
+
+fn every_range_of_an_empty_file_is_the_whole_of_it(model: Model) {
+    let site = Site::new().with("a.txt", "");
+    let role = serve(model, site.path());
+    let mut client = Client::connect(role.address());
+    for range in ["bytes=0-", "bytes=-1", "bytes=0-0", "bytes=7-"] {
+        let answer = client.ask("GET", "/a.txt", &format!("Range: {range}\r\n"));
+        let found = (answer.status, answer.field("content-length"), answer.field("content-range"));
+        assert_eq!(found, (200, Some("0"), None), "{range}");
+    }
+}
+
+fn without_a_cache_a_change_is_seen_at_once(model: Model) {
+    let site = Site::new();
+    let path = site.path().join("a.txt");
+    let role = serve_without_cache(model, site.path());
+    let mut client = Client::connect(role.address());
+    for text in ["satu", "dua", "tiga"] {
+        fs::write(&path, text).unwrap();
+        assert_eq!(client.get("/a.txt").text(), text);
+    }
+    fs::remove_file(&path).unwrap();
+    assert_eq!(client.get("/a.txt").status, 404);
+    // The key of the configuration file is the flag.
+    let wrong = Launch::role("default-server", model).flag("--cache", "maybe").end();
+    assert_eq!(wrong.status, Some(2), "{}", wrong.err);
 }

@@ -75,6 +75,7 @@ pub fn server(kind: SiteKind) -> impl Fn(&Role, &Server) -> Result<PreparedRole,
         args.front.check()?;
         let site = Site::open(kind, &args.site.root)
             .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.site.root.display())))?;
+        let site = if args.site.caches() { site } else { site.without_cache() };
         let site = if args.site.mirror { site.with_mirror() } else { site };
         Ok(PreparedRole {
             name: role.name,

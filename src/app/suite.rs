@@ -66,7 +66,7 @@ pub struct PreparedSuite {
 
 /// Opens the sites and lays out the ports.
 pub fn prepare(_role: &Role, args: &cli::Suite) -> Result<PreparedSuite, Failure> {
-    let members = members(args.model, args.port_base, args.backends, &args.root)
+    let members = members(args.model, args.port_base, args.backends, &args.root, args.caches())
         .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.root.display())))?;
     Ok(PreparedSuite { members, settings: args.settings() })
 }
@@ -131,8 +131,18 @@ impl Drop for DrainOnDrop<'_> {
     }
 }
 
-fn members(model: Model, port_base: Option<u16>, backends: usize, root: &Path) -> io::Result<Vec<Member>> {
-    let open = |kind| Site::open(kind, root).map(|site| Task::Site(Arc::new(site)));
+fn members(
+    model: Model,
+    port_base: Option<u16>,
+    backends: usize,
+    root: &Path,
+    caches: bool,
+) -> io::Result<Vec<Member>> {
+    let open = |kind| {
+        let site = Site::open(kind, root)?;
+        let site = if caches { site } else { site.without_cache() };
+        io::Result::Ok(Task::Site(Arc::new(site)))
+    };
     let member = |role: Role, model, task, offset, course, path| Member {
         role,
         model,
@@ -244,7 +254,7 @@ mod tests {
 
     fn suite(port_base: Option<u16>, backends: usize) -> Vec<Member> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(defaults::ROOT);
-        members(Model::Threaded, port_base, backends, &root).unwrap()
+        members(Model::Threaded, port_base, backends, &root, true).unwrap()
     }
 
     fn ports(members: &[Member]) -> Vec<u16> {

@@ -93,7 +93,8 @@ pub(crate) enum OpenError {
 pub(crate) struct Stamp {
     device: u64,
     inode: u64,
-    changed: (i64, i64),
+    /// Last change of anything about it: seconds since 1970, and nanoseconds.
+    pub(crate) changed: (i64, i64),
     /// Last change of the content: seconds since 1970, and nanoseconds.
     pub(crate) modified: (i64, i64),
     /// Bytes of the file.

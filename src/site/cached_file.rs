@@ -26,8 +26,9 @@ pub struct CachedFile {
     stamp_is_reliable: bool,
     content_type: Cow<'static, str>,
     etag: String,
-    last_modified: [u8; DATE_BYTES],
-    modified_seconds: u64,
+    /// Seconds since 1970, and the same as a date; `None` before 1970, which a date can express and hardly any
+    /// client can read.
+    modified: Option<(u64, [u8; DATE_BYTES])>,
 }
 
 #[derive(Debug)]
@@ -45,12 +46,12 @@ impl CachedFile {
         now: &Now,
     ) -> io::Result<CachedFile> {
         let (storage, is_snapshot) = store(file, &mut stamp)?;
-        let modified_seconds = u64::try_from(stamp.modified.0).unwrap_or(0);
         // A file that changes twice within one tick of the file system's clock keeps its stamp. So
         // the stamp of a file that changed just now proves nothing, and the next check reads it again.
-        let stamp_is_reliable = is_snapshot && modified_seconds + CACHE_CHECK.as_secs() < now.unix_seconds();
+        let last_change = u64::try_from(stamp.modified.0.max(stamp.changed.0)).unwrap_or(0);
+        let stamp_is_reliable = is_snapshot && last_change + CACHE_CHECK.as_secs() < now.unix_seconds();
         let etag = match is_snapshot {
-            true => format!("\"{:x}.{:09x}-{:x}\"", modified_seconds, stamp.modified.1, stamp.size),
+            true => format!("\"{:x}.{:09x}-{:x}\"", stamp.modified.0, stamp.modified.1, stamp.size),
             // The stamp is not that of these bytes, so the time at which they were read stands for it.
             false => format!(
                 "\"{:x}-{:x}\"",
@@ -58,16 +59,8 @@ impl CachedFile {
                 stamp.size
             ),
         };
-        let last_modified = date::format(modified_seconds);
-        Ok(CachedFile {
-            storage,
-            stamp,
-            stamp_is_reliable,
-            content_type,
-            etag,
-            last_modified,
-            modified_seconds,
-        })
+        let modified = u64::try_from(stamp.modified.0).ok().map(|seconds| (seconds, date::format(seconds)));
+        Ok(CachedFile { storage, stamp, stamp_is_reliable, content_type, etag, modified })
     }
 
     /// The whole content, if it is held in memory.
@@ -101,9 +94,10 @@ impl CachedFile {
         &self.etag
     }
 
-    /// `Last-Modified`.
-    pub(super) fn last_modified(&self) -> &[u8] {
-        &self.last_modified
+    /// `Last-Modified` of a response that is sent now: never later than its `Date` (RFC 9110 section 8.8.2.1).
+    pub(super) fn last_modified(&self, now: &Now) -> Option<[u8; DATE_BYTES]> {
+        let (seconds, date) = self.modified?;
+        Some(if seconds > now.unix_seconds() { date::format(now.unix_seconds()) } else { date })
     }
 
     /// True if a file that has this stamp now is this file, unchanged.
@@ -122,7 +116,11 @@ impl CachedFile {
     }
 
     pub(super) fn validators(&self) -> Validators<'_> {
-        Validators { etag: &self.etag, modified: self.modified_seconds, length: self.stamp.size }
+        Validators {
+            etag: &self.etag,
+            modified: self.modified.map(|(seconds, _)| seconds),
+            length: self.stamp.size,
+        }
     }
 }
 
@@ -175,6 +173,26 @@ mod tests {
         let large = cached(CACHED_FILE_BYTES_MAX + 1);
         assert!(large.bytes().is_none() && large.open_file().is_some());
         assert_eq!(cached(0).bytes(), Some(&b""[..]));
+    }
+
+    #[test]
+    fn times_before_1970_and_in_the_future_are_told_apart() {
+        let now = now();
+        let modified = |time: SystemTime| {
+            let file = tempfile::tempfile().unwrap();
+            file.set_modified(time).unwrap();
+            let stamp = Stamp::of(&file.metadata().unwrap());
+            let cached = CachedFile::load(file, stamp, "text/plain".into(), &now).unwrap();
+            (cached.etag().to_owned(), cached.last_modified(&now), cached.validators().modified)
+        };
+        let old = |seconds| modified(UNIX_EPOCH - Duration::from_secs(seconds));
+        let etags = [old(1).0, old(2).0, old(100_000).0, modified(UNIX_EPOCH).0];
+        assert!(etags.iter().enumerate().all(|(at, etag)| !etags[..at].contains(etag)), "{etags:?}");
+        assert_eq!((old(1).1, old(1).2), (None, None));
+        assert_eq!(modified(UNIX_EPOCH).1, Some(date::format(0)));
+        let future = modified(now.wall + Duration::from_secs(1000));
+        assert_eq!(future.1, Some(date::format(now.unix_seconds())), "not later than Date");
+        assert_eq!(future.2, Some(now.unix_seconds() + 1000));
     }
 
     #[test]

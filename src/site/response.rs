@@ -205,12 +205,14 @@ impl Response {
     }
 
     /// Writes the fields that describe the body.
-    fn write_description(&self, head: &mut ResponseWriter<'_>) {
+    fn write_description(&self, head: &mut ResponseWriter<'_>, now: &Now) {
         if let Some(content_type) = self.content_type() {
             head.field_bytes("Content-Type", content_type.as_bytes());
         }
         if let Some(file) = &self.file {
-            head.field_bytes("Last-Modified", file.last_modified());
+            if let Some(date) = file.last_modified(now) {
+                head.field_bytes("Last-Modified", &date);
+            }
             head.field_bytes("ETag", file.etag().as_bytes());
             head.field_bytes("Accept-Ranges", b"bytes");
         }
@@ -284,7 +286,7 @@ impl web::Response for Response {
             return self.mirror_head().write(out, now);
         }
         let mut head = ResponseWriter::start(out, self.status, now);
-        self.write_description(&mut head);
+        self.write_description(&mut head, now);
         match self.length {
             Length::Known(bytes) => head.field("Content-Length", bytes),
             Length::Chunked if version == Version::Http11 => {

@@ -30,6 +30,8 @@ pub struct Site {
     kind: SiteKind,
     root: Root,
     pub(super) cache: Cache,
+    /// Off, the file is opened anew for each request.
+    caches: bool,
     mirror: bool,
     /// Held by the thread that tidies.
     tidying: Mutex<()>,
@@ -49,13 +51,26 @@ impl Site {
             Some(folder) => Root::open(&root.join(folder))?,
             None => Root::open(root)?,
         };
-        Ok(Site { kind, root, cache: Cache::default(), mirror: false, tidying: Mutex::default() })
+        Ok(Site {
+            kind,
+            root,
+            cache: Cache::default(),
+            caches: true,
+            mirror: false,
+            tidying: Mutex::default(),
+        })
     }
 
     /// The same site in the wire format of the course's Python.
     #[must_use]
     pub fn with_mirror(self) -> Site {
         Site { mirror: true, ..self }
+    }
+
+    /// The same site without a cache: each request gets the file as it is on the disk at that moment.
+    #[must_use]
+    pub fn without_cache(self) -> Site {
+        Site { caches: false, ..self }
     }
 
     /// Looks after what is kept between requests: uses another folder that is in the place of the root now,
@@ -111,7 +126,8 @@ impl Site {
 
     /// What a path names: from the cache, or from the disk if the cache has nothing or an old entry.
     fn find(&self, path: &str, query: &str, now: &Now) -> Result<Resource, Refused> {
-        let (old, is_current) = match self.cache.get(path, now) {
+        let cached = if self.caches { self.cache.get(path, now) } else { None };
+        let (old, is_current) = match cached {
             None => return self.find_on_disk(path, query, None, now),
             Some(Hit::Fresh(file)) if file.is_current() => return Ok(Resource::File(file)),
             // An open file that was changed since it was described.
@@ -171,7 +187,9 @@ impl Site {
         let content_type = if self.mirror { mirror::content_type(&name) } else { mime::of(&name) };
         let file = CachedFile::load(file, stamp, content_type, now).map_err(|_| UNREADABLE)?;
         let file = Arc::new(file);
-        self.cache.insert(path, &file, now);
+        if self.caches {
+            self.cache.insert(path, &file, now);
+        }
         Ok(Resource::File(file))
     }
 

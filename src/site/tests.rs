@@ -322,6 +322,20 @@ fn a_large_file_that_changes_is_described_as_it_is_at_once() {
 }
 
 #[test]
+fn without_a_cache_every_change_is_seen_at_once() {
+    let fixture = Fixture::new(SiteKind::Default);
+    let fixture = Fixture { site: fixture.site.without_cache(), ..fixture };
+    for text in ["one", "two", "three"] {
+        fs::write(fixture.path("testing.txt"), text).unwrap();
+        assert_eq!(body(&fixture.get("/testing.txt")), text.as_bytes());
+    }
+    assert_eq!(
+        (body(&fixture.get("/large.bin")).len() as u64, fixture.site.cache.len()),
+        (CACHED_FILE_BYTES_MAX + 10, 0)
+    );
+}
+
+#[test]
 fn a_file_changed_just_now_is_read_again_although_its_stamp_is_the_same() {
     let mut fixture = Fixture::new(SiteKind::Default);
     fixture.now = Now { instant: Instant::now(), wall: SystemTime::now() };

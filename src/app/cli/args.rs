@@ -11,7 +11,7 @@ use super::flags::{
     BackEnds, BackendTimeouts, ClientTimeouts, Configuration, FlagGroup, Front, Health, Listening, Load,
     Logging, Loops, Pool, Routing,
 };
-use super::values::{count, port_base};
+use super::values::{Cache, count, port_base};
 use crate::app::defaults;
 use crate::app::duration;
 use crate::app::settings::{Model, Settings};
@@ -174,6 +174,9 @@ pub struct Suite {
     /// Folder of the site
     #[arg(long, value_name = "DIR", default_value = defaults::ROOT)]
     pub(crate) root: PathBuf,
+    /// Keep files for a second before they are looked at again
+    #[arg(long, value_enum, default_value_t = Cache::On)]
+    pub(crate) cache: Cache,
     /// Time for open connections to finish after Ctrl-C or SIGTERM
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::DRAIN),
           value_parser = duration::parse)]
@@ -187,6 +190,11 @@ pub struct Suite {
 }
 
 impl Suite {
+    /// True if its sites keep files.
+    pub(crate) fn caches(&self) -> bool {
+        self.cache == Cache::On
+    }
+
     /// The settings that these arguments give to all roles of the suite.
     pub(crate) fn settings(&self) -> Settings {
         let mut settings = Settings {
@@ -231,9 +239,19 @@ pub(crate) struct SiteFlags {
     /// Folder of the site
     #[arg(long, value_name = "DIR", default_value = defaults::ROOT)]
     pub(crate) root: PathBuf,
+    /// Keep files for a second before they are looked at again
+    #[arg(long, value_enum, default_value_t = Cache::On)]
+    pub(crate) cache: Cache,
     /// Answer byte for byte as the course's Python does
     #[arg(long)]
     pub(crate) mirror: bool,
+}
+
+impl SiteFlags {
+    /// True if the site keeps files.
+    pub(crate) fn caches(&self) -> bool {
+        self.cache == Cache::On
+    }
 }
 
 fn settings(groups: &[&dyn FlagGroup]) -> Settings {
