@@ -571,6 +571,8 @@ mod tests {
     fn an_absolute_target_becomes_a_path_and_its_host_is_used() {
         let absolute = "GET HTTP://a/x?y HTTP/1.1\nAccept: b\nHost: A";
         assert_eq!(forwarded(absolute), format!("GET /x?y HTTP/1.1\nHost: a\nAccept: b\n{ADDED}"));
+        let another = "GET http://a?x HTTP/1.1\nHost: b:81";
+        assert_eq!(forwarded(another), format!("GET /?x HTTP/1.1\nHost: a\n{ADDED}"));
         let no_path = "GET http://a HTTP/1.1\nHost: a";
         assert_eq!(forwarded(no_path), format!("GET / HTTP/1.1\nHost: a\n{ADDED}"));
         for target in ["http://a", "*"] {
