@@ -13,6 +13,7 @@ both![
     raw_bytes_in_a_target_are_forwarded_as_escapes,
     raw_bytes_in_a_target_are_no_error_to_a_server,
     the_host_of_an_absolute_target_counts,
+    a_request_without_a_host_names_the_back_end,
 ];
 
 /// The two gateways before one back end.
@@ -158,5 +159,17 @@ fn the_host_of_an_absolute_target_counts(model: Model) {
     let server = Launch::web_server(model).start();
     for target in ["http://localhost:80/", "http://localhost?x", "http://lain.example/santai"] {
         assert_eq!(get(server.address(), target).status, 200, "{target}");
+    }
+}
+
+fn a_request_without_a_host_names_the_back_end(model: Model) {
+    let backend = Backend::saying("satu");
+    for role in gateways(model, &backend) {
+        for request in ["GET /a HTTP/1.0\r\n\r\n", "GET /a HTTP/1.1\r\nHost:\r\n\r\n"] {
+            let seen = forwarded(&role, &backend, request.as_bytes());
+            assert_eq!(seen, ("/a".to_owned(), backend.address().to_string()), "{request:?}");
+        }
+        let seen = forwarded(&role, &backend, b"GET /a HTTP/1.0\r\nHost: b\r\n\r\n");
+        assert_eq!(seen.1, "b");
     }
 }

@@ -103,6 +103,7 @@ impl Exchange {
         match pick {
             Pick::Chosen(backend) => {
                 let address = backend.address;
+                self.request.address_to(address, &mut self.backend_output);
                 self.timing.connecting.get_or_insert(now.instant);
                 let until = now.instant + self.timeouts().connect;
                 self.backend = BackendConnection::Connecting { group, turn, backend, until };
