@@ -1,7 +1,7 @@
 //! What a gateway sets right between two programs, and what a server reads as it is meant.
 
 use crate::support::backend::Backend;
-use crate::support::client::{Client, request};
+use crate::support::client::{Client, get, request};
 use crate::support::launch::Launch;
 use crate::support::role::Role;
 use crate::support::{Model, both};
@@ -10,6 +10,10 @@ both![
     chunk_extensions_end_at_a_gateway,
     a_chunk_too_long_is_413_when_it_is_announced,
     blanks_in_a_request_line_are_400_and_other_versions_505,
+    raw_bytes_in_a_target_are_forwarded_as_escapes,
+    raw_bytes_in_a_target_are_no_error_to_a_server,
+    the_host_of_an_absolute_target_counts,
+    a_request_without_a_host_names_the_back_end,
 ];
 
 /// The two gateways before one back end.
@@ -98,4 +102,74 @@ fn blanks_in_a_request_line_are_400_and_other_versions_505(model: Model) {
         expect_status(&roles, &format!("{line}\r\nHost: a\r\n\r\n"), status);
     }
     assert_eq!(backend.visits(), 0);
+}
+
+/// What the back end was asked for, and of which host.
+fn forwarded(role: &Role, backend: &Backend, request: &[u8]) -> (String, String) {
+    let before = backend.request_count();
+    let answer = Client::connect(role.address()).send(request).answer();
+    assert_eq!(answer.text(), "satu", "{:?}", request.escape_ascii().to_string());
+    let seen = backend.requests_after(before);
+    (seen[0].head.word(1).to_owned(), seen[0].head.all("host").join(" and "))
+}
+
+fn raw_bytes_in_a_target_are_forwarded_as_escapes(model: Model) {
+    let backend = Backend::saying("satu");
+    for role in gateways(model, &backend) {
+        for (target, expected) in [
+            (&b"/caf\xc3\xa9?q=\xc3\xa9"[..], "/caf%C3%A9?q=%C3%A9"),
+            (b"/caf\xe9?q=\xe9", "/caf%E9?q=%E9"),
+            (b"/%c3\xa9/\xff", "/%c3%A9/%FF"),
+            (b"http://a/\xe9", "/%E9"),
+        ] {
+            let bytes = [b"GET ", target, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+            assert_eq!(forwarded(&role, &backend, &bytes), (expected.to_owned(), "a".to_owned()));
+        }
+    }
+}
+
+fn raw_bytes_in_a_target_are_no_error_to_a_server(model: Model) {
+    let server = Launch::web_server(model).start();
+    for target in [&b"/tidak-ada-\xe9"[..], b"/tidak-ada-\xc3\xa9", b"/tidak-ada-%C3%A9"] {
+        let bytes = [b"GET ", target, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+        for size in [1, bytes.len()] {
+            let mut client = Client::connect(server.address());
+            for piece in bytes.chunks(size) {
+                client.send(piece);
+            }
+            assert_eq!(client.answer().status, 404, "{:?}", bytes.escape_ascii().to_string());
+        }
+    }
+}
+
+fn the_host_of_an_absolute_target_counts(model: Model) {
+    let backend = Backend::saying("satu");
+    for role in gateways(model, &backend) {
+        for (target, path, host) in [
+            ("http://localhost:80/h.txt", "/h.txt", "localhost:80"),
+            ("http://localhost?x", "/?x", "localhost"),
+            ("http://lain.example", "/", "lain.example"),
+            ("HTTP://lain.example/a?b=http://c/", "/a?b=http://c/", "lain.example"),
+        ] {
+            let bytes = request("GET", target, "");
+            let seen = forwarded(&role, &backend, bytes.as_bytes());
+            assert_eq!(seen, (path.to_owned(), host.to_owned()), "{target}");
+        }
+    }
+    let server = Launch::web_server(model).start();
+    for target in ["http://localhost:80/", "http://localhost?x", "http://lain.example/santai"] {
+        assert_eq!(get(server.address(), target).status, 200, "{target}");
+    }
+}
+
+fn a_request_without_a_host_names_the_back_end(model: Model) {
+    let backend = Backend::saying("satu");
+    for role in gateways(model, &backend) {
+        for request in ["GET /a HTTP/1.0\r\n\r\n", "GET /a HTTP/1.1\r\nHost:\r\n\r\n"] {
+            let seen = forwarded(&role, &backend, request.as_bytes());
+            assert_eq!(seen, ("/a".to_owned(), backend.address().to_string()), "{request:?}");
+        }
+        let seen = forwarded(&role, &backend, b"GET /a HTTP/1.0\r\nHost: b\r\n\r\n");
+        assert_eq!(seen.1, "b");
+    }
 }

@@ -144,13 +144,18 @@ impl Buffer {
     /// Inserts all of `bytes` before the bytes held. If they do not fit, inserts nothing and returns `false`.
     #[must_use]
     pub(crate) fn push_front(&mut self, bytes: &[u8]) -> bool {
-        let held = self.len();
+        self.insert(0, bytes)
+    }
+
+    /// Inserts all of `bytes` before byte `at`. If they do not fit, inserts nothing and returns `false`.
+    #[must_use]
+    pub(crate) fn insert(&mut self, at: usize, bytes: &[u8]) -> bool {
         if !self.push(bytes) {
             return false;
         }
-        let (start, end) = (self.start, self.end);
+        let (from, end) = (self.start + at, self.end);
         if let Some(storage) = &mut self.storage {
-            storage[start..end].rotate_left(held);
+            storage[from..end].rotate_right(bytes.len());
         }
         true
     }
@@ -263,6 +268,8 @@ mod tests {
         buffer.consume(5);
         assert!(buffer.push_front(b"d") && !buffer.push_front(&[0; BUFFER_BYTES]));
         assert_eq!(buffer.bytes(), b"def");
+        assert!(buffer.insert(1, b"xy") && buffer.insert(5, b"z"));
+        assert_eq!(buffer.bytes(), b"dxyefz");
     }
 
     #[test]

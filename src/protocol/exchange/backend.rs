@@ -108,6 +108,7 @@ impl Exchange {
         match pick {
             Pick::Chosen(backend) => {
                 let address = backend.address;
+                self.request.address_to(address, &mut self.backend_output);
                 let connecting = *self.timing.connecting.get_or_insert(now.instant);
                 let from = if turn.is_beyond_retries() && !was_queued { connecting } else { now.instant };
                 let until = from + self.timeouts().connect;

@@ -1,7 +1,10 @@
 //! The request side of an exchange: from bytes of the client to bytes for the back end.
 
+use std::net::SocketAddr;
+
 use super::{BackendConnection, Exchange, State, connection_field};
-use crate::protocol::forward::{self, MaxForwards};
+use crate::protocol::buffer::Buffer;
+use crate::protocol::forward::{self, HostLine, MaxForwards};
 use crate::protocol::http::body::{BodyReader, Part};
 use crate::protocol::http::framing::{self, Framing};
 use crate::protocol::http::head::{FieldSpace, RequestHead};
@@ -24,6 +27,8 @@ pub(super) struct Request {
     body: Body,
     /// Its trailers may be forwarded.
     trailers_pass: bool,
+    /// The request names no host, so the rewritten head names the back end.
+    host: Option<HostLine>,
     /// How much of the rewritten head has been sent.
     head_sent: usize,
     head_length: usize,
@@ -53,6 +58,7 @@ impl Default for Request {
             upgrade: false,
             body: Body::Reading { reader: BodyReader::new(Framing::None), ready: 0 },
             trailers_pass: false,
+            host: None,
             head_sent: 0,
             head_length: 0,
             body_sent: false,
@@ -110,6 +116,14 @@ impl Request {
     /// Goes back to the first byte, for another attempt.
     pub(super) fn rewind(&mut self) {
         self.head_sent = 0;
+    }
+
+    /// The request goes to this back end; nothing of its head has been sent there.
+    pub(super) fn address_to(&mut self, backend: SocketAddr, head: &mut Buffer) {
+        if let Some(line) = &mut self.host {
+            line.write(backend, head);
+            self.head_length = head.len();
+        }
     }
 
     /// The response has begun, so there will be no other attempt, and the head is no longer needed.
@@ -219,9 +233,13 @@ impl Exchange {
             self.client.address(),
             &mut self.backend_output,
         )?;
+        let head_bytes = self.backend_output.len();
         if !self.client.write_header(&mut self.backend_output) {
             return Err(Refusal::new(431, "The request head leaves no room for a PROXY header."));
         }
+        let start = self.backend_output.len() - head_bytes;
+        self.request.host = HostLine::reserve(&head, start, &self.backend_output)
+            .map_err(|()| Refusal::new(431, "The request head leaves no room for a Host field."))?;
         self.request.head_length = self.backend_output.len();
         self.request.body = Body::Reading { reader: BodyReader::new(framing), ready: 0 };
         self.request.trailers_pass =

@@ -528,6 +528,19 @@ fn trailers_are_forwarded_unless_they_are_valid_in_a_head_only() {
 }
 
 #[test]
+fn a_request_without_a_host_names_the_back_end_that_it_goes_to() {
+    let gateway = TestGateway::new(2);
+    for input in ["GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost:\r\n\r\n"] {
+        let connection = gateway.run_in_all_pieces(input, &[says("").ends(), says(OK)]);
+        for (visit, port) in [(0, 9001), (1, 9002)] {
+            let got = connection.got(visit);
+            assert!(got.starts_with(&format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-")), "{got}");
+            assert_eq!(got.matches("Host:").count(), 1, "{got}");
+        }
+    }
+}
+
+#[test]
 fn chunk_extensions_are_dropped_both_ways() {
     let gateway = TestGateway::new(1);
     let sent = "4;a=b\r\nsatu\r\n003 ; c ;d=\"e;\\\"\"\r\ndua\r\n0;f\r\nX-Sum: 1\r\n\r\n";

@@ -11,7 +11,7 @@
 //! | `Content-Length`, `Transfer-Encoding` | written anew from the framing |
 //! | `TE` | only `trailers` is forwarded |
 //! | `Upgrade` | forwarded if the gateway supports it: see [`upgrade`] |
-//! | `Host` | forwarded; the host of an absolute target replaces it |
+//! | `Host` | forwarded; the host of an absolute target replaces it; never empty: see [`HostLine`] |
 //! | `X-Forwarded-*`, `Forwarded` | replaced; if the peer is trusted, extended |
 //! | `Via` | one line is added (section 7.6.3); a loop of proxies ends when a head has 100 fields |
 //! | `Max-Forwards` | decremented for `TRACE` and `OPTIONS`: see [`max_forwards`] |
@@ -20,11 +20,13 @@
 //! | trailers | forwarded, except fields that are valid in a head only: see [`may_forward_trailer`] |
 
 mod field;
+mod host;
 mod lines;
 
 use std::net::{IpAddr, SocketAddr};
 
 use self::field::{ConnectionOptions, Kind, ignores_connection_options, kind, may_be_trailer};
+pub(crate) use self::host::HostLine;
 use self::lines::Lines;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::cidr::Cidr;
@@ -43,7 +45,8 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Writes the request head for the back end, always as HTTP/1.1. The request came from `client`.
+    /// Writes the request head for the back end, always as HTTP/1.1. The request came from `client`. If it names
+    /// no host, a [`HostLine`] has to be added.
     ///
     /// Errors: 431 if it does not fit into `out` or if `Connection` has too many options; 501 for `CONNECT`.
     pub fn write_request_head(
@@ -268,7 +271,8 @@ impl PassedFields {
         let passes = match kind(field.name) {
             Kind::EndToEnd => true,
             Kind::Hop | Kind::Length | Kind::Te | Kind::Upgrade => false,
-            Kind::Host => !needs_host_line(head),
+            // An empty one is left to `HostLine`.
+            Kind::Host => !is_absolute(head) && !field.value.is_empty(),
             Kind::Expect => head.version == Version::Http11,
             Kind::MaxForwards => match max_forwards(head) {
                 MaxForwards::Forward(number) => {
@@ -312,17 +316,14 @@ fn request_line(head: &RequestHead<'_>, lines: &mut Lines<'_>) {
     lines.put(b" ");
     lines.put(target.as_bytes());
     lines.put(b" HTTP/1.1\r\n");
-    if needs_host_line(head) {
-        // A request of HTTP/1.0 may have no host. HTTP/1.1 must have the field, so it is empty then (RFC 9112
-        // section 3.2).
+    if is_absolute(head) {
         lines.field("Host", head.host().as_bytes());
     }
 }
 
-/// True if `Host` has to be written: the target has a host (RFC 9112 section 3.2.2), or the field is missing.
-fn needs_host_line(head: &RequestHead<'_>) -> bool {
-    let is_absolute = !head.target.starts_with('/') && head.target != "*";
-    is_absolute || head.fields.first("host").is_none()
+/// True if the host of the target replaces that of the `Host` field (RFC 9112 section 3.2.2).
+fn is_absolute(head: &RequestHead<'_>) -> bool {
+    !head.target.starts_with('/') && head.target != "*"
 }
 
 /// Writes the fields that concern the connection to the back end: framing, `TE` and `Upgrade`.
@@ -571,6 +572,8 @@ mod tests {
     fn an_absolute_target_becomes_a_path_and_its_host_is_used() {
         let absolute = "GET HTTP://a/x?y HTTP/1.1\nAccept: b\nHost: A";
         assert_eq!(forwarded(absolute), format!("GET /x?y HTTP/1.1\nHost: a\nAccept: b\n{ADDED}"));
+        let another = "GET http://a?x HTTP/1.1\nHost: b:81";
+        assert_eq!(forwarded(another), format!("GET /?x HTTP/1.1\nHost: a\n{ADDED}"));
         let no_path = "GET http://a HTTP/1.1\nHost: a";
         assert_eq!(forwarded(no_path), format!("GET / HTTP/1.1\nHost: a\n{ADDED}"));
         for target in ["http://a", "*"] {
@@ -582,8 +585,11 @@ mod tests {
     }
 
     #[test]
-    fn http_1_0_is_forwarded_as_1_1_with_a_host_and_without_expect() {
-        let expected = "GET / HTTP/1.1\nHost: \nX-Forwarded-For: 192.0.2.7\nX-Forwarded-Proto: http\n\
+    fn http_1_0_is_forwarded_as_1_1_without_expect_and_without_an_empty_host() {
+        let empty = "GET / HTTP/1.1\nX: y\nHost:";
+        let no_host = ADDED.replace("X-Forwarded-Host: a\n", "");
+        assert_eq!(forwarded(empty), format!("GET / HTTP/1.1\nX: y\n{no_host}"));
+        let expected = "GET / HTTP/1.1\nX-Forwarded-For: 192.0.2.7\nX-Forwarded-Proto: http\n\
             Via: 1.0 giliran\n\n";
         assert_eq!(forwarded("GET / HTTP/1.0\nExpect: 100-continue"), expected);
         let with_expect = "PUT / HTTP/1.1\nHost: a\nExpect: 100-continue";
