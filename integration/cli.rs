@@ -11,7 +11,8 @@ use crate::support::{Model, both};
 both![
     connections_are_logged_as_text,
     connections_are_logged_as_the_course_did,
-    connections_are_logged_as_json
+    connections_are_logged_as_json,
+    nothing_invisible_reaches_the_log,
 ];
 
 const ROLES: [&str; 8] = [
@@ -214,4 +215,26 @@ fn connections_are_logged_as_the_course_did(model: Model) {
 
 fn connections_are_logged_as_json(model: Model) {
     logged(model, "json", |from, to| [format!("127.0.0.1:{from}"), format!("127.0.0.1:{to}")]);
+}
+
+fn nothing_invisible_reaches_the_log(model: Model) {
+    // What turns the direction of text, separates lines, has no width, controls a terminal (C1).
+    const INVISIBLE: [char; 6] = ['\u{202e}', '\u{2028}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{9b}'];
+    let backend = Backend::saying("satu");
+    for format in ["text", "seed", "json"] {
+        for launch in [Launch::web_server(model), Launch::reverse_proxy(model, backend.address())] {
+            let mut role = launch.flag("--log", "debug").flag("--log-format", format).start();
+            for invisible in INVISIBLE {
+                // Whether such a request is answered or refused: it is logged.
+                let mut client = Client::connect(role.address());
+                client.send(format!("GET /a{invisible}b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+                client.rest();
+            }
+            role.terminate();
+            let log = role.log();
+            assert!(log.matches("GET /a").count() >= INVISIBLE.len(), "{log}");
+            let forged = |found: &char| INVISIBLE.contains(found) || (found.is_control() && *found != '\n');
+            assert_eq!(log.chars().find(forged), None, "{format}: {log:?}");
+        }
+    }
 }

@@ -16,11 +16,12 @@ both![
     a_relay_in_flight_finishes,
     the_drain_time_is_a_bound,
     a_second_signal_ends_at_once,
+    the_limit_on_processor_time_does_not_cut_its_own_drain,
 ];
 
 fn an_idle_role_ends_at_once(model: Model) {
     let backend = Backend::saying("satu");
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT, Signal::XCPU] {
         for launch in [
             Launch::web_server(model),
             Launch::reverse_proxy(model, backend.address()),
@@ -125,4 +126,23 @@ fn a_second_signal_ends_at_once(model: Model) {
     role.signal(Signal::TERM);
     role.wait();
     assert!(start.elapsed() < Duration::from_secs(5), "took {:?}", start.elapsed());
+}
+
+fn the_limit_on_processor_time_does_not_cut_its_own_drain(model: Model) {
+    let backend = Backend::start(|visit| {
+        visit.request()?;
+        visit.freeze();
+        visit.send(ok("akhirnya"))
+    });
+    let mut role = Launch::reverse_proxy(model, backend.address()).start();
+    let mut client = Client::connect(role.address());
+    client.send(request("GET", "/", ""));
+    backend.wait_for_request(0);
+    role.signal(Signal::XCPU);
+    role.wait_until_it_refuses();
+    // The kernel repeats it every second.
+    role.signal(Signal::XCPU);
+    backend.release();
+    assert_eq!(client.answer().text(), "akhirnya");
+    assert_eq!(role.wait().code(), Some(0), "{}", role.log());
 }

@@ -23,6 +23,10 @@ both![
     what_needs_a_restart_changes_nothing,
     no_connection_is_refused_meanwhile,
     without_a_file_a_hangup_is_the_end,
+    a_hangup_that_was_ignored_stays_ignored,
+    a_hangup_that_was_ignored_reloads_a_file,
+    signals_without_a_meaning_end_nothing,
+    a_log_file_that_may_not_grow_ends_nothing,
 ];
 
 /// A configuration file that a test writes again and again.
@@ -206,6 +210,54 @@ fn without_a_file_a_hangup_is_the_end(model: Model) {
     role.signal(Signal::HUP);
     assert_eq!(role.wait().code(), Some(0), "{}", role.log());
     role.wait_for_log("SIGHUP: finishing what is in flight");
+}
+
+/// As `nohup` starts a program.
+const NOHUP: &str = "trap '' HUP";
+
+fn a_hangup_that_was_ignored_stays_ignored(model: Model) {
+    let mut role = Launch::web_server(model).after(NOHUP).start();
+    role.signal(Signal::HUP);
+    assert_eq!(get(role.address(), "/").status, 200);
+    assert!(role.terminate().success());
+    assert_eq!(role.logged("SIGHUP"), 0, "{}", role.log());
+}
+
+fn a_hangup_that_was_ignored_reloads_a_file(model: Model) {
+    let config = Config::new("log = \"info\"\n");
+    let launch = Launch::web_server(model).flag("--config", config.path().display());
+    let role = launch.after(NOHUP).start();
+    let line = config.reload(&role, 0, "log = \"debug\"\n");
+    assert!(line.ends_with("changed: log"), "{line}");
+}
+
+fn signals_without_a_meaning_end_nothing(model: Model) {
+    let mut role = Launch::web_server(model).start();
+    // SIGUSR2, SIGALRM, SIGSTKFLT, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, and real-time signals.
+    let signals = [12, 14, 16, 26, 27, 29, 30, 35, 50, 64];
+    for (count, signal) in (1..).zip(signals) {
+        role.signal_number(signal);
+        role.wait_for_logs("has no meaning here: nothing is done", count);
+    }
+    // These do something that the system wants ignored: SIGURG, SIGWINCH, SIGCHLD, SIGCONT, SIGXFSZ, SIGPIPE.
+    for signal in [23, 28, 17, 18, 25, 13] {
+        role.signal_number(signal);
+        assert_eq!(get(role.address(), "/").status, 200, "after signal {signal}");
+    }
+    assert!(role.terminate().success());
+}
+
+fn a_log_file_that_may_not_grow_ends_nothing(model: Model) {
+    let folder = Site::new();
+    let path = folder.path().join("log");
+    // One block is 512 or 1024 bytes.
+    let launch = Launch::web_server(model).flag("--log-file", path.display()).after("ulimit -f 1");
+    let mut role = launch.start();
+    for _ in 0..20 {
+        assert_eq!(get(role.address(), "/").status, 200);
+    }
+    role.wait_for_log("the log cannot be written");
+    assert!(role.terminate().success(), "{}", role.log());
 }
 
 #[test]

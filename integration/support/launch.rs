@@ -13,6 +13,8 @@ use super::{Model, WAIT_MAX};
 pub struct Launch {
     binary: &'static str,
     args: Vec<String>,
+    /// What a shell does before it becomes the program.
+    prelude: Option<&'static str>,
     /// Its back ends get requests, not bytes.
     forwards_requests: bool,
 }
@@ -31,7 +33,7 @@ pub struct Ended {
 impl Launch {
     /// A role with no flags at all.
     pub fn bare(binary: &'static str) -> Launch {
-        Launch { binary, args: Vec::new(), forwards_requests: false }
+        Launch { binary, args: Vec::new(), prelude: None, forwards_requests: false }
     }
 
     /// A server or the reverse proxy on a free port.
@@ -83,6 +85,11 @@ impl Launch {
         self
     }
 
+    /// Has a shell do this first, such as `trap '' HUP`, which the program inherits.
+    pub fn after(self, prelude: &'static str) -> Launch {
+        Launch { prelude: Some(prelude), ..self }
+    }
+
     /// Starts it and waits until it can be reached.
     pub fn start(self) -> Role {
         Role::reached(self.process(), self.binary)
@@ -90,7 +97,14 @@ impl Launch {
 
     /// Starts it without waiting.
     pub fn process(&self) -> Process {
-        let mut command = Command::new(path_of(self.binary));
+        let mut command = match self.prelude {
+            None => Command::new(path_of(self.binary)),
+            Some(prelude) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("{prelude}; exec \"$0\" \"$@\""), path_of(self.binary)]);
+                shell
+            }
+        };
         command.args(&self.args);
         let is_given = self.args.iter().any(|arg| arg == "--health-interval");
         if self.forwards_requests && !is_given {

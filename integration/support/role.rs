@@ -70,6 +70,12 @@ impl Role {
         self.process.signal(signal);
     }
 
+    /// Sends it the signal with this number, also one without a name.
+    pub fn signal_number(&self, number: i32) {
+        let kill = format!("kill -{number} {}", self.process.id());
+        assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
+    }
+
     /// Waits until it takes no more connections.
     pub fn wait_until_it_refuses(&self) {
         let deadline = Instant::now() + WAIT_MAX;

@@ -19,7 +19,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::app::cli::one_line;
 use crate::app::defaults::CONFIG_BYTES_MAX;
-use crate::observe::log::Quoted;
+use crate::observe::log::{Quoted, TomlQuoted};
 
 /// Flags that are not keys: a file can neither name another file nor ask for help.
 const NO_KEYS: [&str; 4] = ["config", "check", "help", "version"];
@@ -244,7 +244,7 @@ fn toml_value(arg: &Arg, matches: &ArgMatches) -> Option<String> {
 fn toml_scalar(text: &str) -> String {
     match text.parse::<i64>() {
         Ok(number) if number.to_string() == text => text.to_owned(),
-        _ => Quoted(text).to_string(),
+        _ => TomlQuoted(text).to_string(),
     }
 }
 

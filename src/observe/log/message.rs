@@ -1,7 +1,7 @@
 //! Messages: what is told through the macros of the `log` crate.
 //!
-//! Contract: a message is one line whatever its text holds: control characters are escaped, so no
-//! client can forge a line.
+//! Contract: a message is one line whatever its text holds: what is not visible is escaped, so no client can
+//! forge a line or hide a part of one.
 //!
 //! In the text format **simplelog** writes them. Two things are done before it gets a record:
 //!
@@ -18,7 +18,7 @@ use log::{LevelFilter, Log, Record};
 use simplelog::{ConfigBuilder, LevelPadding, ThreadLogMode, WriteLogger};
 
 use super::line::{Style, one_line};
-use super::quoted::{Escaped, Quoted};
+use super::quoted::{Escaped, Quoted, Within};
 use super::writer::Writer;
 use super::{Format, clock, colour, with_line};
 
@@ -104,9 +104,9 @@ impl io::Write for Lines {
     }
 }
 
-/// The text, with control characters escaped.
+/// The text, with what is not visible escaped.
 fn plain(out: &mut String, record: &Record<'_>) -> fmt::Result {
-    write!(Escaped { out, quotes: false }, "{}", record.args())
+    write!(Escaped { out, within: Within::Plain }, "{}", record.args())
 }
 
 /// The fields of the JSON object that follow time and level.

@@ -32,7 +32,7 @@ use line::Style;
 use message::Messages;
 use writer::{Target, Writer};
 
-pub(crate) use quoted::Quoted;
+pub(crate) use quoted::{Quoted, TomlQuoted};
 
 /// The format of a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
@@ -257,13 +257,19 @@ mod tests {
 
     #[test]
     fn a_message_stays_one_line_whatever_it_holds() {
-        let text = "a \"b\"\n\u{1b}[31mforged\r";
+        let text = "a \"b\"\n\u{1b}[31mforged\r\u{202e}\u{2028}";
         let shown = |format, level| message(Style { format, coloured: false }, level, text);
-        assert!(shown(Format::Text, Level::Warn).ends_with(" [WARN ] a \"b\"\\n\\u001b[31mforged\\r"));
-        assert_eq!(shown(Format::Seed, Level::Warn), "WARNING:root:a \"b\"\\n\\u001b[31mforged\\r");
+        assert!(
+            shown(Format::Text, Level::Warn)
+                .ends_with(" [WARN ] a \"b\"\\n\\u001b[31mforged\\r\\u202e\\u2028")
+        );
+        assert_eq!(
+            shown(Format::Seed, Level::Warn),
+            "WARNING:root:a \"b\"\\n\\u001b[31mforged\\r\\u202e\\u2028"
+        );
         assert!(shown(Format::Json, Level::Error).ends_with(
             "\"level\":\"error\",\"event\":\"message\",\"target\":\"giliran::web\",\
-             \"message\":\"a \\\"b\\\"\\n\\u001b[31mforged\\r\"}"
+             \"message\":\"a \\\"b\\\"\\n\\u001b[31mforged\\r\\u202e\\u2028\"}"
         ));
     }
 

@@ -1,29 +1,36 @@
 //! Panics are messages of the log, one line each, and not the text that Rust prints by default.
 
 use std::any::Any;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::panic::{self, PanicHookInfo};
 use std::thread;
 
 use log::Level;
 
-/// From now on a panic is an error in the log. With `--log off` it goes to standard error as before:
-/// no level may hide a fault of this program.
+use super::quoted::{Escaped, Within};
+
+/// From now on a panic is an error in the log. With `--log off` the same line goes to standard error: no level may
+/// hide a fault of this program.
 pub(super) fn tell_panics() {
-    let before = panic::take_hook();
-    panic::set_hook(Box::new(move |panic| match log::log_enabled!(Level::Error) {
-        true => tell(panic),
-        false => before(panic),
-    }));
+    panic::set_hook(Box::new(tell));
 }
 
 fn tell(panic: &PanicHookInfo<'_>) {
     let thread = thread::current();
     let thread = thread.name().unwrap_or("a thread without a name");
     let words = words(panic.payload());
-    match panic.location() {
-        Some(place) => log::error!("{thread} panicked at {place}: {words}"),
-        None => log::error!("{thread} panicked: {words}"),
+    let line = match panic.location() {
+        Some(place) => format!("{thread} panicked at {place}: {words}"),
+        None => format!("{thread} panicked: {words}"),
+    };
+    if log::log_enabled!(Level::Error) {
+        return log::error!("{line}");
     }
+    let mut escaped = String::new();
+    // A `String` takes everything. Standard error may be closed; then there is nobody to tell.
+    let _ = Escaped { out: &mut escaped, within: Within::Plain }.write_str(&line);
+    let _ = writeln!(io::stderr(), "{escaped}");
 }
 
 /// The text of the panic: `panic!` gives it as one of these two types.
@@ -61,7 +68,7 @@ mod tests {
         let level = std::env::var("TEST_LEVEL").unwrap().parse().unwrap();
         let _log = start(level, Format::Text, Some(path.into())).unwrap();
         let thread = thread::Builder::new().name("worker".to_owned());
-        assert!(thread.spawn(|| panic!("two\nlines of {}", 2)).unwrap().join().is_err());
+        assert!(thread.spawn(|| panic!("two\nlines of {}\u{202e}", 2)).unwrap().join().is_err());
     }
 
     #[test]
@@ -71,7 +78,7 @@ mod tests {
         assert_eq!(log.lines().count(), 1, "{log}");
         let line = log.lines().next().unwrap();
         assert!(line.contains(concat!("[ERROR] worker panicked at ", file!(), ":")), "{line}");
-        assert!(line.ends_with(": two\\nlines of 2"), "{line}");
+        assert!(line.ends_with(": two\\nlines of 2\\u202e"), "{line}");
         assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{output:?}");
     }
 
@@ -79,6 +86,10 @@ mod tests {
     fn a_panic_is_not_silenced_by_a_level() {
         let (log, output) = panic_in_a_process("off");
         assert_eq!(log, "");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("two\nlines of 2"), "{output:?}");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            told.contains("worker panicked at ") && told.contains(": two\\nlines of 2\\u202e\n"),
+            "{told}"
+        );
     }
 }
