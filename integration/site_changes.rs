@@ -195,7 +195,7 @@ fn a_refusal_has_its_cause_in_the_log(model: Model) {
     symlink("../rahasia.txt", root.join("keluar.txt")).unwrap();
     symlink("putar", root.join("putar")).unwrap();
     fs::create_dir_all(root.join("kosong/index.html")).unwrap();
-    fs::set_permissions(root.join("tutup.txt"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(root.join("tutup.txt"), fs::Permissions::from_mode(0o000)).unwrap();
     let (fifo, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
     rustix::fs::mknodat(rustix::fs::CWD, root.join("pipa"), fifo, mode, 0).unwrap();
     let mut refusals = vec![

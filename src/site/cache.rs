@@ -146,7 +146,7 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         file.set_len(bytes).unwrap();
         let stamp = Stamp::of(&file.metadata().unwrap());
-        Arc::new(CachedFile::load(file, stamp, "text/plain".into(), &now()).unwrap())
+        Arc::new(CachedFile::load(file, stamp, |_| "text/plain".into(), &now()).unwrap())
     }
 
     #[test]

@@ -5,7 +5,6 @@
 //! and an open file is no copy: whoever sends it asks [`is_current`](CachedFile::is_current) first. Its fields
 //! are formatted once, so that a response from the cache allocates nothing.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use std::time::UNIX_EPOCH;
 
 use super::conditional::Validators;
 use super::limits::{CACHE_CHECK, CACHED_FILE_BYTES_MAX, SNAPSHOT_READS_MAX};
+use super::mime::{FileType, START_BYTES};
 use crate::net::beneath::Stamp;
 use crate::protocol::http::date::{self, DATE_BYTES};
 use crate::protocol::now::Now;
@@ -24,7 +24,7 @@ pub struct CachedFile {
     stamp: Stamp,
     /// True if the file cannot have changed again without getting another stamp.
     stamp_is_reliable: bool,
-    content_type: Cow<'static, str>,
+    file_type: FileType,
     etag: String,
     /// Seconds since 1970, and the same as a date; `None` before 1970, which a date can express and hardly any
     /// client can read.
@@ -38,11 +38,12 @@ enum Storage {
 }
 
 impl CachedFile {
-    /// Takes over a file that was just opened and had this stamp then.
+    /// Takes over a file that was just opened and had this stamp then. `type_of` is given what reads the first
+    /// bytes of the file.
     pub(super) fn load(
         file: File,
         mut stamp: Stamp,
-        content_type: Cow<'static, str>,
+        type_of: impl FnOnce(&dyn Fn() -> Vec<u8>) -> FileType,
         now: &Now,
     ) -> io::Result<CachedFile> {
         let (storage, is_snapshot) = store(file, &mut stamp)?;
@@ -59,8 +60,14 @@ impl CachedFile {
                 stamp.size
             ),
         };
+        let start = || match &storage {
+            Storage::InMemory(bytes) => bytes[..bytes.len().min(START_BYTES as usize)].to_vec(),
+            // A file that cannot be read now has no beginning that says anything about it.
+            Storage::Open(file) => read(file, START_BYTES).unwrap_or_default(),
+        };
+        let file_type = type_of(&start);
         let modified = u64::try_from(stamp.modified.0).ok().map(|seconds| (seconds, date::format(seconds)));
-        Ok(CachedFile { storage, stamp, stamp_is_reliable, content_type, etag, modified })
+        Ok(CachedFile { storage, stamp, stamp_is_reliable, file_type, etag, modified })
     }
 
     /// The whole content, if it is held in memory.
@@ -86,7 +93,12 @@ impl CachedFile {
 
     /// `Content-Type`.
     pub(super) fn content_type(&self) -> &str {
-        &self.content_type
+        &self.file_type.content_type
+    }
+
+    /// `Content-Encoding`.
+    pub(super) fn content_encoding(&self) -> Option<&'static str> {
+        self.file_type.content_encoding
     }
 
     /// `ETag`, with its quotes.
@@ -164,7 +176,7 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         file.set_len(bytes).unwrap();
         let stamp = Stamp::of(&file.metadata().unwrap());
-        CachedFile::load(file, stamp, "text/plain".into(), &now()).unwrap()
+        CachedFile::load(file, stamp, |_| "text/plain".into(), &now()).unwrap()
     }
 
     #[test]
@@ -182,7 +194,7 @@ mod tests {
             let file = tempfile::tempfile().unwrap();
             file.set_modified(time).unwrap();
             let stamp = Stamp::of(&file.metadata().unwrap());
-            let cached = CachedFile::load(file, stamp, "text/plain".into(), &now).unwrap();
+            let cached = CachedFile::load(file, stamp, |_| "text/plain".into(), &now).unwrap();
             (cached.etag().to_owned(), cached.last_modified(&now), cached.validators().modified)
         };
         let old = |seconds| modified(UNIX_EPOCH - Duration::from_secs(seconds));
@@ -202,7 +214,7 @@ mod tests {
         let load = || {
             let file = File::open(&path).unwrap();
             let stamp = Stamp::of(&file.metadata().unwrap());
-            CachedFile::load(file, stamp, "text/plain".into(), &now()).unwrap()
+            CachedFile::load(file, stamp, |_| "text/plain".into(), &now()).unwrap()
         };
         let large = vec![1; CACHED_FILE_BYTES_MAX as usize + 1];
         std::fs::write(&path, &large).unwrap();
@@ -222,7 +234,7 @@ mod tests {
         let stamp = Stamp::of(&file.metadata().unwrap());
         file.set_len(40).unwrap();
         let later = now().after(Duration::from_secs(60));
-        let cached = CachedFile::load(file, stamp, "text/plain".into(), &later).unwrap();
+        let cached = CachedFile::load(file, stamp, |_| "text/plain".into(), &later).unwrap();
         assert_eq!((cached.size(), cached.is_unchanged(&stamp)), (40, false));
     }
 }

@@ -210,6 +210,9 @@ impl Response {
             head.field_bytes("Content-Type", content_type.as_bytes());
         }
         if let Some(file) = &self.file {
+            if let (Some(encoding), true) = (file.content_encoding(), self.length != Length::None) {
+                head.field_bytes("Content-Encoding", encoding.as_bytes());
+            }
             if let Some(date) = file.last_modified(now) {
                 head.field_bytes("Last-Modified", &date);
             }

@@ -184,8 +184,11 @@ impl Site {
         if let Some(old) = old.filter(|old| old.is_unchanged(&stamp)) {
             return Ok(Resource::File(old.clone()));
         }
-        let content_type = if self.mirror { mirror::content_type(&name) } else { mime::of(&name) };
-        let file = CachedFile::load(file, stamp, content_type, now).map_err(|_| UNREADABLE)?;
+        let type_of = |start: &dyn Fn() -> Vec<u8>| match self.mirror {
+            true => mirror::content_type(&name).into(),
+            false => mime::of(&name, start),
+        };
+        let file = CachedFile::load(file, stamp, type_of, now).map_err(|_| UNREADABLE)?;
         let file = Arc::new(file);
         if self.caches {
             self.cache.insert(path, &file, now);
