@@ -15,6 +15,8 @@ pub struct Launch {
     args: Vec<String>,
     /// Its back ends get requests, not bytes.
     forwards_requests: bool,
+    /// The limit on open files that it is started with; `None` for that of the test.
+    descriptors: Option<u64>,
 }
 
 /// A program that ended by itself.
@@ -31,7 +33,7 @@ pub struct Ended {
 impl Launch {
     /// A role with no flags at all.
     pub fn bare(binary: &'static str) -> Launch {
-        Launch { binary, args: Vec::new(), forwards_requests: false }
+        Launch { binary, args: Vec::new(), forwards_requests: false, descriptors: None }
     }
 
     /// A server or the reverse proxy on a free port.
@@ -71,6 +73,11 @@ impl Launch {
         self.flag("--health-interval", interval)
     }
 
+    /// Starts it with this limit on open files (`ulimit -n`), which it cannot raise.
+    pub fn with_descriptors(self, count: u64) -> Launch {
+        Launch { descriptors: Some(count), ..self }
+    }
+
     /// Adds a flag and its value.
     pub fn flag(mut self, name: &str, value: impl Display) -> Launch {
         self.args.extend([name.to_owned(), value.to_string()]);
@@ -90,7 +97,15 @@ impl Launch {
 
     /// Starts it without waiting.
     pub fn process(&self) -> Process {
-        let mut command = Command::new(path_of(self.binary));
+        let mut command = match self.descriptors {
+            None => Command::new(path_of(self.binary)),
+            Some(count) => {
+                let mut command = Command::new("sh");
+                let script = format!("ulimit -n {count} && exec \"$0\" \"$@\"");
+                command.args(["-c", &script, path_of(self.binary)]);
+                command
+            }
+        };
         command.args(&self.args);
         let is_given = self.args.iter().any(|arg| arg == "--health-interval");
         if self.forwards_requests && !is_given {
