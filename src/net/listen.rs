@@ -95,7 +95,7 @@ impl fmt::Display for LayoutError {
     }
 }
 
-/// Binds and listens as [`bind_to`] does, for one family.
+/// Binds and listens as `bind_to` does, for one family.
 pub fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, ListenError> {
     bind_to(address.into(), backlog)
 }
