@@ -28,14 +28,14 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::LOG_TARGET;
 use super::backend::{Backend, Failures, UP};
 use super::group::Group;
-use super::limits::{PASSIVE_FAILURES, PASSIVE_OUT, PASSIVE_WINDOW};
+use super::limits::{LOCAL_LIMIT_CALM, PASSIVE_FAILURES, PASSIVE_OUT, PASSIVE_WINDOW};
 use super::list::List;
 
 /// When failures that connections report take a back end out, and for how long.
@@ -105,8 +105,13 @@ impl Group {
     }
 
     /// Logs that this process is out of descriptors or ports and could not connect to the back end. It is not
-    /// counted as a failure: no back end is to blame for it.
-    pub(crate) fn report_local_limit(&self, backend: &Backend) {
+    /// counted as a failure: no back end is to blame for it. Told once, and again after [`LOCAL_LIMIT_CALM`] without.
+    pub(crate) fn report_local_limit(&self, backend: &Backend, now: Instant) {
+        // One value that is set whole.
+        let before = self.local_limit_met.lock().unwrap_or_else(PoisonError::into_inner).replace(now);
+        if before.is_some_and(|before| now.saturating_duration_since(before) < LOCAL_LIMIT_CALM) {
+            return;
+        }
         let address = backend.address;
         log::error!(
             target: LOG_TARGET,

@@ -32,6 +32,8 @@ pub struct Group {
     /// How much a back end may have to do at a time; `None` for no limit.
     pub(super) limit: Option<Arc<Limit>>,
     pub(super) passive: Passive,
+    /// When a back end was last not connected for want of descriptors or ports.
+    pub(super) local_limit_met: Mutex<Option<Instant>>,
     /// Calls whoever checks the back ends, if they are checked.
     checker: Mutex<Option<Waker>>,
 }
@@ -76,6 +78,7 @@ impl Group {
             base: OnceLock::new(),
             limit: (active_max > 0).then(|| Arc::new(Limit::new(active_max))),
             passive,
+            local_limit_met: Mutex::default(),
             checker: Mutex::default(),
         };
         group.replace(&addresses);

@@ -24,6 +24,10 @@ pub(crate) const PASSIVE_FAILURES_MAX: usize = 1_000_000;
 /// Failures further apart than this are not counted together (nginx `fail_timeout`: 10 s).
 pub const PASSIVE_WINDOW: Duration = Duration::from_secs(10);
 
+/// Time without a lack of descriptors or ports after which the next one is told again: who meets it is told of by
+/// their own lines, and there may be thousands of them.
+pub(crate) const LOCAL_LIMIT_CALM: Duration = Duration::from_secs(60);
+
 /// How long a back end stays out before one connection may try it again.
 pub const PASSIVE_OUT: Duration = Duration::from_secs(10);
 

@@ -486,7 +486,7 @@ fn what_connections_report_counts_as_it_is_reported() {
     group.report_success(&backend);
     report(PASSIVE_FAILURES - 1);
     assert!(backend.is_up(), "a success between them: not in a row");
-    group.report_local_limit(&backend);
+    group.report_local_limit(&backend, now);
     assert!(backend.is_up(), "a limit of ours is no failure of its own");
     report(1);
     assert!(!backend.is_up());

@@ -36,7 +36,7 @@ pub trait FlagGroup {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Listening")]
 pub(crate) struct Listening {
-    /// Address to listen on, such as 127.0.0.1:80, [::]:80 (IPv4 too), name:80, or :80 or 80 for every address; repeatable; port 0 takes a free port
+    /// Address to listen on, such as 127.0.0.1:80 or name:80, or :80 or 80 for every address, IPv4 and IPv6; repeatable; port 0 takes a free port
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<Endpoint>,
     /// Connections that may wait in the kernel until they are accepted

@@ -4,6 +4,7 @@ use clap::{Args, Command};
 
 use super::*;
 use crate::app::settings::{Model, Settings};
+use crate::balance::Passive;
 
 fn parse<A: Args>(role: Role, flags: &[&str]) -> A {
     let argv: Vec<&str> = [role.name].iter().chain(flags).copied().collect();
@@ -109,6 +110,16 @@ fn flags_become_settings() {
     assert_eq!(settings.timeouts.drain, Duration::ZERO);
     assert_eq!(settings.timeouts.keep_alive, Duration::from_secs(7));
     assert_eq!(args.listening.listen[0].to_string(), "127.0.0.1:8890");
+}
+
+#[test]
+fn passive_ejection_has_three_flags() {
+    let flags = ["--passive-failures=5", "--passive-window=1m", "--passive-out=2s"];
+    let passive = parse::<Proxy>(Role::REVERSE_PROXY, &flags).health.passive();
+    let (window, out) = (Duration::from_secs(60), Duration::from_secs(2));
+    assert_eq!(passive, Passive { failures: 5, window, out });
+    let balancer = parse::<Balancer<Pool>>(Role::LB_THREADED, &[]);
+    assert_eq!(balancer.health.passive(), Passive::default());
 }
 
 #[test]

@@ -210,7 +210,7 @@ impl Exchange {
     pub(crate) fn connect_failed(&mut self, how: How, now: &Now) {
         match std::mem::replace(&mut self.backend, BackendConnection::None) {
             BackendConnection::Connecting { group, backend, .. } if how == How::Limited => {
-                group.report_local_limit(&backend);
+                group.report_local_limit(&backend, now.instant);
                 // Another back end would not help.
                 let outcome = Outcome::new(Who::Us, how, Phase::Connect);
                 let sentence = "This gateway can open no more connections at the moment; try again soon.";

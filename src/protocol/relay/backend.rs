@@ -93,7 +93,7 @@ impl Relay {
             if let Some(backend) = backend.take() {
                 self.timing.retries += 1;
                 if how == How::Limited {
-                    self.service.group.report_local_limit(&backend);
+                    self.service.group.report_local_limit(&backend, now.instant);
                     // Another back end would not help.
                     self.end(Outcome::new(Who::Us, how, Phase::Connect));
                 } else {
