@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::app::cli::{self, Balancer, Failure, FlagGroup, Mode, Proxy, Role, Server};
+use crate::app::cli::{self, Balancer, Failure, FlagGroup, Forwarding, Front, Mode, Proxy, Role, Server};
 use crate::app::defaults;
 use crate::app::reload::Reload;
 use crate::app::service::{RunningService, Service};
@@ -69,7 +69,7 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
     Ok(PreparedRole {
         name: role.name,
         model: args.driver.model,
-        service: Service::Gateway { routes, rules: Rules { trust: args.front.trust.clone() } },
+        service: Service::Gateway { routes, rules: rules(&args.front, &args.forwarding, args.mirror) },
         settings: args.settings(),
         addresses: resolve("--listen", &args.listening.listen)?,
         names,
@@ -92,7 +92,7 @@ pub fn balancer<T: clap::Args + FlagGroup>(
         let service = match back_ends.mode {
             Mode::Tcp => Service::Relay(group),
             Mode::Http => {
-                let rules = Rules { trust: args.front.trust.clone() };
+                let rules = rules(&args.front, &args.forwarding, false);
                 Service::Gateway { routes: Routes::new(group), rules }
             }
         };
@@ -105,6 +105,11 @@ pub fn balancer<T: clap::Args + FlagGroup>(
             names: vec![names],
         })
     }
+}
+
+/// How a gateway with these flags rewrites heads.
+fn rules(front: &Front, forwarding: &Forwarding, mirror: bool) -> Rules {
+    Rules { trust: front.trust.clone(), via: !forwarding.no_via, mirror }
 }
 
 /// Keys that a reload cannot change: listeners, threads and the log are made from them once.

@@ -60,19 +60,21 @@ type ReadyMember = (Member, TcpListener, Service);
 #[derive(Debug)]
 pub struct PreparedSuite {
     members: Vec<Member>,
+    /// Everything is answered as the Python did, also through the proxy.
+    mirror: bool,
     settings: Settings,
 }
 
 /// Opens the sites and lays out the ports.
 pub fn prepare(_role: &Role, args: &cli::Suite) -> Result<PreparedSuite, Failure> {
-    let members = members(args.model, args.port_base, args.backends, &args.root)
+    let members = members(args.model, args.port_base, args.backends, &args.root, args.mirror)
         .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.root.display())))?;
-    Ok(PreparedSuite { members, settings: args.settings() })
+    Ok(PreparedSuite { members, mirror: args.mirror, settings: args.settings() })
 }
 
 /// Binds and starts all members, prints the table of addresses, and runs until a signal ends it.
 pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> Result<(), Failure> {
-    let PreparedSuite { members, mut settings } = prepared;
+    let PreparedSuite { members, mirror, mut settings } = prepared;
     let runtime = |error: io::Error| Failure::Runtime(error.to_string());
     let (shutdown, hangups) = signals::listen(reload.is_some(), observe::log::reopen).map_err(runtime)?;
     if let Some(reload) = reload {
@@ -86,7 +88,8 @@ pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> 
     }
     settings.connections_max = connections_max(settings.connections_max, bound.len());
     let table = format!("{}{notes}ready; Ctrl-C ends it\n", table(&bound));
-    let ready = add_services(bound).map_err(|error| Failure::Runtime(format!("the routes: {error}")))?;
+    let ready =
+        add_services(bound, mirror).map_err(|error| Failure::Runtime(format!("the routes: {error}")))?;
     thread::scope(|scope| {
         let mut running = Vec::new();
         // The scope waits for the members, so they must also end if this function returns early.
@@ -130,8 +133,17 @@ impl Drop for DrainOnDrop<'_> {
     }
 }
 
-fn members(model: Model, port_base: Option<u16>, backends: usize, root: &Path) -> io::Result<Vec<Member>> {
-    let open = |kind| Site::open(kind, root).map(|site| Task::Site(Arc::new(site)));
+fn members(
+    model: Model,
+    port_base: Option<u16>,
+    backends: usize,
+    root: &Path,
+    mirror: bool,
+) -> io::Result<Vec<Member>> {
+    let open = |kind| {
+        let site = Site::open(kind, root)?;
+        Ok::<_, io::Error>(Task::Site(Arc::new(if mirror { site.with_mirror() } else { site })))
+    };
     let member = |role: Role, model, task, offset, course, path| Member {
         role,
         model,
@@ -190,7 +202,7 @@ fn bind_error(name: &str, error: &ListenError) -> String {
 }
 
 /// Gives each member its service, now that all addresses are known.
-fn add_services(bound: Vec<BoundMember>) -> Result<Vec<ReadyMember>, String> {
+fn add_services(bound: Vec<BoundMember>, mirror: bool) -> Result<Vec<ReadyMember>, String> {
     let of = |role: Role| -> Vec<SocketAddr> {
         bound.iter().filter(|bound| bound.member.role == role).map(|bound| bound.address).collect()
     };
@@ -198,7 +210,7 @@ fn add_services(bound: Vec<BoundMember>) -> Result<Vec<ReadyMember>, String> {
     let mut routes = Routes::new(group("default", Role::DEFAULT_SERVER));
     routes.add("/images/", group("/images/", Role::IMAGE_SERVER))?;
     routes.add("/pdf/", group("/pdf/", Role::PDF_SERVER))?;
-    let gateway = Service::Gateway { routes, rules: Rules::default() };
+    let gateway = Service::Gateway { routes, rules: Rules { mirror, ..Rules::default() } };
     let web_servers = of(Role::WEB_SERVER);
     let service = |task: &Task| match task {
         Task::Site(site) => Service::Web(Arc::clone(site)),
@@ -233,7 +245,7 @@ mod tests {
 
     fn suite(port_base: Option<u16>, backends: usize) -> Vec<Member> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(defaults::ROOT);
-        members(Model::Threaded, port_base, backends, &root).unwrap()
+        members(Model::Threaded, port_base, backends, &root, false).unwrap()
     }
 
     fn ports(members: &[Member]) -> Vec<u16> {
@@ -267,7 +279,7 @@ mod tests {
             assert!(line.ends_with(&format!(" curl http://{address}{}", bound.member.path)), "{line}");
         }
         assert_eq!(notes, "");
-        assert_eq!(add_services(bound).unwrap().len(), 8);
+        assert_eq!(add_services(bound, false).unwrap().len(), 8);
     }
 
     #[test]

@@ -195,7 +195,7 @@ impl Exchange {
         let mut space = FieldSpace::new();
         let head = ResponseHead::parse(&bytes[..length], &mut space)?.ok_or("the head is not complete")?;
         if head.status == 101 {
-            return self.accept_upgrade(length);
+            return self.accept_upgrade(length, now);
         }
         let framing = framing::of_response(&head, self.request.method)?;
         let rules = &self.gateway.rules;
@@ -212,12 +212,15 @@ impl Exchange {
                     framing,
                     None,
                     self.request.version,
+                    now,
                     &mut self.client_output,
                 )?;
             }
             self.backend_input.consume(length);
             return Ok(true);
         }
+        let is_mirrored = rules.is_mirrored(&head);
+        let framing = if is_mirrored { Framing::UntilClose } else { framing };
         let old_client = self.request.version == Version::Http10;
         let ends_by_close = framing == Framing::UntilClose || (framing == Framing::Chunked && old_client);
         // If the request is not complete yet, its rest may never come, so the connection cannot be kept.
@@ -226,13 +229,12 @@ impl Exchange {
         let (status, backend) = (head.status, self.backend_address());
         let backend_keeps = head.keeps_alive();
         let before = self.client_output.len();
-        rules.write_response_head(
-            &head,
-            framing,
-            connection,
-            self.request.version,
-            &mut self.client_output,
-        )?;
+        if !is_mirrored {
+            let version = self.request.version;
+            rules.write_response_head(&head, framing, connection, version, now, &mut self.client_output)?;
+        } else if !self.client_output.push(&self.backend_input.bytes()[..length]) {
+            return Err("the response head does not fit into 16 KiB");
+        }
         self.timing.bytes_out += (self.client_output.len() - before) as u64;
         self.response = Response::Body {
             status,
@@ -254,7 +256,7 @@ impl Exchange {
     }
 
     /// Takes a `101`: from here on the connection is a tunnel of another protocol.
-    fn accept_upgrade(&mut self, length: usize) -> Result<bool, &'static str> {
+    fn accept_upgrade(&mut self, length: usize, now: &Now) -> Result<bool, &'static str> {
         if !self.request.upgrade {
             return Err("101 without an Upgrade in the request");
         }
@@ -266,6 +268,7 @@ impl Exchange {
             Framing::None,
             None,
             Version::Http11,
+            now,
             &mut self.client_output,
         )?;
         self.backend_input.consume(length);
