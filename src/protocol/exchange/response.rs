@@ -160,7 +160,7 @@ impl Exchange {
     }
 
     /// Passes the response on as far as its bytes have come.
-    fn forward_response(&mut self, now: &Now) {
+    pub(super) fn forward_response(&mut self, now: &Now) {
         while self.has_room_for_response_head() && matches!(self.state, State::Exchanging) {
             match self.take_response_head(now) {
                 Ok(true) => {}
@@ -195,7 +195,13 @@ impl Exchange {
         let mut space = FieldSpace::new();
         let head = ResponseHead::parse(&bytes[..length], &mut space)?.ok_or("the head is not complete")?;
         if head.status == 101 {
-            return self.accept_upgrade(length, now);
+            // A client cannot switch in the middle of its request (RFC 9110 section 7.8). Once all of it has
+            // been sent, this head is read again.
+            return match self.request.is_sent() {
+                true => self.accept_upgrade(length, now),
+                false if self.request.is_being_sent() => Ok(false),
+                false => Err("101 to a request that it did not take whole"),
+            };
         }
         let framing = framing::of_response(&head, self.request.method)?;
         let rules = &self.gateway.rules;

@@ -185,15 +185,14 @@ pub(crate) fn may_forward_trailer(line: &[u8]) -> bool {
 /// The protocol to which a request asks to switch, if the gateway forwards it: `Upgrade: websocket`.
 ///
 /// With `None` the field is dropped, since a server may ignore it (RFC 9110 section 7.8). This is so for
-/// HTTP/1.0; if `Connection` does not name `Upgrade`; with a request body, since its end would be in doubt;
-/// and for `h2c`, since its tunnel would carry further requests that this proxy does not check.
+/// HTTP/1.0; if `Connection` does not name `Upgrade`; and for `h2c`, since its tunnel would carry further
+/// requests that this proxy does not check. A request with a body (kubectl exec, docker attach) switches when
+/// all of the body has been sent.
 pub(crate) fn upgrade<'b>(head: &RequestHead<'b>) -> Option<&'b [u8]> {
     let protocols = head.fields.only("upgrade")?;
-    let has_body =
-        head.fields.first("transfer-encoding").is_some() || head.fields.first("content-length").is_some();
     let is_asked = head.version == Version::Http11 && head.fields.lists("connection", "upgrade");
     let is_harmless = !list(protocols).any(|protocol| protocol.eq_ignore_ascii_case(b"h2c"));
-    (is_asked && is_harmless && !has_body).then_some(protocols)
+    (is_asked && is_harmless).then_some(protocols)
 }
 
 /// What a gateway has to do for `Max-Forwards` (RFC 9110 section 7.6.2).
@@ -673,6 +672,15 @@ mod tests {
         let asked = "GET / HTTP/1.1\nHost: a\nUpgrade: websocket\nConnection: keep-alive, Upgrade";
         let expected = "GET / HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket\n";
         assert_eq!(forwarded(asked), format!("{expected}{ADDED}"));
+        for (sent, written) in [
+            ("Content-Length: 0", "Content-Length: 0\n"),
+            ("Content-Length: 5", "Content-Length: 5\n"),
+            ("Transfer-Encoding: chunked", "Transfer-Encoding: chunked\n"),
+        ] {
+            let asked = format!("POST / HTTP/1.1\nHost: a\n{sent}\nUpgrade: tcp\nConnection: Upgrade");
+            let expected = format!("POST / HTTP/1.1\nHost: a\n{written}Connection: Upgrade\nUpgrade: tcp\n");
+            assert_eq!(forwarded(&asked), format!("{expected}{ADDED}"));
+        }
         for refused in [
             "GET / HTTP/1.1\nHost: a\nUpgrade: h2c\nHTTP2-Settings: x\nConnection: Upgrade, HTTP2-Settings",
             "GET / HTTP/1.1\nHost: a\nUpgrade: websocket",
