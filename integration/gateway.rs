@@ -17,6 +17,7 @@ both![
     an_early_answer_reaches_a_client_that_still_sends,
     expect_100_continue_goes_through,
     an_upgrade_becomes_a_tunnel,
+    an_upgrade_with_a_body_becomes_a_tunnel,
     back_end_connections_are_kept_and_used_again,
     a_kept_connection_that_died_is_replaced_unseen,
     large_bodies_pass_both_ways,
@@ -198,6 +199,39 @@ fn an_upgrade_becomes_a_tunnel(model: Model) {
     assert_eq!(client.wire().exact(4).unwrap(), b"halo");
     client.send(b"\0\xffGET / HTTP/1.1\r\n\r\n").finish_sending();
     assert_eq!(client.rest(), b"\0\xffGET / HTTP/1.1\r\n\r\ndah");
+}
+
+/// As of kubectl exec (`Content-Length: 0`) and docker attach (a body).
+fn an_upgrade_with_a_body_becomes_a_tunnel(model: Model) {
+    let backend = Backend::start(|visit| {
+        let asked = visit.request()?;
+        assert_eq!(asked.head.field("upgrade"), Some("tcp"), "{asked:?}");
+        visit.send("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")?;
+        visit.send(&asked.body)?;
+        loop {
+            let bytes = visit.some()?;
+            match bytes.is_empty() {
+                true => return visit.send("dah"),
+                false => visit.send(bytes)?,
+            }
+        }
+    });
+    for role in [proxy(model, &backend), Launch::balancer(model, "http", [backend.address()]).start()] {
+        for (framing, body, seen) in [
+            ("Content-Length: 0", "", ""),
+            ("Content-Length: 4", "satu", "satu"),
+            ("Transfer-Encoding: chunked", "4\r\nsatu\r\n0\r\n\r\n", "satu"),
+        ] {
+            let fields = format!("{framing}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n");
+            let mut client = Client::connect(role.address());
+            client.send(request("POST", "/exec", &fields)).send(body);
+            let answer = client.answer();
+            assert_eq!((answer.status, answer.field("upgrade")), (101, Some("tcp")), "{framing}");
+            assert_eq!(client.wire().exact(seen.len()).unwrap(), seen.as_bytes(), "{framing}");
+            client.send(b"\0\xffGET / HTTP/1.1\r\n\r\n").finish_sending();
+            assert_eq!(client.rest(), b"\0\xffGET / HTTP/1.1\r\n\r\ndah", "{framing}");
+        }
+    }
 }
 
 fn back_end_connections_are_kept_and_used_again(model: Model) {

@@ -14,6 +14,9 @@ both![
     raw_bytes_in_a_target_are_no_error_to_a_server,
     the_host_of_an_absolute_target_counts,
     a_request_without_a_host_names_the_back_end,
+    via_can_be_switched_off,
+    pedantry_of_a_back_end_is_no_fault,
+    a_forwarder_does_its_duties,
 ];
 
 /// The two gateways before one back end.
@@ -171,5 +174,79 @@ fn a_request_without_a_host_names_the_back_end(model: Model) {
         }
         let seen = forwarded(&role, &backend, b"GET /a HTTP/1.0\r\nHost: b\r\n\r\n");
         assert_eq!(seen.1, "b");
+    }
+}
+
+fn via_can_be_switched_off(model: Model) {
+    let backend = Backend::saying("satu");
+    for (role, has_via) in [
+        (Launch::reverse_proxy(model, backend.address()).switch("--no-via").start(), false),
+        (Launch::balancer(model, "http", [backend.address()]).switch("--no-via").start(), false),
+        (Launch::reverse_proxy(model, backend.address()).start(), true),
+    ] {
+        let before = backend.request_count();
+        let answer = get(role.address(), "/");
+        assert_eq!(answer.field("via").is_some(), has_via, "{answer:?}");
+        let seen = backend.requests_after(before);
+        assert_eq!(seen[0].head.field("via").is_some(), has_via, "{seen:?}");
+    }
+}
+
+fn pedantry_of_a_back_end_is_no_fault(model: Model) {
+    const ANSWERS: [&str; 5] = [
+        "HTTP/1.1 200 OK\r\nContent-Length : 4\r\n\r\nsatu",
+        "HTTP/1.1 200 OK\r\nX \t: y\r\nTransfer-Encoding : chunked\r\n\r\n4\r\nsatu\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4 \r\nsatu\r\n0 \t\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 4\r\n\r\nsatu",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nConnection: close\r\n\r\nsatu",
+    ];
+    let backend = Backend::start(|visit| {
+        loop {
+            let number: usize = visit.request()?.head.word(1)[1..].parse().unwrap();
+            let answer = ANSWERS[number % ANSWERS.len()];
+            if number < ANSWERS.len() {
+                visit.send(answer)?
+            } else {
+                visit.drip(answer)?
+            }
+            if answer.contains("close") {
+                return Ok(());
+            }
+        }
+    });
+    for role in gateways(model, &backend) {
+        // Often enough that a back end would be taken out if it counted.
+        for number in 0..ANSWERS.len() * 2 {
+            let answer = get(role.address(), &format!("/{number}"));
+            assert_eq!((answer.status, answer.text()), (200, "satu"), "{number}");
+            assert!(answer.fields.iter().all(|(name, _)| !name.ends_with([' ', '\t'])), "{answer:?}");
+        }
+    }
+}
+
+fn a_forwarder_does_its_duties(model: Model) {
+    let backend = Backend::start(|visit| {
+        loop {
+            let asked = visit.request()?;
+            visit.send(match asked.head.word(1) {
+                "/426" => &b"HTTP/1.1 426 Naik\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n"[..],
+                "/tanggal" => b"HTTP/1.1 200 OK\r\nDate: Tue, 13 Jul 2021 13:31:13 GMT\r\nContent-Length: 0\r\n\r\n",
+                _ => b"HTTP/1.1 404 Tak ditemukan \xe9\xc3\xa9\r\nContent-Length: 0\r\n\r\n",
+            })?;
+        }
+    });
+    for role in gateways(model, &backend) {
+        let answer = get(role.address(), "/426");
+        assert_eq!(answer.field("upgrade"), Some("websocket"), "{answer:?}");
+        assert!(answer.field("connection").unwrap().contains("Upgrade"), "{answer:?}");
+        assert_eq!(answer.all("date").len(), 1, "{answer:?}");
+        assert_eq!(get(role.address(), "/tanggal").all("date"), ["Tue, 13 Jul 2021 13:31:13 GMT"]);
+        let mut client = Client::connect(role.address());
+        let bytes = client.send(request("GET", "/frasa", "Connection: close\r\n")).rest();
+        assert!(
+            bytes.starts_with(b"HTTP/1.1 404 Tak ditemukan \xe9\xc3\xa9\r\n"),
+            "{}",
+            bytes.escape_ascii()
+        );
     }
 }

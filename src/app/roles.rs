@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::app::cli::{
-    self, Balancer, Failure, FlagGroup, Health, Listening, Load, Mode, Proxy, Role, Server,
+    self, Balancer, Failure, FlagGroup, Forwarding, Front, Health, Listening, Load, Mode, Proxy, Role, Server,
 };
 use crate::app::defaults;
 use crate::app::reload::Reload;
@@ -106,7 +106,7 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
     PreparedRole {
         name: role.name,
         model: args.driver.model,
-        service: Service::Gateway { routes, rules: Rules { trust: args.front.trust.clone() } },
+        service: Service::Gateway { routes, rules: rules(&args.front, &args.forwarding, args.mirror) },
         settings: args.settings(),
         addresses: listen_addresses(&args.listening)?,
         names,
@@ -130,7 +130,7 @@ pub fn balancer<T: clap::Args + FlagGroup>(
         let service = match back_ends.mode {
             Mode::Tcp => Service::Relay(group),
             Mode::Http => {
-                let rules = Rules { trust: args.front.trust.clone() };
+                let rules = rules(&args.front, &args.forwarding, false);
                 Service::Gateway { routes: Routes::new(group), rules }
             }
         };
@@ -148,6 +148,11 @@ pub fn balancer<T: clap::Args + FlagGroup>(
 
 fn group_settings(load: &Load, health: &Health) -> GroupSettings {
     GroupSettings { active_max: load.max_per_backend, passive: health.passive() }
+}
+
+/// How a gateway with these flags rewrites heads.
+fn rules(front: &Front, forwarding: &Forwarding, mirror: bool) -> Rules {
+    Rules { trust: front.trust.clone(), via: !forwarding.no_via, mirror }
 }
 
 /// Keys that a reload cannot change: listeners, threads and the log are made from them once.

@@ -61,19 +61,21 @@ type ReadyMember = (Member, TcpListener, Service);
 #[derive(Debug)]
 pub struct PreparedSuite {
     members: Vec<Member>,
+    /// Everything is answered as the Python did, also through the proxy.
+    mirror: bool,
     settings: Settings,
 }
 
 /// Opens the sites and lays out the ports.
 pub fn prepare(_role: &Role, args: &cli::Suite) -> Result<PreparedSuite, Failure> {
-    let members = members(args.model, args.port_base, args.backends, &args.root, args.caches())
+    let members = members(args.model, args.port_base, args.backends, &args.root, args.caches(), args.mirror)
         .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.root.display())))?;
-    Ok(PreparedSuite { members, settings: args.settings() })
+    Ok(PreparedSuite { members, mirror: args.mirror, settings: args.settings() })
 }
 
 /// Binds and starts all members, prints the table of addresses, and runs until a signal ends it.
 pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> Result<(), Failure> {
-    let PreparedSuite { members, mut settings } = prepared;
+    let PreparedSuite { members, mirror, mut settings } = prepared;
     let runtime = |error: io::Error| Failure::Runtime(error.to_string());
     let (shutdown, hangups) = signals::listen(reload.is_some(), observe::log::reopen).map_err(runtime)?;
     if let Some(reload) = reload {
@@ -87,7 +89,7 @@ pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> 
     }
     settings.connections_max = connections_max(settings.connections_max, bound.len());
     let table = format!("{}{notes}ready; Ctrl-C ends it\n", table(&bound));
-    let ready = add_services(bound).map_err(Failure::Runtime)?;
+    let ready = add_services(bound, mirror).map_err(Failure::Runtime)?;
     thread::scope(|scope| {
         let mut running = Vec::new();
         // The scope waits for the members, so they must also end if this function returns early.
@@ -137,11 +139,12 @@ fn members(
     backends: usize,
     root: &Path,
     caches: bool,
+    mirror: bool,
 ) -> io::Result<Vec<Member>> {
     let open = |kind| {
         let site = Site::open(kind, root)?;
         let site = if caches { site } else { site.without_cache() };
-        io::Result::Ok(Task::Site(Arc::new(site)))
+        io::Result::Ok(Task::Site(Arc::new(if mirror { site.with_mirror() } else { site })))
     };
     let member = |role: Role, model, task, offset, course, path| Member {
         role,
@@ -201,7 +204,7 @@ fn bind_error(name: &str, error: &ListenError) -> String {
 }
 
 /// Gives each member its service, now that all addresses are known.
-fn add_services(bound: Vec<BoundMember>) -> Result<Vec<ReadyMember>, String> {
+fn add_services(bound: Vec<BoundMember>, mirror: bool) -> Result<Vec<ReadyMember>, String> {
     let of = |role: Role| -> Vec<SocketAddr> {
         bound.iter().filter(|bound| bound.member.role == role).map(|bound| bound.address).collect()
     };
@@ -210,7 +213,7 @@ fn add_services(bound: Vec<BoundMember>) -> Result<Vec<ReadyMember>, String> {
     let named = |error: String| format!("the routes: {error}");
     routes.add("/images/", group("/images/", Role::IMAGE_SERVER)).map_err(named)?;
     routes.add("/pdf/", group("/pdf/", Role::PDF_SERVER)).map_err(named)?;
-    let gateway = Service::Gateway { routes, rules: Rules::default() };
+    let gateway = Service::Gateway { routes, rules: Rules { mirror, ..Rules::default() } };
     let web_servers = of(Role::WEB_SERVER);
     let service = |task: &Task| match task {
         Task::Site(site) => Service::Web(Arc::clone(site)),
@@ -254,7 +257,7 @@ mod tests {
 
     fn suite(port_base: Option<u16>, backends: usize) -> Vec<Member> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(defaults::ROOT);
-        members(Model::Threaded, port_base, backends, &root, true).unwrap()
+        members(Model::Threaded, port_base, backends, &root, true, false).unwrap()
     }
 
     fn ports(members: &[Member]) -> Vec<u16> {
@@ -288,7 +291,7 @@ mod tests {
             assert!(line.ends_with(&format!(" curl http://{address}{}", bound.member.path)), "{line}");
         }
         assert_eq!(notes, "");
-        assert_eq!(add_services(bound).unwrap().len(), 8);
+        assert_eq!(add_services(bound, false).unwrap().len(), 8);
     }
 
     #[test]

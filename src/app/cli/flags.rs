@@ -283,6 +283,15 @@ impl FlagGroup for Front {
     }
 }
 
+/// How requests are forwarded.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Forwarding")]
+pub(crate) struct Forwarding {
+    /// Add no Via field to forwarded requests and responses; nginx back ends then compress their responses again
+    #[arg(long)]
+    pub(crate) no_via: bool,
+}
+
 /// Which paths go where.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Routes")]

@@ -49,7 +49,7 @@ fn expect_flags(mut command: Command, groups: &[&[&str]]) {
 #[test]
 fn every_role_has_the_flags_that_concern_it_and_no_other() {
     let (site, model): (&[&str], &[&str]) = (&["root", "cache", "mirror"], &["model", "loops"]);
-    let back_ends: &[&str] = &["backend", "backends", "mode", "send-proxy"];
+    let back_ends: &[&str] = &["backend", "backends", "mode", "send-proxy", "no-via"];
     for role in [Role::DEFAULT_SERVER, Role::IMAGE_SERVER, Role::PDF_SERVER, Role::WEB_SERVER] {
         expect_flags(role.command::<Server>(), &[&LISTENING, &FRONT, &POOL, &CLIENT_TIMES, site, model]);
     }
@@ -64,7 +64,7 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
             &LOAD,
             &HEALTH,
             model,
-            &["route", "default"],
+            &["route", "default", "no-via", "mirror"],
         ],
     );
     expect_flags(
@@ -77,7 +77,7 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
     );
     expect_flags(
         Role::SUITE.command::<Suite>(),
-        &[&["port-base", "model", "workers", "root", "cache", "drain", "backends", "no-park"]],
+        &[&["port-base", "model", "workers", "root", "cache", "mirror", "drain", "backends", "no-park"]],
     );
 }
 

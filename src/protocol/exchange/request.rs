@@ -87,6 +87,11 @@ impl Request {
         self.head_is_sent() && self.has_no_more_body()
     }
 
+    /// True unless sending it was given up.
+    pub(super) fn is_being_sent(&self) -> bool {
+        matches!(self.body, Body::Reading { .. })
+    }
+
     fn has_no_more_body(&self) -> bool {
         matches!(&self.body, Body::Reading { reader, ready: 0 } if reader.is_done())
     }
@@ -301,6 +306,10 @@ impl Exchange {
             self.request.body_sent = true;
         }
         self.awaiting_since = now.instant;
+        // A `101` may have come before the end of the request: it counts from here on.
+        if self.request.is_sent() && !self.response.has_begun() && !self.backend_input.is_empty() {
+            self.forward_response(now);
+        }
     }
 
     /// Stops sending the request to the back end. If the whole body has come, its unsent rest is dropped;

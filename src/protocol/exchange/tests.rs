@@ -18,6 +18,7 @@ struct TestGateway {
     /// The most connections to each back end at a time; 0 for no limit.
     most: usize,
     timeouts: Timeouts,
+    rules: Rules,
     now: Now,
 }
 
@@ -89,7 +90,13 @@ fn hangs() -> BackendScript {
 
 impl TestGateway {
     fn new(backends: usize) -> TestGateway {
-        TestGateway { backends, most: 0, timeouts: Timeouts::default(), now: start() }
+        TestGateway {
+            backends,
+            most: 0,
+            timeouts: Timeouts::default(),
+            rules: Rules::default(),
+            now: start(),
+        }
     }
 
     fn group(&self) -> Arc<Group> {
@@ -105,7 +112,7 @@ impl TestGateway {
     fn connection_of(&self, group: Arc<Group>, input: &str, scripts: &[BackendScript]) -> TestConnection {
         let routes = Routes::new(Arc::clone(&group));
         let context = Arc::new(context(self.timeouts));
-        let gateway = Arc::new(Gateway { context, routes, rules: Rules::default() });
+        let gateway = Arc::new(Gateway { context, routes, rules: self.rules.clone() });
         TestConnection {
             exchange: Exchange::new(gateway, client(), self.now.instant, &self.now),
             group,
@@ -378,8 +385,10 @@ impl TestConnection {
         }
     }
 
+    /// What the client got, without the dates that were added: no back end here sends one.
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.received).into_owned()
+        let text = String::from_utf8_lossy(&self.received);
+        text.split_inclusive("\r\n").filter(|line| !line.starts_with("Date: Tue, 13 Jul 2021 13:")).collect()
     }
 
     /// The status lines in what the client got.
@@ -538,6 +547,56 @@ fn a_request_without_a_host_names_the_back_end_that_it_goes_to() {
             assert_eq!(got.matches("Host:").count(), 1, "{got}");
         }
     }
+}
+
+#[test]
+fn pedantry_is_no_fault_of_a_back_end() {
+    let gateway = TestGateway::new(1);
+    let sent = "HTTP/1.1 200 OK\r\nConnection: close\r\nVia: 1.1 giliran\r\n\r\nsatu";
+    let chunks =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nVia: 1.1 giliran\r\n\r\n4\r\nsatu\r\n0\r\n\r\n";
+    for (answer, sent) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length : 4\r\n\r\nsatu", OK_SENT),
+        ("HTTP/1.1 200 OK\r\nContent-Length\t : 4\r\n\r\nsatu", OK_SENT),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 4\r\n\r\nsatu", OK_SENT),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Identity\r\n\r\nsatu", sent),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4 \r\nsatu\r\n0\t \r\n\r\n", chunks),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n\r\n4\r\nsatu\r\n0\r\n\r\n", chunks),
+    ] {
+        let until_close = sent.contains("close");
+        let script = if until_close { says(answer).ends() } else { says(answer) };
+        let connection = gateway.run_in_all_pieces(GET, &[script]);
+        assert_eq!(connection.text(), sent, "{answer:?}");
+        assert_eq!(connection.group.backends()[0].failures_reported(), 0, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_reason_phrase_is_passed_on_byte_for_byte() {
+    let gateway = TestGateway::new(1);
+    let mut script = says(OK);
+    script.says = [b"HTTP/1.1 200 Tr\xe8s bien\r\n", &OK.as_bytes()["HTTP/1.1 200 OK\r\n".len()..]].concat();
+    for connection in gateway.runs_in_all_pieces(GET, &[script]) {
+        assert!(connection.received.starts_with(b"HTTP/1.1 200 Tr\xe8s bien\r\n"), "{}", connection.text());
+    }
+}
+
+#[test]
+fn with_mirror_an_answer_of_the_python_is_passed_on_byte_for_byte() {
+    let mut gateway = TestGateway::new(1);
+    gateway.rules.mirror = true;
+    let python = "HTTP/1.0 200 OK\r\nDate: Tue Jul 13 20:31:13 2021\r\nConnection: close\r\nServer: myserver/1.0\r\n\
+        Content-Length: 4\r\n\r\nsatu\r\n\r\n";
+    let connection = gateway.run_in_all_pieces(GET, &[says(python).ends()]);
+    assert_eq!(connection.text(), python);
+    assert!(!connection.got(0).contains("Via"), "{}", connection.got(0));
+    // One that breaks off is still seen to be cut.
+    for connection in gateway.runs_in_all_pieces(GET, &[says(python).resets()]) {
+        assert_eq!(connection.state(), Status::Reset);
+    }
+    // A back end that keeps the connection is forwarded as ever.
+    let connection = gateway.run_in_all_pieces(&GET.repeat(2), &[says(OK), says(OK)]);
+    assert_eq!(connection.text(), OK_SENT.replace("Via: 1.1 giliran\r\n", "").repeat(2));
 }
 
 #[test]
@@ -759,6 +818,39 @@ fn an_upgrade_becomes_a_tunnel_and_loses_no_byte() {
 }
 
 #[test]
+fn an_upgrade_with_a_body_switches_after_the_body() {
+    let gateway = TestGateway::new(1);
+    let head = "POST /exec HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n";
+    for (framing, body, passed) in [
+        ("Content-Length: 0", "", ""),
+        ("Content-Length: 4", "satu", "satu"),
+        ("Transfer-Encoding: chunked", "4;a=b\r\nsatu\r\n0\r\nHost: b\r\n\r\n", "4\r\nsatu\r\n0\r\n\r\n"),
+    ] {
+        let request = format!("{head}{framing}\r\n\r\n{body}");
+        let bytes = gateway.forwarded(&request);
+        // At the end of the request, and before its body: both are taken at the end.
+        for after in [bytes, bytes - passed.len()] {
+            let script = says(&format!("{SWITCHING}halo")).after(after);
+            for connection in gateway.runs_in_all_pieces(&format!("{request}\0\u{ff}GET"), &[script.clone()])
+            {
+                let pieces = connection.pieces;
+                assert_eq!(connection.state(), Status::Tunnel, "{framing} after {after} in {pieces:?}");
+                assert!(connection.got(0).ends_with(&format!("\r\n\r\n{passed}")), "{}", connection.got(0));
+                assert!(connection.text().starts_with("HTTP/1.1 101 "), "{}", connection.text());
+            }
+        }
+    }
+    // The rest of the body never comes: the connection does not become a tunnel.
+    let short = format!("{head}Content-Length: 9\r\n\r\nsatu");
+    for connection in gateway.runs_in_all_pieces(&short, &[says(SWITCHING)]) {
+        assert_eq!(
+            (connection.state(), connection.text()),
+            (Status::Waits(gateway.timeouts.stall), String::new())
+        );
+    }
+}
+
+#[test]
 fn a_101_without_a_request_for_it_is_malformed() {
     let gateway = TestGateway::new(1);
     let h2c = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
@@ -916,7 +1008,8 @@ fn a_malformed_response_is_502() {
         "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: +4\r\n\r\nsatu",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX z: y\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nX: y\r\n z\r\n\r\n",
         "HTTP/1.1 200 OK\r\nX: y\rz\r\n\r\n",
     ] {

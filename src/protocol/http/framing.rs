@@ -55,7 +55,7 @@ pub fn of_response(head: &ResponseHead<'_>, request_method: Method) -> Result<Fr
         return Ok(Framing::None);
     }
     // Step 2: a 2xx response to CONNECT begins a tunnel. It cannot occur, as our gateway does not forward CONNECT.
-    match (codings(&head.fields), length(&head.fields)) {
+    match (response_codings(&head.fields), length(&head.fields)) {
         (Codings::None, Lengths::One(0)) => Ok(Framing::None),
         (Codings::None, Lengths::One(bytes)) => Ok(Framing::Length(bytes)), // step 6
         (Codings::None, Lengths::None) => Ok(Framing::UntilClose),          // step 8
@@ -76,6 +76,17 @@ enum Codings {
     Unknown,
     /// Not ending in `chunked`, naming it twice, or empty.
     Broken,
+}
+
+/// The codings of a response. `identity` meant no coding (RFC 2616 section 3.6), and some servers still send
+/// it; to a message of which it is the only coding all programs give the same end.
+fn response_codings(fields: &Fields<'_>) -> Codings {
+    let mut members = fields.all("transfer-encoding").flat_map(list).peekable();
+    let has_some = members.peek().is_some();
+    match has_some && members.all(|coding| coding.eq_ignore_ascii_case(b"identity")) {
+        true => Codings::None,
+        false => codings(fields),
+    }
 }
 
 fn codings(fields: &Fields<'_>) -> Codings {
@@ -182,5 +193,12 @@ mod tests {
         assert_eq!(framing(get, 200, "1.1", "Content-Length: 9223372036854775808\r\n"), Err(()));
         assert_eq!(framing(get, 200, "1.0", "Transfer-Encoding: chunked\r\n"), Err(()));
         assert_eq!(framing(get, 200, "1.1", "Transfer-Encoding: gzip\r\n"), Err(()));
+        assert_eq!(framing(get, 200, "1.1", "Transfer-Encoding: Identity\r\n"), Ok(Framing::UntilClose));
+        assert_eq!(
+            framing(get, 200, "1.1", "Transfer-Encoding: identity\r\nContent-Length: 5\r\n"),
+            Ok(Framing::Length(5))
+        );
+        assert_eq!(framing(get, 200, "1.1", "Transfer-Encoding: identity, chunked\r\n"), Err(()));
+        assert_eq!(framing(get, 200, "1.1", "Transfer-Encoding:\r\n"), Err(()));
     }
 }

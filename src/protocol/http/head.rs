@@ -287,19 +287,22 @@ pub struct ResponseHead<'b> {
     pub(crate) version: Version,
     /// 100 to 599.
     pub status: u16,
-    /// The reason phrase behind the status code; may be empty.
-    pub(crate) reason: &'b str,
+    /// The reason phrase behind the status code, in whatever encoding; may be empty.
+    pub(crate) reason: &'b [u8],
     /// The field lines.
     pub fields: Fields<'b>,
 }
 
 impl<'b> ResponseHead<'b> {
     /// Parses a head: `Ok(None)` if it is not complete yet, `Err` with the fault if it is not an HTTP/1 response.
+    /// Blanks before the colon of a field are removed (RFC 9112 section 5.1).
     pub fn parse(
         bytes: &'b [u8],
         space: &'b mut FieldSpace<'b>,
     ) -> Result<Option<ResponseHead<'b>>, &'static str> {
-        let (config, mut response) = (httparse::ParserConfig::default(), httparse::Response::new(&mut []));
+        let mut config = httparse::ParserConfig::default();
+        config.allow_spaces_after_header_name_in_responses(true);
+        let mut response = httparse::Response::new(&mut []);
         match config.parse_response_with_uninit_headers(&mut response, bytes, &mut space.fields) {
             Ok(httparse::Status::Complete(_)) => {}
             Ok(httparse::Status::Partial) => return Ok(None),
@@ -315,7 +318,7 @@ impl<'b> ResponseHead<'b> {
         Ok(Some(ResponseHead {
             version: if version == 0 { Version::Http10 } else { Version::Http11 },
             status,
-            reason: response.reason.unwrap_or(""),
+            reason: reason_phrase(bytes),
             fields: Fields { list: response.headers },
         }))
     }
@@ -324,6 +327,15 @@ impl<'b> ResponseHead<'b> {
     pub(crate) fn keeps_alive(&self) -> bool {
         keeps_alive(self.version, &self.fields)
     }
+}
+
+/// The reason phrase of a response whose head has been parsed. httparse leaves out one with bytes above ASCII.
+fn reason_phrase(bytes: &[u8]) -> &[u8] {
+    /// `HTTP/1.1 200 `, of which the parser has checked each byte; the last blank may be missing.
+    const BEFORE_REASON: usize = 13;
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
+    line.get(BEFORE_REASON..).unwrap_or_default()
 }
 
 fn keeps_alive(version: Version, fields: &Fields<'_>) -> bool {
@@ -590,7 +602,19 @@ mod tests {
             ResponseHead::parse(b"HTTP/1.0 200 OK\r\nContent-type: text/plain\r\n\r\nhi", leaked_space())
                 .unwrap()
                 .unwrap();
-        assert_eq!((head.status, head.reason, head.keeps_alive()), (200, "OK", false));
+        assert_eq!((head.status, head.reason, head.keeps_alive()), (200, &b"OK"[..], false));
+        for (text, reason) in [
+            (&b"\r\n\nHTTP/1.1 200 Tr\xe8s bien\r\nA: b\r\n\r\n"[..], &b"Tr\xe8s bien"[..]),
+            (b"HTTP/1.1 200 Schw\xc3\xb6r \n\n", b"Schw\xc3\xb6r "),
+            (b"HTTP/1.1 200 \r\n\r\n", b""),
+            (b"HTTP/1.1 200\r\n\r\n", b""),
+        ] {
+            assert_eq!(ResponseHead::parse(text, leaked_space()).unwrap().unwrap().reason, reason);
+        }
+        let blanks = b"HTTP/1.1 200 OK\r\nContent-Length \t: 2\r\n\r\n";
+        let head = ResponseHead::parse(blanks, leaked_space()).unwrap().unwrap();
+        assert_eq!(head.fields.only("content-length"), Some(&b"2"[..]));
+        assert!(ResponseHead::parse(b"HTTP/1.1 200 OK\r\nA b: 2\r\n\r\n", leaked_space()).is_err());
         assert!(ResponseHead::parse(b"HTTP/1.1 200", leaked_space()).unwrap().is_none());
         assert!(ResponseHead::parse(b"hello\r\n\r\n", leaked_space()).is_err());
         assert!(ResponseHead::parse(b"HTTP/1.1 600 No\r\n\r\n", leaked_space()).is_err());
