@@ -1,8 +1,15 @@
 //! The bounds of this room, and the process's limit on open descriptors, which is raised once at start as far as
 //! needed and allowed.
 
+#[cfg(unix)]
+use std::time::Duration;
+
 /// How many addresses of one host name are used: more than any real name has.
 pub(crate) const ADDRESSES_PER_NAME_MAX: usize = 1024;
+
+/// How long a configuration file that is a FIFO may be empty: its writer may be started together with us.
+#[cfg(unix)]
+pub(crate) const PIPE_CONTENT_WAIT: Duration = Duration::from_secs(2);
 
 /// Descriptors that are not counted for connections: for listeners, logs, cached files and idle connections to
 /// back ends.
