@@ -171,6 +171,86 @@ fn a_log_file_that_cannot_be_is_an_error_at_start() {
 }
 
 #[test]
+fn a_number_below_its_range_names_flag_value_and_range() {
+    for (role, flag, value, range) in [
+        ("default-server", "--workers", "-1", "1 to 4096"),
+        ("default-server", "--drain", "-1s", "0s to 168h"),
+        ("reverse-proxy", "--connections-max", "-7", "1 to 1048576"),
+        ("lb-threaded", "--queue", "-0", "1 to 1000000"),
+        ("lb-async", "--loops", "-99", "1 to 1024"),
+        ("lb-async", "--max-per-backend", "-1", "0 to 1048576"),
+        ("suite", "--port-base", "-1", "0 to 65520"),
+    ] {
+        let ended = Launch::bare(role).flag(flag, value).end();
+        expect_complaint(&ended, 2, &[&format!("{flag}: {value} is out of range: {range}")]);
+        let (_site, path) = config(&format!("{} = \"{value}\"\n", flag.trim_start_matches('-')));
+        let ended = Launch::bare(role).flag("--config", &path).end();
+        let words = format!("line 1: {}: {value} is out of range: {range}", flag.trim_start_matches('-'));
+        expect_complaint(&ended, 2, &[&words]);
+    }
+}
+
+/// A folder with a FIFO, a socket and a link to the device that is always full.
+fn special_files() -> (Site, std::os::unix::net::UnixListener) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let site = Site::new();
+    mknodat(CWD, site.path().join("fifo"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    let socket = std::os::unix::net::UnixListener::bind(site.path().join("socket")).unwrap();
+    (site, socket)
+}
+
+#[test]
+fn a_log_file_that_is_no_file_is_an_error_at_once() {
+    let (site, _socket) = special_files();
+    for role in ["default-server", "lb-async", "suite"] {
+        for (name, words) in [("fifo", "a pipe that nobody reads"), ("socket", "a socket"), (".", "a folder")]
+        {
+            let path = site.path().join(name).display().to_string();
+            let ended = Launch::bare(role).flag("--log-file", &path).end();
+            expect_complaint(&ended, 2, &["--log-file: ", &path, words]);
+        }
+    }
+    let folder = Launch::bare("default-server").flag("--log-file", site.path().display()).switch("--check");
+    expect_complaint(&folder.end(), 2, &["--log-file: ", "a folder"]);
+}
+
+#[test]
+fn a_log_file_may_be_a_pipe_with_a_reader() {
+    let (site, _socket) = special_files();
+    let path = site.path().join("fifo");
+    // Both ends: it opens at once, and keeps the pipe alive for the program.
+    let reader = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let role = Launch::web_server(Model::Threaded).flag("--log-file", path.display()).start();
+    assert_eq!(get(role.address(), "/").status, 200);
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(reader)).map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("connection from 127.0.0.1:")));
+}
+
+#[test]
+fn a_log_file_without_room_ends_nothing() {
+    let mut role = Launch::web_server(Model::Async).flag("--log-file", "/dev/full").start();
+    assert_eq!(get(role.address(), "/").status, 200);
+    role.wait_for_log("the log cannot be written");
+    assert_eq!(get(role.address(), "/").status, 200);
+    assert!(role.terminate().success());
+}
+
+#[test]
+fn a_configuration_that_is_an_empty_pipe_is_an_error() {
+    let (site, _socket) = special_files();
+    for (name, words) in [("fifo", "nothing is in it"), ("socket", "a socket")] {
+        let path = site.path().join(name).display().to_string();
+        expect_complaint(&Launch::bare("lb-async").flag("--config", &path).end(), 2, &[&path, words]);
+    }
+    let path = site.path().join("fifo");
+    let process = Launch::bare("lb-async").flag("--config", path.display()).process();
+    // Waits until the program has opened its end.
+    std::fs::write(&path, "backlog = \"-1\"\n").unwrap();
+    let said = process.err.wait_nth(0, |line| line.contains("backlog: -1 is out of range"));
+    assert!(said.is_some(), "{}", process.err.text());
+}
+
+#[test]
 fn a_log_file_gets_the_log() {
     let site = Site::new();
     let path = site.path().join("log.txt");

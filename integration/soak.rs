@@ -253,7 +253,12 @@ impl Target {
                 let (_, lines) = visit.leaves.filter(|leaves| leaves.0 == mark)?;
                 Some(lines * made[visit.name])
             });
-            assert_eq!(log.marks.get(mark).copied().unwrap_or(0), of_mark.sum::<usize>(), "{}: {mark}", self.name);
+            assert_eq!(
+                log.marks.get(mark).copied().unwrap_or(0),
+                of_mark.sum::<usize>(),
+                "{}: {mark}",
+                self.name
+            );
         }
     }
 }

@@ -18,6 +18,16 @@ pub(crate) type Interval = Option<Duration>;
 
 /// Reads a duration, which may be zero.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+    parse_from(Duration::ZERO, text)
+}
+
+/// Reads a duration; an error about one below zero names `least` as the shortest.
+fn parse_from(least: Duration, text: &str) -> Result<Duration, String> {
+    let below = text.trim_start().strip_prefix('-');
+    if below.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit())) {
+        let most = DURATION_MAX.as_secs() / 3600;
+        return Err(format!("{text} is out of range: {} to {most}h", self::text(least)));
+    }
     if digits(text) > DIGITS_MAX {
         return Err(too_long(text));
     }
@@ -33,7 +43,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
 
 /// Reads a timeout. None of them can be zero: it would be over before the first byte came.
 pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
-    match parse(text)? {
+    match parse_from(DURATION_MIN, text)? {
         Duration::ZERO => Err(format!("{text} is no time at all: the least is {}", self::text(DURATION_MIN))),
         timeout => Ok(timeout),
     }
@@ -112,7 +122,8 @@ mod tests {
         for (text, part) in [
             ("", "write 500ms"),
             ("s", "write 500ms"),
-            ("-4s", "write 500ms"),
+            ("-4s", "-4s is out of range: 0s to 168h"),
+            ("-s", "write 500ms"),
             ("+4s", "write 500ms"),
             ("4", "4 has no unit: write 4s or 4ms"),
             ("1.5", "1.5 has no unit: write 1.5s or 1.5ms"),

@@ -4,12 +4,14 @@
 //! flag of the command line it ends with a hint at `--help`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Args, FromArgMatches};
 
-use crate::app::cli::{Configuration, Failure, Logging, Role, one_line};
+use crate::app::cli::{Configuration, Failure, Logging, Role, join_values, one_line};
 use crate::app::config;
+use crate::net::files;
 use crate::observe;
 
 /// The parsed flags of a command line and of its configuration file.
@@ -41,6 +43,7 @@ impl<A: Args> Invocation<A> {
             _ => NotStarted::Failed(Failure::Usage(format!("{}; see --help", one_line(&error)))),
         };
         let mut command = role.command::<A>();
+        let argv = join_values(&command, argv);
         let mut matches = command.try_get_matches_from_mut(&argv).map_err(usage)?;
         if let Some(path) = matches.get_one::<PathBuf>("config").cloned() {
             matches = config::merge(&command, &matches, &path, argv)
@@ -69,14 +72,25 @@ impl<A: Args> Invocation<A> {
         self.configuration.config.is_some()
     }
 
+    /// Finds what would keep [`start_log`](Invocation::start_log) from working, and makes no file.
+    pub(crate) fn check_log(&self) -> Result<(), Failure> {
+        let Some(path) = &self.logging.log_file else { return Ok(()) };
+        files::check_append(path).map_err(|error| log_file_failure(path, &error))
+    }
+
     /// Starts the log; it ends, with its last lines written, when the guard is dropped.
     pub(crate) fn start_log(&self) -> Result<observe::log::Guard, Failure> {
         let Logging { log: level, log_format, log_file } = &self.logging;
-        observe::log::start(*level, *log_format, log_file.clone()).map_err(|error| match log_file {
-            Some(path) => Failure::Usage(format!("--log-file: {}: {error}", path.display())),
+        let file = log_file.clone().map(|path| observe::log::LogFile { path, open: files::open_to_append });
+        observe::log::start(*level, *log_format, file).map_err(|error| match log_file {
+            Some(path) => log_file_failure(path, &error),
             None => Failure::Runtime(format!("the log cannot be started: {error}")),
         })
     }
+}
+
+fn log_file_failure(path: &Path, error: &io::Error) -> Failure {
+    Failure::Usage(format!("--log-file: {}: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -97,7 +111,25 @@ mod tests {
         for (flags, words) in [
             (&["--workers", "0"][..], "--workers: 0 is out of range: 1 to 4096; see --help"),
             (&["--backlog=0"], "--backlog: 0 is out of range: 1 to 65535; see --help"),
-            (&["--queue", "many"], "--queue: \"many\" is not a whole number; see --help"),
+            (&["--queue", "many"], "--queue: \"many\" is not a whole number from 1 to 1000000; see --help"),
+            (&["--workers", "-1"], "--workers: -1 is out of range: 1 to 4096; see --help"),
+            (
+                &["--queue", "-99999999999999999999"],
+                "--queue: -99999999999999999999 is out of range: 1 to 1000000; see --help",
+            ),
+            (&["--backends", "-1.5"], "--backends: \"-1.5\" is not a whole number from 1 to 5; see --help"),
+            (&["--drain", "-5s"], "--drain: -5s is out of range: 0s to 168h; see --help"),
+            (&["--header-timeout", "-5s"], "--header-timeout: -5s is out of range: 1ms to 168h; see --help"),
+            (
+                &["--health-interval", "-1s"],
+                "--health-interval: -1s is out of range: 0s to 168h, or off; see --help",
+            ),
+            (
+                &["--log", "-x"],
+                "--log: \"-x\" is not one of off, error, warn, info, debug, trace; see --help",
+            ),
+            (&["--workers", "--queue=1"], "--workers: a value is missing; see --help"),
+            (&["-1"], "-1 is unknown here; see --help"),
             (&["--workers"], "--workers: a value is missing; see --help"),
             (&["--workers=1", "--workers=2"], "--workers is given twice; see --help"),
             (&["--workerz=1"], "--workerz is unknown here; did you mean --workers?; see --help"),

@@ -37,9 +37,10 @@ pub(crate) fn run_with<A: Args, P: 'static>(
             return if help.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
         Err(NotStarted::Failed(failure)) => Err(failure),
-        Ok(invocation) if invocation.is_check() => {
-            prepare(role, &invocation.args).and_then(|_| print(&invocation.shown))
-        }
+        Ok(invocation) if invocation.is_check() => invocation
+            .check_log()
+            .and_then(|()| prepare(role, &invocation.args))
+            .and_then(|_| print(&invocation.shown)),
         // The log is held until the role has ended, so that its last lines are written before the exit.
         Ok(invocation) => invocation.start_log().and_then(|_log| {
             let prepared = prepare(role, &invocation.args)?;

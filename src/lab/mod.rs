@@ -41,9 +41,9 @@ mod warnings;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
-use crate::app::cli::Failure;
+use crate::app::cli::{Failure, join_values};
 
 /// The whole of the binary: reads the arguments and does what they ask for. Status 0 is fine, 1 a
 /// failure at run time, 2 bad usage; a failure is one line on standard error.
@@ -54,7 +54,7 @@ pub fn main(argv: impl Iterator<Item = OsString>) -> ExitCode {
         Some("guard") => return role::guard(&argv[2..]),
         _ => {}
     }
-    let command = match command::Command::try_parse_from(argv) {
+    let command = match command::Command::try_parse_from(join_values(&command::Command::command(), argv)) {
         Ok(command) => command,
         Err(message) => {
             // If nobody can read it, the status still tells.

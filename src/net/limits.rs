@@ -1,10 +1,16 @@
 //! The bounds of this room, and the process's limit on open descriptors, which is raised once at start as far as
 //! needed and allowed.
 
+#[cfg(unix)]
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 /// How many addresses of one host name are used: more than any real name has.
 pub(crate) const ADDRESSES_PER_NAME_MAX: usize = 1024;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+/// How long a configuration file that is a FIFO may be empty: its writer may be started together with us.
+#[cfg(unix)]
+pub(crate) const PIPE_CONTENT_WAIT: Duration = Duration::from_secs(2);
 
 /// Descriptors left for listeners, logs, files and kept connections when connections are counted; no more than
 /// half of those that there are.

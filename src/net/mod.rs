@@ -24,6 +24,7 @@
 //! | `poller` | the differences between epoll and kqueue, for the event loops |
 //! | `timers` | the deadlines of all connections of an event loop |
 //! | **files** | |
+//! | `files` | opening the files that flags name, whatever kind of file they are |
 //! | `beneath` | opening files beneath a folder, and nothing outside of it |
 //! | **the process** | |
 //! | `clock` | the time for the machines |
@@ -39,6 +40,7 @@ pub(crate) mod clock;
 pub(crate) mod connect;
 pub(crate) mod dns;
 pub(crate) mod endpoint;
+pub(crate) mod files;
 pub(crate) mod io;
 pub(crate) mod limits;
 pub(crate) mod listen;

@@ -28,7 +28,7 @@ pub(crate) use flags::{Configuration, FlagGroup, Forwarding, Front, Health, List
 pub use flags::{Loops, Pool};
 pub(crate) use output::{print, print_failure};
 pub use role::Role;
-pub(crate) use usage::one_line;
+pub(crate) use usage::{join_values, one_line};
 pub(crate) use values::Mode;
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! Contract: the line names the flag, repeats the value and says what would be right.
 
 use std::error::Error as _;
+use std::ffi::OsString;
 
+use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Says in one line what is wrong. No full stop ends it: the caller may add a hint.
@@ -40,6 +42,36 @@ pub(crate) fn one_line(error: &clap::Error) -> String {
             line.strip_prefix("error: ").unwrap_or(line).to_owned()
         }
     }
+}
+
+/// The same arguments, with a value that begins with a hyphen joined to its flag: `--workers -1` becomes
+/// `--workers=-1`. Clap would take such a value for another flag, and the error would be about that one. What begins
+/// with two hyphens, `-h` and `-V` remain flags.
+pub(crate) fn join_values(command: &Command, argv: Vec<OsString>) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::with_capacity(argv.len());
+    for argument in argv {
+        match joined.last_mut() {
+            Some(flag) if is_negative(&argument) && takes_value(command, flag) => {
+                flag.push("=");
+                flag.push(argument);
+            }
+            _ => joined.push(argument),
+        }
+    }
+    joined
+}
+
+fn is_negative(argument: &OsString) -> bool {
+    let bytes = argument.as_encoded_bytes();
+    bytes.len() > 1 && bytes[0] == b'-' && bytes[1] != b'-' && !matches!(bytes, b"-h" | b"-V")
+}
+
+fn takes_value(command: &Command, flag: &OsString) -> bool {
+    let name = flag.to_str().and_then(|flag| flag.strip_prefix("--"));
+    let of = |command: &Command| {
+        command.get_arguments().any(|arg| arg.get_long() == name && arg.get_action().takes_values())
+    };
+    name.is_some() && (of(command) || command.get_subcommands().any(of))
 }
 
 fn text(error: &clap::Error, kind: ContextKind) -> String {

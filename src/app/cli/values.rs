@@ -18,9 +18,10 @@ pub(super) fn count(
     most: usize,
 ) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
     move |text| {
+        let digits = text.strip_prefix('-').unwrap_or(text);
         // Digits are checked here: `parse` would also accept "+8".
-        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(format!("{text:?} is not a whole number"));
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(format!("{text:?} is not a whole number from {least} to {most}"));
         }
         match text.parse::<usize>() {
             Ok(number) if (least..=most).contains(&number) => Ok(number),
@@ -125,6 +126,10 @@ mod tests {
         for (text, part) in [
             ("0", "0 is out of range: 1 to 10"),
             ("11", "1 to 10"),
+            ("-1", "-1 is out of range: 1 to 10"),
+            ("-0", "out of range"),
+            ("-", "not a whole"),
+            ("1.5", "not a whole number from 1 to 10"),
             ("+5", "not a whole"),
             ("", "not a whole"),
         ] {

@@ -7,7 +7,6 @@
 
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
@@ -19,6 +18,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::app::cli::one_line;
 use crate::app::defaults::CONFIG_BYTES_MAX;
+use crate::net::files;
 use crate::observe::log::{Quoted, TomlQuoted};
 
 /// Flags that are not keys: a file can neither name another file nor ask for help.
@@ -132,7 +132,7 @@ fn overridden(command: &Command, given: &ArgMatches, id: &str) -> bool {
 
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text)?;
+    files::open_to_read(path)?.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text)?;
     if text.len() as u64 > CONFIG_BYTES_MAX {
         return Err(io::Error::other(format!("it is larger than {CONFIG_BYTES_MAX} bytes")));
     }

@@ -151,7 +151,7 @@ fn errors_name_file_line_and_key() {
         ("backend = \"a:1\"", "role.toml, line 1: \"backend\" is no key of image-server"),
         ("[workers]\nn = 1", "role.toml, line 1: workers: takes a text or a number, not a table"),
         ("queue = 1\nworkers = 0", "role.toml, line 2: workers: 0 is out of range: 1 to 4096"),
-        ("workers = -1", "role.toml, line 1: workers: \"-1\" is not a whole number"),
+        ("workers = -1", "role.toml, line 1: workers: -1 is out of range: 1 to 4096"),
         ("workers = [1]", "role.toml, line 1: workers: takes one value, not a list"),
         ("mirror = 1", "role.toml, line 1: mirror: write true or false"),
         ("listen = []", "role.toml, line 1: listen: an empty list"),

@@ -21,7 +21,6 @@ mod writer;
 
 use std::cell::Cell;
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -31,6 +30,8 @@ use crate::protocol::event::{Event, Observer};
 use line::Style;
 use message::Messages;
 use writer::{Target, Writer};
+
+pub(crate) use writer::LogFile;
 
 pub(crate) use quoted::{Quoted, TomlQuoted};
 
@@ -80,7 +81,7 @@ impl Observer for AccessLog {
 ///
 /// Errors: the file cannot be opened, the writer's thread cannot be started, or the process has a
 /// log already.
-pub(crate) fn start(level: LevelFilter, format: Format, file: Option<PathBuf>) -> io::Result<Guard> {
+pub(crate) fn start(level: LevelFilter, format: Format, file: Option<LogFile>) -> io::Result<Guard> {
     if level == LevelFilter::Off && file.is_none() {
         // Nothing will be told: no thread, and `log::max_level` stays at off.
         return Ok(Guard);
@@ -194,7 +195,7 @@ mod tests {
     /// A log of this style into a file of its own, which is gone with the folder.
     fn log_to_a_file(style: Style) -> (Logger, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
-        let target = Target::open(Some(folder.path().join("log"))).unwrap();
+        let target = Target::open(Some(LogFile::at(&folder.path().join("log")))).unwrap();
         (Logger::new(style, Writer::start(target, style, 1024 * 1024).unwrap()), folder)
     }
 

@@ -47,7 +47,7 @@ mod tests {
     use std::process::{Command, Output};
     use std::thread;
 
-    use super::super::{Format, start};
+    use super::super::{Format, LogFile, start};
 
     /// Runs the test below in a process of its own: the hook and the log are the whole process's.
     fn panic_in_a_process(level: &str) -> (String, Output) {
@@ -66,7 +66,7 @@ mod tests {
     fn panics() {
         let path = std::env::var_os("TEST_LOG").unwrap();
         let level = std::env::var("TEST_LEVEL").unwrap().parse().unwrap();
-        let _log = start(level, Format::Text, Some(path.into())).unwrap();
+        let _log = start(level, Format::Text, Some(LogFile::at(path.as_ref()))).unwrap();
         let thread = thread::Builder::new().name("worker".to_owned());
         assert!(thread.spawn(|| panic!("two\nlines of {}\u{202e}", 2)).unwrap().join().is_err());
     }

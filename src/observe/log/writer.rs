@@ -7,9 +7,9 @@
 //! Lines wait in one text behind a lock, which is held only while a line is copied. A channel would
 //! need memory of its own for each line, allocated by one thread and freed by another.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -120,24 +120,32 @@ impl Shared {
     }
 }
 
+/// A file that the log is appended to.
+#[derive(Clone, Debug)]
+pub(crate) struct LogFile {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// How it is opened, at the start and again: this room makes no system calls of its own.
+    pub(crate) open: fn(&Path) -> io::Result<File>,
+}
+
 /// Where the lines go.
 #[derive(Debug)]
 pub(super) enum Target {
     /// Standard error.
     Stderr,
-    /// The end of a file, and its path for [`reopen`](super::reopen).
-    File(File, PathBuf),
+    /// The end of a file, and how to open it again for [`reopen`](super::reopen).
+    File(File, LogFile),
     /// A pipe or memory, for tests.
     #[cfg(test)]
     Other(Box<dyn tests::Sink>),
 }
 
 impl Target {
-    /// Standard error, or the file at `path`, which is made if it is not there.
-    pub(super) fn open(path: Option<PathBuf>) -> io::Result<Target> {
-        let Some(path) = path else { return Ok(Target::Stderr) };
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
-        Ok(Target::File(file, path))
+    /// Standard error, or the end of this file.
+    pub(super) fn open(file: Option<LogFile>) -> io::Result<Target> {
+        let Some(file) = file else { return Ok(Target::Stderr) };
+        Ok(Target::File((file.open)(&file.path)?, file))
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -250,11 +258,11 @@ impl Thread {
     }
 
     fn reopen(&mut self) {
-        if let Target::File(_, path) = &self.target {
-            match Target::open(Some(path.clone())) {
+        if let Target::File(_, file) = &self.target {
+            match Target::open(Some(file.clone())) {
                 Ok(target) => self.target = target,
                 // The old file is still open and takes the lines.
-                Err(error) => report(&format!("{}: cannot open the log again: {error}", path.display())),
+                Err(error) => report(&format!("{}: cannot open the log again: {error}", file.path.display())),
             }
         }
     }
@@ -264,6 +272,15 @@ impl Thread {
 fn report(words: &str) {
     // If standard error is closed too, there is nowhere else to say it.
     let _ = writeln!(io::stderr(), "log: {words}");
+}
+
+#[cfg(test)]
+impl LogFile {
+    /// The file at `path`, opened in the plain way.
+    pub(super) fn at(path: &Path) -> LogFile {
+        let open = |path: &Path| std::fs::OpenOptions::new().create(true).append(true).open(path);
+        LogFile { path: path.to_owned(), open }
+    }
 }
 
 #[cfg(test)]
@@ -317,7 +334,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         fs::write(&path, "old\n").unwrap();
-        let writer = Writer::start(Target::open(Some(path.clone())).unwrap(), TEXT, 64 * 1024).unwrap();
+        let writer = Writer::start(Target::open(Some(LogFile::at(&path))).unwrap(), TEXT, 64 * 1024).unwrap();
         let mut wanted = String::from("old\n");
         for number in 0..1000 {
             let line = format!("line {number}\n");
@@ -332,7 +349,7 @@ mod tests {
     fn a_moved_file_is_opened_anew() {
         let folder = tempfile::tempdir().unwrap();
         let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
-        let writer = Writer::start(Target::open(Some(path.clone())).unwrap(), TEXT, 4096).unwrap();
+        let writer = Writer::start(Target::open(Some(LogFile::at(&path))).unwrap(), TEXT, 4096).unwrap();
         writer.send("one\n");
         writer.flush();
         fs::rename(&path, &moved).unwrap();
