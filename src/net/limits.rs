@@ -1,8 +1,8 @@
 //! The bounds of this room, and the process's limit on open descriptors, which is raised once at start as far as
 //! needed and allowed.
 
-#[cfg(unix)]
 use std::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(unix)]
 use std::time::Duration;
 
 /// How many addresses of one host name are used: more than any real name has.
