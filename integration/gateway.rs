@@ -12,6 +12,7 @@ both![
     hop_by_hop_fields_end_here,
     forwarding_is_written_into_the_request,
     the_longest_prefix_decides,
+    a_folder_of_a_route_is_redirected_to_its_slash,
     balancer_requests_take_turns,
     interim_and_bodiless_answers,
     an_early_answer_reaches_a_client_that_still_sends,
@@ -103,6 +104,39 @@ fn the_longest_prefix_decides(model: Model) {
         ("/?/images/", "rest"),
     ] {
         assert_eq!(client.get(target).text(), group, "{target}");
+    }
+}
+
+/// As nginx does: the links of a folder's page are relative to its slash.
+fn a_folder_of_a_route_is_redirected_to_its_slash(model: Model) {
+    let [rest, images, pdf] = ["rest", "images", "pdf"].map(Backend::saying);
+    let role = Launch::reverse_proxy(model, rest.address())
+        .flag("--route", format!("/images/={}", images.address()))
+        .flag("--route", format!("/pdf/={}", pdf.address()))
+        .flag("--route", format!("/pdf={}", rest.address()))
+        .start();
+    let mut client = Client::connect(role.address());
+    for (target, location) in [("/images", "/images/"), ("/x/../images?a=b", "/images/?a=b")] {
+        let answer = client.get(target);
+        assert_eq!((answer.status, answer.field("location")), (301, Some(location)), "{target}");
+        assert_eq!(answer.field("via"), None, "{answer:?}");
+        assert_eq!(client.get(location).text(), "images");
+    }
+    assert_eq!(client.ask("HEAD", "/images", "").status, 301);
+    for (target, group) in [("/pdf", "rest"), ("/pdf/", "pdf"), ("/imagesx", "rest"), ("/?/images", "rest")] {
+        assert_eq!(client.get(target).text(), group, "{target}");
+    }
+    let answer = Client::connect(role.address()).send(post("/images", b"isi")).answer();
+    assert_eq!((answer.status, answer.field("connection")), (301, Some("close")));
+}
+
+#[test]
+fn a_wildcard_in_a_route_is_refused() {
+    for (prefix, instead) in [("/images/*", "/images/"), ("/*", "/"), ("/a/*/b", "/a/")] {
+        let proxy = Launch::bare("reverse-proxy").flag("--route", format!("{prefix}=127.0.0.1:8889"));
+        let ended = proxy.switch("--check").end();
+        let words = [format!("`{prefix}` has a `*`"), format!("write `{instead}`")];
+        assert!(ended.status == Some(2) && words.iter().all(|words| ended.err.contains(words)), "{ended:?}");
     }
 }
 

@@ -2,11 +2,19 @@
 //! needed and allowed.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-#[cfg(unix)]
 use std::time::Duration;
 
 /// How many addresses of one host name are used: more than any real name has.
 pub(crate) const ADDRESSES_PER_NAME_MAX: usize = 1024;
+
+/// How long a connection may be silent until the kernel asks the peer for a sign of life (TCP keep-alive).
+/// Below the shortest idle time after which routers forget a connection (often 5 minutes or less); the
+/// kernel's own default is two hours.
+pub(crate) const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(60);
+
+/// Time between two such questions while there is no sign. After nine of them, the kernel's default, the
+/// connection is reset: a peer whose machine is gone is noticed within 4 minutes.
+pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How long a configuration file that is a FIFO may be empty: its writer may be started together with us.
 #[cfg(unix)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::net::endpoint::Endpoint;
+use crate::net::keep_alive;
 
 /// True where an accepted socket inherits `TCP_NODELAY` from its listener, which saves a system call for each
 /// connection. Elsewhere the acceptor sets it. A test checks this against the system.
@@ -131,6 +132,7 @@ fn try_bind(address: SocketAddr, only_v6: bool, backlog: u32) -> io::Result<TcpL
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?;
+    keep_alive::set(&socket)?;
     // Options to inherit are set before `listen`, since a client may connect at once after it. Without the
     // timeout a read could wait for ever and miss every deadline. An accept call that waits has the same
     // timeout and is simply called again.
@@ -205,6 +207,7 @@ impl std::error::Error for ListenError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::limits::{KEEP_ALIVE_AFTER, KEEP_ALIVE_INTERVAL};
     use std::net::TcpStream;
 
     fn error(address: &str, kind: io::ErrorKind) -> ListenError {
@@ -279,6 +282,18 @@ mod tests {
         if ACCEPTED_INHERIT_NODELAY {
             assert!(accepted.nodelay().unwrap());
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn accepted_sockets_inherit_keep_alive() {
+        let listener = bind(any_port(), 8).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let socket = SockRef::from(&accepted);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEP_ALIVE_AFTER);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEP_ALIVE_INTERVAL);
     }
 
     #[test]

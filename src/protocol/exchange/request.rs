@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::{BackendConnection, Exchange, State, connection_field};
 use crate::protocol::buffer::Buffer;
-use crate::protocol::forward::{self, HostLine, MaxForwards};
+use crate::protocol::forward::{self, HostLine, MaxForwards, OwnResponse};
 use crate::protocol::http::body::{BodyReader, Part};
 use crate::protocol::http::framing::{self, Framing};
 use crate::protocol::http::head::{FieldSpace, RequestHead};
@@ -231,6 +231,13 @@ impl Exchange {
         }
         self.request.upgrade = forward::upgrade(&head).is_some();
         let group = self.gateway.routes.find(head.path_and_query())?.clone();
+        if let Some(location) = self.gateway.routes.with_slash(head.path_and_query()) {
+            self.client_input.consume(length);
+            // A body is not read: the client will send it again.
+            self.request.body = Body::Reading { reader: BodyReader::new(framing), ready: 0 };
+            self.redirect(&location, now);
+            return Ok(());
+        }
         self.backend_output.clear();
         self.gateway.rules.write_request_head(
             &head,
@@ -254,6 +261,13 @@ impl Exchange {
         self.state = State::Exchanging;
         self.read_body(now);
         Ok(())
+    }
+
+    /// Sends the client to another path of this gateway.
+    fn redirect(&mut self, location: &str, now: &Now) {
+        let sentence = "This folder has a slash at its end.";
+        let response = OwnResponse { status: 301, proxy_error: "", sentence, location: Some(location) };
+        self.respond(&response, Outcome::new(Who::Us, How::Finished, Phase::RequestHead), now);
     }
 
     /// Reads the body as far as its bytes have come.

@@ -19,6 +19,8 @@ struct TestGateway {
     most: usize,
     timeouts: Timeouts,
     rules: Rules,
+    /// Prefixes of routes besides the default one; all of them have the same back ends.
+    prefixes: &'static [&'static str],
     now: Now,
 }
 
@@ -95,6 +97,7 @@ impl TestGateway {
             most: 0,
             timeouts: Timeouts::default(),
             rules: Rules::default(),
+            prefixes: &[],
             now: start(),
         }
     }
@@ -110,7 +113,10 @@ impl TestGateway {
 
     /// A connection whose group of back ends other connections use too.
     fn connection_of(&self, group: Arc<Group>, input: &str, scripts: &[BackendScript]) -> TestConnection {
-        let routes = Routes::new(Arc::clone(&group));
+        let mut routes = Routes::new(Arc::clone(&group));
+        for prefix in self.prefixes {
+            routes.add(prefix, Arc::clone(&group)).unwrap();
+        }
         let context = Arc::new(context(self.timeouts));
         let gateway = Arc::new(Gateway { context, routes, rules: self.rules.clone() });
         TestConnection {
@@ -546,6 +552,25 @@ fn a_request_without_a_host_names_the_back_end_that_it_goes_to() {
             assert!(got.starts_with(&format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-")), "{got}");
             assert_eq!(got.matches("Host:").count(), 1, "{got}");
         }
+    }
+}
+
+#[test]
+fn a_folder_of_a_route_is_redirected_to_its_slash() {
+    let gateway = TestGateway { prefixes: &["/images/"], ..TestGateway::new(1) };
+    let sent = "HTTP/1.1 301 Moved Permanently\r\nServer: giliran\r\nLocation: /images/?a=b\r\n\
+        Content-Type: text/plain; charset=utf-8\r\nContent-Length: 36\r\n\r\nThis folder has a slash at its end.\n";
+    let folder = "GET /images?a=b HTTP/1.1\r\nHost: a\r\n\r\n";
+    let connection = gateway.run_in_all_pieces(&format!("{folder}{folder}{GET}"), &[says(OK)]);
+    assert_eq!(connection.text(), format!("{}{OK_SENT}", sent.repeat(2)));
+    assert_eq!(connection.state(), gateway.idle());
+    let absolute = "GET http://b/images?a=b HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(gateway.run_in_all_pieces(absolute, &[]).text(), sent);
+    // The body of another method is not waited for.
+    let post = "POST /images HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nsatu";
+    for connection in gateway.runs_in_all_pieces(post, &[]) {
+        assert_eq!((connection.statuses(), connection.state()), (vec![301], LINGERS));
+        assert!(connection.text().contains("Connection: close\r\n"), "{}", connection.text());
     }
 }
 

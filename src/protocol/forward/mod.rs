@@ -23,18 +23,20 @@
 mod field;
 mod host;
 mod lines;
+mod own_response;
 
 use std::net::{IpAddr, SocketAddr};
 
 use self::field::{ConnectionOptions, Kind, ignores_connection_options, kind, may_be_trailer};
 pub(crate) use self::host::HostLine;
 use self::lines::Lines;
+pub(crate) use self::own_response::OwnResponse;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::cidr::Cidr;
 use crate::protocol::http::date;
 use crate::protocol::http::framing::Framing;
 use crate::protocol::http::head::{Field, Fields, RequestHead, ResponseHead};
-use crate::protocol::http::response::{ResponseWriter, SERVER};
+use crate::protocol::http::response::SERVER;
 use crate::protocol::http::{Method, Refusal, Version, decimal, list};
 use crate::protocol::limits::CONTENT_BYTES_MAX;
 use crate::protocol::now::Now;
@@ -217,38 +219,6 @@ pub(crate) fn max_forwards(head: &RequestHead<'_>) -> MaxForwards {
         Some(0) => MaxForwards::Answer,
         Some(number) => MaxForwards::Forward(number - 1),
     }
-}
-
-/// Writes a complete error response of a gateway: a sentence for people, and `Proxy-Status` (RFC 9209) for
-/// programs.
-///
-/// `proxy_error` is a name of RFC 9209 section 2.3, such as `connection_refused`, or `""` for none. `head_only`
-/// leaves the body out, for a HEAD. If `out` has no room, nothing is written and the result is `false`.
-#[must_use]
-pub(crate) fn error_response(
-    out: &mut Buffer,
-    now: &Now,
-    status: u16,
-    proxy_error: &str,
-    sentence: &str,
-    connection: Option<&'static str>,
-    head_only: bool,
-) -> bool {
-    let before = out.len();
-    let mut head = ResponseWriter::start(out, status, now);
-    if !proxy_error.is_empty() {
-        head.field("Proxy-Status", format_args!("{SERVER}; error={proxy_error}"));
-    }
-    head.field("Content-Type", "text/plain; charset=utf-8");
-    head.field("Content-Length", sentence.len() + 1);
-    if let Some(value) = connection {
-        head.field("Connection", value);
-    }
-    let fits = head.finish() && (head_only || (out.push(sentence.as_bytes()) && out.push(b"\n")));
-    if !fits {
-        out.truncate(before);
-    }
-    fits
 }
 
 /// The peer that sent the request.
@@ -805,25 +775,6 @@ mod tests {
             rules(&[]).write_request_head(&connect, Framing::None, client, &mut out).unwrap_err().status,
             501
         );
-    }
-
-    #[test]
-    fn an_error_response_has_a_sentence_and_a_proxy_status() {
-        let now = epoch();
-        let sentence = "The back end refused the connection.";
-        let mut out = Buffer::new();
-        assert!(error_response(&mut out, &now, 502, "connection_refused", sentence, Some("close"), false));
-        let expected = "HTTP/1.1 502 Bad Gateway\r\nServer: giliran\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
-            Proxy-Status: giliran; error=connection_refused\r\nContent-Type: text/plain; charset=utf-8\r\n\
-            Content-Length: 37\r\nConnection: close\r\n\r\nThe back end refused the connection.\n";
-        assert_eq!(std::str::from_utf8(out.bytes()), Ok(expected));
-        out.clear();
-        assert!(error_response(&mut out, &now, 400, "", sentence, None, true));
-        assert!(out.bytes().ends_with(b"Content-Length: 37\r\n\r\n"));
-        assert!(out.push(&vec![0; out.room() - 160]));
-        let before = out.len();
-        assert!(!error_response(&mut out, &now, 400, "", sentence, None, false));
-        assert_eq!(out.len(), before);
     }
 
     /// Field names in upper and lower case, some of them hop-by-hop.
