@@ -95,6 +95,9 @@ fn mirrored_course(model: Model) -> Course {
 
 /// The transcripts of the report through 18000: byte for byte as from the Python.
 fn mirror_passes_the_python_through_the_proxy(model: Model) {
+    if lacks(&[CURL]) {
+        return;
+    }
     let course = mirrored_course(model);
     expect_transcripts(&|target, further| everything(&course.proxy, target, further));
     for (target, text, _) in PAGES {
@@ -125,6 +128,9 @@ fn expect_transcripts(ask: &dyn Fn(&str, &[&str]) -> Vec<u8>) {
 
 #[test]
 fn the_mirrored_suite_answers_as_the_python_did() {
+    if lacks(&[CURL]) {
+        return;
+    }
     let mut suite = Launch::bare("suite").flag("--port-base", 0).switch("--mirror").process();
     let proxy = mapped(&suite, "reverse-proxy");
     expect_transcripts(&|target, further| everything_at(&format!("http://{proxy}{target}"), further));
