@@ -856,7 +856,8 @@ fn an_upgrade_with_a_body_switches_after_the_body() {
         // At the end of the request, and before its body: both are taken at the end.
         for after in [bytes, bytes - passed.len()] {
             let script = says(&format!("{SWITCHING}halo")).after(after);
-            for connection in gateway.runs_in_all_pieces(&format!("{request}\0\u{ff}GET"), &[script.clone()])
+            for connection in
+                gateway.runs_in_all_pieces(&format!("{request}\0\u{ff}GET"), std::slice::from_ref(&script))
             {
                 let pieces = connection.pieces;
                 assert_eq!(connection.state(), Status::Tunnel, "{framing} after {after} in {pieces:?}");
