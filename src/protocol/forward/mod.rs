@@ -11,7 +11,7 @@
 //! | `Content-Length`, `Transfer-Encoding` | written anew from the framing |
 //! | `TE` | only `trailers` is forwarded |
 //! | `Upgrade` | forwarded if the gateway supports it: see [`upgrade`]; from a back end with 101 and 426 only |
-//! | `Host` | forwarded; the host of an absolute target replaces it; never empty: see [`HostLine`] |
+//! | `Host` | forwarded; the host of an absolute target replaces it; never empty: see `HostLine` |
 //! | `X-Forwarded-*`, `Forwarded` | replaced; if the peer is trusted, extended |
 //! | `Date` | added to a response without it (RFC 9110 section 6.6.1) |
 //! | `Via` | one line is added, unless switched off (section 7.6.3); a loop of proxies ends when a head has 100 fields |
