@@ -196,7 +196,7 @@ fn pedantry_of_a_back_end_is_no_fault(model: Model) {
     const ANSWERS: [&str; 5] = [
         "HTTP/1.1 200 OK\r\nContent-Length : 4\r\n\r\nsatu",
         "HTTP/1.1 200 OK\r\nX \t: y\r\nTransfer-Encoding : chunked\r\n\r\n4\r\nsatu\r\n0\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4 \r\nsatu\r\n0 \t\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4 \r\nsatu\r\n0 \t\r\nT : x\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 4\r\n\r\nsatu",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nConnection: close\r\n\r\nsatu",
     ];

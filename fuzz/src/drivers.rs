@@ -13,7 +13,7 @@ use giliran::observe::log::AccessLog;
 use giliran::protocol::context::RoleContext;
 use giliran::protocol::exchange::{Exchange, Gateway};
 use giliran::protocol::forward::Rules;
-use giliran::protocol::http::body::{BodyReader, Part};
+use giliran::protocol::http::body::BodyReader;
 use giliran::protocol::http::framing;
 use giliran::protocol::http::head::{FieldSpace, HeadScan, RequestHead, Scan};
 use giliran::protocol::interest::Step;

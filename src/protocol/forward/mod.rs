@@ -11,7 +11,7 @@
 //! | `Content-Length`, `Transfer-Encoding` | written anew from the framing |
 //! | `TE` | only `trailers` is forwarded |
 //! | `Upgrade` | forwarded if the gateway supports it: see [`upgrade`]; from a back end with 101 and 426 only |
-//! | `Host` | forwarded; the host of an absolute target replaces it; never empty: see [`HostLine`] |
+//! | `Host` | forwarded; the host of an absolute target replaces it; never empty: see `HostLine` |
 //! | `X-Forwarded-*`, `Forwarded` | replaced; if the peer is trusted, extended |
 //! | `Date` | added to a response without it (RFC 9110 section 6.6.1) |
 //! | `Via` | one line is added, unless switched off (section 7.6.3); a loop of proxies ends when a head has 100 fields |
@@ -178,10 +178,11 @@ pub(crate) fn may_forward_trailers(fields: &Fields<'_>) -> bool {
 }
 
 /// True if this trailer line may be forwarded. Not if its field is valid in a head only (RFC 9110 section
-/// 6.5.1): in a trailer it would reach the back end without the checks that it gets in a head.
+/// 6.5.1): in a trailer it would reach the back end without the checks that it gets in a head. One with a blank
+/// before its colon is dropped, since it must not be passed on like that (RFC 9112 section 5.1).
 pub(crate) fn may_forward_trailer(line: &[u8]) -> bool {
     let name = line.split(|byte| *byte == b':').next().unwrap_or(line);
-    std::str::from_utf8(name).is_ok_and(may_be_trailer)
+    !name.ends_with(b" ") && !name.ends_with(b"\t") && std::str::from_utf8(name).is_ok_and(may_be_trailer)
 }
 
 /// The protocol to which a request asks to switch, if the gateway forwards it: `Upgrade: websocket`.
@@ -505,6 +506,7 @@ mod tests {
         ] {
             assert!(!may_forward_trailer(format!("{name}: 1\r\n").as_bytes()), "{name}");
         }
+        assert!(!may_forward_trailer(b"Digest : 1\r\n") && !may_forward_trailer(b"Host\t: 1\r\n"));
         for name in ["Digest", "Server-Timing", "X-Sum", "ETag", "grpc-status", "If", "Viable", "Ranges"] {
             assert!(may_forward_trailer(format!("{name}:1\r\n").as_bytes()), "{name}");
         }

@@ -254,7 +254,7 @@ impl BodyReader {
                 self.state = State::Done;
                 Ok(Some(Part::Framing(2)))
             }
-            line if is_trailer(line) => {
+            line if is_trailer(line, self.lenient) => {
                 self.state = State::Trailers { bytes: before + line.len() };
                 Ok(Some(Part::Trailer(line.len())))
             }
@@ -263,11 +263,15 @@ impl BodyReader {
     }
 }
 
-/// True if a line, with its line end, is a field by the grammar (RFC 9112 section 5).
-fn is_trailer(line: &[u8]) -> bool {
+/// True if a line, with its line end, is a field by the grammar (RFC 9112 section 5). From a back end blanks
+/// before the colon are accepted, as in a head.
+fn is_trailer(line: &[u8], lenient: bool) -> bool {
     let Some(field) = line.strip_suffix(b"\r\n") else { return false };
     let Some(colon) = field.iter().position(|byte| *byte == b':') else { return false };
     let (name, value) = field.split_at(colon);
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let blanks = name.iter().rev().take_while(|byte| lenient && is_blank(byte)).count();
+    let name = &name[..name.len() - blanks];
     !name.is_empty()
         && name.iter().all(|byte| is_token_byte(*byte))
         && value.iter().all(|byte| is_text_byte(*byte))
@@ -419,6 +423,23 @@ mod tests {
     }
 
     #[test]
+    fn blanks_before_the_colon_of_a_trailer_are_accepted_from_a_back_end_only() {
+        for (line, lenient) in [
+            ("A : b\r\n", true),
+            ("A \t: b\r\n", true),
+            ("A\r: b\r\n", false),
+            (" : b\r\n", false),
+            ("A b: c\r\n", false),
+        ] {
+            let body = format!("0\r\n{line}\r\n");
+            assert!(read(Framing::Chunked, body.as_bytes(), &[]).is_err(), "{line:?}");
+            let mut reader = BodyReader::lenient(Framing::Chunked);
+            assert_eq!(reader.next(body.as_bytes()), Ok(Some(Part::Framing(3))));
+            assert_eq!(reader.next(&body.as_bytes()[3..]).is_ok(), lenient, "{line:?}");
+        }
+    }
+
+    #[test]
     fn a_body_that_is_cut_short_is_an_error() {
         let mut reader = BodyReader::new(Framing::Length(3));
         assert_eq!(reader.next(b"ab"), Ok(Some(Part::Content(2))));
@@ -429,6 +450,27 @@ mod tests {
         let mut reader = BodyReader::new(Framing::UntilClose);
         assert_eq!(reader.next(b"ab"), Ok(Some(Part::Content(2))));
         assert_eq!((reader.close(), reader.is_done()), (Ok(()), true));
+    }
+
+    #[test]
+    fn forwarding_leaves_extensions_out_in_one_pass() {
+        let body = "4 ;a=b\r\nsatu\r\n3;c=\"d\"\r\ndua\r\n0;e\r\nX: 1\r\nY: 2\r\n\r\n";
+        let expected = "4\r\nsatu\r\n3\r\ndua\r\n0\r\nY: 2\r\n\r\n";
+        let passes = |part, bytes: &[u8]| match part {
+            Part::Content(_) | Part::Framing(_) => true,
+            Part::Extension(_) => false,
+            Part::Trailer(_) => bytes.starts_with(b"Y"),
+        };
+        for cut in 0..=body.len() {
+            let (mut reader, mut buffer, mut ready) = (BodyReader::new(Framing::Chunked), Buffer::new(), 0);
+            for piece in [&body[..cut], &body[cut..], "GET / HTTP/1.1\r\n"] {
+                assert!(buffer.push(piece.as_bytes()));
+                reader.forward(&mut buffer, &mut ready, passes).unwrap();
+            }
+            assert_eq!(&buffer.bytes()[..ready], expected.as_bytes(), "cut at {cut}");
+            assert_eq!(&buffer.bytes()[ready..], b"GET / HTTP/1.1\r\n", "cut at {cut}");
+            assert!(reader.is_done());
+        }
     }
 
     proptest! {
@@ -451,7 +493,7 @@ mod tests {
 
         #[test]
         fn any_bytes_give_the_same_result_at_any_split(
-            bytes in prop::collection::vec(prop::sample::select(b"05aF;\r\n:x \t".to_vec()), 0..40),
+            bytes in prop::collection::vec(prop::sample::select(b"05aF;=\"\\\r\n:x \t".to_vec()), 0..40),
             cut in 0usize..40,
         ) {
             let whole = read(Framing::Chunked, &bytes, &[]);

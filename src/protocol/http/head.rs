@@ -5,7 +5,7 @@
 //! [`FieldSpace`] of the caller, and allocate nothing for a target in plain form. httparse checks the grammar; the rules about the
 //! content of a head are in this file.
 //!
-//! A request target is put into plain form first: see [`plain_target`].
+//! A request target is put into plain form first: see `plain_target`.
 
 use std::mem::MaybeUninit;
 
