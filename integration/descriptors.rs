@@ -17,6 +17,7 @@ both![
     none_left_to_connect_with_is_503,
     none_left_to_connect_with_closes_a_relay,
     none_left_to_open_a_file_with_is_503,
+    a_small_limit_leaves_room_for_more_than_one_client,
 ];
 
 /// Leaves a role so many descriptors more than it has now.
@@ -168,4 +169,32 @@ fn none_left_to_open_a_file_with_is_503(model: Model) {
     assert_eq!(client.get("/santai").status, 200, "what needs no file is answered");
     limit_descriptors_of(role.process().id(), 1000);
     assert_eq!(client.get("/dua.txt").text(), "dua");
+}
+
+fn a_small_limit_leaves_room_for_more_than_one_client(model: Model) {
+    let backend = Backend::saying("satu");
+    for launch in [
+        Launch::web_server(model),
+        Launch::reverse_proxy(model, backend.address()).checked("50ms"),
+        Launch::balancer(model, "tcp", [backend.address()]).checked("50ms"),
+    ] {
+        let role = launch.with_descriptors(64).start();
+        role.wait_for_log("16 open connections instead of 10000");
+        let mut inside: Vec<Client> = (0..16).map(|_| Client::connect(role.address())).collect();
+        for client in &mut inside {
+            assert_eq!(client.get("/").status, 200, "{}", role.log());
+        }
+        // Each that leaves lets one in, and then accepting pauses again.
+        for _ in 0..40 {
+            let mut outside = Client::connect(role.address());
+            outside.send(request("GET", "/", ""));
+            drop(inside.remove(0));
+            assert_eq!(outside.answer().status, 200, "{}", role.log());
+            inside.push(outside);
+        }
+        role.wait_for_log("all 16 connections are open");
+        let said = role.logged("connections are open") + role.logged("accepting pauses until");
+        assert!(said <= 2, "told once: {}", role.log());
+        assert_eq!(role.logged("is out") + role.logged("no descriptor"), 0, "{}", role.log());
+    }
 }

@@ -220,6 +220,10 @@ fn request(dice: &mut Dice, doubtful: bool) -> Vec<u8> {
             "/.git",
             "http://localhost/",
             "http://localhost/santai?x",
+            "http://lain.example:81/santai",
+            "http://localhost?x",
+            "/images",
+            "/images?a=b",
             "localhost:80",
             "/a b",
             "/\u{e9}",
@@ -315,7 +319,9 @@ fn body(dice: &mut Dice, method: &str, odd: impl Fn(&mut Dice) -> bool) -> Vec<u
     let content = dice.pick(&["", "isi", "GET /selundup HTTP/1.1\r\nHost: a\r\n\r\n", &long]);
     if dice.one_in(2) {
         let length = match odd(dice) {
-            true => dice.pick(&["+3", "-1", "0x3", "3 3", "3, 4", "99999999999999999999", ""]).to_owned(),
+            true => dice
+                .pick(&["+3", "-1", "0x3", "3 3", "3, 4", "9223372036854775808", "99999999999999999999", ""])
+                .to_owned(),
             false => content.len().to_string(),
         };
         let twice = if odd(dice) {
@@ -332,7 +338,10 @@ fn body(dice: &mut Dice, method: &str, odd: impl Fn(&mut Dice) -> bool) -> Vec<u
     let mut text = format!("Transfer-Encoding: {coding}\r\n\r\n");
     let (first, second) = content.split_at(dice.below(content.len() + 1));
     for chunk in [first, second].into_iter().filter(|chunk| !chunk.is_empty()) {
-        let extension = dice.pick(&["", "", ";a=b", ";a=\"b\""]);
+        let extension = match odd(dice) {
+            true => dice.pick(&[" ", ";", ";bad[=x", ";\"a\"", ";a=\"b", ";a="]),
+            false => dice.pick(&["", "", ";a=b", ";a=\"b\"", " ;a=b", "\t; a = \"\\\"\" ;c"]),
+        };
         write!(text, "{:x}{extension}\r\n{chunk}\r\n", chunk.len()).unwrap();
     }
     text.push_str(match odd(dice) {

@@ -12,11 +12,13 @@ both![
     hop_by_hop_fields_end_here,
     forwarding_is_written_into_the_request,
     the_longest_prefix_decides,
+    a_folder_of_a_route_is_redirected_to_its_slash,
     balancer_requests_take_turns,
     interim_and_bodiless_answers,
     an_early_answer_reaches_a_client_that_still_sends,
     expect_100_continue_goes_through,
     an_upgrade_becomes_a_tunnel,
+    an_upgrade_with_a_body_becomes_a_tunnel,
     back_end_connections_are_kept_and_used_again,
     a_kept_connection_that_died_is_replaced_unseen,
     large_bodies_pass_both_ways,
@@ -102,6 +104,39 @@ fn the_longest_prefix_decides(model: Model) {
         ("/?/images/", "rest"),
     ] {
         assert_eq!(client.get(target).text(), group, "{target}");
+    }
+}
+
+/// As nginx does: the links of a folder's page are relative to its slash.
+fn a_folder_of_a_route_is_redirected_to_its_slash(model: Model) {
+    let [rest, images, pdf] = ["rest", "images", "pdf"].map(Backend::saying);
+    let role = Launch::reverse_proxy(model, rest.address())
+        .flag("--route", format!("/images/={}", images.address()))
+        .flag("--route", format!("/pdf/={}", pdf.address()))
+        .flag("--route", format!("/pdf={}", rest.address()))
+        .start();
+    let mut client = Client::connect(role.address());
+    for (target, location) in [("/images", "/images/"), ("/x/../images?a=b", "/images/?a=b")] {
+        let answer = client.get(target);
+        assert_eq!((answer.status, answer.field("location")), (301, Some(location)), "{target}");
+        assert_eq!(answer.field("via"), None, "{answer:?}");
+        assert_eq!(client.get(location).text(), "images");
+    }
+    assert_eq!(client.ask("HEAD", "/images", "").status, 301);
+    for (target, group) in [("/pdf", "rest"), ("/pdf/", "pdf"), ("/imagesx", "rest"), ("/?/images", "rest")] {
+        assert_eq!(client.get(target).text(), group, "{target}");
+    }
+    let answer = Client::connect(role.address()).send(post("/images", b"isi")).answer();
+    assert_eq!((answer.status, answer.field("connection")), (301, Some("close")));
+}
+
+#[test]
+fn a_wildcard_in_a_route_is_refused() {
+    for (prefix, instead) in [("/images/*", "/images/"), ("/*", "/"), ("/a/*/b", "/a/")] {
+        let proxy = Launch::bare("reverse-proxy").flag("--route", format!("{prefix}=127.0.0.1:8889"));
+        let ended = proxy.switch("--check").end();
+        let words = [format!("`{prefix}` has a `*`"), format!("write `{instead}`")];
+        assert!(ended.status == Some(2) && words.iter().all(|words| ended.err.contains(words)), "{ended:?}");
     }
 }
 
@@ -198,6 +233,39 @@ fn an_upgrade_becomes_a_tunnel(model: Model) {
     assert_eq!(client.wire().exact(4).unwrap(), b"halo");
     client.send(b"\0\xffGET / HTTP/1.1\r\n\r\n").finish_sending();
     assert_eq!(client.rest(), b"\0\xffGET / HTTP/1.1\r\n\r\ndah");
+}
+
+/// As of kubectl exec (`Content-Length: 0`) and docker attach (a body).
+fn an_upgrade_with_a_body_becomes_a_tunnel(model: Model) {
+    let backend = Backend::start(|visit| {
+        let asked = visit.request()?;
+        assert_eq!(asked.head.field("upgrade"), Some("tcp"), "{asked:?}");
+        visit.send("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")?;
+        visit.send(&asked.body)?;
+        loop {
+            let bytes = visit.some()?;
+            match bytes.is_empty() {
+                true => return visit.send("dah"),
+                false => visit.send(bytes)?,
+            }
+        }
+    });
+    for role in [proxy(model, &backend), Launch::balancer(model, "http", [backend.address()]).start()] {
+        for (framing, body, seen) in [
+            ("Content-Length: 0", "", ""),
+            ("Content-Length: 4", "satu", "satu"),
+            ("Transfer-Encoding: chunked", "4\r\nsatu\r\n0\r\n\r\n", "satu"),
+        ] {
+            let fields = format!("{framing}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n");
+            let mut client = Client::connect(role.address());
+            client.send(request("POST", "/exec", &fields)).send(body);
+            let answer = client.answer();
+            assert_eq!((answer.status, answer.field("upgrade")), (101, Some("tcp")), "{framing}");
+            assert_eq!(client.wire().exact(seen.len()).unwrap(), seen.as_bytes(), "{framing}");
+            client.send(b"\0\xffGET / HTTP/1.1\r\n\r\n").finish_sending();
+            assert_eq!(client.rest(), b"\0\xffGET / HTTP/1.1\r\n\r\ndah", "{framing}");
+        }
+    }
 }
 
 fn back_end_connections_are_kept_and_used_again(model: Model) {

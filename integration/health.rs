@@ -24,6 +24,13 @@ both![
     a_silent_back_end_delays_no_other_check,
     checks_ask_for_the_path_and_changes_alone_are_logged,
     a_name_leads_to_its_addresses,
+    a_page_whose_handler_dies_costs_no_other_page,
+    failures_never_eject_the_last_back_end,
+    a_passed_check_outvotes_failures,
+    a_page_that_dies_on_one_back_end_is_told_as_it_is,
+    count_and_length_of_passive_ejection_are_flags,
+    the_first_check_alone_decides_nothing,
+    five_dead_back_ends_and_a_live_one_fail_nobody,
 ];
 
 const QUICK: &str = "50ms";
@@ -214,4 +221,119 @@ fn a_name_leads_to_its_addresses(model: Model) {
         assert_eq!(get(role.address(), "/").text(), "satu", "{}", role.log());
     }
     assert_eq!(role.logged("is new") + role.logged("is gone"), 0, "{}", role.log());
+}
+
+/// Closes without a word when it is asked for `/mati`, and answers everything else.
+fn dying_on_one_page(text: &'static str) -> Backend {
+    Backend::start(move |visit| {
+        loop {
+            if visit.request()?.head.word(1) == "/mati" {
+                return Ok(());
+            }
+            visit.send(ok(text))?;
+        }
+    })
+}
+
+fn a_page_whose_handler_dies_costs_no_other_page(model: Model) {
+    let backends = [dying_on_one_page("satu"), dying_on_one_page("dua")];
+    for interval in ["off", QUICK, "10m"] {
+        let role = Launch::balancer(model, "http", backends.each_ref().map(Backend::address))
+            .checked(interval)
+            .start();
+        for _ in 0..6 {
+            assert_eq!(get(role.address(), "/mati").status, 502);
+            let answers: Vec<u16> = (0..4).map(|_| get(role.address(), "/").status).collect();
+            assert_eq!(answers, [200; 4], "{interval}: {}", role.log());
+        }
+    }
+}
+
+fn failures_never_eject_the_last_back_end(model: Model) {
+    for mode in ["tcp", "http"] {
+        let gone = [Refusing::new(), Refusing::new()];
+        let role =
+            Launch::balancer(model, mode, gone.each_ref().map(Refusing::address)).checked("off").start();
+        for _ in 0..8 {
+            // Each of them is asked by every client.
+            match mode {
+                "http" => assert_eq!(get(role.address(), "/").status, 502),
+                _ => Client::connect(role.address()).expect_end(),
+            }
+        }
+        let [gone, _other] = gone;
+        let _back = gone.revive("satu");
+        assert_eq!(
+            get(role.address(), "/").text(),
+            "satu",
+            "at once: nobody was out for long\n{}",
+            role.log()
+        );
+    }
+}
+
+fn a_passed_check_outvotes_failures(model: Model) {
+    let (dying, well) = (dying_on_one_page("satu"), Backend::saying("dua"));
+    // So seldom that only a check which the failures have called for can come.
+    let role = Launch::balancer(model, "http", [dying.address(), well.address()]).checked("10m").start();
+    for _ in 0..6 {
+        assert_eq!(get(role.address(), "/mati").text(), "dua");
+    }
+    let line = role.wait_for_log(" is out ");
+    let words = "is out after 3 failures in a row: back by a check that passes, or by a connection that tries it after 10 s";
+    assert!(line.ends_with(&format!("{} {words}", dying.address())), "{line}");
+    role.wait_for_log(&format!("{} is back: its check passes", dying.address()));
+    let answers: Vec<_> = (0..10).map(|_| get(role.address(), "/").text().to_owned()).collect();
+    assert_eq!(answers.iter().filter(|text| *text == "satu").count(), 5, "{answers:?}");
+}
+
+fn a_page_that_dies_on_one_back_end_is_told_as_it_is(model: Model) {
+    let (dying, well) = (dying_on_one_page("satu"), Backend::saying("dua"));
+    let role = Launch::balancer(model, "http", [dying.address(), well.address()]).start();
+    for _ in 0..6 {
+        assert_eq!(get(role.address(), "/mati").text(), "dua");
+    }
+    let line = role.wait_for_log(" is out ");
+    let words = "is out after 3 failures in a row: back by a connection that tries it after 10 s";
+    assert!(line.ends_with(&format!("{} {words}", dying.address())), "{line}");
+}
+
+fn count_and_length_of_passive_ejection_are_flags(model: Model) {
+    let (gone, well) = (Refusing::new(), Backend::saying("dua"));
+    let launch = || Launch::balancer(model, "http", [gone.address(), well.address()]);
+    let role = launch().flag("--passive-failures", 1).flag("--passive-out", "1500ms").start();
+    assert_eq!(get(role.address(), "/").text(), "dua");
+    role.wait_for_log("is out after 1 failure: back by a connection that tries it after 1.5 s");
+    // 0 is never.
+    let role = launch().flag("--passive-failures", 0).start();
+    (0..20).for_each(|_| assert_eq!(get(role.address(), "/").text(), "dua"));
+    role.wait_for_logs("failed:", 10);
+    assert_eq!(role.logged("is out"), 0, "{}", role.log());
+}
+
+fn the_first_check_alone_decides_nothing(model: Model) {
+    let (late, other) = (
+        Backend::start(|visit| {
+            visit.request()?;
+            let text = match visit.number {
+                0 => "HTTP/1.1 503 Not yet\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
+                _ => ok("satu"),
+            };
+            visit.send(text)
+        }),
+        Backend::saying("dua"),
+    );
+    let role = checked(model, "http", [late.address(), other.address()]).start();
+    late.wait_for_request(4);
+    assert_eq!(role.logged("is out"), 0, "{}", role.log());
+}
+
+fn five_dead_back_ends_and_a_live_one_fail_nobody(model: Model) {
+    let (gone, well) = ([(); 5].map(|()| Refusing::new()), Backend::saying("satu"));
+    let addresses = || gone.iter().map(Refusing::address).chain([well.address()]);
+    for mode in ["tcp", "http"] {
+        let role = Launch::balancer(model, mode, addresses()).flag("--health-interval", "10m").start();
+        let answers: Vec<_> = (0..12).map(|_| get(role.address(), "/").text().to_owned()).collect();
+        assert!(answers.iter().all(|text| text == "satu"), "{mode}: {answers:?}\n{}", role.log());
+    }
 }

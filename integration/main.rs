@@ -11,6 +11,8 @@ mod support;
 /// Named so that `cargo test integration` runs these tests and no others.
 #[path = "."]
 mod integration {
+    /// How addresses are written, what they mean, and those that lead back to the role itself.
+    mod addresses;
     /// What each room of `src/` may use.
     mod boundaries;
     /// Many short connections with ends of every kind.
@@ -75,6 +77,8 @@ mod integration {
     mod soak;
     /// Peers that stall at every phase and then go on.
     mod stalls;
+    /// What a gateway sets right between two programs.
+    mod syntax;
     /// The course's own `curl` sessions.
     mod transcript;
     /// Round robin under concurrent clients.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::Signal;
 
-use crate::support::backend::Backend;
+use crate::support::backend::{Backend, Refusing};
 use crate::support::client::{Client, get};
 use crate::support::launch::Launch;
 use crate::support::role::Role;
@@ -16,6 +16,7 @@ both![
     a_log_that_was_moved_away_goes_on_in_a_new_file,
     new_connections_get_the_new_back_ends_and_old_ones_keep_theirs,
     a_relay_gets_new_back_ends,
+    a_reload_keeps_what_is_known_of_back_ends,
     a_server_gets_a_new_root,
     a_timeout_and_the_level_change,
     a_bad_file_changes_nothing,
@@ -97,6 +98,35 @@ fn a_relay_gets_new_back_ends(model: Model) {
     assert!(line.ends_with("changed: backend"), "{line}");
     assert_eq!(old.send("lagi").wire().exact(4).unwrap(), b"lagi");
     assert_eq!(get(role.address(), "/").text(), "dua");
+}
+
+fn a_reload_keeps_what_is_known_of_back_ends(model: Model) {
+    for key in ["backend", "default"] {
+        let (gone, one, two) = (Refusing::new(), Backend::saying("satu"), Backend::saying("dua"));
+        let list = format!("[\"{}\", \"{}\", \"{}\"]", two.address(), gone.address(), one.address());
+        let config = Config::new(&format!(
+            "health-interval = \"50ms\"\n{key} = [\"{}\", \"{}\"]\n",
+            gone.address(),
+            one.address()
+        ));
+        let launch = match key {
+            "backend" => Launch::balancer(model, "tcp", []).flag("--health-path", "off"),
+            _ => Launch::role("reverse-proxy", model),
+        };
+        let role = launch.flag("--config", config.path().display()).start();
+        role.wait_for_log("is out");
+        // From now on nobody checks for so long that only what is known already can count.
+        let content = format!("health-interval = \"10m\"\nkeep-alive = \"7s\"\n{key} = {list}\n");
+        config.reload(&role, 0, &content);
+        let answers: Vec<_> = (0..6).map(|_| get(role.address(), "/").text().to_owned()).collect();
+        assert_eq!(answers.iter().filter(|text| *text == "satu").count(), 3, "{key}: {answers:?}");
+        role.wait_for_logs("closed ", 6);
+        assert_eq!(role.logged("failed:"), 0, "{key}: {}", role.log());
+        // What checks have found counts for nothing when none follow that could take it back.
+        config.reload(&role, 1, &content.replace("10m", "off"));
+        (0..6).for_each(|_| assert_eq!(get(role.address(), "/").status, 200));
+        role.wait_for_log("failed:");
+    }
 }
 
 fn a_server_gets_a_new_root(model: Model) {

@@ -30,6 +30,7 @@ both![
     a_reset_of_the_client_frees_the_back_end,
     a_client_that_vanishes_frees_the_back_end,
     quiet_relays_do_not_stop_another,
+    silent_peers_are_asked_for_signs_of_life,
 ];
 
 const MIB: usize = 1024 * 1024;
@@ -240,4 +241,40 @@ fn quiet_relays_do_not_stop_another(model: Model) {
         client.send("lagi").finish_sending();
         assert_eq!(client.rest(), b"lagi");
     }
+}
+
+/// The kernel has a timer for the sockets of both sides of a relay.
+fn silent_peers_are_asked_for_signs_of_life(model: Model) {
+    let backend = Backend::silent();
+    let role = relay(model, &backend);
+    let mut client = Client::connect(role.address());
+    backend.wait_for_visits(1);
+    let ours = client.wire().stream().local_addr().unwrap().port();
+    // Local port, remote port: our socket to the client, and our socket to the back end.
+    for (side, is_socket) in [
+        (
+            "client",
+            Box::new(|local, remote| (local, remote) == (role.address().port(), ours))
+                as Box<dyn Fn(u16, u16) -> bool>,
+        ),
+        ("back end", Box::new(|_, remote| remote == backend.address().port())),
+    ] {
+        let timers = timers(&*is_socket);
+        assert!(!timers.is_empty() && timers.iter().all(|kind| kind == KEEP_ALIVE), "{side}: {timers:?}");
+    }
+}
+
+/// The kind of the timer of a socket that sends nothing and has keep-alive (proc(5)).
+const KEEP_ALIVE: &str = "02";
+
+/// The kinds of the timers of the open connections with these local and remote ports.
+fn timers(is_wanted: &dyn Fn(u16, u16) -> bool) -> Vec<String> {
+    const ESTABLISHED: &str = "01";
+    let port = |address: &str| u16::from_str_radix(address.split(':').nth(1).unwrap(), 16).unwrap();
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let lines = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    lines
+        .filter(|line| line[3] == ESTABLISHED && is_wanted(port(line[1]), port(line[2])))
+        .map(|line| line[5].split(':').next().unwrap().to_owned())
+        .collect()
 }

@@ -1,5 +1,7 @@
 //! What the servers answer from a site: files, fixed pages, conditions, ranges, refusals, test answers.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
@@ -70,7 +72,12 @@ fn files_have_their_types(model: Model) {
         ("a.png", "image/png"),
         ("a.pdf", "application/pdf"),
         ("a.tidakdikenal", "application/octet-stream"),
-        ("tanpa", "application/octet-stream"),
+        ("tanpa", "text/plain; charset=utf-8"),
+        ("a.mjs", "text/javascript"),
+        ("a.cjs", "text/javascript"),
+        ("a.ts", "video/mp2t"),
+        ("a.woff", "font/woff"),
+        ("a.otf", "font/otf"),
     ];
     let site = types.iter().fold(Site::new(), |site, (name, _)| site.with(name, name));
     let role = serve(model, &site);
@@ -80,6 +87,27 @@ fn files_have_their_types(model: Model) {
         assert_eq!((answer.status, answer.text()), (200, name));
         assert!(answer.field("content-type").unwrap().starts_with(content_type), "{name}: {answer:?}");
     }
+    // What the content decides.
+    for (name, content, content_type, encoding) in [
+        ("README", "teks", "text/plain; charset=utf-8", None),
+        ("program", "\u{7f}ELF\0", "application/octet-stream", None),
+        ("latin.html", "<meta charset=iso-8859-1>", "text/html", None),
+        ("latin.xml", "<?xml version='1.0' encoding='iso-8859-1'?>", "text/xml", None),
+        ("utf.html", "<meta charset=utf-8>", "text/html; charset=utf-8", None),
+        ("plain.svgz", "<svg/>", "image/svg+xml", None),
+    ] {
+        std::fs::write(site.path().join(name), content).unwrap();
+        let answer = client.get(&format!("/{name}"));
+        let found = (answer.field("content-type"), answer.field("content-encoding"));
+        assert_eq!(found, (Some(content_type), encoding), "{name}");
+    }
+    std::fs::write(site.path().join("a.svgz"), b"\x1f\x8b\x08\0").unwrap();
+    let answer = client.get("/a.svgz");
+    let found = (answer.field("content-type"), answer.field("content-encoding"));
+    assert_eq!(found, (Some("image/svg+xml"), Some("gzip")));
+    // A name whose bytes are not UTF-8.
+    std::fs::write(site.path().join(OsStr::from_bytes(b"caf\xe9.txt")), "kopi").unwrap();
+    assert_eq!(client.get("/caf%e9.txt").text(), "kopi");
     // Escapes and a query do not change which file is meant.
     assert_eq!(client.get("/%61.html?x=1").text(), "a.html");
 }

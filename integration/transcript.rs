@@ -15,6 +15,7 @@ use crate::support::{Model, WAIT_MAX, both};
 both![
     three_pages_through_the_reverse_proxy,
     two_downloads_through_the_reverse_proxy,
+    mirror_passes_the_python_through_the_proxy,
     mirror_answers_pages_as_the_python_did,
     mirror_answers_files_as_the_python_did,
     mirror_answers_post_as_the_python_did,
@@ -79,6 +80,69 @@ fn download_and_compare(proxy: SocketAddr) {
     }
 }
 
+/// The course's four programs with `--mirror`.
+fn mirrored_course(model: Model) -> Course {
+    let servers = ["default-server", "image-server", "pdf-server"]
+        .map(|role| Launch::role(role, model).switch("--mirror").start());
+    let [default, image, pdf] = servers.each_ref().map(Role::address);
+    let proxy = Launch::reverse_proxy(model, default)
+        .flag("--route", format!("/images/={image}"))
+        .flag("--route", format!("/pdf/={pdf}"))
+        .switch("--mirror")
+        .start();
+    Course { _servers: servers, proxy }
+}
+
+/// The transcripts of the report through 18000: byte for byte as from the Python.
+fn mirror_passes_the_python_through_the_proxy(model: Model) {
+    if lacks(&[CURL]) {
+        return;
+    }
+    let course = mirrored_course(model);
+    expect_transcripts(&|target, further| everything(&course.proxy, target, further));
+    for (target, text, _) in PAGES {
+        assert_eq!(curl([course.proxy.url(target)]).out, text, "{target}");
+    }
+    download_and_compare(course.proxy.address());
+}
+
+/// Everything that the course asked for, compared with what the Python answered.
+fn expect_transcripts(ask: &dyn Fn(&str, &[&str]) -> Vec<u8>) {
+    for (target, text, bytes) in PAGES {
+        let head = format!("{MIRROR_HEAD}Content-Length: {bytes}\r\n");
+        expect_mirrored(&ask(target, &[]), &head, text.as_bytes());
+    }
+    for (path, content_type) in [
+        ("images/pokijan.jpg", "image/jpeg"),
+        ("pdf/nfc.pdf", "application/pdf"),
+        ("testing.txt", "text/plain"),
+    ] {
+        let file = public_bytes(path);
+        let length = format!("Content-Length: {}\r\n", file.len());
+        let head = format!("{MIRROR_HEAD}{length}Content-type: {content_type}\r\n");
+        expect_mirrored(&ask(&format!("/{path}"), &[]), &head, &file);
+    }
+    let posted = ask("/sending.html", &["--data", "nama=ani"]);
+    expect_mirrored(&posted, &format!("{MIRROR_HEAD}Content-Length: 6\r\n"), b"kosong");
+}
+
+#[test]
+fn the_mirrored_suite_answers_as_the_python_did() {
+    if lacks(&[CURL]) {
+        return;
+    }
+    let mut suite = Launch::bare("suite").flag("--port-base", 0).switch("--mirror").process();
+    let proxy = mapped(&suite, "reverse-proxy");
+    expect_transcripts(&|target, further| everything_at(&format!("http://{proxy}{target}"), further));
+    for role in ["default-server", "lb-threaded", "lb-async", "web-server"] {
+        let answer = everything_at(&format!("http://{}/", mapped(&suite, role)), &[]);
+        expect_mirrored(&answer, &format!("{MIRROR_HEAD}Content-Length: 31\r\n"), PAGE.as_bytes());
+    }
+    suite.signal(Signal::INT);
+    let status = suite.wait(WAIT_MAX).expect("Ctrl-C does not end the suite");
+    assert_eq!(status.code(), Some(0), "{}", suite.err.text());
+}
+
 fn mirror_answers_pages_as_the_python_did(model: Model) {
     if lacks(&[CURL]) {
         return;
@@ -121,12 +185,16 @@ fn mirror_answers_post_as_the_python_did(model: Model) {
 
 /// All bytes of the answer, as curl took them from the wire.
 fn everything(role: &Role, target: &str, further: &[&str]) -> Vec<u8> {
+    everything_at(&role.url(target), further)
+}
+
+fn everything_at(url: &str, further: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("answer");
     let mut command = CURL.command();
     // By itself curl stops at Content-Length and does not show the stray bytes behind it.
     command.args(["--silent", "--show-error", "--max-time", "20", "--include", "--ignore-content-length"]);
-    command.args(further).arg("--output").arg(&file).arg(role.url(target));
+    command.args(further).arg("--output").arg(&file).arg(url);
     let mut process = Process::start(&mut command).unwrap();
     let status = process.wait(WAIT_MAX).expect("curl did not end");
     assert!(status.success(), "curl: {}", process.err.text());

@@ -50,7 +50,7 @@ fn read(framing: Framing, body: &[u8], piece: usize) -> usize {
     let mut content = 0;
     for mut piece in body.chunks(piece) {
         while let Some(part) = reader.next(piece).expect("a sound body") {
-            let (Part::Content(count) | Part::Framing(count) | Part::Trailer(count)) = part;
+            let count = part.length();
             content += if matches!(part, Part::Content(_)) { count } else { 0 };
             piece = &piece[count..];
         }

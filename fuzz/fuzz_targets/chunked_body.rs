@@ -16,7 +16,7 @@ fn read(bytes: &[u8], mut pieces: Pieces) -> Read {
     while here < bytes.len() && !reader.is_done() {
         here += pieces.next(bytes.len() - here);
         while let Some(part) = reader.next(&bytes[used..here])? {
-            let (Part::Content(count) | Part::Framing(count) | Part::Trailer(count)) = part;
+            let count = part.length();
             assert!(count > 0 && used + count <= here);
             if matches!(part, Part::Content(_)) {
                 content.extend_from_slice(&bytes[used..used + count]);
@@ -33,8 +33,8 @@ fn reference(bytes: &[u8]) -> (Vec<u8>, usize) {
     let line = |from: usize| from + bytes[from..].windows(2).position(|pair| pair == b"\r\n").unwrap();
     loop {
         let end = line(at);
-        let text = std::str::from_utf8(&bytes[at..end].split(|byte| *byte == b';').next().unwrap()).unwrap();
-        let size = usize::from_str_radix(text, 16).unwrap();
+        let text = std::str::from_utf8(bytes[at..end].split(|byte| *byte == b';').next().unwrap()).unwrap();
+        let size = usize::from_str_radix(text.trim_end_matches([' ', '\t']), 16).unwrap();
         at = end + 2;
         if size == 0 {
             break;

@@ -13,7 +13,7 @@ use giliran::observe::log::AccessLog;
 use giliran::protocol::context::RoleContext;
 use giliran::protocol::exchange::{Exchange, Gateway};
 use giliran::protocol::forward::Rules;
-use giliran::protocol::http::body::{BodyReader, Part};
+use giliran::protocol::http::body::BodyReader;
 use giliran::protocol::http::framing;
 use giliran::protocol::http::head::{FieldSpace, HeadScan, RequestHead, Scan};
 use giliran::protocol::interest::Step;
@@ -192,7 +192,7 @@ pub fn assert_one_request(bytes: &[u8]) {
     let framing = framing::of_request(&head).expect("forwarded framing is plain");
     let (mut body, mut used) = (BodyReader::new(framing), length);
     while let Some(part) = body.next(&bytes[used..]).expect("only good framing is forwarded") {
-        let (Part::Content(count) | Part::Framing(count) | Part::Trailer(count)) = part;
+        let count = part.length();
         used += count;
     }
     assert_eq!(used, bytes.len(), "bytes behind the request: {:?}", String::from_utf8_lossy(&bytes[used..]));

@@ -64,7 +64,7 @@ def fresh(port, until):
 
 class SlowHttpTest(unittest.TestCase):
     def test_others_are_served(self):
-        # One target at a time: what is measured is its patience, not how many attackers a machine carries.
+        # One target at a time: what is measured is how long it waits, not how many attackers a machine carries.
         with everything() as targets, concurrent.futures.ThreadPoolExecutor(2) as pool:
             for name, port in targets.items():
                 for mode in ["-H", "-B", "-R", "-X"]:

@@ -14,7 +14,7 @@ pub struct Launch {
     binary: &'static str,
     args: Vec<String>,
     /// What a shell does before it becomes the program.
-    prelude: Option<&'static str>,
+    prelude: Option<String>,
     /// Its back ends get requests, not bytes.
     forwards_requests: bool,
 }
@@ -73,6 +73,11 @@ impl Launch {
         self.flag("--health-interval", interval)
     }
 
+    /// Starts it with this limit on open files (`ulimit -n`), which it cannot raise.
+    pub fn with_descriptors(self, count: u64) -> Launch {
+        Launch { prelude: Some(format!("ulimit -n {count}")), ..self }
+    }
+
     /// Adds a flag and its value.
     pub fn flag(mut self, name: &str, value: impl Display) -> Launch {
         self.args.extend([name.to_owned(), value.to_string()]);
@@ -87,7 +92,7 @@ impl Launch {
 
     /// Has a shell do this first, such as `trap '' HUP`, which the program inherits.
     pub fn after(self, prelude: &'static str) -> Launch {
-        Launch { prelude: Some(prelude), ..self }
+        Launch { prelude: Some(prelude.to_owned()), ..self }
     }
 
     /// Starts it and waits until it can be reached.
@@ -97,7 +102,7 @@ impl Launch {
 
     /// Starts it without waiting.
     pub fn process(&self) -> Process {
-        let mut command = match self.prelude {
+        let mut command = match &self.prelude {
             None => Command::new(path_of(self.binary)),
             Some(prelude) => {
                 let mut shell = Command::new("sh");

@@ -95,24 +95,27 @@ pub(crate) fn lacks(programs: &[Program]) -> bool {
     !missing.is_empty()
 }
 
-/// Names the present test as skipped for want of these programs; the test returns behind it.
-///
-/// # Panics
-///
-/// If `CI=true` is in the environment: there a missing program is a failure.
+/// Names the present test as skipped for want of these programs; the test returns behind it. Panics with
+/// `CI=true` in the environment.
 #[track_caller]
 pub(crate) fn skip(missing: &[Program]) {
+    let remedy = |packages: &str| {
+        format!("Debian package{} {packages}", if packages.contains(' ') { "s" } else { "" })
+    };
+    let remedies: Vec<String> = missing.iter().map(|program| remedy(program.packages)).collect();
+    skip_without(missing.iter().map(|program| program.name).zip(remedies.iter().map(String::as_str)));
+}
+
+/// The same for want of anything else: what is missing, each with what to do about it.
+#[track_caller]
+pub(crate) fn skip_without<'a>(missing: impl IntoIterator<Item = (&'a str, &'a str)>) {
     // libtest gives a test's thread the test's name, unless all tests run on the main thread.
     let thread = std::thread::current();
     let place = Location::caller();
     let named = thread.name().filter(|name| *name != "main").map(str::to_owned);
     let test = named.unwrap_or_else(|| format!("{}:{}", place.file(), place.line()));
-    let what =
-        Skip { test, missing: missing.iter().map(|program| (program.name, program.packages)).collect() };
-    assert!(
-        env::var_os("CI").is_none_or(|ci| ci != "true"),
-        "with CI=true no program may be missing: {what}"
-    );
+    let what = Skip { test, missing: missing.into_iter().collect() };
+    assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "with CI=true nothing may be missing: {what}");
     // One write each, so that the lines of tests at the same time do not mix. A list that cannot be
     // written to is a failure: it would be a skip that is not counted.
     io::stderr().write_all(format!("skipped: {what}\n").as_bytes()).unwrap();
@@ -122,7 +125,7 @@ pub(crate) fn skip(missing: &[Program]) {
     list.write_all(what.line().as_bytes()).unwrap();
 }
 
-/// A test that was skipped, with the names and packages of what it lacks.
+/// A test that was skipped, with what it lacks and what to do about it.
 #[derive(Debug)]
 struct Skip<'a> {
     test: String,
@@ -132,7 +135,7 @@ struct Skip<'a> {
 impl Skip<'_> {
     /// A line of the list.
     fn line(&self) -> String {
-        let missing = self.missing.iter().map(|(name, packages)| format!("\t{name}\t{packages}"));
+        let missing = self.missing.iter().map(|(name, remedy)| format!("\t{name}\t{remedy}"));
         format!("{}{}\n", self.test, missing.collect::<String>())
     }
 
@@ -146,10 +149,8 @@ impl Skip<'_> {
 
 impl std::fmt::Display for Skip<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (names, packages): (Vec<&str>, Vec<&str>) = self.missing.iter().copied().unzip();
-        let packages = packages.join(" ");
-        let s = if packages.contains(' ') { "s" } else { "" };
-        write!(f, "{} needs {} (Debian package{s} {packages})", self.test, names.join(" and "))
+        let missing = self.missing.iter().map(|(name, remedy)| format!("{name} ({remedy})"));
+        write!(f, "{} needs {}", self.test, missing.collect::<Vec<_>>().join(" and "))
     }
 }
 
@@ -188,14 +189,14 @@ fn summary(list: &str) -> String {
     if skips.is_empty() {
         return "no test was skipped\n".to_owned();
     }
-    let mut by_program = BTreeMap::new();
-    for program in skips.iter().flat_map(|skip| &skip.missing) {
-        *by_program.entry(*program).or_insert(0_usize) += 1;
+    let mut counts = BTreeMap::new();
+    for missing in skips.iter().flat_map(|skip| &skip.missing) {
+        *counts.entry(*missing).or_insert(0_usize) += 1;
     }
     let (subject, are) = if skips.len() == 1 { ("test", "was") } else { ("tests", "were") };
-    let mut text = format!("{} {subject} {are} SKIPPED (named above) for want of a program:\n", skips.len());
-    for ((name, packages), count) in by_program {
-        let _ = writeln!(text, "{count:5}  for {name:9} apt-get install {packages}");
+    let mut text = format!("{} {subject} {are} SKIPPED (named above), for want of:\n", skips.len());
+    for ((name, remedy), count) in counts {
+        let _ = writeln!(text, "{count:5}  {name} ({remedy})");
     }
     text + "With CI=true in the environment they fail instead.\n"
 }

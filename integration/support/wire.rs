@@ -201,13 +201,19 @@ impl Wire {
     }
 
     fn fill(&mut self, deadline: Instant) -> io::Result<usize> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        self.stream.set_read_timeout(Some(left))?;
         let mut piece = [0; 64 * 1024];
-        let count = self.stream.read(&mut piece).map_err(normal)?;
+        let count = loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            self.stream.set_read_timeout(Some(left))?;
+            match self.stream.read(&mut piece) {
+                // A read with a timeout ends so when a machine or a container that was stopped goes on.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read.map_err(normal)?,
+            }
+        };
         self.unused.extend_from_slice(&piece[..count]);
         Ok(count)
     }

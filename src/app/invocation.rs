@@ -144,7 +144,7 @@ mod tests {
             ),
             (
                 &["--backend=a"],
-                "--backend: \"a\" is not an address: write HOST:PORT, such as 127.0.0.1:8888 or [::1]:8888; see --help",
+                "--backend: \"a\" is not an address: write HOST:PORT, :PORT or PORT, such as 127.0.0.1:8888, [::1]:8888, localhost:8888, :8888 or 8888; see --help",
             ),
             (
                 &["--log", "loud"],

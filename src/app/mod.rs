@@ -11,6 +11,7 @@
 //! | `config` | the configuration file, whose keys are flags |
 //! | `invocation` | one command line together with its configuration file |
 //! | `reload` | the same, read again on SIGHUP |
+//! | `site_upkeep` | the thread that looks after a site's root and open files |
 //! | `service` | what is done with connections, for either driver |
 //! | `roles` | each role: from its flags to a service behind its listeners |
 //! | `suite` | all roles in one process |
@@ -26,6 +27,7 @@ pub mod roles;
 mod run;
 pub mod service;
 pub mod settings;
+mod site_upkeep;
 pub mod suite;
 
 pub use run::run;

@@ -4,19 +4,22 @@
 //! without binding anything, which is what `--check` does too; [`serve`] binds, prints the addresses, and runs
 //! until a signal ends it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::app::cli::{self, Balancer, Failure, FlagGroup, Mode, Proxy, Role, Server};
+use crate::app::cli::{
+    self, Balancer, Failure, FlagGroup, Forwarding, Front, Health, Listening, Load, Mode, Proxy, Role, Server,
+};
 use crate::app::defaults;
 use crate::app::reload::Reload;
 use crate::app::service::{RunningService, Service};
 use crate::app::settings::{Model, Settings};
+use crate::balance::GroupSettings;
 use crate::balance::routes::Routes;
 use crate::net::dns::ResolvedGroup;
 use crate::net::endpoint::Endpoint;
 use crate::net::limits::connections_that_fit;
-use crate::net::listen::bind;
+use crate::net::listen::{LayoutError, ListenAddress, bind_to, lay_out};
+use crate::net::own::OwnAddresses;
 use crate::net::signals;
 use crate::observe;
 use crate::protocol::forward::Rules;
@@ -29,9 +32,41 @@ pub struct PreparedRole {
     model: Model,
     service: Service,
     settings: Settings,
-    addresses: Vec<SocketAddr>,
-    /// The host names of the service's back ends, which are looked up again while it runs.
-    names: Vec<ResolvedGroup>,
+    addresses: Vec<ListenAddress>,
+    /// The groups of the service, each with the flag that named its back ends, whose names are looked up again
+    /// while it runs.
+    names: Vec<(&'static str, ResolvedGroup)>,
+}
+
+impl PreparedRole {
+    /// The same, unless one of the back ends is the role itself as it is to listen.
+    fn checked(self) -> Result<PreparedRole, Failure> {
+        let own = OwnAddresses::new(self.addresses.clone());
+        self.checked_against(&own)
+    }
+
+    /// The same, unless one of the back ends is the role itself, which listens on `own`.
+    fn checked_against(self, own: &OwnAddresses) -> Result<PreparedRole, Failure> {
+        for (flag, group) in &self.names {
+            if let Some((endpoint, here)) = group.leading_here(own) {
+                let name = self.name;
+                return Err(Failure::Usage(format!(
+                    "{flag} {endpoint} is this {name} itself, which listens on {here}: \
+                     its connections would go round for ever"
+                )));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Starts the upkeep of its service, behind listeners with the addresses `own`; it is to replace `before`.
+    fn start(self, own: &OwnAddresses, before: Option<&RunningService>) -> Result<RunningService, Failure> {
+        // Once more, now that it is known which port 0 is.
+        let PreparedRole { name, service, settings, names, .. } = self.checked_against(own)?;
+        let groups = names.into_iter().map(|(_, group)| group).collect();
+        RunningService::start(name, service, &settings, groups, own.clone(), before)
+            .map_err(|error| Failure::Runtime(error.to_string()))
+    }
 }
 
 /// Prepares a static server with the site of `kind`.
@@ -40,13 +75,14 @@ pub fn server(kind: SiteKind) -> impl Fn(&Role, &Server) -> Result<PreparedRole,
         args.front.check()?;
         let site = Site::open(kind, &args.site.root)
             .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.site.root.display())))?;
+        let site = if args.site.caches() { site } else { site.without_cache() };
         let site = if args.site.mirror { site.with_mirror() } else { site };
         Ok(PreparedRole {
             name: role.name,
             model: args.driver.model,
             service: Service::Web(Arc::new(site)),
             settings: args.settings(),
-            addresses: resolve("--listen", &args.listening.listen)?,
+            addresses: listen_addresses(&args.listening)?,
             names: Vec::new(),
         })
     }
@@ -56,24 +92,26 @@ pub fn server(kind: SiteKind) -> impl Fn(&Role, &Server) -> Result<PreparedRole,
 pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
     args.front.check()?;
     let routing = &args.routing;
-    let max_per_backend = args.load.max_per_backend;
-    let mut names = vec![look_up("--default", "default", &routing.default, max_per_backend)?];
-    let mut routes = Routes::new(Arc::clone(names[0].group()));
+    let of_groups = group_settings(&args.load, &args.health);
+    let default = look_up("--default", "default", &routing.default, of_groups)?;
+    let mut routes = Routes::new(Arc::clone(default.group()));
+    let mut names = vec![("--default", default)];
     for route in &routing.route {
-        let of_route = look_up("--route", &route.prefix, &route.backends, max_per_backend)?;
+        let of_route = look_up("--route", &route.prefix, &route.backends, of_groups)?;
         routes
             .add(&route.prefix, Arc::clone(of_route.group()))
             .map_err(|error| Failure::Usage(format!("--route {route}: {error}")))?;
-        names.push(of_route);
+        names.push(("--route", of_route));
     }
-    Ok(PreparedRole {
+    PreparedRole {
         name: role.name,
         model: args.driver.model,
-        service: Service::Gateway { routes, rules: Rules { trust: args.front.trust.clone() } },
+        service: Service::Gateway { routes, rules: rules(&args.front, &args.forwarding, args.mirror) },
         settings: args.settings(),
-        addresses: resolve("--listen", &args.listening.listen)?,
+        addresses: listen_addresses(&args.listening)?,
         names,
-    })
+    }
+    .checked()
 }
 
 /// Prepares a balancer of this model.
@@ -87,24 +125,34 @@ pub fn balancer<T: clap::Args + FlagGroup>(
             Some(count) => defaults::WEB_SERVERS[..count].iter().copied().map(Endpoint::from).collect(),
             None => back_ends.backend.clone(),
         };
-        let names = look_up("--backend", "back ends", &endpoints, args.load.max_per_backend)?;
+        let names = look_up("--backend", "back ends", &endpoints, group_settings(&args.load, &args.health))?;
         let group = Arc::clone(names.group());
         let service = match back_ends.mode {
             Mode::Tcp => Service::Relay(group),
             Mode::Http => {
-                let rules = Rules { trust: args.front.trust.clone() };
+                let rules = rules(&args.front, &args.forwarding, false);
                 Service::Gateway { routes: Routes::new(group), rules }
             }
         };
-        Ok(PreparedRole {
+        PreparedRole {
             name: role.name,
             model,
             service,
             settings: args.settings(),
-            addresses: resolve("--listen", &args.listening.listen)?,
-            names: vec![names],
-        })
+            addresses: listen_addresses(&args.listening)?,
+            names: vec![("--backend", names)],
+        }
+        .checked()
     }
+}
+
+fn group_settings(load: &Load, health: &Health) -> GroupSettings {
+    GroupSettings { active_max: load.max_per_backend, passive: health.passive() }
+}
+
+/// How a gateway with these flags rewrites heads.
+fn rules(front: &Front, forwarding: &Forwarding, mirror: bool) -> Rules {
+    Rules { trust: front.trust.clone(), via: !forwarding.no_via, mirror }
 }
 
 /// Keys that a reload cannot change: listeners, threads and the log are made from them once.
@@ -126,27 +174,28 @@ const NEED_RESTART: [&str; 13] = [
 
 /// Binds, prints one line for each listener, and serves until a signal ends it.
 pub fn serve(prepared: PreparedRole, reload: Option<Reload<PreparedRole>>) -> Result<(), Failure> {
-    let PreparedRole { name, model, service, mut settings, addresses, names } = prepared;
+    let (model, mut settings) = (prepared.model, prepared.settings.clone());
     let runtime = |error: std::io::Error| Failure::Runtime(error.to_string());
     // Before anything is bound: from now on a signal starts a drain and does not kill the process.
     let (shutdown, hangups) = signals::listen(reload.is_some(), observe::log::reopen).map_err(runtime)?;
-    let mut listeners = Vec::new();
+    let (mut listeners, mut own) = (Vec::new(), Vec::new());
     let mut addresses_text = String::new();
-    for address in addresses {
+    for wanted in &prepared.addresses {
         let listener =
-            bind(address, settings.backlog).map_err(|error| Failure::Runtime(error.to_string()))?;
+            bind_to(*wanted, settings.backlog).map_err(|error| Failure::Runtime(error.to_string()))?;
         let address = listener.local_addr().map_err(runtime)?;
+        own.push(ListenAddress { address, is_dual: wanted.is_dual && address.is_ipv6() });
         addresses_text.push_str(&format!("listening on {address}\n"));
         listeners.push(listener);
     }
     settings.connections_max = connections_max(settings.connections_max, 1);
+    let own = OwnAddresses::new(own);
     // Held to the end of the drain: what is still in flight may need a back end that works.
-    let running = RunningService::start(name, service, &settings, names).map_err(runtime)?;
+    let running = prepared.start(&own, None)?;
     if let Some(reload) = reload {
         let running = running.clone();
         let apply = move |prepared: PreparedRole| {
-            let PreparedRole { name, service, settings, names, .. } = prepared;
-            let new = RunningService::start(name, service, &settings, names).map_err(runtime)?;
+            let new = prepared.start(&own, Some(&running))?;
             running.replace(new).map_err(|error| Failure::Usage(error.to_owned()))
         };
         reload.start(hangups, |key| !NEED_RESTART.contains(&key), apply).map_err(runtime)?;
@@ -171,21 +220,21 @@ fn look_up(
     flag: &str,
     group: &str,
     endpoints: &[Endpoint],
-    max_per_backend: usize,
+    settings: GroupSettings,
 ) -> Result<ResolvedGroup, Failure> {
-    ResolvedGroup::look_up(group, endpoints, max_per_backend)
+    ResolvedGroup::look_up(group, endpoints, settings)
         .map_err(|(endpoint, error)| Failure::Runtime(format!("{flag} {endpoint}: {error}")))
 }
 
-/// Looks up all endpoints that a flag named, and lists their addresses.
-fn resolve(flag: &str, endpoints: &[Endpoint]) -> Result<Vec<SocketAddr>, Failure> {
-    let mut addresses = Vec::new();
-    for endpoint in endpoints {
-        let found =
-            endpoint.resolve().map_err(|error| Failure::Runtime(format!("{flag} {endpoint}: {error}")))?;
-        addresses.extend(found);
-    }
-    Ok(addresses)
+/// Looks up where the role is to listen.
+fn listen_addresses(listening: &Listening) -> Result<Vec<ListenAddress>, Failure> {
+    lay_out(&listening.listen).map_err(|error| {
+        let line = format!("--listen {error}");
+        match error {
+            LayoutError::Unknown(..) => Failure::Runtime(line),
+            LayoutError::Overlap(..) => Failure::Usage(line),
+        }
+    })
 }
 
 #[cfg(test)]
@@ -194,12 +243,11 @@ mod tests {
 
     #[test]
     fn a_name_that_is_not_found_is_named_with_its_flag() {
-        let endpoints = ["name.invalid:80".parse().unwrap()];
-        for failure in [
-            resolve("--backend", &endpoints).unwrap_err(),
-            look_up("--backend", "back ends", &endpoints, 0).unwrap_err(),
-        ] {
-            assert!(failure.to_string().starts_with("--backend name.invalid:80: "), "{failure}");
-        }
+        let endpoints: [Endpoint; 1] = ["name.invalid:80".parse().unwrap()];
+        let listening = Listening { listen: endpoints.to_vec(), backlog: 1, connections_max: 1 };
+        let failure = listen_addresses(&listening).unwrap_err();
+        assert!(failure.to_string().starts_with("--listen name.invalid:80: "), "{failure}");
+        let failure = look_up("--backend", "back ends", &endpoints, GroupSettings::default()).unwrap_err();
+        assert!(failure.to_string().starts_with("--backend name.invalid:80: "), "{failure}");
     }
 }

@@ -12,17 +12,20 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::settings::{Model, Settings};
+use super::site_upkeep::SiteUpkeep;
 use crate::balance::Group;
 use crate::balance::health::Probe;
 use crate::balance::limits::CHECK_PATH;
 use crate::balance::routes::Routes;
 use crate::net::checker::Checker;
 use crate::net::dns::{DnsWatcher, ResolvedGroup};
+use crate::net::own::OwnAddresses;
 use crate::net::shutdown::Shutdown;
 use crate::observe::log::AccessLog;
 use crate::protocol::context::RoleContext;
 use crate::protocol::exchange::Gateway;
 use crate::protocol::forward::Rules;
+use crate::protocol::proxy_header::Version;
 use crate::protocol::relay::RelayService;
 use crate::protocol::web::WebService;
 use crate::site::Site;
@@ -46,7 +49,7 @@ pub enum Service {
 
 impl Service {
     /// Every group of back ends behind it.
-    fn groups(&self) -> Vec<Arc<Group>> {
+    pub(crate) fn groups(&self) -> Vec<Arc<Group>> {
         match self {
             Service::Web(_) => Vec::new(),
             Service::Gateway { routes, .. } => routes.groups().into_iter().cloned().collect(),
@@ -63,12 +66,15 @@ impl Service {
     }
 }
 
-/// The threads that check back ends and look their names up. They are dropped, and end, with the last
-/// connection that may still need a back end.
+/// The threads that check back ends, look their names up and look after a site. They are dropped, and end, with
+/// the last connection that may still need a back end or the site.
 #[derive(Debug)]
 struct Upkeep {
+    /// What the back ends are checked for, and whether a PROXY header goes ahead; `None` if they are not checked.
+    checks: Option<(Probe, Option<Version>)>,
     _checker: Option<Checker>,
     _dns: Option<DnsWatcher>,
+    _site: Option<SiteUpkeep>,
 }
 
 /// A service that is being served, and may be replaced meanwhile.
@@ -83,7 +89,8 @@ pub enum RunningService {
 }
 
 impl RunningService {
-    /// Starts the upkeep of a service with these groups of back ends.
+    /// Starts the upkeep of a service with these groups of back ends, behind listeners with the addresses `own`.
+    /// What is known of back ends of the service `before`, which this one is to replace, is taken over.
     ///
     /// Errors: threads or pollers that cannot be made.
     pub fn start(
@@ -91,12 +98,25 @@ impl RunningService {
         service: Service,
         settings: &Settings,
         groups: Vec<ResolvedGroup>,
+        own: OwnAddresses,
+        before: Option<&RunningService>,
     ) -> io::Result<RunningService> {
         let probe = settings.check_probe.clone().unwrap_or_else(|| service.probe());
         let (interval, send) = (settings.check_interval, settings.proxies.send);
+        let checks = interval.map(|_| (probe.clone(), send));
+        if let Some(before) = before {
+            let keeps_checks = checks.is_some() && before.checks() == checks;
+            let old = before.groups();
+            service.groups().iter().for_each(|group| group.take_over(&old, keeps_checks));
+        }
         let upkeep = Upkeep {
+            checks,
             _checker: Checker::start(service.groups(), interval, probe, send)?,
-            _dns: DnsWatcher::start(groups, settings.resolve_interval)?,
+            _dns: DnsWatcher::start(groups, settings.resolve_interval, own)?,
+            _site: match &service {
+                Service::Web(site) => Some(SiteUpkeep::start(Arc::clone(site))?),
+                Service::Gateway { .. } | Service::Relay(_) => None,
+            },
         };
         let context = Arc::new(RoleContext {
             timeouts: settings.timeouts,
@@ -111,6 +131,25 @@ impl RunningService {
             }
             Service::Relay(group) => RunningService::Relay(replaceable(RelayService { context, group })),
         })
+    }
+
+    /// Every group of back ends behind it now.
+    fn groups(&self) -> Vec<Arc<Group>> {
+        match self {
+            RunningService::Web(_) => Vec::new(),
+            RunningService::Gateway(gateway) => gateway.load().routes.groups().into_iter().cloned().collect(),
+            RunningService::Relay(relay) => vec![Arc::clone(&relay.load().group)],
+        }
+    }
+
+    /// What its back ends are checked for now.
+    fn checks(&self) -> Option<(Probe, Option<Version>)> {
+        let context = match self {
+            RunningService::Web(web) => Arc::clone(&web.load().context),
+            RunningService::Gateway(gateway) => Arc::clone(&gateway.load().context),
+            RunningService::Relay(relay) => Arc::clone(&relay.load().context),
+        };
+        context.upkeep.as_ref()?.downcast_ref::<Upkeep>()?.checks.clone()
     }
 
     /// Puts another service of the same kind in the place of this one.

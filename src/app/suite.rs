@@ -20,6 +20,7 @@ use crate::app::settings::{Model, Settings};
 use crate::balance::Group;
 use crate::balance::routes::Routes;
 use crate::net::listen::{ListenError, bind};
+use crate::net::own::OwnAddresses;
 use crate::net::shutdown::Shutdown;
 use crate::net::signals;
 use crate::observe;
@@ -60,19 +61,21 @@ type ReadyMember = (Member, TcpListener, Service);
 #[derive(Debug)]
 pub struct PreparedSuite {
     members: Vec<Member>,
+    /// Everything is answered as the Python did, also through the proxy.
+    mirror: bool,
     settings: Settings,
 }
 
 /// Opens the sites and lays out the ports.
 pub fn prepare(_role: &Role, args: &cli::Suite) -> Result<PreparedSuite, Failure> {
-    let members = members(args.model, args.port_base, args.backends, &args.root)
+    let members = members(args.model, args.port_base, args.backends, &args.root, args.caches(), args.mirror)
         .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.root.display())))?;
-    Ok(PreparedSuite { members, settings: args.settings() })
+    Ok(PreparedSuite { members, mirror: args.mirror, settings: args.settings() })
 }
 
 /// Binds and starts all members, prints the table of addresses, and runs until a signal ends it.
 pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> Result<(), Failure> {
-    let PreparedSuite { members, mut settings } = prepared;
+    let PreparedSuite { members, mirror, mut settings } = prepared;
     let runtime = |error: io::Error| Failure::Runtime(error.to_string());
     let (shutdown, hangups) = signals::listen(reload.is_some(), observe::log::reopen).map_err(runtime)?;
     if let Some(reload) = reload {
@@ -86,7 +89,7 @@ pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> 
     }
     settings.connections_max = connections_max(settings.connections_max, bound.len());
     let table = format!("{}{notes}ready; Ctrl-C ends it\n", table(&bound));
-    let ready = add_services(bound).map_err(|error| Failure::Runtime(format!("the routes: {error}")))?;
+    let ready = add_services(bound, mirror).map_err(Failure::Runtime)?;
     thread::scope(|scope| {
         let mut running = Vec::new();
         // The scope waits for the members, so they must also end if this function returns early.
@@ -116,7 +119,7 @@ fn serve_member(
     // If one member ends, all drain: the table that was printed would not be true any more.
     let _drain = DrainOnDrop(shutdown);
     let name = member.role.name;
-    RunningService::start(name, service, settings, Vec::new())
+    RunningService::start(name, service, settings, Vec::new(), OwnAddresses::default(), None)
         .and_then(|running| running.serve(member.model, vec![listener], settings, shutdown))
         .map_err(|error| Failure::Runtime(format!("{name}: {error}")))
 }
@@ -130,8 +133,19 @@ impl Drop for DrainOnDrop<'_> {
     }
 }
 
-fn members(model: Model, port_base: Option<u16>, backends: usize, root: &Path) -> io::Result<Vec<Member>> {
-    let open = |kind| Site::open(kind, root).map(|site| Task::Site(Arc::new(site)));
+fn members(
+    model: Model,
+    port_base: Option<u16>,
+    backends: usize,
+    root: &Path,
+    caches: bool,
+    mirror: bool,
+) -> io::Result<Vec<Member>> {
+    let open = |kind| {
+        let site = Site::open(kind, root)?;
+        let site = if caches { site } else { site.without_cache() };
+        io::Result::Ok(Task::Site(Arc::new(if mirror { site.with_mirror() } else { site })))
+    };
     let member = |role: Role, model, task, offset, course, path| Member {
         role,
         model,
@@ -190,15 +204,16 @@ fn bind_error(name: &str, error: &ListenError) -> String {
 }
 
 /// Gives each member its service, now that all addresses are known.
-fn add_services(bound: Vec<BoundMember>) -> Result<Vec<ReadyMember>, String> {
+fn add_services(bound: Vec<BoundMember>, mirror: bool) -> Result<Vec<ReadyMember>, String> {
     let of = |role: Role| -> Vec<SocketAddr> {
         bound.iter().filter(|bound| bound.member.role == role).map(|bound| bound.address).collect()
     };
     let group = |name: &str, role| Arc::new(Group::new(name, of(role)));
     let mut routes = Routes::new(group("default", Role::DEFAULT_SERVER));
-    routes.add("/images/", group("/images/", Role::IMAGE_SERVER))?;
-    routes.add("/pdf/", group("/pdf/", Role::PDF_SERVER))?;
-    let gateway = Service::Gateway { routes, rules: Rules::default() };
+    let named = |error: String| format!("the routes: {error}");
+    routes.add("/images/", group("/images/", Role::IMAGE_SERVER)).map_err(named)?;
+    routes.add("/pdf/", group("/pdf/", Role::PDF_SERVER)).map_err(named)?;
+    let gateway = Service::Gateway { routes, rules: Rules { mirror, ..Rules::default() } };
     let web_servers = of(Role::WEB_SERVER);
     let service = |task: &Task| match task {
         Task::Site(site) => Service::Web(Arc::clone(site)),
@@ -206,13 +221,22 @@ fn add_services(bound: Vec<BoundMember>) -> Result<Vec<ReadyMember>, String> {
         // Each balancer has a group of its own, so each does its own round robin, as two programs would.
         Task::Balance => Service::Relay(Arc::new(Group::new("back ends", web_servers.clone()))),
     };
-    Ok(bound
-        .into_iter()
-        .map(|bound| {
-            let service = service(&bound.member.task);
-            (bound.member, bound.listener, service)
-        })
-        .collect())
+    let with_service = |bound: BoundMember| {
+        let service = service(&bound.member.task);
+        refuse_itself(&bound, &service)?;
+        Ok((bound.member, bound.listener, service))
+    };
+    bound.into_iter().map(with_service).collect()
+}
+
+/// Refuses a member that is its own back end. The lay-out of the ports leaves no room for that; this holds it to it.
+fn refuse_itself(bound: &BoundMember, service: &Service) -> Result<(), String> {
+    let own = OwnAddresses::new(vec![bound.address.into()]);
+    let backends = service.groups().into_iter().flat_map(|group| group.backends());
+    match backends.into_iter().find(|backend| own.leads_here(backend.address).is_some()) {
+        Some(backend) => Err(format!("{}: {} is this role itself", bound.member.role.name, backend.address)),
+        None => Ok(()),
+    }
 }
 
 /// A table of the members: role, model, address, and a command to try.
@@ -233,7 +257,7 @@ mod tests {
 
     fn suite(port_base: Option<u16>, backends: usize) -> Vec<Member> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(defaults::ROOT);
-        members(Model::Threaded, port_base, backends, &root).unwrap()
+        members(Model::Threaded, port_base, backends, &root, true, false).unwrap()
     }
 
     fn ports(members: &[Member]) -> Vec<u16> {
@@ -267,7 +291,21 @@ mod tests {
             assert!(line.ends_with(&format!(" curl http://{address}{}", bound.member.path)), "{line}");
         }
         assert_eq!(notes, "");
-        assert_eq!(add_services(bound).unwrap().len(), 8);
+        assert_eq!(add_services(bound, false).unwrap().len(), 8);
+    }
+
+    #[test]
+    fn no_member_is_its_own_back_end() {
+        let bound: Vec<BoundMember> = suite(Some(0), 1)
+            .into_iter()
+            .map(|member| bind_member(member, &mut String::new()).unwrap())
+            .collect();
+        let address = bound.iter().find(|bound| bound.member.role == Role::LB_ASYNC).unwrap().address;
+        for bound in &bound {
+            let service = Service::Relay(Arc::new(Group::new("back ends", vec![address])));
+            let expected = bound.member.role != Role::LB_ASYNC;
+            assert_eq!(refuse_itself(bound, &service).is_ok(), expected);
+        }
     }
 
     #[test]

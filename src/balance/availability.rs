@@ -3,47 +3,115 @@
 //! Contract: a back end is used while neither of two sources holds it out, and each change between
 //! up and out is told once, to one caller, who logs it.
 //!
-//! Failures that connections report (nginx `max_fails`, `fail_timeout`):
+//! Failures that connections report, the passive signs (nginx `max_fails`, `fail_timeout`):
 //!
 //! ```text
-//!          PASSIVE_FAILURES in a row within PASSIVE_WINDOW
-//!     up ------------------------------------------------> out for PASSIVE_OUT
-//!     ^                                                     |  ^
-//!     |                                                     v  | failure, or no result for PASSIVE_OUT
-//!     +-------------------- success ---------------------- on trial by one connection
+//!          Passive::failures in a row within Passive::window
+//!     up ----------------------------------------------------> out for Passive::out
+//!     ^                                                         |  ^
+//!     |                                                         v  | failure, or no result for that time
+//!     +-------- success, passed check, nobody else up -------- on trial by one connection
 //! ```
 //!
-//! Health checks ([`health`](super::health)): they hold a back end out for as long as they fail. When they
-//! have passed often enough they bring it back whichever source held it out, so that a back end that
-//! works does not have to wait for its trial (HAProxy `on-error mark-down`).
+//! They say little: one page whose handler dies, or one scanner, makes every back end fail alike. So
 //!
-//! Failures never take out the only back end of a group (as in nginx): there is no other one to use
-//! instead, and a server that comes back is used at once. Checks do: with all out a client is answered
-//! at once, and the checks notice when the server is back.
+//! - they never take out the last back end that is up (Envoy's panic threshold is such a floor): a page that
+//!   fails everywhere would otherwise cost all other pages too. When even the last one has failed so often, or
+//!   is lost in another way, failures tell no back end from another any more, and those that only failures
+//!   hold out come back at once;
+//! - a check that passes outvotes them: it clears them, and brings the back end back. One that failures take
+//!   out is checked at once, if it is checked at all.
+//!
+//! Health checks ([`health`](super::health)): they hold a back end out for as long as they fail, also the last
+//! one: with all out a client is answered at once, and the checks notice when a server is back. When they
+//! have passed often enough they bring it back whichever source held it out.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::LOG_TARGET;
 use super::backend::{Backend, Failures, UP};
 use super::group::Group;
-use super::limits::{PASSIVE_FAILURES, PASSIVE_OUT, PASSIVE_WINDOW};
+use super::limits::{LOCAL_LIMIT_CALM, PASSIVE_FAILURES, PASSIVE_OUT, PASSIVE_WINDOW};
+use super::list::List;
+
+/// When failures that connections report take a back end out, and for how long.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Passive {
+    /// So many in a row; 0 for never.
+    pub failures: u32,
+    /// Within this time.
+    pub window: Duration,
+    /// The time until one connection may try it again.
+    pub out: Duration,
+}
+
+impl Default for Passive {
+    fn default() -> Passive {
+        Passive { failures: PASSIVE_FAILURES, window: PASSIVE_WINDOW, out: PASSIVE_OUT }
+    }
+}
+
+/// What a failure changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Effect {
+    None,
+    /// The back end goes out.
+    Out,
+    /// It has failed so often that it would go out, if another one were up.
+    Spared,
+}
+
+/// What came of taking a back end out for its failures.
+enum Ejection {
+    Done,
+    /// It is the last one up, or even the only one there is.
+    Refused {
+        is_alone: bool,
+    },
+    /// It is the last one up, and those that failures held out are back.
+    OthersLifted,
+}
 
 impl Group {
     /// Counts a failure of the back end and logs it, and also that the back end goes out if it does.
     pub(crate) fn report_failure(&self, backend: &Backend, failure: &impl fmt::Display, now: Instant) {
-        let address = backend.address;
-        log::warn!(target: LOG_TARGET, "{}: {address} failed: {failure}", self.name);
-        if self.failed(backend, now) {
-            let seconds = PASSIVE_OUT.as_secs();
-            log::error!(target: LOG_TARGET, "{}: {address} is out for {seconds} s", self.name);
+        let (group, address) = (&self.name, backend.address);
+        log::warn!(target: LOG_TARGET, "{group}: {address} failed: {failure}");
+        let effect = self.failed(backend, now);
+        let row = match self.passive.failures {
+            _ if effect == Effect::None => return,
+            1 => "1 failure".to_owned(),
+            count => format!("{count} failures in a row"),
+        };
+        match effect {
+            Effect::None => {}
+            Effect::Out => {
+                let out = self.passive.out.as_secs_f64();
+                let check = if self.is_checked() { "by a check that passes, or " } else { "" };
+                log::error!(
+                    target: LOG_TARGET,
+                    "{group}: {address} is out after {row}: back {check}by a connection that tries it after {out} s"
+                );
+            }
+            Effect::Spared => log::warn!(
+                target: LOG_TARGET,
+                "{group}: {address} stays in use after {row}: no other back end is up"
+            ),
         }
     }
 
     /// Logs that this process is out of descriptors or ports and could not connect to the back end. It is not
-    /// counted as a failure: no back end is to blame for it.
-    pub(crate) fn report_local_limit(&self, backend: &Backend) {
+    /// counted as a failure: no back end is to blame for it. Told once, and again after [`LOCAL_LIMIT_CALM`] without.
+    pub(crate) fn report_local_limit(&self, backend: &Backend, now: Instant) {
+        // One value that is set whole.
+        let before = self.local_limit_met.lock().unwrap_or_else(PoisonError::into_inner).replace(now);
+        if before.is_some_and(|before| now.saturating_duration_since(before) < LOCAL_LIMIT_CALM) {
+            return;
+        }
         let address = backend.address;
         log::error!(
             target: LOG_TARGET,
@@ -59,8 +127,9 @@ impl Group {
         }
     }
 
-    /// The back end accepted a connection or answered. True if this brought it back.
-    pub(super) fn succeeded(&self, backend: &Backend) -> bool {
+    /// The back end accepted a connection, answered, or passed a check: what failed before does not count any
+    /// more. True if this brought it back.
+    pub(crate) fn succeeded(&self, backend: &Backend) -> bool {
         if !backend.has_failures.load(Ordering::Relaxed) {
             return false;
         }
@@ -73,30 +142,82 @@ impl Group {
         was_out && backend.is_up()
     }
 
-    /// The back end refused, timed out, reset or broke the protocol. True if this took it out.
-    pub(super) fn failed(&self, backend: &Backend, now: Instant) -> bool {
-        let now_ms = self.milliseconds(now);
+    /// The back end refused, timed out, reset or broke the protocol.
+    pub(super) fn failed(&self, backend: &Backend, now: Instant) -> Effect {
+        let (now_ms, enough) = (self.milliseconds(now), self.passive.failures);
         backend.failures_total.fetch_add(1, Ordering::Relaxed);
         let mut failures = backend.failures();
-        if failures.count == 0 || now_ms.saturating_sub(failures.first_ms) > milliseconds(PASSIVE_WINDOW) {
+        backend.has_failures.store(true, Ordering::Relaxed);
+        let out_until_ms = backend.out_until_ms.load(Ordering::Relaxed);
+        if out_until_ms != UP {
+            // Its trial failed, or a connection from before it went out: it stays out, counted from now, unless
+            // it was brought back this moment.
+            let (until_ms, order) = (self.out_until(now_ms), Ordering::Relaxed);
+            let _ = backend.out_until_ms.compare_exchange(out_until_ms, until_ms, order, order);
+            return Effect::None;
+        }
+        if failures.count == 0 || now_ms.saturating_sub(failures.first_ms) > milliseconds(self.passive.window)
+        {
             *failures = Failures { count: 0, first_ms: now_ms };
         }
         failures.count = failures.count.saturating_add(1);
-        backend.has_failures.store(true, Ordering::Relaxed);
+        // One that its checks hold out, or that is off the list, gets no new connections anyway.
+        let is_in_use = backend.is_up() && !backend.is_removed.load(Ordering::Relaxed);
+        if enough == 0 || failures.count < enough || !is_in_use {
+            return Effect::None;
+        }
+        match self.eject(backend, now_ms) {
+            Ejection::Done => {
+                failures.count = 0;
+                self.hasten_check(backend, now);
+                Effect::Out
+            }
+            Ejection::Refused { is_alone } => {
+                // Told once a row; and that one which is alone stays goes without saying.
+                if failures.count == enough && !is_alone { Effect::Spared } else { Effect::None }
+            }
+            Ejection::OthersLifted => {
+                // All of them have failed as often, and begin anew.
+                failures.count = 0;
+                Effect::Spared
+            }
+        }
+    }
 
-        let out_until_ms = now_ms + milliseconds(PASSIVE_OUT);
-        if backend.is_out_by_failures() {
-            // Its trial failed, or a connection from before it went out: it stays out, counted from now.
-            backend.out_until_ms.store(out_until_ms, Ordering::Relaxed);
-            return false;
+    /// Takes the back end out, unless it is the last one up. Whether it is, is seen with the list locked, so
+    /// that two that fail at the same time do not both go.
+    fn eject(&self, backend: &Backend, now_ms: u64) -> Ejection {
+        let mut list = self.list_mut();
+        let is_last = !list.backends.iter().any(|other| other.number != backend.number && other.is_up());
+        if is_last {
+            let is_alone = list.backends.len() == 1;
+            let lifted = lift_ejections(&mut list);
+            drop(list);
+            return match self.lifted(&lifted, "the one left fails as well") {
+                true => Ejection::OthersLifted,
+                false => Ejection::Refused { is_alone },
+            };
         }
-        if failures.count < PASSIVE_FAILURES || self.list().backends.len() == 1 {
-            return false;
-        }
-        let was_up = backend.is_up();
-        backend.out_until_ms.store(out_until_ms, Ordering::Relaxed);
-        self.availability_changed();
-        was_up
+        backend.out_until_ms.store(self.out_until(now_ms), Ordering::Relaxed);
+        list.update_out_count();
+        drop(list);
+        self.serve_queue();
+        Ejection::Done
+    }
+
+    fn out_until(&self, now_ms: u64) -> u64 {
+        now_ms + milliseconds(self.passive.out)
+    }
+
+    fn is_checked(&self) -> bool {
+        self.checker().is_some()
+    }
+
+    /// What failures say is to be confirmed or contradicted at once.
+    fn hasten_check(&self, backend: &Backend, now: Instant) {
+        let Some(waker) = self.checker().clone() else { return };
+        backend.health().iter_mut().for_each(|health| health.hasten(now));
+        waker.wake();
     }
 
     /// Its checks take the back end out, until [`check_passed`](Group::check_passed). True if it was up.
@@ -121,9 +242,26 @@ impl Group {
 
     /// To be called after every change of who is up, with the back end's failures still locked: nobody
     /// else sees the change before the count agrees with it.
-    fn availability_changed(&self) {
-        self.list_mut().update_out_count();
-        self.serve_queue();
+    pub(super) fn availability_changed(&self) {
+        let mut list = self.list_mut();
+        let is_any_up = list.backends.iter().any(|backend| backend.is_up());
+        let lifted = if is_any_up { Vec::new() } else { lift_ejections(&mut list) };
+        list.update_out_count();
+        drop(list);
+        if !self.lifted(&lifted, "no other one is up") {
+            self.serve_queue();
+        }
+    }
+
+    /// Tells of back ends whose ejection has ended, and lets those who wait for one go on. False if there is none.
+    fn lifted(&self, lifted: &[SocketAddr], why: &str) -> bool {
+        for address in lifted {
+            log::info!(target: LOG_TARGET, "{}: {address} is back: {why}", self.name);
+        }
+        if !lifted.is_empty() {
+            self.serve_queue();
+        }
+        !lifted.is_empty()
     }
 
     /// True if the back end is up, or has been out for long enough and this caller gets the trial.
@@ -136,9 +274,9 @@ impl Group {
             return true;
         }
         let now_ms = self.milliseconds(now);
-        // A trial is a lease of PASSIVE_OUT: if its connection ends without a result, because the
+        // A trial is a lease: if its connection ends without a result, because the
         // client went away, the next trial is possible after that.
-        let lease_ms = now_ms + milliseconds(PASSIVE_OUT);
+        let lease_ms = self.out_until(now_ms);
         now_ms >= out_until_ms
             && backend
                 .out_until_ms
@@ -152,6 +290,17 @@ impl Group {
         let base = *self.base.get_or_init(|| now);
         milliseconds(now.saturating_duration_since(base))
     }
+}
+
+/// Ends the ejections of those back ends that nothing but failures holds out, and says which they are.
+fn lift_ejections(list: &mut List) -> Vec<SocketAddr> {
+    let held_by_failures = |backend: &&Arc<Backend>| {
+        !backend.is_out_by_checks.load(Ordering::Relaxed)
+            && backend.out_until_ms.swap(UP, Ordering::Relaxed) != UP
+    };
+    let lifted = list.backends.iter().filter(held_by_failures).map(|backend| backend.address).collect();
+    list.update_out_count();
+    lifted
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -1,13 +1,15 @@
 //! One server of a group: its address, its counters, and what is held against it.
 //!
 //! Contract: reading its state takes no lock. A change between up and out is made with its `failures`
-//! locked, so that each change is told once; the group's list is locked after that, never before.
+//! locked, so that each change is told once; the group's list is locked after that, never before. Only that no
+//! other back end is up ends a passive ejection without it.
 
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::health::Health;
 use super::queue::Limit;
 
 /// The value of [`Backend::out_until_ms`] of a back end that failures did not take out.
@@ -22,7 +24,7 @@ pub struct Backend {
     pub(super) number: u64,
     /// The host, as it was named when its address was looked up.
     host: OnceLock<Box<str>>,
-    served: AtomicU64,
+    pub(super) served: AtomicU64,
     pub(super) active: AtomicUsize,
     pub(super) failures_total: AtomicU64,
     /// [`UP`], or when one connection may try it again, in milliseconds since the group's base.
@@ -34,6 +36,9 @@ pub struct Backend {
     /// True if there is a failure that a success has to clear: spares most successes the lock.
     pub(super) has_failures: AtomicBool,
     failures: Mutex<Failures>,
+    /// What its checks have found; `None` until they begin. It stands here, and not with who checks, so that
+    /// a new configuration can take it over.
+    health: Mutex<Option<Health>>,
     /// The group's limit, if it has one: whoever releases this back end may let a waiting one go on.
     limit: Option<Arc<Limit>>,
 }
@@ -89,6 +94,7 @@ impl Backend {
             is_removed: AtomicBool::new(false),
             has_failures: AtomicBool::new(false),
             failures: Mutex::default(),
+            health: Mutex::default(),
             limit,
         }
     }
@@ -121,6 +127,12 @@ impl Backend {
     /// False while it is out or on trial.
     pub(crate) fn is_up(&self) -> bool {
         !self.is_out_by_failures() && !self.is_out_by_checks.load(Ordering::Relaxed)
+    }
+
+    /// What its checks have found, to be read or carried on by who checks.
+    pub(crate) fn health(&self) -> MutexGuard<'_, Option<Health>> {
+        // A panic elsewhere leaves it as it was before the check.
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// True if failures that connections reported hold it out; its checks may find it well.

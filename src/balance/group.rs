@@ -9,9 +9,11 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::task::Waker;
 use std::time::Instant;
 
+use super::availability::Passive;
 use super::backend::{Backend, Chosen};
 use super::list::List;
 use super::queue::Limit;
@@ -24,11 +26,25 @@ pub struct Group {
     /// Locked for writing only when the list or a back end's state changes.
     list: RwLock<List>,
     /// Turns given out so far. On 64 bits it never wraps.
-    turns: AtomicUsize,
+    pub(super) turns: AtomicUsize,
     /// What [`Backend::out_until_ms`] counts from: an `Instant` fits no atomic. Set when it is first needed.
     pub(super) base: OnceLock<Instant>,
     /// How much a back end may have to do at a time; `None` for no limit.
     pub(super) limit: Option<Arc<Limit>>,
+    pub(super) passive: Passive,
+    /// When a back end was last not connected for want of descriptors or ports.
+    pub(super) local_limit_met: Mutex<Option<Instant>>,
+    /// Calls whoever checks the back ends, if they are checked.
+    checker: Mutex<Option<Waker>>,
+}
+
+/// The settings of a group.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct GroupSettings {
+    /// Connections or requests that a back end may have at a time; 0 is no limit.
+    pub(crate) active_max: usize,
+    /// When failures that connections report take a back end out.
+    pub(crate) passive: Passive,
 }
 
 /// What [`Group::replace`] changed.
@@ -43,17 +59,27 @@ pub(crate) struct Replaced {
 impl Group {
     /// A group with all its back ends up. An empty one never has a candidate.
     pub fn new(name: &str, addresses: Vec<SocketAddr>) -> Group {
-        Group::limited(name, addresses, 0)
+        Group::with(name, addresses, GroupSettings::default())
     }
 
-    /// A group of which each back end has at most `active_max` connections or requests at a time; 0 is no limit.
+    /// A group of which each back end has at most `active_max` connections or requests at a time.
+    #[cfg(test)]
     pub(crate) fn limited(name: &str, addresses: Vec<SocketAddr>, active_max: usize) -> Group {
+        Group::with(name, addresses, GroupSettings { active_max, ..GroupSettings::default() })
+    }
+
+    /// A group with these settings.
+    pub(crate) fn with(name: &str, addresses: Vec<SocketAddr>, settings: GroupSettings) -> Group {
+        let GroupSettings { active_max, passive } = settings;
         let group = Group {
             name: name.to_owned(),
             list: RwLock::new(List { backends: Vec::new(), out_count: 0, next_number: 0 }),
             turns: AtomicUsize::new(0),
             base: OnceLock::new(),
             limit: (active_max > 0).then(|| Arc::new(Limit::new(active_max))),
+            passive,
+            local_limit_met: Mutex::default(),
+            checker: Mutex::default(),
         };
         group.replace(&addresses);
         group
@@ -92,9 +118,8 @@ impl Group {
             list.backends.push(Arc::new(backend));
             list.next_number += 1;
         }
-        list.update_out_count();
         drop(list);
-        self.serve_queue();
+        self.availability_changed();
         Replaced { added: wanted, removed }
     }
 
@@ -111,12 +136,22 @@ impl Group {
 
     /// The next candidate of a turn, whatever the group's limit.
     ///
-    /// `None` if `RETRIES` + 1 have been tried, or if none is left that may be
-    /// used and is untried: at once on the first call if all are out. No back end is named twice in one turn.
+    /// `None` if none is left that may be used and is untried: at once on the first call if all are out; or if
+    /// the turn is bound and `RETRIES` + 1 have been tried. No back end is named twice in one turn.
     pub fn next(&self, turn: &mut Turn, now: Instant) -> Option<Chosen> {
         let list = self.list();
         turn.start.get_or_insert_with(|| list.start_of_turn(turn.number, || self.milliseconds(now)));
         list.candidate(turn, |backend| self.may_be_used(backend, now))
+    }
+
+    /// The back ends are checked from now on; `waker` calls whoever does it before the next check is due.
+    pub(crate) fn checked_by(&self, waker: Waker) {
+        *self.checker() = Some(waker);
+    }
+
+    pub(super) fn checker(&self) -> MutexGuard<'_, Option<Waker>> {
+        // One value that is set whole.
+        self.checker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // A list is never left half changed: after a panic elsewhere it is still whole.

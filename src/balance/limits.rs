@@ -7,14 +7,26 @@ use std::time::Duration;
 /// where `timeout queue` is not set.
 pub(crate) const BACKEND_QUEUE: usize = 1024;
 
-/// Further back ends tried when the first cannot be used (HAProxy `retries`).
+/// Further back ends tried after something was sent to one, and after connecting has taken as long as one
+/// connect may (HAProxy `retries`).
 pub(crate) const RETRIES: usize = 3;
+
+/// Back ends that a turn remembers without memory of its own: those of all turns but the rare ones that
+/// find more of them dead.
+pub(crate) const TRIED_INLINE: usize = RETRIES + 1;
 
 /// Failures in a row within [`PASSIVE_WINDOW`] that take a back end out (HAProxy `fall`).
 pub(crate) const PASSIVE_FAILURES: u32 = 3;
 
+/// The most failures that may be asked for: whoever wants more of them in a row wants none to count.
+pub(crate) const PASSIVE_FAILURES_MAX: usize = 1_000_000;
+
 /// Failures further apart than this are not counted together (nginx `fail_timeout`: 10 s).
 pub const PASSIVE_WINDOW: Duration = Duration::from_secs(10);
+
+/// Time without a lack of descriptors or ports after which the next one is told again: who meets it is told of by
+/// their own lines, and there may be thousands of them.
+pub(crate) const LOCAL_LIMIT_CALM: Duration = Duration::from_secs(60);
 
 /// How long a back end stays out before one connection may try it again.
 pub const PASSIVE_OUT: Duration = Duration::from_secs(10);

@@ -11,6 +11,7 @@
 //! | `list` | the back ends of a group at this moment |
 //! | `backend` | one back end: address, counters, and what is held against it |
 //! | `availability` | when failures and health checks take a back end out, and when it comes back |
+//! | `handover` | what a new configuration takes over of back ends that stay |
 //! | `queue` | a limit on what one back end does at a time, and who waits because of it |
 //! | `health` | when a back end is checked, and what a row of results means |
 //! | `routes` | which group serves a path |
@@ -20,6 +21,7 @@
 mod availability;
 mod backend;
 mod group;
+mod handover;
 pub(crate) mod health;
 pub(crate) mod idle_pool;
 pub mod limits;
@@ -31,8 +33,10 @@ mod turn;
 #[cfg(test)]
 mod tests;
 
+pub use availability::Passive;
 pub use backend::{Backend, Chosen};
 pub use group::Group;
+pub(crate) use group::GroupSettings;
 pub(crate) use queue::{Pick, Ticket};
 pub use turn::Turn;
 

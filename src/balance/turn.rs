@@ -3,26 +3,40 @@
 //! Contract: a turn is drawn once and serves all retries. It names candidates, not one back end, and
 //! no candidate twice, so that a retry never draws from the shared counter: a fallback that draws
 //! again would skew the round robin.
+//!
+//! While nothing has been sent, another candidate costs a connect and harms nobody: all back ends may be tried.
+//! Once something has been sent, or time has run out ([`Turn::bound`]), `RETRIES` more are the most.
 
 use super::backend::Backend;
-use super::limits::RETRIES;
+use super::limits::{RETRIES, TRIED_INLINE};
 use super::list::List;
 
 /// One connection's or request's position in the round robin, and the candidates it has had so far.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Turn {
     /// The number drawn from the group's counter.
     pub(super) number: usize,
     /// Index in the list at which the search for the next candidate begins; `None` before the first.
     pub(super) start: Option<usize>,
     /// [`Backend::number`] of each candidate so far: their indexes in the list may change meanwhile.
-    tried: [u64; RETRIES + 1],
+    tried: [u64; TRIED_INLINE],
+    /// The candidates beyond those; allocates nothing while there are none.
+    tried_more: Vec<u64>,
     pub(super) tried_count: usize,
+    /// At most `RETRIES` candidates after the first.
+    is_bound: bool,
 }
 
 impl Turn {
     pub(super) fn new(number: usize) -> Turn {
-        Turn { number, start: None, tried: [0; RETRIES + 1], tried_count: 0 }
+        Turn {
+            number,
+            start: None,
+            tried: [0; TRIED_INLINE],
+            tried_more: Vec::new(),
+            tried_count: 0,
+            is_bound: false,
+        }
     }
 
     /// True if it has had no candidate yet.
@@ -30,21 +44,33 @@ impl Turn {
         self.tried_count == 0
     }
 
+    /// From now on it has `RETRIES` candidates after the first at most, those that it had before included.
+    pub(crate) fn bound(&mut self) {
+        self.is_bound = true;
+    }
+
+    /// True if its present candidate is one that a bound turn would not have had.
+    pub(crate) fn is_beyond_retries(&self) -> bool {
+        self.tried_count > RETRIES + 1
+    }
+
     /// True if it may have one more candidate.
     pub(super) fn may_try_again(&self) -> bool {
-        self.tried_count <= RETRIES
+        !self.is_bound || self.tried_count <= RETRIES
     }
 
     pub(super) fn has_tried(&self, backend: &Backend) -> bool {
-        self.tried[..self.tried_count].contains(&backend.number)
+        let inline = &self.tried[..self.tried_count.min(TRIED_INLINE)];
+        inline.contains(&backend.number) || self.tried_more.contains(&backend.number)
     }
 
-    /// Remembers a candidate. Only to be called if it [may have one](Turn::may_try_again).
+    /// Remembers a candidate.
     pub(super) fn record(&mut self, backend: &Backend) {
-        if let Some(entry) = self.tried.get_mut(self.tried_count) {
-            *entry = backend.number;
-            self.tried_count += 1;
+        match self.tried.get_mut(self.tried_count) {
+            Some(entry) => *entry = backend.number,
+            None => self.tried_more.push(backend.number),
         }
+        self.tried_count += 1;
     }
 
     /// True if the list has a usable back end that this turn may still try.

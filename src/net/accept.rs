@@ -3,6 +3,41 @@
 //! Contract: no error may make an acceptor loop without progress or end without a message.
 
 use std::io;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Time without a shortage after which the next one is told again: long enough that clients who come and go at a
+/// limit are one shortage and not one each.
+const CALM: Duration = Duration::from_secs(60);
+
+/// A shortage of which the process tells once, however many loops, roles and clients meet it.
+#[derive(Debug)]
+pub(crate) struct Shortage(Mutex<Option<Instant>>);
+
+/// All connections that may be open are.
+pub(crate) static NO_PERMIT: Shortage = Shortage(Mutex::new(None));
+
+/// Accepting a client failed for want of a descriptor or memory.
+pub(crate) static NO_DESCRIPTOR: Shortage = Shortage(Mutex::new(None));
+
+impl Shortage {
+    /// It is met now. True if it is to be told: not while the last time is less than [`CALM`] ago.
+    pub(crate) fn is_news(&self, now: Instant) -> bool {
+        // One value that is set whole.
+        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(now);
+        before.is_none_or(|before| now.saturating_duration_since(before) >= CALM)
+    }
+}
+
+/// The address of a client as people write it: to a listener of both families, one that came by IPv4 seems to
+/// have an IPv6 address (`::ffff:127.0.0.1`), which no list of trusted addresses and no reader of a log expects.
+pub(crate) fn peer_address(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip if ip == address.ip() => address,
+        ip => SocketAddr::new(ip, address.port()),
+    }
+}
 
 /// What an error of accept means for the listener.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,6 +86,28 @@ impl AcceptError {
 mod tests {
     use super::*;
     use rustix::io::Errno;
+
+    #[test]
+    fn a_client_that_came_by_ipv4_has_an_ipv4_address() {
+        for (seen, meant) in [
+            ("[::ffff:192.0.2.1]:80", "192.0.2.1:80"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+            ("[fe80::1%3]:80", "[fe80::1%3]:80"),
+        ] {
+            assert_eq!(peer_address(seen.parse().unwrap()), meant.parse().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_shortage_is_told_once_however_often_it_is_met() {
+        let (shortage, mut now) = (Shortage(Mutex::default()), Instant::now());
+        assert!(shortage.is_news(now));
+        for _ in 0..100 {
+            now += CALM - Duration::from_millis(1);
+            assert!(!shortage.is_news(now), "it goes on");
+        }
+        assert!(shortage.is_news(now + CALM));
+    }
 
     #[test]
     fn each_error_has_its_class() {

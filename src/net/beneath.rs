@@ -2,8 +2,8 @@
 //!
 //! Contract, in layers:
 //!
-//! 1. The root is opened once, and every path is opened relative to that descriptor. If the root is
-//!    renamed or replaced later, the first folder is still the one that is used.
+//! 1. The root is opened, and every path is opened relative to that descriptor. Another folder that is at
+//!    the path of the root later is used once [`Root::follow`] has been called.
 //! 2. The kernel resolves each path *beneath* the root (`openat2`, Linux 5.6): no `..`, no absolute
 //!    path and no symbolic link leads out of it, even if names change during the lookup. Where
 //!    `openat2` does not exist, one folder after the other is opened and no symbolic link is followed.
@@ -16,8 +16,10 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwap;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
@@ -28,7 +30,30 @@ const FOLDER_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlag
 /// A folder beneath which files are opened.
 #[derive(Debug)]
 pub(crate) struct Root {
-    folder: OwnedFd,
+    /// Absolute, so that it leads to a folder made anew even if that is the working directory.
+    path: PathBuf,
+    folder: ArcSwap<Folder>,
+    /// There was no folder at `path` when it was last looked at.
+    is_gone: AtomicBool,
+}
+
+/// An open folder, and what tells it from another one.
+#[derive(Debug)]
+struct Folder {
+    descriptor: OwnedFd,
+    /// Device and inode. No other folder gets them while this one is open.
+    identity: (u64, u64),
+}
+
+/// What has become of a root since it was last looked at.
+#[derive(Debug)]
+pub(crate) enum RootChange {
+    /// Another folder is in its place, and is used from now on.
+    Replaced,
+    /// Nothing that can be opened is in its place; the folder from before is still used.
+    Gone(io::Error),
+    /// The folder from before is in its place again.
+    Back,
 }
 
 /// What a path names.
@@ -43,8 +68,14 @@ pub(crate) enum Found {
 /// Why a path cannot be opened.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum OpenError {
-    /// There is nothing of this name beneath the root, or it is neither a file nor a folder.
+    /// There is nothing of this name beneath the root.
     NotFound,
+    /// A symbolic link on the way leads out of the root.
+    Outside,
+    /// A symbolic link that is not followed: one of a loop, or any without `openat2`.
+    Link,
+    /// It is neither a file nor a folder: a device, a FIFO, a socket.
+    NotAFile,
     /// The permissions of the file or of a folder above it do not allow it.
     Forbidden,
     /// The system has no descriptor or memory left at the moment, or names changed during each lookup.
@@ -62,7 +93,8 @@ pub(crate) enum OpenError {
 pub(crate) struct Stamp {
     device: u64,
     inode: u64,
-    changed: (i64, i64),
+    /// Last change of anything about it: seconds since 1970, and nanoseconds.
+    pub(crate) changed: (i64, i64),
     /// Last change of the content: seconds since 1970, and nanoseconds.
     pub(crate) modified: (i64, i64),
     /// Bytes of the file.
@@ -85,36 +117,75 @@ impl Stamp {
 impl Root {
     /// Opens the folder; the error names it.
     pub(crate) fn open(path: &Path) -> io::Result<Root> {
-        let folder = rustix::fs::open(path, FOLDER_FLAGS, Mode::empty()).map_err(|errno| {
-            let error = io::Error::from(errno);
+        // Without a working directory the path is used as it is.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let folder = Folder::open(&path).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot open the folder {}: {error}", path.display()))
         })?;
-        Ok(Root { folder })
+        Ok(Root { path, folder: ArcSwap::from_pointee(folder), is_gone: AtomicBool::new(false) })
+    }
+
+    /// The path at which it was opened, made absolute.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Looks at what is at the path of the root now, and uses it from now on: a link was switched, or the
+    /// folder was made anew. `None` if nothing is different from the last look.
+    pub(crate) fn follow(&self) -> Option<RootChange> {
+        let found = std::fs::metadata(&self.path).and_then(|metadata| {
+            let is_same = identity(&metadata) == self.folder.load().identity;
+            if is_same { Ok(None) } else { Folder::open(&self.path).map(Some) }
+        });
+        let was_gone = self.is_gone.swap(found.is_err(), Ordering::Relaxed);
+        match found {
+            Ok(Some(folder)) => {
+                self.folder.store(folder.into());
+                Some(RootChange::Replaced)
+            }
+            Ok(None) => was_gone.then_some(RootChange::Back),
+            Err(error) => (!was_gone).then_some(RootChange::Gone(error)),
+        }
     }
 
     /// Opens what is at `path`, which is relative to the root.
     pub(crate) fn find(&self, path: &[u8]) -> Result<Found, OpenError> {
-        let file = File::from(open_beneath(self.folder.as_fd(), path).map_err(OpenError::from)?);
+        let folder = self.folder.load();
+        let file = File::from(open_beneath(folder.descriptor.as_fd(), path).map_err(OpenError::from)?);
         let metadata = file.metadata().map_err(|_| OpenError::Broken)?;
         if metadata.is_dir() {
             Ok(Found::Folder)
         } else if metadata.is_file() {
             Ok(Found::File(file, Stamp::of(&metadata)))
         } else {
-            Err(OpenError::NotFound)
+            Err(OpenError::NotAFile)
         }
     }
 }
 
+impl Folder {
+    fn open(path: &Path) -> io::Result<Folder> {
+        let folder = File::from(rustix::fs::open(path, FOLDER_FLAGS, Mode::empty())?);
+        let identity = identity(&folder.metadata()?);
+        Ok(Folder { descriptor: folder.into(), identity })
+    }
+}
+
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
 impl From<Errno> for OpenError {
-    /// A path that leads out of the root (`EXDEV`) is reported as not found: whoever asks must not
-    /// learn what lies outside.
     fn from(errno: Errno) -> OpenError {
         match errno {
             Errno::ACCESS | Errno::PERM => OpenError::Forbidden,
             // AGAIN: names changed during each lookup.
             Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => OpenError::Busy,
             Errno::IO | Errno::STALE => OpenError::Broken,
+            Errno::XDEV => OpenError::Outside,
+            Errno::LOOP => OpenError::Link,
+            // A socket, or a device without a driver.
+            Errno::NXIO | Errno::NODEV => OpenError::NotAFile,
             _ => OpenError::NotFound,
         }
     }
@@ -201,6 +272,8 @@ mod tests {
     }
 
     const NOT_FOUND: Result<&str, OpenError> = Err(OpenError::NotFound);
+    const OUTSIDE: Result<&str, OpenError> = Err(OpenError::Outside);
+    const NOT_A_FILE: Result<&str, OpenError> = Err(OpenError::NotAFile);
 
     #[test]
     fn only_files_beneath_the_root_are_found() {
@@ -211,13 +284,13 @@ mod tests {
             ("docs", Ok("folder")),
             ("none.txt", NOT_FOUND),
             ("a.txt/index.html", NOT_FOUND),
-            ("out.txt", NOT_FOUND),
-            ("absolute.txt", NOT_FOUND),
-            ("up/secret.txt", NOT_FOUND),
-            ("loop", NOT_FOUND),
-            ("../secret.txt", NOT_FOUND),
-            ("docs/../../secret.txt", NOT_FOUND),
-            ("/etc/passwd", NOT_FOUND),
+            ("out.txt", OUTSIDE),
+            ("absolute.txt", OUTSIDE),
+            ("up/secret.txt", OUTSIDE),
+            ("loop", Err(OpenError::Link)),
+            ("../secret.txt", OUTSIDE),
+            ("docs/../../secret.txt", OUTSIDE),
+            ("/etc/passwd", OUTSIDE),
         ] {
             assert_eq!(kind(root.find(path.as_bytes())), expected, "{path}");
         }
@@ -226,13 +299,16 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_the_system_have_four_kinds() {
+    fn errors_of_the_system_have_their_kinds() {
         for (errno, expected) in [
             (Errno::PERM, OpenError::Forbidden),
             (Errno::NFILE, OpenError::Busy),
             (Errno::AGAIN, OpenError::Busy),
             (Errno::STALE, OpenError::Broken),
-            (Errno::XDEV, OpenError::NotFound),
+            (Errno::XDEV, OpenError::Outside),
+            (Errno::LOOP, OpenError::Link),
+            (Errno::NXIO, OpenError::NotAFile),
+            (Errno::NOTDIR, OpenError::NotFound),
         ] {
             assert_eq!(OpenError::from(errno), expected, "{errno}");
         }
@@ -248,7 +324,7 @@ mod tests {
     #[test]
     fn without_openat2_no_link_is_followed() {
         let (_tree, root) = tree();
-        let found = |path: &str| step_by_step(root.folder.as_fd(), path.as_bytes()).is_ok();
+        let found = |path: &str| step_by_step(root.folder.load().descriptor.as_fd(), path.as_bytes()).is_ok();
         for path in ["a.txt", "docs/b.txt", "docs"] {
             assert!(found(path), "{path}");
         }
@@ -267,19 +343,19 @@ mod tests {
     }
 
     #[test]
-    fn a_fifo_is_not_found_and_does_not_block() {
+    fn a_fifo_is_not_opened_and_does_not_block() {
         let (tree, root) = tree();
         let path = tree.path().join("site/pipe");
         let made = std::process::Command::new("mkfifo").arg(&path).status();
         assert!(made.unwrap().success());
-        assert_eq!(kind(root.find(b"pipe")), NOT_FOUND);
+        assert_eq!(kind(root.find(b"pipe")), NOT_A_FILE);
     }
 
     #[test]
-    fn a_socket_is_not_found() {
+    fn a_socket_is_not_opened() {
         let (tree, root) = tree();
         let _socket = std::os::unix::net::UnixListener::bind(tree.path().join("site/socket")).unwrap();
-        assert_eq!(kind(root.find(b"socket")), NOT_FOUND);
+        assert_eq!(kind(root.find(b"socket")), NOT_A_FILE);
     }
 
     #[test]
@@ -290,6 +366,31 @@ mod tests {
         // The superuser reads everything.
         let expected = if File::open(&path).is_ok() { Ok("file") } else { Err(OpenError::Forbidden) };
         assert_eq!(kind(root.find(b"a.txt")), expected);
+    }
+
+    #[test]
+    fn the_root_follows_a_link_that_is_switched_and_a_folder_made_anew() {
+        let tree = tempfile::tempdir().unwrap();
+        let at = |name: &str| tree.path().join(name);
+        for name in ["one", "two"] {
+            fs::create_dir(at(name)).unwrap();
+            fs::write(at(name).join(name), name).unwrap();
+        }
+        symlink("one", at("cur")).unwrap();
+        let root = Root::open(&at("cur")).unwrap();
+        assert!(root.follow().is_none());
+        symlink("two", at("new")).unwrap();
+        fs::rename(at("new"), at("cur")).unwrap();
+        assert!(matches!(root.follow(), Some(RootChange::Replaced)) && root.follow().is_none());
+        assert_eq!((kind(root.find(b"one")), kind(root.find(b"two"))), (NOT_FOUND, Ok("file")));
+        fs::remove_dir_all(at("two")).unwrap();
+        assert!(matches!(root.follow(), Some(RootChange::Gone(_))) && root.follow().is_none(), "said once");
+        fs::create_dir(at("two")).unwrap();
+        assert!(matches!(root.follow(), Some(RootChange::Replaced)), "another inode");
+        fs::rename(at("two"), at("away")).unwrap();
+        assert!(matches!(root.follow(), Some(RootChange::Gone(_))));
+        fs::rename(at("away"), at("two")).unwrap();
+        assert!(matches!(root.follow(), Some(RootChange::Back)) && root.follow().is_none());
     }
 
     #[test]

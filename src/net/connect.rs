@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::keep_alive;
 use crate::protocol::outcome::How;
 
 /// Why a connect failed.
@@ -90,7 +91,7 @@ impl fmt::Display for ConnectError {
 impl std::error::Error for ConnectError {}
 
 /// Connects, and waits for at most `timeout`; with 0 the result is [`ConnectError::TimedOut`] at once. The stream
-/// is in blocking mode and has `TCP_NODELAY`.
+/// is in blocking mode and has `TCP_NODELAY` and keep-alive.
 pub(crate) fn connect(address: SocketAddr, timeout: Duration) -> Result<TcpStream, ConnectError> {
     if timeout.is_zero() {
         return Err(ConnectError::TimedOut);
@@ -157,6 +158,7 @@ pub(crate) fn finish(stream: &mio::net::TcpStream) -> Result<bool, ConnectError>
 fn socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
     socket.set_tcp_nodelay(true)?;
+    keep_alive::set(&socket)?;
     Ok(socket)
 }
 
@@ -172,6 +174,7 @@ mod tests {
     use super::*;
     use crate::net::listen::bind;
     use mio::{Events, Interest, Poll, Token};
+    use socket2::SockRef;
 
     /// Waits until the poller reports `stream`, and finishes the connect.
     fn finish_when_reported(stream: &mut mio::net::TcpStream) -> Result<bool, ConnectError> {
@@ -193,14 +196,14 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_connect_with_nodelay() {
+    fn both_ways_connect_with_nodelay_and_keep_alive() {
         let listener = bind(([127, 0, 0, 1], 0).into(), 8).unwrap();
         let address = listener.local_addr().unwrap();
         let blocking = connect(address, Duration::from_secs(10)).unwrap();
-        assert!(blocking.nodelay().unwrap());
+        assert!(blocking.nodelay().unwrap() && SockRef::from(&blocking).keepalive().unwrap());
         let mut started = start(address).unwrap();
         assert_eq!(finish_when_reported(&mut started), Ok(true));
-        assert!(started.nodelay().unwrap());
+        assert!(started.nodelay().unwrap() && SockRef::from(&started).keepalive().unwrap());
     }
 
     #[test]

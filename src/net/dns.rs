@@ -2,7 +2,7 @@
 //!
 //! Contract: a lookup may take as long as it likes, because it has a thread of its own and no connection
 //! waits for it. A lookup that fails changes nothing: the addresses from before stay, and the failure is
-//! logged once, and once more when it is over.
+//! logged once, and once more when it is over. Addresses that lead back to this role are left out.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,8 +11,9 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use crate::balance::Group;
+use crate::balance::{Group, GroupSettings};
 use crate::net::endpoint::Endpoint;
+use crate::net::own::OwnAddresses;
 
 /// A group of back ends, and the endpoints whose addresses they are.
 #[derive(Debug)]
@@ -28,26 +29,29 @@ struct Resolved {
     addresses: Vec<SocketAddr>,
     /// The last lookup failed; the addresses are from before.
     is_failing: bool,
+    /// The last lookup gave addresses of this role.
+    led_here: bool,
 }
 
 impl ResolvedGroup {
-    /// A group of all addresses of all endpoints, each with at most `active_max` connections or requests
-    /// at a time; 0 is no limit.
+    /// A group of all addresses of all endpoints.
     ///
     /// Errors: an endpoint that cannot be looked up. At start that is taken for a mistake in the
     /// configuration, and ends the program; later it is taken for a fault that will pass.
     pub(crate) fn look_up(
         name: &str,
         endpoints: &[Endpoint],
-        active_max: usize,
+        settings: GroupSettings,
     ) -> Result<ResolvedGroup, (Endpoint, io::Error)> {
         let look_up = |endpoint: &Endpoint| match endpoint.resolve() {
-            Ok(addresses) => Ok(Resolved { endpoint: endpoint.clone(), addresses, is_failing: false }),
+            Ok(addresses) => {
+                Ok(Resolved { endpoint: endpoint.clone(), addresses, is_failing: false, led_here: false })
+            }
             Err(error) => Err((endpoint.clone(), error)),
         };
         let endpoints: Vec<Resolved> = endpoints.iter().map(look_up).collect::<Result<_, _>>()?;
         let addresses = endpoints.iter().flat_map(|resolved| resolved.addresses.iter().copied());
-        let group = Group::limited(name, addresses.collect(), active_max);
+        let group = Group::with(name, addresses.collect(), settings);
         let resolved = ResolvedGroup { group: Arc::new(group), endpoints };
         resolved.name_backends();
         Ok(resolved)
@@ -65,17 +69,36 @@ impl ResolvedGroup {
         &self.group
     }
 
+    /// An endpoint with an address that leads back to this role, and the address that the role listens on.
+    pub(crate) fn leading_here(&self, own: &OwnAddresses) -> Option<(&Endpoint, SocketAddr)> {
+        self.endpoints.iter().find_map(|resolved| {
+            let here = resolved.addresses.iter().find_map(|address| own.leads_here(*address))?;
+            Some((&resolved.endpoint, here))
+        })
+    }
+
     /// True if an endpoint is a name: literal addresses never change.
     fn may_change(&self) -> bool {
         self.endpoints.iter().any(|resolved| resolved.endpoint.is_name())
     }
 
     /// Looks all names up again, and changes the group if their addresses have changed.
-    fn refresh(&mut self, resolve: impl Fn(&Endpoint) -> io::Result<Vec<SocketAddr>>) {
+    fn refresh(&mut self, own: &OwnAddresses, resolve: impl Fn(&Endpoint) -> io::Result<Vec<SocketAddr>>) {
         let group = self.group.name();
         for resolved in self.endpoints.iter_mut().filter(|resolved| resolved.endpoint.is_name()) {
             let endpoint = &resolved.endpoint;
-            match resolve(endpoint) {
+            let (mut found, mut led_here) = (resolve(endpoint), false);
+            if let Ok(addresses) = &mut found {
+                let count = addresses.len();
+                addresses.retain(|address| own.leads_here(*address).is_none());
+                led_here = addresses.len() < count;
+            }
+            if led_here && !resolved.led_here {
+                log::error!("{group}: {endpoint} leads back to this role itself: that address is left out");
+            }
+            resolved.led_here = led_here;
+            match found {
+                Ok(addresses) if addresses.is_empty() => {} // nothing is left of it: those from before stay
                 Ok(addresses) => {
                     if resolved.is_failing {
                         log::info!("{group}: {endpoint} is found again");
@@ -118,13 +141,14 @@ impl DnsWatcher {
     pub(crate) fn start(
         groups: Vec<ResolvedGroup>,
         interval: Option<Duration>,
+        own: OwnAddresses,
     ) -> io::Result<Option<DnsWatcher>> {
         let mut groups: Vec<ResolvedGroup> = groups.into_iter().filter(ResolvedGroup::may_change).collect();
         let Some(interval) = interval.filter(|_| !groups.is_empty()) else { return Ok(None) };
         let (stop, stopped) = mpsc::channel();
         let watch = move || {
             while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-                groups.iter_mut().for_each(|group| group.refresh(Endpoint::resolve));
+                groups.iter_mut().for_each(|group| group.refresh(&own, Endpoint::resolve));
             }
         };
         // Never joined: the resolver may block it for half a minute, and the end does not wait for that.
@@ -149,10 +173,11 @@ mod tests {
             endpoint: text.parse().unwrap(),
             addresses: text.parse().into_iter().collect(),
             is_failing: false,
+            led_here: false,
         });
         let group = Arc::new(Group::new("test", Vec::new()));
         let mut resolved = ResolvedGroup { group, endpoints: endpoints.collect() };
-        resolved.refresh(|_| Ok(vec![address(1), address(2)]));
+        resolved.refresh(&OwnAddresses::default(), |_| Ok(vec![address(1), address(2)]));
         resolved
     }
 
@@ -172,7 +197,7 @@ mod tests {
     fn the_list_follows_the_name_and_connections_stay() {
         let mut resolved = resolved(&["back.example:80"]);
         let held = resolved.group().next(&mut resolved.group().turn(), Instant::now()).unwrap();
-        resolved.refresh(|_| Ok(vec![address(3), address(2)]));
+        resolved.refresh(&OwnAddresses::default(), |_| Ok(vec![address(3), address(2)]));
         assert_eq!(addresses(&resolved), [address(2), address(3)]);
         assert_eq!((held.address, held.active()), (address(1), 1));
     }
@@ -180,23 +205,41 @@ mod tests {
     #[test]
     fn a_lookup_that_fails_keeps_its_addresses_and_affects_no_other() {
         let mut resolved = resolved(&["a.example:80", "127.0.0.9:80", "b.example:80"]);
-        resolved.refresh(|endpoint| match endpoint.host.as_str() {
+        resolved.refresh(&OwnAddresses::default(), |endpoint| match endpoint.host.as_str() {
             "a.example" => Err(io::Error::other("no such name")),
             _ => Ok(vec![address(7)]),
         });
         assert!(resolved.endpoints[0].is_failing);
         assert_eq!(addresses(&resolved), [address(1), address(2), address(9), address(7)]);
-        resolved.refresh(|_| Ok(vec![address(7)]));
+        resolved.refresh(&OwnAddresses::default(), |_| Ok(vec![address(7)]));
         assert!(!resolved.endpoints[0].is_failing);
         assert_eq!(addresses(&resolved), [address(9), address(7), address(7)]);
     }
 
     #[test]
+    fn an_address_that_leads_back_here_is_left_out() {
+        let own = OwnAddresses::new(vec![address(3).into()]);
+        let mut resolved = resolved(&["back.example:80"]);
+        resolved.refresh(&own, |_| Ok(vec![address(1), address(3)]));
+        assert_eq!(addresses(&resolved), [address(1)]);
+        resolved.refresh(&own, |_| Ok(vec![address(3)]));
+        assert_eq!(addresses(&resolved), [address(1)], "there is no other: those from before stay");
+        resolved.refresh(&own, |_| Ok(vec![address(4)]));
+        assert_eq!(addresses(&resolved), [address(4)]);
+        assert_eq!(resolved.leading_here(&own), None);
+        let own = OwnAddresses::new(vec![address(4).into()]);
+        assert_eq!(resolved.leading_here(&own).unwrap().1, address(4));
+    }
+
+    #[test]
     fn a_name_is_looked_up_at_start() {
-        let resolved = ResolvedGroup::look_up("test", &["localhost:80".parse().unwrap()], 0).unwrap();
+        let resolved =
+            ResolvedGroup::look_up("test", &["localhost:80".parse().unwrap()], GroupSettings::default())
+                .unwrap();
         assert!(addresses(&resolved).iter().all(|address| address.ip().is_loopback()));
         let (endpoint, _) =
-            ResolvedGroup::look_up("test", &["name.invalid:80".parse().unwrap()], 0).unwrap_err();
+            ResolvedGroup::look_up("test", &["name.invalid:80".parse().unwrap()], GroupSettings::default())
+                .unwrap_err();
         assert_eq!(endpoint.host, "name.invalid");
     }
 }

@@ -1,24 +1,45 @@
 //! The bounds of this room, and the process's limit on open descriptors, which is raised once at start as far as
 //! needed and allowed.
 
-#[cfg(unix)]
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How many addresses of one host name are used: more than any real name has.
 pub(crate) const ADDRESSES_PER_NAME_MAX: usize = 1024;
 
+/// How long a connection may be silent until the kernel asks the peer for a sign of life (TCP keep-alive).
+/// Below the shortest idle time after which routers forget a connection (often 5 minutes or less); the
+/// kernel's own default is two hours.
+pub(crate) const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(60);
+
+/// Time between two such questions while there is no sign. After nine of them, the kernel's default, the
+/// connection is reset: a peer whose machine is gone is noticed within 4 minutes.
+pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+
 /// How long a configuration file that is a FIFO may be empty: its writer may be started together with us.
 #[cfg(unix)]
 pub(crate) const PIPE_CONTENT_WAIT: Duration = Duration::from_secs(2);
 
-/// Descriptors that are not counted for connections: for listeners, logs, cached files and idle connections to
-/// back ends.
+/// Descriptors left for listeners, logs, files and kept connections when connections are counted; no more than
+/// half of those that there are.
 pub(crate) const DESCRIPTORS_SPARE: usize = 128;
 
-/// Descriptors of one client connection: its socket, and the socket to the back end or the file.
+/// Descriptors of those that a role has open from its start, with a loop or two: 12 to 16 were counted.
+const DESCRIPTORS_AT_START: usize = 24;
+
+/// Descriptors of one client connection: its own, and that to the back end or of the file.
 pub(crate) const DESCRIPTORS_PER_CONNECTION: usize = 2;
 
-/// How many of the `wanted` connections the limit on descriptors allows, at least one.
+/// Descriptors that are left for other things than connections.
+static SPARE: AtomicUsize = AtomicUsize::new(DESCRIPTORS_SPARE);
+
+/// How many pipes of two descriptors each may be made of those that are spare, without those of the start: two
+/// thirds of them.
+pub(crate) fn pipes_that_fit() -> usize {
+    SPARE.load(Ordering::Relaxed).saturating_sub(DESCRIPTORS_AT_START) / 3
+}
+
+/// How many of `wanted` connections fit into the process's descriptors, at least one.
 ///
 /// Raises the soft limit, up to the hard limit, where that helps. If the result is smaller than `wanted`, the
 /// caller logs it at start.
@@ -40,6 +61,7 @@ pub(crate) fn connections_that_fit(wanted: usize) -> usize {
             Err(_) => soft,
         }
     };
+    SPARE.store(spare_of(available), Ordering::Relaxed);
     wanted.min(connections_in(available))
 }
 
@@ -58,8 +80,15 @@ fn descriptors_for(connections: usize) -> u64 {
 
 #[cfg(unix)]
 fn connections_in(descriptors: u64) -> usize {
+    let spare = spare_of(descriptors);
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
-    (descriptors.saturating_sub(DESCRIPTORS_SPARE) / DESCRIPTORS_PER_CONNECTION).max(1)
+    (descriptors.saturating_sub(spare) / DESCRIPTORS_PER_CONNECTION).max(1)
+}
+
+/// How many of so many descriptors are not for connections.
+#[cfg(unix)]
+fn spare_of(descriptors: u64) -> usize {
+    usize::try_from(descriptors / 2).unwrap_or(usize::MAX).min(DESCRIPTORS_SPARE)
 }
 
 #[cfg(all(test, unix))]
@@ -80,6 +109,9 @@ mod tests {
     #[test]
     fn spare_descriptors_are_left() {
         assert_eq!(connections_in(1024), 448);
-        assert_eq!(connections_in(10), 1);
+        assert_eq!(connections_in(256), 64);
+        assert_eq!(connections_in(64), 16, "a small limit is no reason to serve one client at a time");
+        assert_eq!(connections_in(10), 2);
+        assert_eq!(connections_in(1), 1);
     }
 }

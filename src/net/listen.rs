@@ -1,11 +1,16 @@
 //! Listeners: a bound socket with its options set, or an error of one line that says what to do.
+//!
+//! Contract: `[::]` listens on both families, unless an IPv4 address is given beside it with the same port.
 
 use std::fmt;
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use crate::net::endpoint::Endpoint;
+use crate::net::keep_alive;
 
 /// True where an accepted socket inherits `TCP_NODELAY` from its listener, which saves a system call for each
 /// connection. Elsewhere the acceptor sets it. A test checks this against the system.
@@ -19,24 +24,115 @@ pub(crate) const ACCEPTED_READ_TIMEOUT: Duration = Duration::from_millis(250);
 /// each connection. A test checks this against the system.
 pub(crate) const ACCEPTED_INHERIT_TIMEOUT: bool = cfg!(target_os = "linux");
 
-/// Binds and listens. With port 0 the system chooses a free port; ask the listener for it.
-///
-/// On Unix `SO_REUSEADDR` is set, so that a restart does not have to wait for connections in `TIME_WAIT` (on
-/// Windows it would allow two programs to share a port). An IPv6 listener accepts IPv6 only, as in nginx, so
-/// that `0.0.0.0` and `[::]` can be used together.
-pub(crate) fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, ListenError> {
-    try_bind(address, backlog).map_err(|cause| ListenError { address, cause })
+/// An address to listen on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct ListenAddress {
+    /// Where.
+    pub(crate) address: SocketAddr,
+    /// It is `[::]` and stands for `0.0.0.0` too.
+    pub(crate) is_dual: bool,
 }
 
-fn try_bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+impl From<SocketAddr> for ListenAddress {
+    fn from(address: SocketAddr) -> ListenAddress {
+        ListenAddress { address, is_dual: false }
+    }
+}
+
+/// The addresses behind these endpoints, and which of them stand for both families. Looks names up.
+///
+/// Errors, as one line that begins with the endpoint: a name that is not found; one that takes the place of another.
+pub(crate) fn lay_out(endpoints: &[Endpoint]) -> Result<Vec<ListenAddress>, LayoutError> {
+    let mut found: Vec<(&Endpoint, SocketAddr)> = Vec::new();
+    for endpoint in endpoints {
+        for address in endpoint.resolve().map_err(|error| LayoutError::Unknown(endpoint.clone(), error))? {
+            let other = found.iter().find(|(other, at)| {
+                address.port() != 0
+                    && address.port() == at.port()
+                    && (covers(endpoint, address, *at) || covers(other, *at, address))
+            });
+            if let Some((other, _)) = other {
+                return Err(LayoutError::Overlap((*other).clone(), endpoint.clone()));
+            }
+            found.push((endpoint, address));
+        }
+    }
+    let is_dual = |address: &SocketAddr| {
+        let has_v4_beside = found
+            .iter()
+            .any(|(_, other)| other.is_ipv4() && other.port() == address.port() && other.port() != 0);
+        address.is_ipv6() && address.ip().is_unspecified() && !has_v4_beside
+    };
+    let addresses = found.iter().map(|(_, address)| *address);
+    Ok(addresses.map(|address| ListenAddress { address, is_dual: is_dual(&address) }).collect())
+}
+
+/// True if whoever listens on `address` has clients of `other` too. `[::]` makes room for IPv4 addresses that are
+/// given beside it; `:80` says that it wants all of them.
+fn covers(endpoint: &Endpoint, address: SocketAddr, other: SocketAddr) -> bool {
+    let is_wildcard = address.ip().is_unspecified() && address.is_ipv4() == other.is_ipv4();
+    address == other || is_wildcard || endpoint.is_everywhere()
+}
+
+/// Why endpoints cannot be listened on together.
+#[derive(Debug)]
+pub(crate) enum LayoutError {
+    /// The name is not found.
+    Unknown(Endpoint, io::Error),
+    /// One covers the other.
+    Overlap(Endpoint, Endpoint),
+}
+
+impl fmt::Display for LayoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LayoutError::Unknown(endpoint, error) => write!(f, "{endpoint}: {error}"),
+            LayoutError::Overlap(one, other) => {
+                write!(
+                    f,
+                    "{one} and {other} are the same place, or one is part of the other; give one of them"
+                )
+            }
+        }
+    }
+}
+
+/// Binds and listens as [`bind_to`] does, for one family.
+pub(crate) fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, ListenError> {
+    bind_to(address.into(), backlog)
+}
+
+/// Binds and listens. Port 0 takes a free one; ask the listener for it.
+///
+/// `SO_REUSEADDR` on Unix, so that a restart need not wait for connections in `TIME_WAIT` (on
+/// Windows it would let two programs share a port).
+/// An IPv6 listener takes IPv6 only, unless its address stands for both families; where there is no IPv6, that
+/// one takes IPv4 only.
+pub(crate) fn bind_to(address: ListenAddress, backlog: u32) -> Result<TcpListener, ListenError> {
+    let ListenAddress { address, is_dual } = address;
+    let says_no_to_v6 = |error: &io::Error| {
+        !matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
+    };
+    try_bind(address, !is_dual, backlog)
+        .or_else(|cause| match is_dual && says_no_to_v6(&cause) {
+            true => {
+                try_bind((Ipv4Addr::UNSPECIFIED, address.port()).into(), true, backlog).map_err(|_| cause)
+            }
+            false => Err(cause),
+        })
+        .map_err(|cause| ListenError { address, cause })
+}
+
+fn try_bind(address: SocketAddr, only_v6: bool, backlog: u32) -> io::Result<TcpListener> {
     // `Socket::new` sets close-on-exec.
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
-        socket.set_only_v6(true)?;
+        socket.set_only_v6(only_v6)?;
     }
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?;
+    keep_alive::set(&socket)?;
     // Options to inherit are set before `listen`, since a client may connect at once after it. Without the
     // timeout a read could wait for ever and miss every deadline. An accept call that waits has the same
     // timeout and is simply called again.
@@ -111,6 +207,7 @@ impl std::error::Error for ListenError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::limits::{KEEP_ALIVE_AFTER, KEEP_ALIVE_INTERVAL};
     use std::net::TcpStream;
 
     fn error(address: &str, kind: io::ErrorKind) -> ListenError {
@@ -121,6 +218,62 @@ mod tests {
         ([127, 0, 0, 1], 0).into()
     }
 
+    fn laid_out(texts: &[&str]) -> Result<Vec<(String, bool)>, String> {
+        let endpoints: Vec<Endpoint> = texts.iter().map(|text| text.parse().unwrap()).collect();
+        let addresses = lay_out(&endpoints).map_err(|error| error.to_string())?;
+        Ok(addresses.iter().map(|listen| (listen.address.to_string(), listen.is_dual)).collect())
+    }
+
+    #[test]
+    fn the_ipv6_wildcard_stands_for_both_families_unless_ipv4_is_given_beside_it() {
+        for (texts, expected) in [
+            (&["[::]:80"][..], &[("[::]:80", true)][..]),
+            (&["80"], &[("[::]:80", true)]),
+            (&[":80"], &[("[::]:80", true)]),
+            (&["[::1]:80"], &[("[::1]:80", false)]),
+            (&["0.0.0.0:80", "[::]:80"], &[("0.0.0.0:80", false), ("[::]:80", false)]),
+            (&["[::]:80", "127.0.0.1:80"], &[("[::]:80", false), ("127.0.0.1:80", false)]),
+            (&["[::]:80", "0.0.0.0:81"], &[("[::]:80", true), ("0.0.0.0:81", false)]),
+            (&["[::]:0", "0.0.0.0:0", "0"], &[("[::]:0", true), ("0.0.0.0:0", false), ("[::]:0", true)]),
+        ] {
+            let expected: Vec<_> = expected.iter().map(|(text, dual)| ((*text).to_owned(), *dual)).collect();
+            assert_eq!(laid_out(texts), Ok(expected), "{texts:?}");
+        }
+        for texts in [
+            ["80", "127.0.0.1:80"],
+            ["0.0.0.0:80", ":80"],
+            ["0.0.0.0:80", "127.0.0.1:80"],
+            ["[::1]:80", "[::]:80"],
+            ["127.0.0.1:80", "127.0.0.1:80"],
+        ] {
+            assert!(laid_out(&texts).unwrap_err().contains("the same place"), "{texts:?}");
+        }
+        assert!(laid_out(&["name.invalid:80"]).unwrap_err().starts_with("name.invalid:80: "));
+    }
+
+    #[test]
+    fn a_dual_listener_has_clients_of_both_families() {
+        let dual = ListenAddress { address: "[::]:0".parse().unwrap(), is_dual: true };
+        let listener = bind_to(dual, 8).unwrap();
+        let address = listener.local_addr().unwrap();
+        TcpStream::connect(("127.0.0.1", address.port())).unwrap();
+        // Where there is no IPv6, IPv4 is all there is.
+        if address.is_ipv6() {
+            TcpStream::connect(("::1", address.port())).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_wildcards_of_both_families_can_be_given_side_by_side() {
+        let v4 = bind("0.0.0.0:0".parse().unwrap(), 8).unwrap();
+        let v6 = SocketAddr::new("::".parse().unwrap(), v4.local_addr().unwrap().port());
+        match bind(v6, 8) {
+            Ok(_) => {}
+            // Where there is no IPv6.
+            Err(error) => assert_ne!(error.cause.kind(), io::ErrorKind::AddrInUse, "{error}"),
+        }
+    }
+
     #[test]
     fn accepted_sockets_inherit_nodelay_where_we_say_so() {
         let listener = bind(any_port(), 8).unwrap();
@@ -129,6 +282,18 @@ mod tests {
         if ACCEPTED_INHERIT_NODELAY {
             assert!(accepted.nodelay().unwrap());
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn accepted_sockets_inherit_keep_alive() {
+        let listener = bind(any_port(), 8).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let socket = SockRef::from(&accepted);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEP_ALIVE_AFTER);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEP_ALIVE_INTERVAL);
     }
 
     #[test]

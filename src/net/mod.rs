@@ -14,9 +14,11 @@
 //! | `permits` | how many client connections may be open |
 //! | **connections to back ends** | |
 //! | `endpoint` | an address as people write it, and its look-up |
+//! | `own` | addresses of back ends that lead back to a listener of ours |
 //! | `dns` | look-ups of back-end names, repeated while the program runs |
 //! | `connect` | connecting with a time limit or nonblocking |
 //! | `checker` | the health checks of back ends |
+//! | `keep_alive` | signs of life of silent peers, on both sides |
 //! | **moving bytes and waiting** | |
 //! | `io` | the calls that read and write sockets, and `poll` for the threaded driver |
 //! | `pipe` | moving bytes from socket to socket within the kernel (`splice`) |
@@ -41,8 +43,10 @@ pub(crate) mod dns;
 pub(crate) mod endpoint;
 pub(crate) mod files;
 pub(crate) mod io;
+pub(crate) mod keep_alive;
 pub(crate) mod limits;
 pub(crate) mod listen;
+pub(crate) mod own;
 pub(crate) mod permits;
 pub(crate) mod pipe;
 pub(crate) mod poller;

@@ -41,8 +41,8 @@ impl StreamPipe {
     }
 }
 
-/// Pipes of the whole process. They have 64 descriptors, half of those that are not counted for connections
-/// ([`DESCRIPTORS_SPARE`](crate::net::limits::DESCRIPTORS_SPARE)).
+/// Pipes of the whole process: 64 descriptors, half of those that are kept for other things than
+/// connections ([`DESCRIPTORS_SPARE`](crate::net::limits::DESCRIPTORS_SPARE)); fewer where fewer are kept.
 pub(crate) const PIPES_MAX: usize = 32;
 
 /// Bytes that one call moves at most: the default capacity of a pipe on Linux (pipe(7)).
@@ -59,6 +59,7 @@ mod linux {
 
     use super::{PIPE_BYTES, PIPES_MAX};
     use crate::net::io::{Moved, moved};
+    use crate::net::limits::pipes_that_fit;
 
     /// How many pipes there are, spares included.
     static PIPES: AtomicUsize = AtomicUsize::new(0);
@@ -95,7 +96,7 @@ mod linux {
         fn one_more() -> Option<Counted> {
             let before = PIPES.fetch_add(1, Ordering::Relaxed);
             let counted = Counted;
-            (before < PIPES_MAX).then_some(counted)
+            (before < PIPES_MAX.min(pipes_that_fit())).then_some(counted)
         }
     }
 

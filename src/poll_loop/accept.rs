@@ -15,7 +15,7 @@ use mio::net::TcpStream;
 
 use super::scaling::AcceptScaling;
 use super::slots::Source;
-use crate::net::accept::AcceptError;
+use crate::net::accept::{AcceptError, NO_DESCRIPTOR, NO_PERMIT, Shortage, peer_address};
 use crate::net::listen::ACCEPTED_INHERIT_NODELAY;
 use crate::net::permits::{Permit, Permits};
 use crate::net::poller::{self, LISTENERS_ARE_LEVEL_TRIGGERED};
@@ -43,7 +43,6 @@ pub(crate) struct Accept {
     number: usize,
     are_registered: bool,
     pause: Option<Pause>,
-    pause_is_logged: bool,
 }
 
 #[derive(Debug)]
@@ -82,15 +81,7 @@ impl Accept {
             Ok(Listener { socket, is_ready: false })
         };
         let listeners = listeners.iter().map(shared).collect::<io::Result<_>>()?;
-        Ok(Accept {
-            listeners,
-            permits,
-            scaling,
-            number,
-            are_registered: false,
-            pause: None,
-            pause_is_logged: false,
-        })
+        Ok(Accept { listeners, permits, scaling, number, are_registered: false, pause: None })
     }
 
     /// Remembers an event of this listener.
@@ -119,7 +110,7 @@ impl Accept {
                 // The permit comes first: a client without one is to wait in the backlog.
                 let Some(permit) = self.permits.take() else {
                     let why = format_args!("all {} connections are open", self.permits.most());
-                    self.pause_without_room(mine, registry, now, why);
+                    self.pause_without_room(mine, registry, now, &NO_PERMIT, why);
                     break;
                 };
                 match self.listeners[number].socket.accept() {
@@ -128,7 +119,7 @@ impl Accept {
                             // Failing costs delay, not correctness.
                             let _ = client.set_nodelay(true);
                         }
-                        take(client, peer, permit);
+                        take(client, peer_address(peer), permit);
                         mine += 1;
                         self.has_accepted(mine, registry, now);
                     }
@@ -138,7 +129,8 @@ impl Accept {
                     Err(error) => match AcceptError::of(&error) {
                         AcceptError::Transient => {}
                         AcceptError::OutOfDescriptors | AcceptError::Fatal => {
-                            self.pause_without_room(mine, registry, now, format_args!("{error}"));
+                            let why = format_args!("{error}");
+                            self.pause_without_room(mine, registry, now, &NO_DESCRIPTOR, why);
                         }
                     },
                 }
@@ -197,7 +189,6 @@ impl Accept {
     }
 
     fn has_accepted(&mut self, mine: usize, registry: &Registry, now: &Now) {
-        self.pause_is_logged = false;
         if self.scaling.has_accepted(mine, self.permits.count()) {
             self.leave_to_others(registry);
             self.pause(Reason::Surplus, registry, now);
@@ -210,8 +201,15 @@ impl Accept {
         self.scaling.make_others_look(self.number);
     }
 
-    fn pause_without_room(&mut self, mine: usize, registry: &Registry, now: &Now, why: Arguments<'_>) {
-        if !std::mem::replace(&mut self.pause_is_logged, true) {
+    fn pause_without_room(
+        &mut self,
+        mine: usize,
+        registry: &Registry,
+        now: &Now,
+        shortage: &Shortage,
+        why: Arguments<'_>,
+    ) {
+        if shortage.is_news(now.instant) {
             log::warn!("accepting pauses until a connection closes: {why}");
         }
         self.pause(Reason::NoRoom { connections: mine }, registry, now);

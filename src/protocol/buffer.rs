@@ -103,8 +103,22 @@ impl Buffer {
         self.release_if_empty();
     }
 
+    /// Copies `count` bytes from byte `at` on to `distance` bytes before it, over what is there.
+    pub(crate) fn move_back(&mut self, at: usize, count: usize, distance: usize) {
+        let from = self.start + at;
+        debug_assert!(distance <= at && from + count <= self.end);
+        if let Some(storage) = &mut self.storage
+            && distance > 0
+        {
+            storage.copy_within(from..from + count, from - distance);
+        }
+    }
+
     /// Removes `count` bytes from the middle, beginning with byte `at`.
     pub(crate) fn remove(&mut self, at: usize, count: usize) {
+        if at == 0 || count == 0 {
+            return self.consume(count);
+        }
         let from = self.start + at;
         debug_assert!(from + count <= self.end);
         if let Some(storage) = &mut self.storage {
@@ -130,13 +144,18 @@ impl Buffer {
     /// Inserts all of `bytes` before the bytes held. If they do not fit, inserts nothing and returns `false`.
     #[must_use]
     pub(crate) fn push_front(&mut self, bytes: &[u8]) -> bool {
-        let held = self.len();
+        self.insert(0, bytes)
+    }
+
+    /// Inserts all of `bytes` before byte `at`. If they do not fit, inserts nothing and returns `false`.
+    #[must_use]
+    pub(crate) fn insert(&mut self, at: usize, bytes: &[u8]) -> bool {
         if !self.push(bytes) {
             return false;
         }
-        let (start, end) = (self.start, self.end);
+        let (from, end) = (self.start + at, self.end);
         if let Some(storage) = &mut self.storage {
-            storage[start..end].rotate_left(held);
+            storage[from..end].rotate_right(bytes.len());
         }
         true
     }
@@ -249,6 +268,8 @@ mod tests {
         buffer.consume(5);
         assert!(buffer.push_front(b"d") && !buffer.push_front(&[0; BUFFER_BYTES]));
         assert_eq!(buffer.bytes(), b"def");
+        assert!(buffer.insert(1, b"xy") && buffer.insert(5, b"z"));
+        assert_eq!(buffer.bytes(), b"dxyefz");
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub struct Closing<'a> {
     pub(crate) request: Option<&'a str>,
     /// The status code sent to the client.
     pub(crate) status: Option<u16>,
+    /// Why the request was refused, if it was refused here and the status does not say it all.
+    pub(crate) cause: Option<&'a str>,
     /// Bytes received from the client.
     pub(crate) bytes_in: u64,
     /// Bytes sent to the client.

@@ -65,6 +65,11 @@ pub const HEAD_FIELDS_MAX: usize = 100;
 /// Bytes of the request line (Apache and nginx: 8 KiB). Beyond it the response is 414.
 pub(crate) const REQUEST_LINE_BYTES_MAX: usize = 8 * 1024;
 
+/// Bytes of content that a length or a chunk size may announce, 2^63 - 1. Many programs keep lengths in a
+/// signed number of 64 bits; in theirs a larger one would be negative, and the message would end elsewhere.
+/// Beyond it a request gets 400, and a back end's response becomes 502.
+pub(crate) const CONTENT_BYTES_MAX: u64 = i64::MAX as u64;
+
 /// Bytes of one chunk-size line with its extensions: the 16 hexadecimal digits of the largest size, and
 /// room for short extensions.
 pub(crate) const CHUNK_LINE_BYTES_MAX: usize = 256;

@@ -73,6 +73,7 @@ impl Timing {
             backend: None,
             request: None,
             status: None,
+            cause: None,
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
             queue: self.started.saturating_duration_since(self.began) + self.time_in_queue(now),

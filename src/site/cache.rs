@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 use std::time::Instant;
 
 use super::cached_file::CachedFile;
-use super::limits::{CACHE_CHECK, CACHED_FILES_MAX, OPEN_FILES_MAX};
+use super::limits::{CACHE_CHECK, CACHED_FILES_MAX, OPEN_FILE_IDLE, OPEN_FILES_MAX};
 use crate::protocol::now::Now;
 
 /// The files of one site, shared by all its threads.
@@ -75,6 +75,25 @@ impl Cache {
         self.write().remove(path);
     }
 
+    /// Removes the open files that nobody has asked for in a while: one that was deleted meanwhile would
+    /// keep its space on the disk, and one on a removable disk would keep that busy.
+    pub(super) fn close_idle(&self, now: &Now) {
+        let (time, idle) = (self.milliseconds(now), OPEN_FILE_IDLE.as_millis() as u64);
+        let is_idle = |entry: &Entry| {
+            entry.file.open_file().is_some()
+                && time.saturating_sub(entry.checked.load(Ordering::Relaxed)) >= idle
+        };
+        // Most of the time there is none, and then requests are not held up.
+        if self.read().values().any(is_idle) {
+            self.write().retain(|_, entry| !is_idle(entry));
+        }
+    }
+
+    /// Removes everything, because another folder is in the place of the root.
+    pub(super) fn clear(&self) {
+        self.write().clear();
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.read().len()
@@ -127,7 +146,7 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         file.set_len(bytes).unwrap();
         let stamp = Stamp::of(&file.metadata().unwrap());
-        Arc::new(CachedFile::load(file, stamp, "text/plain".into(), &now()).unwrap())
+        Arc::new(CachedFile::load(file, stamp, |_| "text/plain".into(), &now()).unwrap())
     }
 
     #[test]
@@ -155,6 +174,19 @@ mod tests {
         assert_eq!(cache.read().len(), CACHED_FILES_MAX);
         assert!(cache.get("/0", &later).is_some() && cache.get("/one-more", &later).is_some());
         assert!(cache.get("/1", &later).is_none());
+    }
+
+    #[test]
+    fn open_files_that_are_not_in_use_are_closed() {
+        let (cache, start) = (Cache::default(), now());
+        cache.insert("/small", &cached(1), &start);
+        cache.insert("/idle", &cached(CACHED_FILE_BYTES_MAX + 1), &start);
+        cache.insert("/used", &cached(CACHED_FILE_BYTES_MAX + 1), &start);
+        let later = start.after(OPEN_FILE_IDLE);
+        assert!(cache.get("/used", &later).is_some());
+        cache.close_idle(&later);
+        assert!(cache.get("/small", &later).is_some() && cache.get("/used", &later).is_some());
+        assert!(cache.get("/idle", &later).is_none());
     }
 
     #[test]

@@ -5,7 +5,6 @@
 //! and an open file is no copy: whoever sends it asks [`is_current`](CachedFile::is_current) first. Its fields
 //! are formatted once, so that a response from the cache allocates nothing.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use std::time::UNIX_EPOCH;
 
 use super::conditional::Validators;
 use super::limits::{CACHE_CHECK, CACHED_FILE_BYTES_MAX, SNAPSHOT_READS_MAX};
+use super::mime::{FileType, START_BYTES};
 use crate::net::beneath::Stamp;
 use crate::protocol::http::date::{self, DATE_BYTES};
 use crate::protocol::now::Now;
@@ -24,10 +24,11 @@ pub struct CachedFile {
     stamp: Stamp,
     /// True if the file cannot have changed again without getting another stamp.
     stamp_is_reliable: bool,
-    content_type: Cow<'static, str>,
+    file_type: FileType,
     etag: String,
-    last_modified: [u8; DATE_BYTES],
-    modified_seconds: u64,
+    /// Seconds since 1970, and the same as a date; `None` before 1970, which a date can express and hardly any
+    /// client can read.
+    modified: Option<(u64, [u8; DATE_BYTES])>,
 }
 
 #[derive(Debug)]
@@ -37,20 +38,21 @@ enum Storage {
 }
 
 impl CachedFile {
-    /// Takes over a file that was just opened and had this stamp then.
+    /// Takes over a file that was just opened and had this stamp then. `type_of` is given what reads the first
+    /// bytes of the file.
     pub(super) fn load(
         file: File,
         mut stamp: Stamp,
-        content_type: Cow<'static, str>,
+        type_of: impl FnOnce(&dyn Fn() -> Vec<u8>) -> FileType,
         now: &Now,
     ) -> io::Result<CachedFile> {
         let (storage, is_snapshot) = store(file, &mut stamp)?;
-        let modified_seconds = u64::try_from(stamp.modified.0).unwrap_or(0);
         // A file that changes twice within one tick of the file system's clock keeps its stamp. So
         // the stamp of a file that changed just now proves nothing, and the next check reads it again.
-        let stamp_is_reliable = is_snapshot && modified_seconds + CACHE_CHECK.as_secs() < now.unix_seconds();
+        let last_change = u64::try_from(stamp.modified.0.max(stamp.changed.0)).unwrap_or(0);
+        let stamp_is_reliable = is_snapshot && last_change + CACHE_CHECK.as_secs() < now.unix_seconds();
         let etag = match is_snapshot {
-            true => format!("\"{:x}.{:09x}-{:x}\"", modified_seconds, stamp.modified.1, stamp.size),
+            true => format!("\"{:x}.{:09x}-{:x}\"", stamp.modified.0, stamp.modified.1, stamp.size),
             // The stamp is not that of these bytes, so the time at which they were read stands for it.
             false => format!(
                 "\"{:x}-{:x}\"",
@@ -58,16 +60,14 @@ impl CachedFile {
                 stamp.size
             ),
         };
-        let last_modified = date::format(modified_seconds);
-        Ok(CachedFile {
-            storage,
-            stamp,
-            stamp_is_reliable,
-            content_type,
-            etag,
-            last_modified,
-            modified_seconds,
-        })
+        let start = || match &storage {
+            Storage::InMemory(bytes) => bytes[..bytes.len().min(START_BYTES as usize)].to_vec(),
+            // A file that cannot be read now has no beginning that says anything about it.
+            Storage::Open(file) => read(file, START_BYTES).unwrap_or_default(),
+        };
+        let file_type = type_of(&start);
+        let modified = u64::try_from(stamp.modified.0).ok().map(|seconds| (seconds, date::format(seconds)));
+        Ok(CachedFile { storage, stamp, stamp_is_reliable, file_type, etag, modified })
     }
 
     /// The whole content, if it is held in memory.
@@ -93,7 +93,12 @@ impl CachedFile {
 
     /// `Content-Type`.
     pub(super) fn content_type(&self) -> &str {
-        &self.content_type
+        &self.file_type.content_type
+    }
+
+    /// `Content-Encoding`.
+    pub(super) fn content_encoding(&self) -> Option<&'static str> {
+        self.file_type.content_encoding
     }
 
     /// `ETag`, with its quotes.
@@ -101,9 +106,10 @@ impl CachedFile {
         &self.etag
     }
 
-    /// `Last-Modified`.
-    pub(super) fn last_modified(&self) -> &[u8] {
-        &self.last_modified
+    /// `Last-Modified` of a response that is sent now: never later than its `Date` (RFC 9110 section 8.8.2.1).
+    pub(super) fn last_modified(&self, now: &Now) -> Option<[u8; DATE_BYTES]> {
+        let (seconds, date) = self.modified?;
+        Some(if seconds > now.unix_seconds() { date::format(now.unix_seconds()) } else { date })
     }
 
     /// True if a file that has this stamp now is this file, unchanged.
@@ -122,7 +128,11 @@ impl CachedFile {
     }
 
     pub(super) fn validators(&self) -> Validators<'_> {
-        Validators { etag: &self.etag, modified: self.modified_seconds, length: self.stamp.size }
+        Validators {
+            etag: &self.etag,
+            modified: self.modified.map(|(seconds, _)| seconds),
+            length: self.stamp.size,
+        }
     }
 }
 
@@ -166,7 +176,7 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         file.set_len(bytes).unwrap();
         let stamp = Stamp::of(&file.metadata().unwrap());
-        CachedFile::load(file, stamp, "text/plain".into(), &now()).unwrap()
+        CachedFile::load(file, stamp, |_| "text/plain".into(), &now()).unwrap()
     }
 
     #[test]
@@ -178,13 +188,33 @@ mod tests {
     }
 
     #[test]
+    fn times_before_1970_and_in_the_future_are_told_apart() {
+        let now = now();
+        let modified = |time: SystemTime| {
+            let file = tempfile::tempfile().unwrap();
+            file.set_modified(time).unwrap();
+            let stamp = Stamp::of(&file.metadata().unwrap());
+            let cached = CachedFile::load(file, stamp, |_| "text/plain".into(), &now).unwrap();
+            (cached.etag().to_owned(), cached.last_modified(&now), cached.validators().modified)
+        };
+        let old = |seconds| modified(UNIX_EPOCH - Duration::from_secs(seconds));
+        let etags = [old(1).0, old(2).0, old(100_000).0, modified(UNIX_EPOCH).0];
+        assert!(etags.iter().enumerate().all(|(at, etag)| !etags[..at].contains(etag)), "{etags:?}");
+        assert_eq!((old(1).1, old(1).2), (None, None));
+        assert_eq!(modified(UNIX_EPOCH).1, Some(date::format(0)));
+        let future = modified(now.wall + Duration::from_secs(1000));
+        assert_eq!(future.1, Some(date::format(now.unix_seconds())), "not later than Date");
+        assert_eq!(future.2, Some(now.unix_seconds() + 1000));
+    }
+
+    #[test]
     fn an_open_file_is_current_until_it_is_changed_or_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         let load = || {
             let file = File::open(&path).unwrap();
             let stamp = Stamp::of(&file.metadata().unwrap());
-            CachedFile::load(file, stamp, "text/plain".into(), &now()).unwrap()
+            CachedFile::load(file, stamp, |_| "text/plain".into(), &now()).unwrap()
         };
         let large = vec![1; CACHED_FILE_BYTES_MAX as usize + 1];
         std::fs::write(&path, &large).unwrap();
@@ -204,7 +234,7 @@ mod tests {
         let stamp = Stamp::of(&file.metadata().unwrap());
         file.set_len(40).unwrap();
         let later = now().after(Duration::from_secs(60));
-        let cached = CachedFile::load(file, stamp, "text/plain".into(), &later).unwrap();
+        let cached = CachedFile::load(file, stamp, |_| "text/plain".into(), &later).unwrap();
         assert_eq!((cached.size(), cached.is_unchanged(&stamp)), (40, false));
     }
 }

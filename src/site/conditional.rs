@@ -14,8 +14,9 @@ use crate::protocol::now::Now;
 pub(super) struct Validators<'f> {
     /// A strong entity tag, with its quotes.
     pub(super) etag: &'f str,
-    /// Last change, in whole seconds since 1970.
-    pub(super) modified: u64,
+    /// Last change, in whole seconds since 1970; `None` if there is no such date. Then conditions on a date are
+    /// ignored (RFC 9110 sections 13.1.3 and 13.1.4).
+    pub(super) modified: Option<u64>,
     /// Bytes of the file.
     pub(super) length: u64,
 }
@@ -38,7 +39,7 @@ pub(super) fn evaluate(head: &RequestHead<'_>, file: Validators<'_>, now: &Now) 
     // Step 1: If-Match; step 2: If-Unmodified-Since, only where step 1 has no field.
     let holds = match matches_etag(fields, "if-match", file.etag, Comparison::Strong) {
         Some(matches) => matches,
-        None => date_field(fields, "if-unmodified-since").is_none_or(|date| file.modified <= date),
+        None => is_modified_by(file, date_field(fields, "if-unmodified-since")).unwrap_or(true),
     };
     if !holds {
         return Decision::Failed;
@@ -46,7 +47,7 @@ pub(super) fn evaluate(head: &RequestHead<'_>, file: Validators<'_>, now: &Now) 
     // Step 3: If-None-Match; step 4: If-Modified-Since, only where step 3 has no field.
     let is_current = match matches_etag(fields, "if-none-match", file.etag, Comparison::Weak) {
         Some(matches) => matches,
-        None => date_field(fields, "if-modified-since").is_some_and(|date| file.modified <= date),
+        None => is_modified_by(file, date_field(fields, "if-modified-since")).unwrap_or(false),
     };
     if is_current {
         return Decision::NotModified;
@@ -102,6 +103,11 @@ fn date_field(fields: &Fields<'_>, name: &str) -> Option<u64> {
     fields.only(name).and_then(date::parse)
 }
 
+/// True if the file was last changed at this date or before; `None` if one of the two dates is missing.
+fn is_modified_by(file: Validators<'_>, date: Option<u64>) -> Option<bool> {
+    Some(file.modified? <= date?)
+}
+
 /// False if `If-Range` names another state of the file than the current one: then the whole file is sent.
 fn if_range_holds(fields: &Fields<'_>, file: Validators<'_>, now: &Now) -> bool {
     match fields.only("if-range") {
@@ -109,7 +115,9 @@ fn if_range_holds(fields: &Fields<'_>, file: Validators<'_>, now: &Now) -> bool 
         Some(tag) if tag.starts_with(b"\"") => tag == file.etag.as_bytes(),
         // Within the second of its last change a file may change again: until that second is over, the
         // date does not identify one state (RFC 9110 section 8.8.2.2).
-        Some(text) => date::parse(text) == Some(file.modified) && file.modified < now.unix_seconds(),
+        Some(text) => file
+            .modified
+            .is_some_and(|modified| date::parse(text) == Some(modified) && modified < now.unix_seconds()),
     }
 }
 
@@ -133,7 +141,24 @@ mod tests {
             Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) };
         let text = format!("{method} / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
         let head = RequestHead::parse(text.as_bytes(), leaked_space()).unwrap().unwrap();
-        evaluate(&head, Validators { etag: ETAG, modified: MODIFIED, length }, &now)
+        evaluate(&head, Validators { etag: ETAG, modified: Some(MODIFIED), length }, &now)
+    }
+
+    #[test]
+    fn without_a_date_conditions_on_it_are_ignored() {
+        let now = Now { instant: Instant::now(), wall: SystemTime::now() };
+        for (fields, expected) in [
+            (format!("If-Modified-Since: {SAME}"), WHOLE),
+            (format!("If-Unmodified-Since: {SAME}"), WHOLE),
+            (format!("Range: bytes=0-1\r\nIf-Range: {SAME}"), WHOLE),
+            ("Range: bytes=0-1\r\nIf-Range: soon".to_owned(), WHOLE),
+            (format!("If-None-Match: {ETAG}"), Decision::NotModified),
+        ] {
+            let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n");
+            let head = RequestHead::parse(text.as_bytes(), leaked_space()).unwrap().unwrap();
+            let found = evaluate(&head, Validators { etag: ETAG, modified: None, length: 100 }, &now);
+            assert_eq!(found, expected, "{fields}");
+        }
     }
 
     fn decision(fields: &str) -> Decision {

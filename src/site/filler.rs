@@ -155,7 +155,7 @@ mod tests {
                             content.extend_from_slice(&wire[at..at + count]);
                             at += count;
                         }
-                        Part::Framing(count) | Part::Trailer(count) => at += count,
+                        other => at += other.length(),
                     }
                 }
                 assert!(reader.is_done());

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::protocol::limits::REQUEST_LINE_BYTES_MAX;
+
 /// Largest file that the cache holds in memory, in bytes: most pages and pictures fit. Larger files
 /// are sent by `sendfile`, where the system call for each response no longer matters.
 pub(crate) const CACHED_FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -17,9 +19,21 @@ pub(crate) const OPEN_FILES_MAX: usize = 32;
 /// second later, and a file in use costs one look at the disk a second.
 pub(crate) const CACHE_CHECK: Duration = Duration::from_secs(1);
 
+/// How often a site looks after its root and its open files. A root that is replaced is to be served within
+/// two seconds.
+pub(crate) const TIDY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Age of its last check at which an open file is closed. A file in use is checked once per [`CACHE_CHECK`];
+/// with [`TIDY_INTERVAL`] a deleted file gives its space back within five seconds.
+pub(crate) const OPEN_FILE_IDLE: Duration = Duration::from_secs(3);
+
 /// How often a file is copied into memory if it is changed during each copy. Two changes in the microseconds
 /// of a copy are chance; a file that changes more often is being written all the time.
 pub(crate) const SNAPSHOT_READS_MAX: usize = 3;
+
+/// Bytes of a `Location`: a longer target could not be asked for, because its request line is refused.
+/// Encoding can make a target three times as long as it was in the request.
+pub(crate) const LOCATION_BYTES_MAX: usize = REQUEST_LINE_BYTES_MAX;
 
 /// Largest body that `?size=` may ask for, in bytes: 1 GiB, enough for any measurement.
 pub(crate) const TEST_BYTES_MAX: u64 = 1 << 30;

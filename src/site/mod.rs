@@ -2,7 +2,8 @@
 //!
 //! Contract: [`Site`] is given a whole request head and the time, and returns a response. It uses
 //! no socket and no clock, opens files only beneath its root, and is shared by all threads. For a fixed
-//! page or a cached file it neither allocates nor makes a system call.
+//! page or a file in memory it neither allocates nor makes a system call; for a file that is held open it
+//! makes one, so that what it says of the file is so.
 //!
 //! Each file uses only files above it:
 //!
@@ -10,9 +11,9 @@
 //! |---|---|
 //! | `limits` | the bounds |
 //! | `texts` | the fixed texts of the course's servers |
-//! | `refusals` | the errors, each with its status and sentence |
+//! | `refusals` | the errors, each with its status, its sentence and its cause |
 //! | `kind` | the kinds of sites |
-//! | `mime` | content types |
+//! | `mime` | content types, charsets, and what is compressed |
 //! | `path` | from a request target to a path below the root |
 //! | `range` | `Range` |
 //! | `conditional` | `If-...` |

@@ -3,7 +3,7 @@
 //! They are looked up by name before any file is, which costs a few comparisons of short texts.
 
 use super::kind::SiteKind;
-use super::refusals::NOTHING_HERE;
+use super::refusals::Refused;
 use super::response::Response;
 use super::texts;
 
@@ -18,7 +18,7 @@ pub(super) fn find(kind: SiteKind, name: &[u8]) -> Option<Response> {
         (_, b"video") if has_course_pages => Some(Response::redirect(302, texts::VIDEO)),
         (_, b"santai") if has_course_pages => Some(Response::text(200, texts::SANTAI)),
         // Browsers request it with every page, so it is worth a response without a look at the disk.
-        (_, b"favicon.ico") => Some(Response::refusal(NOTHING_HERE)),
+        (_, b"favicon.ico") => Some(Response::refusal(Refused::nothing_here("not looked for"))),
         _ => None,
     }
 }

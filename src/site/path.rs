@@ -1,17 +1,22 @@
 //! Paths: from a request target to a path relative to the root, or a refusal.
 //!
-//! Contract: a [`SitePath`] is relative and has no empty segment, no segment that starts with a dot, no
-//! NUL and no backslash. So the disk is never asked for anything above the root. A path with `..` is
+//! Contract: a [`SitePath`] is relative and has no empty segment, no segment that starts with a dot (but
+//! `.well-known` at its beginning), no NUL and no backslash. So the disk is never asked for anything above the root. A path with `..` is
 //! refused and not normalised: browsers normalise paths themselves, so a client that sends `..` wants
 //! something that we do not serve.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 
-use super::refusals::NOTHING_HERE;
+use super::limits::LOCATION_BYTES_MAX;
+use super::refusals::{LOCATION_TOO_LONG, Refused};
 use crate::protocol::http::Refusal;
 
 /// The file that is served for a folder.
 const INDEX: &[u8] = b"index.html";
+
+/// The folder of addresses that other programs look for on every host, such as those that show a certificate
+/// authority who owns it (RFC 8615). It is only one at the beginning of a path.
+const WELL_KNOWN: &[u8] = b".well-known";
 
 /// Bytes that are percent-encoded in the path of a `Location` (RFC 3986 section 3.3).
 const NOT_IN_A_PATH: &AsciiSet = &CONTROLS
@@ -25,6 +30,10 @@ const NOT_IN_A_PATH: &AsciiSet = &CONTROLS
     .add(b'`')
     .add(b'{')
     .add(b'}');
+
+/// Bytes that are percent-encoded in the query of a `Location` (RFC 3986 section 3.4). The percent sign is none
+/// of them, because the query is passed on as it came.
+const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 
 /// A path below the root.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -43,26 +52,30 @@ pub(super) fn split(path_and_query: &str) -> (&str, &str) {
 
 impl SitePath {
     /// Parses the path of a request target, which is percent-decoded exactly once.
-    pub(super) fn parse(path: &str) -> Result<SitePath, Refusal> {
+    pub(super) fn parse(path: &str) -> Result<SitePath, Refused> {
         if !path.starts_with('/') {
-            return Err(Refusal::bad("The path does not start with a slash."));
+            return Err(Refusal::bad("The path does not start with a slash.").into());
         }
         if !escapes_are_complete(path.as_bytes()) {
-            return Err(Refusal::bad("The path has a percent sign without two hexadecimal digits."));
+            return Err(Refusal::bad("The path has a percent sign without two hexadecimal digits.").into());
         }
         let decoded: Vec<u8> = percent_decode_str(path).collect();
         if decoded.contains(&0) {
-            return Err(Refusal::bad("The path has a NUL byte."));
+            return Err(Refusal::bad("The path has a NUL byte.").into());
         }
         let mut segments = Vec::with_capacity(decoded.len());
         // Empty segments are dropped, as nginx does (`merge_slashes`).
         for segment in decoded.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
             if segment == b".." {
-                return Err(Refusal::bad("The path leads upwards."));
+                return Err(Refusal::bad("The path leads upwards.").into());
             }
-            // Hidden files are not served. A backslash separates folders on Windows.
-            if segment.starts_with(b".") || segment.contains(&b'\\') {
-                return Err(NOTHING_HERE);
+            let is_well_known = segments.is_empty() && segment == WELL_KNOWN;
+            if segment.starts_with(b".") && !is_well_known {
+                return Err(Refused::nothing_here("a dotfile"));
+            }
+            // It separates folders on Windows.
+            if segment.contains(&b'\\') {
+                return Err(Refused::nothing_here("a backslash in the path"));
             }
             if !segments.is_empty() {
                 segments.push(b'/');
@@ -94,16 +107,19 @@ impl SitePath {
         }
     }
 
-    /// The URL path of the folder of this name, for `Location`. It is made from the decoded segments
-    /// and not from the target: to a browser, `//evil.example/` is another host.
-    pub(super) fn folder_location(&self) -> String {
-        format!("/{}/", percent_encode(&self.segments, NOT_IN_A_PATH))
+    /// The address of the folder of this name with this query, for `Location`. Its path is made from the
+    /// decoded segments and not from the target: to a browser, `//evil.example/` is another host.
+    pub(super) fn folder_location(&self, query: &str) -> Result<String, Refused> {
+        let mark = if query.is_empty() { "" } else { "?" };
+        let path = percent_encode(&self.segments, NOT_IN_A_PATH);
+        let location = format!("/{path}/{mark}{}", percent_encode(query.as_bytes(), NOT_IN_A_QUERY));
+        if location.len() > LOCATION_BYTES_MAX { Err(LOCATION_TOO_LONG.into()) } else { Ok(location) }
     }
 
     /// The path relative to the folder `folder`, which must be its first segment.
-    pub(super) fn below(mut self, folder: &str) -> Result<SitePath, Refusal> {
+    pub(super) fn below(mut self, folder: &str) -> Result<SitePath, Refused> {
         let rest = self.segments.strip_prefix(folder.as_bytes()).and_then(|rest| rest.strip_prefix(b"/"));
-        self.segments = rest.ok_or(NOTHING_HERE)?.to_vec();
+        self.segments = rest.ok_or(Refused::nothing_here("outside of the folder of this server"))?.to_vec();
         Ok(self)
     }
 }
@@ -122,7 +138,7 @@ mod tests {
     use super::*;
 
     fn file(path: &str) -> Result<String, u16> {
-        let path = SitePath::parse(path).map_err(|refusal| refusal.status)?;
+        let path = SitePath::parse(path).map_err(|refused| refused.refusal.status)?;
         Ok(String::from_utf8(path.file()).unwrap())
     }
 
@@ -172,9 +188,21 @@ mod tests {
 
     #[test]
     fn hidden_files_are_not_found() {
-        for path in ["/.git/config", "/images/.hidden.jpg", "/%2ehtaccess", "/.", "/a/.b/c"] {
+        for path in [
+            "/.git/config",
+            "/images/.hidden.jpg",
+            "/%2ehtaccess",
+            "/.",
+            "/a/.b/c",
+            "/a/.well-known/b",
+            "/.well-known/.htaccess",
+            "/.well-known.txt",
+            "/.Well-Known/a",
+        ] {
             assert_eq!(file(path), Err(404), "{path}");
         }
+        assert_eq!(file("/.well-known/acme-challenge/x").as_deref(), Ok(".well-known/acme-challenge/x"));
+        assert_eq!(file("/%2ewell-known/x").as_deref(), Ok(".well-known/x"));
     }
 
     #[test]
@@ -193,10 +221,23 @@ mod tests {
 
     #[test]
     fn the_location_of_a_folder_is_on_this_host() {
-        let location = |path| SitePath::parse(path).unwrap().folder_location();
+        let location = |path| SitePath::parse(path).unwrap().folder_location("").unwrap();
         assert_eq!(location("//evil.example"), "/evil.example/");
         assert_eq!(location("/a%0d%0ab"), "/a%0D%0Ab/");
         assert_eq!(location("/a%3fb%25c%20d"), "/a%3Fb%25c%20d/");
+    }
+
+    #[test]
+    fn the_location_of_a_folder_keeps_the_query_and_has_a_bound() {
+        let docs = SitePath::parse("/docs").unwrap();
+        let location = |query: &str| docs.folder_location(query);
+        assert_eq!(location("v=1&a=%20/?b").unwrap(), "/docs/?v=1&a=%20/?b");
+        assert_eq!(location("q=\u{e9}<").unwrap(), "/docs/?q=%C3%A9%3C");
+        let room = LOCATION_BYTES_MAX - "/docs/?".len();
+        assert_eq!(location(&"q".repeat(room)).unwrap().len(), LOCATION_BYTES_MAX);
+        for query in ["q".repeat(room + 1), "\u{e9}".repeat(room / 4)] {
+            assert_eq!(location(&query), Err(LOCATION_TOO_LONG.into()));
+        }
     }
 
     #[test]
@@ -204,7 +245,7 @@ mod tests {
         let below = |path: &str| SitePath::parse(path).unwrap().below("images").map(|path| path.file());
         assert_eq!(below("/images/a.jpg").unwrap(), b"a.jpg");
         for path in ["/a.jpg", "/imagesx/a.jpg", "/pdf/images/a.jpg", "/"] {
-            assert_eq!(below(path).unwrap_err().status, 404, "{path}");
+            assert_eq!(below(path).unwrap_err().refusal.status, 404, "{path}");
         }
     }
 }

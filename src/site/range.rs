@@ -1,7 +1,9 @@
 //! Byte ranges: which part of a file the value of a `Range` field asks for (RFC 9110 section 14).
 //!
 //! Contract: [`select`] serves one range of bytes. Several ranges, other units and values that are no
-//! range at all are ignored, as section 14.2 allows, and the whole file is sent.
+//! range at all are ignored, as section 14.2 allows, and the whole file is sent. So is any range of an empty
+//! file: `bytes=-1` asks for all that there is (section 14.1.2), which `Content-Range` cannot express, and
+//! `bytes=0-`, which clients send to be told of the length, must not be an error where that is none.
 
 use std::ops::Range;
 
@@ -22,7 +24,7 @@ pub(super) enum Selection {
 ///
 /// Several ranges would need a multipart body, which hardly any client asks for.
 pub(super) fn select(range: &[u8], length: u64) -> Selection {
-    let Some((first, last)) = positions(range) else { return Selection::Whole };
+    let Some((first, last)) = positions(range).filter(|_| length > 0) else { return Selection::Whole };
     match (first, last) {
         (Some(first), last) => {
             let last = last.unwrap_or(u64::MAX);
@@ -35,8 +37,6 @@ pub(super) fn select(range: &[u8], length: u64) -> Selection {
             }
         }
         (None, Some(0)) => Selection::Unsatisfiable,
-        // The last bytes of an empty file are none, and Content-Range cannot express that.
-        (None, Some(_)) if length == 0 => Selection::Whole,
         (None, Some(count)) => Selection::Part(length.saturating_sub(count)..length),
         (None, None) => Selection::Whole,
     }
@@ -95,8 +95,9 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_has_no_parts() {
-        assert_eq!(select(b"bytes=0-", 0), Selection::Unsatisfiable);
-        assert_eq!(select(b"bytes=-5", 0), Selection::Whole);
+    fn an_empty_file_is_always_whole() {
+        for range in ["bytes=0-", "bytes=-5", "bytes=-0", "bytes=0-0", "bytes=5-"] {
+            assert_eq!(select(range.as_bytes(), 0), Selection::Whole, "{range}");
+        }
     }
 }

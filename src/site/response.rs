@@ -12,9 +12,10 @@ use std::time::Duration;
 use super::cached_file::CachedFile;
 use super::filler::Filler;
 use super::mirror;
+use super::refusals::Refused;
 use crate::protocol::buffer::Buffer;
+use crate::protocol::http::Version;
 use crate::protocol::http::response::ResponseWriter;
-use crate::protocol::http::{Refusal, Version};
 use crate::protocol::now::Now;
 use crate::protocol::web::{self, Body};
 
@@ -42,6 +43,8 @@ pub struct Response {
     pub(super) body: Content,
     /// How long to wait before the head is sent.
     pub(super) delay: Option<Duration>,
+    /// Why the request is refused, for the log.
+    pub(super) cause: Option<&'static str>,
     /// True if the connection ends with this response.
     pub(super) close: bool,
     /// True if it is written in the format of the course's Python.
@@ -141,6 +144,7 @@ impl Response {
             length: Length::Known(body.length()),
             body,
             delay: None,
+            cause: None,
             close: false,
             mirrored: false,
             head_only: false,
@@ -166,9 +170,10 @@ impl Response {
     }
 
     /// An error, in one sentence. The connection may be kept, because the request itself was read.
-    pub(super) fn refusal(refusal: Refusal) -> Response {
+    pub(super) fn refusal(refused: impl Into<Refused>) -> Response {
+        let Refused { refusal, cause } = refused.into();
         let allow = refusal.status == 405;
-        Response { allow, ..Response::text(refusal.status, refusal.reason) }
+        Response { allow, cause: Some(cause), ..Response::text(refusal.status, refusal.reason) }
     }
 
     /// The response to a HEAD: without the body, and with the fields that describe it.
@@ -200,12 +205,17 @@ impl Response {
     }
 
     /// Writes the fields that describe the body.
-    fn write_description(&self, head: &mut ResponseWriter<'_>) {
+    fn write_description(&self, head: &mut ResponseWriter<'_>, now: &Now) {
         if let Some(content_type) = self.content_type() {
             head.field_bytes("Content-Type", content_type.as_bytes());
         }
         if let Some(file) = &self.file {
-            head.field_bytes("Last-Modified", file.last_modified());
+            if let (Some(encoding), true) = (file.content_encoding(), self.length != Length::None) {
+                head.field_bytes("Content-Encoding", encoding.as_bytes());
+            }
+            if let Some(date) = file.last_modified(now) {
+                head.field_bytes("Last-Modified", &date);
+            }
             head.field_bytes("ETag", file.etag().as_bytes());
             head.field_bytes("Accept-Ranges", b"bytes");
         }
@@ -245,6 +255,10 @@ impl web::Response for Response {
         self.status
     }
 
+    fn cause(&self) -> Option<&'static str> {
+        self.cause
+    }
+
     fn delay(&self) -> Option<Duration> {
         self.delay
     }
@@ -275,7 +289,7 @@ impl web::Response for Response {
             return self.mirror_head().write(out, now);
         }
         let mut head = ResponseWriter::start(out, self.status, now);
-        self.write_description(&mut head);
+        self.write_description(&mut head, now);
         match self.length {
             Length::Known(bytes) => head.field("Content-Length", bytes),
             Length::Chunked if version == Version::Http11 => {
@@ -308,6 +322,7 @@ impl AsRef<[u8]> for Content {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::http::Refusal;
     use crate::protocol::web::Response as _;
     use crate::site::texts::HOME;
     use chrono::{Local, TimeZone as _};

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::cache::{Cache, Hit};
 use super::cached_file::CachedFile;
@@ -14,11 +14,11 @@ use super::kind::SiteKind;
 use super::path::{self, SitePath};
 use super::range::Selection;
 use super::refusals::{
-    METHOD_NOT_ALLOWED, METHOD_UNKNOWN, NOTHING_HERE, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE, UNREADABLE,
+    METHOD_NOT_ALLOWED, METHOD_UNKNOWN, PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE, Refused, UNREADABLE,
 };
 use super::response::{Content, ContentRange, Length, Response};
 use super::{mime, mirror, pages, refusals, test_response};
-use crate::net::beneath::{Found, Root};
+use crate::net::beneath::{Found, Root, RootChange};
 use crate::protocol::http::head::RequestHead;
 use crate::protocol::http::{Method, Refusal};
 use crate::protocol::now::Now;
@@ -30,7 +30,11 @@ pub struct Site {
     kind: SiteKind,
     root: Root,
     pub(super) cache: Cache,
+    /// Off, the file is opened anew for each request.
+    caches: bool,
     mirror: bool,
+    /// Held by the thread that tidies.
+    tidying: Mutex<()>,
 }
 
 /// What a path names when it is not the exact name of a fixed page.
@@ -47,13 +51,49 @@ impl Site {
             Some(folder) => Root::open(&root.join(folder))?,
             None => Root::open(root)?,
         };
-        Ok(Site { kind, root, cache: Cache::default(), mirror: false })
+        Ok(Site {
+            kind,
+            root,
+            cache: Cache::default(),
+            caches: true,
+            mirror: false,
+            tidying: Mutex::default(),
+        })
     }
 
     /// The same site in the wire format of the course's Python.
     #[must_use]
     pub fn with_mirror(self) -> Site {
         Site { mirror: true, ..self }
+    }
+
+    /// The same site without a cache: each request gets the file as it is on the disk at that moment.
+    #[must_use]
+    pub fn without_cache(self) -> Site {
+        Site { caches: false, ..self }
+    }
+
+    /// Looks after what is kept between requests: uses another folder that is in the place of the root now,
+    /// and closes files that nobody asks for. To be called once per
+    /// [`TIDY_INTERVAL`](super::limits::TIDY_INTERVAL).
+    pub(crate) fn tidy(&self, now: &Now) {
+        // Several servers may have one site (the suite's do). One of them does the work, and its lines are
+        // said once.
+        let Ok(_only_one) = self.tidying.try_lock() else { return };
+        self.cache.close_idle(now);
+        let Some(change) = self.root.follow() else { return };
+        let path = self.root.path().display();
+        match change {
+            RootChange::Replaced => {
+                // After the change, so that no request can fill the cache from the old folder for long.
+                self.cache.clear();
+                log::info!("the folder {path} is another one now, and it is the one that is served");
+            }
+            RootChange::Gone(error) => {
+                log::warn!("the folder {path} is gone, and the one from before stays in use: {error}");
+            }
+            RootChange::Back => log::info!("the folder {path} is back"),
+        }
     }
 
     /// The response with its body, also to a HEAD.
@@ -77,26 +117,27 @@ impl Site {
         if let Some(page) = pages::find(self.kind, name.as_bytes()) {
             return page;
         }
-        match self.find(path, now) {
+        match self.find(path, query, now) {
             Ok(Resource::File(file)) => self.file_response(file, head, now),
             Ok(Resource::Page(page)) => page,
-            Err(refusal) => Response::refusal(refusal),
+            Err(refused) => Response::refusal(refused),
         }
     }
 
     /// What a path names: from the cache, or from the disk if the cache has nothing or an old entry.
-    fn find(&self, path: &str, now: &Now) -> Result<Resource, Refusal> {
-        let (old, is_current) = match self.cache.get(path, now) {
-            None => return self.find_on_disk(path, None, now),
+    fn find(&self, path: &str, query: &str, now: &Now) -> Result<Resource, Refused> {
+        let cached = if self.caches { self.cache.get(path, now) } else { None };
+        let (old, is_current) = match cached {
+            None => return self.find_on_disk(path, query, None, now),
             Some(Hit::Fresh(file)) if file.is_current() => return Ok(Resource::File(file)),
             // An open file that was changed since it was described.
             Some(Hit::Fresh(file)) => (file, false),
             Some(Hit::Stale(file)) => (file, true),
         };
-        match self.find_on_disk(path, Some(&old), now) {
+        match self.find_on_disk(path, query, Some(&old), now) {
             // There is no descriptor left to check the file with. What was right a second ago is better
             // than an error.
-            Err(refusal) if refusal.status == 503 && is_current && old.is_current() => {
+            Err(refused) if refused.refusal.status == 503 && is_current && old.is_current() => {
                 Ok(Resource::File(old))
             }
             found @ (Err(_) | Ok(Resource::Page(_))) => {
@@ -108,22 +149,23 @@ impl Site {
     }
 
     /// What a path names on the disk. `old` is what the cache has for it: the path is looked up all the
-    /// same, because only a new lookup shows that it still leads to a file beneath the root.
+    /// same, because only a new lookup shows that it still leads to a file beneath the root. A redirect keeps
+    /// `query`.
     fn find_on_disk(
         &self,
         path: &str,
+        query: &str,
         old: Option<&Arc<CachedFile>>,
         now: &Now,
-    ) -> Result<Resource, Refusal> {
+    ) -> Result<Resource, Refused> {
         let parsed = SitePath::parse(path)?;
         // A fixed page in another spelling, such as `//` or `/%76ideo`.
         if let Some(page) = pages::find(self.kind, &parsed.name()) {
             return Ok(Resource::Page(page));
         }
-        let location = parsed.folder_location();
         let relative = match self.kind.folder() {
-            Some(folder) => parsed.below(folder)?,
-            None => parsed,
+            Some(folder) => parsed.clone().below(folder)?,
+            None => parsed.clone(),
         };
         let name = relative.file();
         let (file, stamp) = match self.root.find(&name).map_err(refusals::of)? {
@@ -132,18 +174,25 @@ impl Site {
             // client is redirected to the path with the slash, if there is an index.
             Found::Folder => {
                 return match self.root.find(&relative.index()).map_err(refusals::of)? {
-                    Found::File(..) => Ok(Resource::Page(Response::redirect(301, location))),
-                    Found::Folder => Err(NOTHING_HERE),
+                    Found::File(..) => {
+                        Ok(Resource::Page(Response::redirect(301, parsed.folder_location(query)?)))
+                    }
+                    Found::Folder => Err(Refused::nothing_here("a folder without an index")),
                 };
             }
         };
         if let Some(old) = old.filter(|old| old.is_unchanged(&stamp)) {
             return Ok(Resource::File(old.clone()));
         }
-        let content_type = if self.mirror { mirror::content_type(&name) } else { mime::of(&name) };
-        let file = CachedFile::load(file, stamp, content_type, now).map_err(|_| UNREADABLE)?;
+        let type_of = |start: &dyn Fn() -> Vec<u8>| match self.mirror {
+            true => mirror::content_type(&name).into(),
+            false => mime::of(&name, start),
+        };
+        let file = CachedFile::load(file, stamp, type_of, now).map_err(|_| UNREADABLE)?;
         let file = Arc::new(file);
-        self.cache.insert(path, &file, now);
+        if self.caches {
+            self.cache.insert(path, &file, now);
+        }
         Ok(Resource::File(file))
     }
 

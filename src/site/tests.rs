@@ -142,10 +142,16 @@ fn paths_that_are_not_served_are_refused() {
 #[test]
 fn a_folder_without_its_final_slash_is_redirected() {
     let fixture = Fixture::new(SiteKind::Default);
-    for path in ["/docs", "//docs", "/%64ocs"] {
+    for (path, location) in [
+        ("/docs", "/docs/"),
+        ("//docs", "/docs/"),
+        ("/%64ocs", "/docs/"),
+        ("/docs?", "/docs/"),
+        ("/docs?v=1&w=//b", "/docs/?v=1&w=//b"),
+    ] {
         let response = fixture.get(path);
         let head = fixture.head_of(&response);
-        assert_eq!((response.status, field(&head, "Location")), (301, Some("/docs/")), "{path}");
+        assert_eq!((response.status, field(&head, "Location")), (301, Some(location)), "{path}");
     }
 }
 
@@ -313,6 +319,20 @@ fn a_large_file_that_changes_is_described_as_it_is_at_once() {
         assert_ne!(field(&head, "ETag"), field(&before, "ETag"));
         assert_eq!(body(&response), vec![8; bytes as usize]);
     }
+}
+
+#[test]
+fn without_a_cache_every_change_is_seen_at_once() {
+    let fixture = Fixture::new(SiteKind::Default);
+    let fixture = Fixture { site: fixture.site.without_cache(), ..fixture };
+    for text in ["one", "two", "three"] {
+        fs::write(fixture.path("testing.txt"), text).unwrap();
+        assert_eq!(body(&fixture.get("/testing.txt")), text.as_bytes());
+    }
+    assert_eq!(
+        (body(&fixture.get("/large.bin")).len() as u64, fixture.site.cache.len()),
+        (CACHED_FILE_BYTES_MAX + 10, 0)
+    );
 }
 
 #[test]

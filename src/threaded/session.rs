@@ -123,7 +123,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
             self.backend = Some((choice.address, socket));
             return self.machine.connected(true, &now);
         }
-        match connect::connect(choice.address, self.machine.connect_timeout()) {
+        match connect::connect(choice.address, self.machine.connect_timeout(&now)) {
             Ok(stream) => {
                 self.backend = Some((choice.address, Socket::connected(stream)));
                 self.machine.connected(false, &clock::now());

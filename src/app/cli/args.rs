@@ -8,10 +8,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::flags::{
-    BackEnds, BackendTimeouts, ClientTimeouts, Configuration, FlagGroup, Front, Health, Listening, Load,
-    Logging, Loops, Pool, Routing,
+    BackEnds, BackendTimeouts, ClientTimeouts, Configuration, FlagGroup, Forwarding, Front, Health,
+    Listening, Load, Logging, Loops, Pool, Routing,
 };
-use super::values::{count, port_base};
+use super::values::{Cache, count, port_base};
 use crate::app::defaults;
 use crate::app::duration;
 use crate::app::settings::{Model, Settings};
@@ -62,6 +62,12 @@ pub struct Proxy {
     /// Where requests go.
     #[command(flatten)]
     pub(crate) routing: Routing,
+    /// How requests are forwarded.
+    #[command(flatten)]
+    pub(crate) forwarding: Forwarding,
+    /// Pass answers of the course's Python, and of servers with --mirror, on byte for byte
+    #[arg(long, help_heading = "Forwarding")]
+    pub(crate) mirror: bool,
     /// Proxies in front.
     #[command(flatten)]
     pub(crate) front: Front,
@@ -112,6 +118,9 @@ pub struct Balancer<T: Args + FlagGroup> {
     /// Where connections or requests go.
     #[command(flatten)]
     pub(crate) back_ends: BackEnds,
+    /// How requests are forwarded, with `--mode http`.
+    #[command(flatten)]
+    pub(crate) forwarding: Forwarding,
     /// Proxies in front.
     #[command(flatten)]
     pub(crate) front: Front,
@@ -174,6 +183,12 @@ pub struct Suite {
     /// Folder of the site
     #[arg(long, value_name = "DIR", default_value = defaults::ROOT)]
     pub(crate) root: PathBuf,
+    /// Keep files for a second before they are looked at again
+    #[arg(long, value_enum, default_value_t = Cache::On)]
+    pub(crate) cache: Cache,
+    /// Answer byte for byte as the course's Python does, also through the reverse proxy
+    #[arg(long)]
+    pub(crate) mirror: bool,
     /// Time for open connections to finish after Ctrl-C or SIGTERM
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::DRAIN),
           value_parser = duration::parse)]
@@ -187,6 +202,11 @@ pub struct Suite {
 }
 
 impl Suite {
+    /// True if its sites keep files.
+    pub(crate) fn caches(&self) -> bool {
+        self.cache == Cache::On
+    }
+
     /// The settings that these arguments give to all roles of the suite.
     pub(crate) fn settings(&self) -> Settings {
         let mut settings = Settings {
@@ -231,9 +251,19 @@ pub(crate) struct SiteFlags {
     /// Folder of the site
     #[arg(long, value_name = "DIR", default_value = defaults::ROOT)]
     pub(crate) root: PathBuf,
+    /// Keep files for a second before they are looked at again
+    #[arg(long, value_enum, default_value_t = Cache::On)]
+    pub(crate) cache: Cache,
     /// Answer byte for byte as the course's Python does
     #[arg(long)]
     pub(crate) mirror: bool,
+}
+
+impl SiteFlags {
+    /// True if the site keeps files.
+    pub(crate) fn caches(&self) -> bool {
+        self.cache == Cache::On
+    }
 }
 
 fn settings(groups: &[&dyn FlagGroup]) -> Settings {

@@ -16,8 +16,11 @@ use super::values::{Mode, ProxyVersion, RouteTo, count, levels};
 use crate::app::defaults;
 use crate::app::duration::{self, Interval};
 use crate::app::settings::Settings;
+use crate::balance::Passive;
 use crate::balance::health::Probe;
-use crate::balance::limits::CHECK_INTERVAL;
+use crate::balance::limits::{
+    CHECK_INTERVAL, PASSIVE_FAILURES, PASSIVE_FAILURES_MAX, PASSIVE_OUT, PASSIVE_WINDOW,
+};
 use crate::net::endpoint::Endpoint;
 use crate::observe::log::Format;
 use crate::protocol::cidr::Cidr;
@@ -33,7 +36,7 @@ pub trait FlagGroup {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Listening")]
 pub(crate) struct Listening {
-    /// Address to listen on; repeatable; port 0 takes a free port
+    /// Address to listen on, such as 127.0.0.1:80 or name:80, or :80 or 80 for every address, IPv4 and IPv6; repeatable; port 0 takes a free port
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<Endpoint>,
     /// Connections that may wait in the kernel until they are accepted
@@ -177,17 +180,41 @@ pub(crate) struct Load {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Health of back ends")]
 pub(crate) struct Health {
-    /// Time between two health checks of a back end, or off; 3 failures in a row take it out, 2 successes bring it back
+    /// Time between two health checks of a back end, or off; 3 failures in a row take it out, 2 successes bring it back; the first check alone decides nothing
     #[arg(long, value_name = "TIME", default_value = duration::text(CHECK_INTERVAL),
           value_parser = duration::parse_interval)]
     pub(crate) health_interval: Interval,
     /// Path that health checks request with HEAD, any status below 500 passes; off: a connection passes [default: / for http, off for tcp]
     #[arg(long, value_name = "PATH")]
     pub(crate) health_path: Option<Probe>,
+    /// Failures in a row that clients meet (no connection, no answer, no HTTP) and that take a back end out, unless it is the last one up; a passed check outvotes them; 0 for never
+    #[arg(long, value_name = "N", default_value_t = PASSIVE_FAILURES as usize,
+          value_parser = count(0, PASSIVE_FAILURES_MAX))]
+    pub(crate) passive_failures: usize,
+    /// Time within which these failures must fall to count together
+    #[arg(long, value_name = "TIME", default_value = duration::text(PASSIVE_WINDOW),
+          value_parser = duration::parse_timeout)]
+    pub(crate) passive_window: Duration,
+    /// Time that such a back end stays out if no check brings it back; then one connection tries it
+    #[arg(long, value_name = "TIME", default_value = duration::text(PASSIVE_OUT),
+          value_parser = duration::parse_timeout)]
+    pub(crate) passive_out: Duration,
     /// Time between two DNS lookups of the back ends' names, or off
     #[arg(long, value_name = "TIME", default_value = duration::text(defaults::RESOLVE_INTERVAL),
           value_parser = duration::parse_interval)]
     pub(crate) resolve_interval: Interval,
+}
+
+impl Health {
+    /// When failures that clients meet take a back end out.
+    pub(crate) fn passive(&self) -> Passive {
+        Passive {
+            // The flag accepts only numbers that fit.
+            failures: u32::try_from(self.passive_failures).unwrap_or(u32::MAX),
+            window: self.passive_window,
+            out: self.passive_out,
+        }
+    }
 }
 
 impl FlagGroup for Health {
@@ -202,7 +229,7 @@ impl FlagGroup for Health {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Back ends")]
 pub(crate) struct BackEnds {
-    /// Address of a back end; repeatable; each address of a host name is a back end
+    /// Address of a back end, such as name:80, http://name:80, or 80 on this machine; repeatable; each address of a host name is a back end
     #[arg(long, value_name = "ADDR", value_parser = Endpoint::parse_target)]
     pub(crate) backend: Vec<Endpoint>,
     /// Use the first N of 127.0.0.1:9001 to 9005; excludes --backend
@@ -254,6 +281,15 @@ impl FlagGroup for Front {
         settings.proxies.accept = self.proxy_protocol;
         settings.proxies.trust.clone_from(&self.trust);
     }
+}
+
+/// How requests are forwarded.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Forwarding")]
+pub(crate) struct Forwarding {
+    /// Add no Via field to forwarded requests and responses; nginx back ends then compress their responses again
+    #[arg(long)]
+    pub(crate) no_via: bool,
 }
 
 /// Which paths go where.

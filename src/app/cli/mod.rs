@@ -24,7 +24,7 @@ mod values;
 pub use args::Proxy;
 pub(crate) use args::{Balancer, Server, Suite};
 pub(crate) use failure::Failure;
-pub(crate) use flags::{Configuration, FlagGroup, Logging};
+pub(crate) use flags::{Configuration, FlagGroup, Forwarding, Front, Health, Listening, Load, Logging};
 pub use flags::{Loops, Pool};
 pub(crate) use output::{print, print_failure};
 pub use role::Role;

@@ -4,6 +4,7 @@ use clap::{Args, Command};
 
 use super::*;
 use crate::app::settings::{Model, Settings};
+use crate::balance::Passive;
 
 fn parse<A: Args>(role: Role, flags: &[&str]) -> A {
     let argv: Vec<&str> = [role.name].iter().chain(flags).copied().collect();
@@ -18,7 +19,14 @@ const CLIENT_TIMES: [&str; 4] = ["header-timeout", "keep-alive", "stall-timeout"
 const BACK_END_TIMES: [&str; 4] =
     ["connect-timeout", "backend-timeout", "relay-idle-timeout", "half-closed-timeout"];
 const LOAD: [&str; 1] = ["max-per-backend"];
-const HEALTH: [&str; 3] = ["health-interval", "health-path", "resolve-interval"];
+const HEALTH: [&str; 6] = [
+    "health-interval",
+    "health-path",
+    "passive-failures",
+    "passive-window",
+    "passive-out",
+    "resolve-interval",
+];
 const COMMON: [&str; 7] = ["log", "log-format", "log-file", "config", "check", "help", "version"];
 
 fn expect_flags(mut command: Command, groups: &[&[&str]]) {
@@ -40,8 +48,8 @@ fn expect_flags(mut command: Command, groups: &[&[&str]]) {
 
 #[test]
 fn every_role_has_the_flags_that_concern_it_and_no_other() {
-    let (site, model): (&[&str], &[&str]) = (&["root", "mirror"], &["model", "loops"]);
-    let back_ends: &[&str] = &["backend", "backends", "mode", "send-proxy"];
+    let (site, model): (&[&str], &[&str]) = (&["root", "cache", "mirror"], &["model", "loops"]);
+    let back_ends: &[&str] = &["backend", "backends", "mode", "send-proxy", "no-via"];
     for role in [Role::DEFAULT_SERVER, Role::IMAGE_SERVER, Role::PDF_SERVER, Role::WEB_SERVER] {
         expect_flags(role.command::<Server>(), &[&LISTENING, &FRONT, &POOL, &CLIENT_TIMES, site, model]);
     }
@@ -56,7 +64,7 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
             &LOAD,
             &HEALTH,
             model,
-            &["route", "default"],
+            &["route", "default", "no-via", "mirror"],
         ],
     );
     expect_flags(
@@ -69,7 +77,7 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
     );
     expect_flags(
         Role::SUITE.command::<Suite>(),
-        &[&["port-base", "model", "workers", "root", "drain", "backends", "no-park"]],
+        &[&["port-base", "model", "workers", "root", "cache", "mirror", "drain", "backends", "no-park"]],
     );
 }
 
@@ -102,6 +110,16 @@ fn flags_become_settings() {
     assert_eq!(settings.timeouts.drain, Duration::ZERO);
     assert_eq!(settings.timeouts.keep_alive, Duration::from_secs(7));
     assert_eq!(args.listening.listen[0].to_string(), "127.0.0.1:8890");
+}
+
+#[test]
+fn passive_ejection_has_three_flags() {
+    let flags = ["--passive-failures=5", "--passive-window=1m", "--passive-out=2s"];
+    let passive = parse::<Proxy>(Role::REVERSE_PROXY, &flags).health.passive();
+    let (window, out) = (Duration::from_secs(60), Duration::from_secs(2));
+    assert_eq!(passive, Passive { failures: 5, window, out });
+    let balancer = parse::<Balancer<Pool>>(Role::LB_THREADED, &[]);
+    assert_eq!(balancer.health.passive(), Passive::default());
 }
 
 #[test]

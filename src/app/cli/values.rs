@@ -46,6 +46,15 @@ pub(crate) enum Mode {
     Http,
 }
 
+/// Whether a site keeps files between two requests.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum Cache {
+    /// Keep files, and look at each again once a second
+    On,
+    /// Open the file anew for each request: a change is seen at once
+    Off,
+}
+
 /// The form of the PROXY header that back ends get.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 pub(crate) enum ProxyVersion {

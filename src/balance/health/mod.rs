@@ -10,10 +10,10 @@
 //!      +---- CHECK_RISE checks passed in a row -----+
 //! ```
 //!
-//! - A back end counts as up until it is checked, and its first check alone decides whether it stays
-//!   up: there is no earlier success that would speak against a single failure.
-//! - Failures that connections report take a back end out faster than checks, but never bring it back:
-//!   one that they took out ([`mark_out`](Health::mark_out)) needs [`CHECK_RISE`] passed checks too.
+//! - A back end counts as up until its checks say otherwise, and the first check alone decides nothing, at the
+//!   start neither: a back end that is started together with us may need a moment.
+//! - Failures that connections report take a back end out faster than checks. One of those is checked at once
+//!   ([`hasten`](Health::hasten)), and a single check that passes brings it back: see `availability`.
 //! - The interval varies by [`CHECK_JITTER`], so that a hundred back ends, or a hundred balancers in
 //!   front of one, do not go on checking in the same millisecond.
 
@@ -51,9 +51,23 @@ impl Health {
         // Never 0, of which xorshift makes nothing but 0. The factor is 2^64 over the golden ratio: it
         // spreads seeds such as 1, 2, 3 over all bits.
         let random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut health = Health { interval, is_up: true, against: CHECK_FALL - 1, due: now, random };
+        let mut health = Health { interval, is_up: true, against: 0, due: now, random };
         health.check_begins(now);
         health
+    }
+
+    /// Goes on under a new configuration, whose checks have another interval.
+    pub(crate) fn resume(&mut self, interval: Duration, now: Instant) {
+        self.interval = interval;
+        let due = self.due;
+        self.check_begins(now);
+        // No later than it was due, however often the configuration is read.
+        self.due = self.due.min(due);
+    }
+
+    /// The next check is due now.
+    pub(crate) fn hasten(&mut self, now: Instant) {
+        self.due = self.due.min(now);
     }
 
     /// When the next check is to begin.
@@ -79,14 +93,6 @@ impl Health {
         match self.is_up {
             true => self.contradicted(CHECK_FALL, Change::Out),
             false => self.confirmed(),
-        }
-    }
-
-    /// Failures that connections reported took it out.
-    pub(crate) fn mark_out(&mut self) {
-        if self.is_up {
-            self.is_up = false;
-            self.against = 0;
         }
     }
 

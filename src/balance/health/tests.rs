@@ -8,17 +8,10 @@ fn health() -> Health {
     Health::new(INTERVAL, 7, Instant::now())
 }
 
-/// What each result of a row (`+` passed, `-` failed, `!` marked out) changes.
+/// What each result of a row (`+` passed, `-` failed) changes.
 fn changes(health: &mut Health, results: &str) -> Vec<(usize, Change)> {
     let result = |(index, result)| {
-        let change = match result {
-            '+' => health.passed(),
-            '-' => health.failed(),
-            _ => {
-                health.mark_out();
-                None
-            }
-        };
+        let change = if result == '+' { health.passed() } else { health.failed() };
         change.map(|change| (index, change))
     };
     results.chars().enumerate().filter_map(result).collect()
@@ -33,21 +26,24 @@ fn three_failures_take_out_and_two_passes_bring_back() {
 }
 
 #[test]
-fn the_first_check_decides_alone() {
-    assert_eq!(changes(&mut health(), "-"), [(0, Change::Out)]);
-    assert_eq!(changes(&mut health(), "+--"), []);
+fn the_first_check_alone_decides_nothing() {
+    assert_eq!(changes(&mut health(), "-"), []);
+    assert_eq!(changes(&mut health(), "--+--"), []);
+    assert_eq!(changes(&mut health(), "---"), [(2, Change::Out)]);
 }
 
 #[test]
-fn a_back_end_marked_out_needs_the_whole_rise() {
-    let mut health = health();
-    assert_eq!(changes(&mut health, "+!++"), [(3, Change::Back)]);
-    assert_eq!(
-        changes(&mut health, "!+!+"),
-        [(3, Change::Back)],
-        "marked out while it is out: the rise does not begin again"
-    );
-    assert_eq!(changes(&mut health, "!---"), [], "it is out already");
+fn a_check_can_be_due_sooner_but_not_later() {
+    let now = Instant::now();
+    let mut health = Health::new(INTERVAL, 7, now);
+    health.hasten(now + 2 * INTERVAL);
+    assert!(health.due() < now + 2 * INTERVAL);
+    health.hasten(now);
+    assert_eq!(health.due(), now);
+    health.resume(10 * INTERVAL, now);
+    assert_eq!(health.due(), now, "a new configuration puts no check off");
+    health.check_begins(now);
+    assert!(health.due() > now + 8 * INTERVAL, "the new interval counts from then on");
 }
 
 /// The first numbers of xorshift64 with shifts 13, 7, 17 from 1 on, as its author publishes them.
@@ -84,8 +80,8 @@ proptest! {
         for (index, change) in found {
             prop_assert_eq!(change, expected);
             let (row, mark) = match change { Change::Out => (CHECK_FALL, "-"), Change::Back => (CHECK_RISE, "+") };
-            let from = (index + 1).saturating_sub(row as usize);
-            prop_assert_eq!(&results[from..=index], mark.repeat(index + 1 - from));
+            let from = index + 1 - row as usize;
+            prop_assert_eq!(&results[from..=index], mark.repeat(row as usize));
             expected = match change { Change::Out => Change::Back, Change::Back => Change::Out };
         }
     }

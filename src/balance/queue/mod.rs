@@ -178,7 +178,7 @@ impl Group {
             None => {
                 let (is_done, result) = (AtomicBool::new(false), Mutex::new(None));
                 let handover = Arc::new(Handover { waker: waker(), is_done, result });
-                queue.push_back(Waiting { turn: *turn, handover: Arc::clone(&handover) });
+                queue.push_back(Waiting { turn: turn.clone(), handover: Arc::clone(&handover) });
                 Pick::Queued(Ticket { limit: Arc::clone(limit), handover })
             }
         };

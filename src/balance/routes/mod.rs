@@ -63,13 +63,20 @@ impl Routes {
     /// Sends what starts with `prefix` to `group`. The order of calls does not matter.
     ///
     /// Errors, as one sentence for the person who configures it: a prefix that does not start with `/`, that
-    /// has a `?` or `#`, that leads above the root, or that is there already.
+    /// has a `?`, `#` or `*`, that leads above the root, or that is there already.
     pub fn add(&mut self, prefix: &str, group: Arc<Group>) -> Result<(), String> {
         if !prefix.starts_with('/') {
             return Err(format!("the route prefix `{prefix}` does not start with `/`"));
         }
         if prefix.contains(['?', '#']) {
             return Err(format!("the route prefix `{prefix}` is not a path alone: it has a `?` or `#`"));
+        }
+        if let Some((before, _)) = prefix.split_once('*') {
+            // It would match only a request for a `*`, which nobody means.
+            return Err(format!(
+                "the route prefix `{prefix}` has a `*`, and there are no wildcards: \
+                 a prefix is for all paths that start with it, so write `{before}`"
+            ));
         }
         let Ok(normal) = path::normalize(prefix.as_bytes()) else {
             return Err(format!("the route prefix `{prefix}` climbs above the root"));
@@ -100,6 +107,26 @@ impl Routes {
             true => Ok(group),
             false => Err(RouteError::Ambiguous),
         }
+    }
+
+    /// For `/images?x`, if there is a route for `/images/` and none for `/images`: `/images/?x`, to which the
+    /// client is to be redirected (as nginx does). The folder's own links are relative to `/images/`, and without
+    /// the redirect its page would come from another group.
+    pub(crate) fn with_slash(&self, path_and_query: &str) -> Option<String> {
+        let path = path_and_query.split('?').next().unwrap_or(path_and_query);
+        if self.routes.is_empty() || !path.starts_with('/') {
+            return None;
+        }
+        let normal = path::normalize(path.as_bytes()).ok()?;
+        let is_folder = |prefix: &[u8]| prefix.strip_suffix(b"/") == Some(&*normal);
+        let is_route = |prefix: &[u8]| prefix == &*normal;
+        let folder = self.routes.iter().find(|route| is_folder(&route.prefix))?;
+        if self.routes.iter().any(|route| is_route(&route.prefix)) {
+            return None;
+        }
+        // A normal form has ASCII only, and never two slashes at its start, which would name another host.
+        let folder = std::str::from_utf8(&folder.prefix).ok()?;
+        Some(format!("{folder}{}", &path_and_query[path.len()..]))
     }
 
     /// The group for a path as a careless back end reads it.

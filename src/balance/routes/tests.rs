@@ -42,6 +42,31 @@ fn a_prefix_ends_where_a_segment_ends() {
 }
 
 #[test]
+fn a_folder_without_its_slash_is_redirected_unless_it_has_a_route() {
+    let folders = routes(&["/images/", "/images/me/", "/gambar saya/", "/"]);
+    for (path, location) in [
+        ("/images", Some("/images/")),
+        ("/images?a=/b?c", Some("/images/?a=/b?c")),
+        ("/x/../%69mages", Some("/images/")),
+        ("//images", Some("/images/")),
+        ("/images/me", Some("/images/me/")),
+        ("/gambar%20saya", Some("/gambar%20saya/")),
+        ("/images/", None),
+        ("/images/x", None),
+        ("/imagesx", None),
+        ("/", None),
+        ("//", None),
+        ("*", None),
+        ("/..", None),
+    ] {
+        assert_eq!(folders.with_slash(path).as_deref(), location, "{path}");
+    }
+    assert_eq!(routes(&["/images/", "/images"]).with_slash("/images"), None);
+    assert_eq!(routes(&["/images"]).with_slash("/images"), None);
+    assert_eq!(routes(&[]).with_slash("/images"), None);
+}
+
+#[test]
 fn the_longest_prefix_wins_in_any_order() {
     for order in [["/a", "/a/b/", "/"], ["/", "/a/b/", "/a"]] {
         let routes = routes(&order);
@@ -119,6 +144,11 @@ fn bad_prefixes_are_errors_that_name_them() {
     for (prefix, sentence) in [
         ("pdf/", "the route prefix `pdf/` does not start with `/`"),
         ("/a?b", "the route prefix `/a?b` is not a path alone: it has a `?` or `#`"),
+        (
+            "/images/*",
+            "the route prefix `/images/*` has a `*`, and there are no wildcards: \
+             a prefix is for all paths that start with it, so write `/images/`",
+        ),
         ("/../a", "the route prefix `/../a` climbs above the root"),
         ("/%70df/", "the route prefix `/%70df/` is given twice"),
     ] {

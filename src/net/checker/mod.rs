@@ -10,6 +10,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Wake;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,8 @@ impl Checker {
         let Some(interval) = interval.filter(|_| !groups.is_empty()) else { return Ok(None) };
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let called: std::task::Waker = Arc::new(Call(Arc::clone(&waker))).into();
+        groups.iter().for_each(|group| group.checked_by(called.clone()));
         let stop = Arc::new(AtomicBool::new(false));
         let checks = Checks {
             poll,
@@ -70,6 +73,16 @@ impl Drop for Checker {
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             log::error!("the checks of back ends ended by a panic");
         }
+    }
+}
+
+/// Calls the thread before the next check is due.
+struct Call(Arc<Waker>);
+
+impl Wake for Call {
+    fn wake(self: Arc<Self>) {
+        // It fails only if the thread has ended, and then there is nothing to hasten.
+        let _ = self.0.wake();
     }
 }
 
@@ -102,7 +115,6 @@ struct Target {
     group: Arc<Group>,
     backend: Arc<Backend>,
     token: Token,
-    health: Health,
     /// The check under way.
     check: Option<Check>,
 }
@@ -114,7 +126,8 @@ impl Checks {
             let now = clock::now().instant;
             self.follow_groups(now);
             self.begin_due(now);
-            let next = self.targets.iter().map(Target::next_moment).min().unwrap_or(now + self.interval);
+            let next =
+                self.targets.iter().filter_map(Target::next_moment).min().unwrap_or(now + self.interval);
             // Poll rounds down to milliseconds on some systems: a millisecond more, or it would return
             // just before the moment and be called again at once.
             let wait = next.saturating_duration_since(now) + Duration::from_millis(1);
@@ -149,17 +162,20 @@ impl Checks {
             }
             let token = Token(self.next_token);
             self.next_token += 1;
-            let health = Health::new(self.interval, self.seeds.hash_one(token.0), now);
-            self.targets.push(Target { group: Arc::clone(group), backend, token, health, check: None });
+            match &mut *backend.health() {
+                Some(health) => health.resume(self.interval, now),
+                health => *health = Some(Health::new(self.interval, self.seeds.hash_one(token.0), now)),
+            }
+            self.targets.push(Target { group: Arc::clone(group), backend, token, check: None });
         }
     }
 
     fn begin_due(&mut self, now: Instant) {
         for target in self.targets.iter_mut().filter(|target| target.check.is_none()) {
-            if target.health.due() > now {
-                continue;
+            match &mut *target.backend.health() {
+                Some(health) if health.due() <= now => health.check_begins(now),
+                _ => continue,
             }
-            target.health.check_begins(now);
             let address = target.backend.address;
             let mut request = self.probe.request(address);
             if let Some(version) = self.send.filter(|_| !request.is_empty()) {
@@ -180,8 +196,11 @@ impl Checks {
 
 impl Target {
     /// When something is to be done about it even if its socket has no event.
-    fn next_moment(&self) -> Instant {
-        self.check.as_ref().map_or(self.health.due(), Check::deadline)
+    fn next_moment(&self) -> Option<Instant> {
+        match &self.check {
+            Some(check) => Some(check.deadline()),
+            None => self.backend.health().as_ref().map(Health::due),
+        }
     }
 
     /// Its socket has an event.
@@ -200,15 +219,12 @@ impl Target {
     /// The check is over: closes its connection, and logs what it changes.
     fn conclude(&mut self, result: Result<(), CheckError>) {
         self.check = None;
-        let Target { group, backend, health, .. } = self;
-        if backend.is_out_by_failures() {
-            health.mark_out();
-        }
+        let Target { group, backend, .. } = self;
         let change = match result {
             // That this process is out of descriptors or ports says nothing about the back end.
             Err(CheckError::Connect(error)) if error.is_ours() => return,
-            Err(_) => health.failed(),
-            Ok(()) => health.passed(),
+            Err(_) => backend.health().as_mut().and_then(Health::failed),
+            Ok(()) => backend.health().as_mut().and_then(Health::passed),
         };
         match (change, result) {
             (Some(Change::Out), Err(error)) if group.check_failed(backend) => {
@@ -216,6 +232,10 @@ impl Target {
             }
             (Some(Change::Back), _) if group.check_passed(backend) => {
                 log::info!("{}: {} is back: its checks pass", group.name(), backend.address);
+            }
+            // One is enough against what connections reported.
+            (None, Ok(())) if group.succeeded(backend) => {
+                log::info!("{}: {} is back: its check passes", group.name(), backend.address);
             }
             _ => {}
         }

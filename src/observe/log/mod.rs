@@ -197,6 +197,7 @@ mod tests {
             backend: Some("[::1]:9001".parse().unwrap()),
             request: Some("GET /a \"b\""),
             status: Some(200),
+            cause: None,
             bytes_in: 12,
             bytes_out: 3_000_000_000,
             queue: Duration::from_micros(7),

@@ -75,6 +75,7 @@ impl Exchange {
     /// error response.
     pub fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<BackendTarget> {
         let is_retry = matches!(self.backend, BackendConnection::Needed { retry: Some(_), .. });
+        let was_queued = matches!(self.backend, BackendConnection::Queued { .. });
         let (group, turn, pick) = match std::mem::replace(&mut self.backend, BackendConnection::None) {
             BackendConnection::Needed { group, turn, retry: Some(backend) } => {
                 let turn = turn.unwrap_or_else(|| group.turn());
@@ -82,6 +83,10 @@ impl Exchange {
             }
             BackendConnection::Needed { group, turn, retry: None } => {
                 let mut turn = turn.unwrap_or_else(|| group.turn());
+                if self.timing.connecting.is_some_and(|first| first + self.timeouts().connect <= now.instant)
+                {
+                    turn.bound();
+                }
                 let pick = group.choose(&mut turn, now.instant, waker);
                 (group, turn, pick)
             }
@@ -103,8 +108,10 @@ impl Exchange {
         match pick {
             Pick::Chosen(backend) => {
                 let address = backend.address;
-                self.timing.connecting.get_or_insert(now.instant);
-                let until = now.instant + self.timeouts().connect;
+                self.request.address_to(address, &mut self.backend_output);
+                let connecting = *self.timing.connecting.get_or_insert(now.instant);
+                let from = if turn.is_beyond_retries() && !was_queued { connecting } else { now.instant };
+                let until = from + self.timeouts().connect;
                 self.backend = BackendConnection::Connecting { group, turn, backend, until };
                 // A connection that began with a PROXY header serves this client only.
                 let may_reuse = !is_retry && self.request.may_be_repeated() && !self.client.sends_header();
@@ -208,7 +215,7 @@ impl Exchange {
     pub(crate) fn connect_failed(&mut self, how: How, now: &Now) {
         match std::mem::replace(&mut self.backend, BackendConnection::None) {
             BackendConnection::Connecting { group, backend, .. } if how == How::Limited => {
-                group.report_local_limit(&backend);
+                group.report_local_limit(&backend, now.instant);
                 // Another back end would not help.
                 let outcome = Outcome::new(Who::Us, how, Phase::Connect);
                 let sentence = "This gateway can open no more connections at the moment; try again soon.";
@@ -272,9 +279,10 @@ impl Exchange {
 
     /// Sends the request to another back end.
     pub(super) fn retry_next_backend(&mut self, now: &Now) {
-        if let BackendConnection::Connected { group, turn, .. } =
+        if let BackendConnection::Connected { group, mut turn, .. } =
             std::mem::replace(&mut self.backend, BackendConnection::None)
         {
+            turn.bound();
             self.timing.retries += 1;
             self.last_progress = now.instant;
             self.request.rewind();

@@ -85,8 +85,8 @@ impl Machine for Exchange {
         self.client_failed();
     }
 
-    fn connect_timeout(&self) -> Duration {
-        self.connect_timeout()
+    fn connect_timeout(&self, now: &Now) -> Duration {
+        self.connect_timeout(now)
     }
 
     fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<BackendTarget> {

@@ -40,7 +40,7 @@ use crate::balance::routes::Routes;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::context::RoleContext;
 use crate::protocol::event::{Closing, Event};
-use crate::protocol::forward::{self, Rules};
+use crate::protocol::forward::{OwnResponse, Rules};
 use crate::protocol::http::request_reader::RequestReader;
 use crate::protocol::http::{Method, Refusal, Version};
 use crate::protocol::interest::{Interest, Step};
@@ -220,9 +220,12 @@ impl Exchange {
         }
     }
 
-    /// How long a connect may take.
-    pub fn connect_timeout(&self) -> Duration {
-        self.timeouts().connect
+    /// How long the connect that begins now may take.
+    pub fn connect_timeout(&self, now: &Now) -> Duration {
+        match &self.backend {
+            BackendConnection::Connecting { until, .. } => until.saturating_duration_since(now.instant),
+            _ => self.timeouts().connect,
+        }
     }
 
     fn timeouts(&self) -> &Timeouts {
@@ -343,8 +346,14 @@ impl Exchange {
         self.respond_with_error(refusal.status, "http_request_error", refusal.reason, outcome, now);
     }
 
-    /// Sends a response of our own instead of a back end's; the connection to the back end, if any, is closed.
+    /// Sends an error response instead of a back end's response.
     fn respond_with_error(&mut self, status: u16, error: &str, sentence: &str, outcome: Outcome, now: &Now) {
+        let response = OwnResponse { status, proxy_error: error, sentence, location: None };
+        self.respond(&response, outcome, now);
+    }
+
+    /// Sends a response of our own instead of a back end's; the connection to the back end, if any, is closed.
+    fn respond(&mut self, response: &OwnResponse<'_>, outcome: Outcome, now: &Now) {
         let backend = self.backend_address();
         self.mark_released(false);
         self.state = State::Exchanging;
@@ -358,18 +367,10 @@ impl Exchange {
         let connection = self.request.connection_field(keep);
         let head_only = self.request.method == Method::Head;
         let before = self.client_output.len();
-        let fits = forward::error_response(
-            &mut self.client_output,
-            now,
-            status,
-            error,
-            sentence,
-            connection,
-            head_only,
-        );
+        let fits = response.write(&mut self.client_output, now, connection, head_only);
         self.timing.bytes_out += (self.client_output.len() - before) as u64;
         self.timing.first_byte.get_or_insert(now.instant);
-        self.response = Response::Out { status, backend, outcome };
+        self.response = Response::Out { status: response.status, backend, outcome };
         if !fits {
             self.cut(Outcome::new(Who::Us, How::Failed, Phase::ResponseHead));
         }

@@ -1,7 +1,10 @@
 //! The request side of an exchange: from bytes of the client to bytes for the back end.
 
+use std::net::SocketAddr;
+
 use super::{BackendConnection, Exchange, State, connection_field};
-use crate::protocol::forward::{self, MaxForwards};
+use crate::protocol::buffer::Buffer;
+use crate::protocol::forward::{self, HostLine, MaxForwards, OwnResponse};
 use crate::protocol::health_check::is_health_check;
 use crate::protocol::http::body::{BodyReader, Part};
 use crate::protocol::http::framing::{self, Framing};
@@ -25,6 +28,8 @@ pub(super) struct Request {
     body: Body,
     /// Its trailers may be forwarded.
     trailers_pass: bool,
+    /// The request names no host, so the rewritten head names the back end.
+    host: Option<HostLine>,
     /// How much of the rewritten head has been sent.
     head_sent: usize,
     head_length: usize,
@@ -54,6 +59,7 @@ impl Default for Request {
             upgrade: false,
             body: Body::Reading { reader: BodyReader::new(Framing::None), ready: 0 },
             trailers_pass: false,
+            host: None,
             head_sent: 0,
             head_length: 0,
             body_sent: false,
@@ -80,6 +86,11 @@ impl Request {
     /// True if all of it was sent to the back end. Only then can that connection carry another request.
     pub(super) fn is_sent(&self) -> bool {
         self.head_is_sent() && self.has_no_more_body()
+    }
+
+    /// True unless sending it was given up.
+    pub(super) fn is_being_sent(&self) -> bool {
+        matches!(self.body, Body::Reading { .. })
     }
 
     fn has_no_more_body(&self) -> bool {
@@ -111,6 +122,14 @@ impl Request {
     /// Goes back to the first byte, for another attempt.
     pub(super) fn rewind(&mut self) {
         self.head_sent = 0;
+    }
+
+    /// The request goes to this back end; nothing of its head has been sent there.
+    pub(super) fn address_to(&mut self, backend: SocketAddr, head: &mut Buffer) {
+        if let Some(line) = &mut self.host {
+            line.write(backend, head);
+            self.head_length = head.len();
+        }
     }
 
     /// The response has begun, so there will be no other attempt, and the head is no longer needed.
@@ -213,6 +232,13 @@ impl Exchange {
         }
         self.request.upgrade = forward::upgrade(&head).is_some();
         let group = self.gateway.routes.find(head.path_and_query())?.clone();
+        if let Some(location) = self.gateway.routes.with_slash(head.path_and_query()) {
+            self.client_input.consume(length);
+            // A body is not read: the client will send it again.
+            self.request.body = Body::Reading { reader: BodyReader::new(framing), ready: 0 };
+            self.redirect(&location, now);
+            return Ok(());
+        }
         self.backend_output.clear();
         self.gateway.rules.write_request_head(
             &head,
@@ -220,9 +246,13 @@ impl Exchange {
             self.client.address(),
             &mut self.backend_output,
         )?;
+        let head_bytes = self.backend_output.len();
         if !self.client.write_header(&mut self.backend_output) {
             return Err(Refusal::new(431, "The request head leaves no room for a PROXY header."));
         }
+        let start = self.backend_output.len() - head_bytes;
+        self.request.host = HostLine::reserve(&head, start, &self.backend_output)
+            .map_err(|()| Refusal::new(431, "The request head leaves no room for a Host field."))?;
         self.request.head_length = self.backend_output.len();
         self.request.body = Body::Reading { reader: BodyReader::new(framing), ready: 0 };
         self.request.trailers_pass =
@@ -234,25 +264,24 @@ impl Exchange {
         Ok(())
     }
 
+    /// Sends the client to another path of this gateway.
+    fn redirect(&mut self, location: &str, now: &Now) {
+        let sentence = "This folder has a slash at its end.";
+        let response = OwnResponse { status: 301, proxy_error: "", sentence, location: Some(location) };
+        self.respond(&response, Outcome::new(Who::Us, How::Finished, Phase::RequestHead), now);
+    }
+
     /// Reads the body as far as its bytes have come.
     fn read_body(&mut self, now: &Now) {
         let Body::Reading { reader, ready } = &mut self.request.body else { return };
-        loop {
-            let bytes = &self.client_input.bytes()[*ready..];
-            match reader.next(bytes) {
-                Ok(Some(Part::Content(count) | Part::Framing(count))) => *ready += count,
-                Ok(Some(Part::Trailer(count))) => {
-                    match self.request.trailers_pass && forward::may_forward_trailer(&bytes[..count]) {
-                        true => *ready += count,
-                        false => self.client_input.remove(*ready, count),
-                    }
-                }
-                Ok(None) => break,
-                Err(_) => {
-                    let refusal = Refusal::bad("The chunked body breaks its own framing.");
-                    return self.refuse_mid_body(refusal, now);
-                }
-            }
+        let trailers_pass = self.request.trailers_pass;
+        let read = reader.forward(&mut self.client_input, ready, |part, bytes| match part {
+            Part::Content(_) | Part::Framing(_) => true,
+            Part::Extension(_) => false,
+            Part::Trailer(_) => trailers_pass && forward::may_forward_trailer(bytes),
+        });
+        if read.is_err() {
+            return self.refuse_mid_body(Refusal::bad("The chunked body breaks its own framing."), now);
         }
         if self.client_ended && !reader.is_done() {
             // Closing the connection to the back end tells it that the request is not complete.
@@ -292,6 +321,10 @@ impl Exchange {
             self.request.body_sent = true;
         }
         self.awaiting_since = now.instant;
+        // A `101` may have come before the end of the request: it counts from here on.
+        if self.request.is_sent() && !self.response.has_begun() && !self.backend_input.is_empty() {
+            self.forward_response(now);
+        }
     }
 
     /// Stops sending the request to the back end. If the whole body has come, its unsent rest is dropped;

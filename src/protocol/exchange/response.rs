@@ -160,7 +160,7 @@ impl Exchange {
     }
 
     /// Passes the response on as far as its bytes have come.
-    fn forward_response(&mut self, now: &Now) {
+    pub(super) fn forward_response(&mut self, now: &Now) {
         while self.has_room_for_response_head() && matches!(self.state, State::Exchanging) {
             match self.take_response_head(now) {
                 Ok(true) => {}
@@ -195,7 +195,13 @@ impl Exchange {
         let mut space = FieldSpace::new();
         let head = ResponseHead::parse(&bytes[..length], &mut space)?.ok_or("the head is not complete")?;
         if head.status == 101 {
-            return self.accept_upgrade(length);
+            // A client cannot switch in the middle of its request (RFC 9110 section 7.8). Once all of it has
+            // been sent, this head is read again.
+            return match self.request.is_sent() {
+                true => self.accept_upgrade(length, now),
+                false if self.request.is_being_sent() => Ok(false),
+                false => Err("101 to a request that it did not take whole"),
+            };
         }
         let framing = framing::of_response(&head, self.request.method)?;
         let rules = &self.gateway.rules;
@@ -212,12 +218,15 @@ impl Exchange {
                     framing,
                     None,
                     self.request.version,
+                    now,
                     &mut self.client_output,
                 )?;
             }
             self.backend_input.consume(length);
             return Ok(true);
         }
+        let is_mirrored = rules.is_mirrored(&head);
+        let framing = if is_mirrored { Framing::UntilClose } else { framing };
         let old_client = self.request.version == Version::Http10;
         let ends_by_close = framing == Framing::UntilClose || (framing == Framing::Chunked && old_client);
         // If the request is not complete yet, its rest may never come, so the connection cannot be kept.
@@ -226,18 +235,17 @@ impl Exchange {
         let (status, backend) = (head.status, self.backend_address());
         let backend_keeps = head.keeps_alive();
         let before = self.client_output.len();
-        rules.write_response_head(
-            &head,
-            framing,
-            connection,
-            self.request.version,
-            &mut self.client_output,
-        )?;
+        if !is_mirrored {
+            let version = self.request.version;
+            rules.write_response_head(&head, framing, connection, version, now, &mut self.client_output)?;
+        } else if !self.client_output.push(&self.backend_input.bytes()[..length]) {
+            return Err("the response head does not fit into 16 KiB");
+        }
         self.timing.bytes_out += (self.client_output.len() - before) as u64;
         self.response = Response::Body {
             status,
             backend,
-            reader: BodyReader::new(framing),
+            reader: BodyReader::lenient(framing),
             ready: 0,
             unchunk: framing == Framing::Chunked && old_client,
             trailers_pass: framing == Framing::Chunked
@@ -254,7 +262,7 @@ impl Exchange {
     }
 
     /// Takes a `101`: from here on the connection is a tunnel of another protocol.
-    fn accept_upgrade(&mut self, length: usize) -> Result<bool, &'static str> {
+    fn accept_upgrade(&mut self, length: usize, now: &Now) -> Result<bool, &'static str> {
         if !self.request.upgrade {
             return Err("101 without an Upgrade in the request");
         }
@@ -266,6 +274,7 @@ impl Exchange {
             Framing::None,
             None,
             Version::Http11,
+            now,
             &mut self.client_output,
         )?;
         self.backend_input.consume(length);
@@ -289,29 +298,17 @@ impl Exchange {
         else {
             return;
         };
-        loop {
-            // With framing left out, each piece of content must be sent before the framing behind it can be
-            // removed.
-            if *unchunk && *ready > 0 {
-                break;
-            }
-            let bytes = &self.backend_input.bytes()[*ready..];
-            match reader.next(bytes) {
-                Ok(Some(Part::Framing(count))) if *unchunk => self.backend_input.consume(count),
-                Ok(Some(Part::Content(count) | Part::Framing(count))) => *ready += count,
-                Ok(Some(Part::Trailer(count))) => {
-                    match *trailers_pass && forward::may_forward_trailer(&bytes[..count]) {
-                        true => *ready += count,
-                        false => self.backend_input.remove(*ready, count),
-                    }
-                }
-                Ok(None) => break,
-                Err(_) => {
-                    log::warn!("{} broke the chunked framing of its response", self.backend_name());
-                    self.report_failure(How::Malformed, Phase::ResponseBody, now);
-                    return self.cut(Outcome::new(Who::Backend, How::Malformed, Phase::ResponseBody));
-                }
-            }
+        let (unchunk, trailers_pass) = (*unchunk, *trailers_pass);
+        let read = reader.forward(&mut self.backend_input, ready, |part, bytes| match part {
+            Part::Content(_) => true,
+            Part::Framing(_) => !unchunk,
+            Part::Extension(_) => false,
+            Part::Trailer(_) => trailers_pass && forward::may_forward_trailer(bytes),
+        });
+        if read.is_err() {
+            log::warn!("{} broke the chunked framing of its response", self.backend_name());
+            self.report_failure(How::Malformed, Phase::ResponseBody, now);
+            return self.cut(Outcome::new(Who::Backend, How::Malformed, Phase::ResponseBody));
         }
         if !reader.is_done() {
             return;

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::balance::limits::RETRIES;
+use crate::protocol::event::{Connection, Observer};
 use crate::protocol::limits::CLIENT_WATCH_AFTER;
 use crate::protocol::testing::{Pieces, all_pieces, client, context, drawn_states, start};
 
@@ -18,6 +19,9 @@ struct TestGateway {
     /// The most connections to each back end at a time; 0 for no limit.
     most: usize,
     timeouts: Timeouts,
+    rules: Rules,
+    /// Prefixes of routes besides the default one; all of them have the same back ends.
+    prefixes: &'static [&'static str],
     now: Now,
 }
 
@@ -89,7 +93,14 @@ fn hangs() -> BackendScript {
 
 impl TestGateway {
     fn new(backends: usize) -> TestGateway {
-        TestGateway { backends, most: 0, timeouts: Timeouts::default(), now: start() }
+        TestGateway {
+            backends,
+            most: 0,
+            timeouts: Timeouts::default(),
+            rules: Rules::default(),
+            prefixes: &[],
+            now: start(),
+        }
     }
 
     fn group(&self) -> Arc<Group> {
@@ -103,9 +114,12 @@ impl TestGateway {
 
     /// A connection whose group of back ends other connections use too.
     fn connection_of(&self, group: Arc<Group>, input: &str, scripts: &[BackendScript]) -> TestConnection {
-        let routes = Routes::new(Arc::clone(&group));
+        let mut routes = Routes::new(Arc::clone(&group));
+        for prefix in self.prefixes {
+            routes.add(prefix, Arc::clone(&group)).unwrap();
+        }
         let context = Arc::new(context(self.timeouts));
-        let gateway = Arc::new(Gateway { context, routes, rules: Rules::default() });
+        let gateway = Arc::new(Gateway { context, routes, rules: self.rules.clone() });
         TestConnection {
             exchange: Exchange::new(gateway, client(), self.now.instant, &self.now),
             group,
@@ -378,8 +392,10 @@ impl TestConnection {
         }
     }
 
+    /// What the client got, without the dates that were added: no back end here sends one.
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.received).into_owned()
+        let text = String::from_utf8_lossy(&self.received);
+        text.split_inclusive("\r\n").filter(|line| !line.starts_with("Date: Tue, 13 Jul 2021 13:")).collect()
     }
 
     /// The status lines in what the client got.
@@ -438,7 +454,7 @@ fn requests_with_bodies_are_forwarded_whole_and_on_new_connections() {
         connection.got(0).contains("Content-Length: 5\r\n") && connection.got(0).ends_with("\r\n\r\nsatu!")
     );
     assert!(connection.got(1).contains("Transfer-Encoding: chunked\r\n"));
-    assert!(connection.got(1).ends_with(&format!("\r\n\r\n{body}")));
+    assert!(connection.got(1).ends_with(&format!("\r\n\r\n{}", body.replace(";x=y", ""))));
     assert_eq!(connection.visits.iter().map(|visit| visit.reused).collect::<Vec<_>>(), [false, false, true]);
 }
 
@@ -449,7 +465,7 @@ fn responses_of_every_framing_arrive_whole() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsatu\r\n1;x=y\r\n!\r\n0\r\nX: y\r\n\r\n";
     let connection = gateway.run_in_all_pieces(&GET.repeat(2), &[says(chunked), says(OK)]);
     let chunked_sent = chunked.replacen("chunked\r\n", "chunked\r\nVia: 1.1 giliran\r\n", 1);
-    assert_eq!(connection.text(), format!("{chunked_sent}{OK_SENT}"));
+    assert_eq!(connection.text(), format!("{}{OK_SENT}", chunked_sent.replace(";x=y", "")));
     assert_eq!(connection.visits[0].kept, Some(true));
 
     let connection = gateway.run_in_all_pieces(GET, &[says("HTTP/1.1 200 OK\r\n\r\nsatu").ends()]);
@@ -524,6 +540,123 @@ fn trailers_are_forwarded_unless_they_are_valid_in_a_head_only() {
         assert!(connection.got(0).ends_with(&format!("\r\n\r\n{}", body(passed))), "{}", connection.got(0));
         let sent = format!("Via: 1.1 giliran\r\n\r\n{}{OK_SENT}", body(passed));
         assert!(connection.text().ends_with(&sent), "{}", connection.text());
+    }
+}
+
+#[test]
+fn a_request_without_a_host_names_the_back_end_that_it_goes_to() {
+    let gateway = TestGateway::new(2);
+    for input in ["GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost:\r\n\r\n"] {
+        let connection = gateway.run_in_all_pieces(input, &[says("").ends(), says(OK)]);
+        for (visit, port) in [(0, 9001), (1, 9002)] {
+            let got = connection.got(visit);
+            assert!(got.starts_with(&format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-")), "{got}");
+            assert_eq!(got.matches("Host:").count(), 1, "{got}");
+        }
+    }
+}
+
+#[test]
+fn a_folder_of_a_route_is_redirected_to_its_slash() {
+    let gateway = TestGateway { prefixes: &["/images/"], ..TestGateway::new(1) };
+    let sent = "HTTP/1.1 301 Moved Permanently\r\nServer: giliran\r\nLocation: /images/?a=b\r\n\
+        Content-Type: text/plain; charset=utf-8\r\nContent-Length: 36\r\n\r\nThis folder has a slash at its end.\n";
+    let folder = "GET /images?a=b HTTP/1.1\r\nHost: a\r\n\r\n";
+    let connection = gateway.run_in_all_pieces(&format!("{folder}{folder}{GET}"), &[says(OK)]);
+    assert_eq!(connection.text(), format!("{}{OK_SENT}", sent.repeat(2)));
+    assert_eq!(connection.state(), gateway.idle());
+    let absolute = "GET http://b/images?a=b HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(gateway.run_in_all_pieces(absolute, &[]).text(), sent);
+    // The body of another method is not waited for.
+    let post = "POST /images HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nsatu";
+    for connection in gateway.runs_in_all_pieces(post, &[]) {
+        assert_eq!((connection.statuses(), connection.state()), (vec![301], LINGERS));
+        assert!(connection.text().contains("Connection: close\r\n"), "{}", connection.text());
+    }
+}
+
+#[test]
+fn pedantry_is_no_fault_of_a_back_end() {
+    let gateway = TestGateway::new(1);
+    let sent = "HTTP/1.1 200 OK\r\nConnection: close\r\nVia: 1.1 giliran\r\n\r\nsatu";
+    let chunks =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nVia: 1.1 giliran\r\n\r\n4\r\nsatu\r\n0\r\n\r\n";
+    for (answer, sent) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length : 4\r\n\r\nsatu", OK_SENT),
+        ("HTTP/1.1 200 OK\r\nContent-Length\t : 4\r\n\r\nsatu", OK_SENT),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 4\r\n\r\nsatu", OK_SENT),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Identity\r\n\r\nsatu", sent),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4 \r\nsatu\r\n0\t \r\n\r\n", chunks),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n\r\n4\r\nsatu\r\n0\r\n\r\n", chunks),
+    ] {
+        let until_close = sent.contains("close");
+        let script = if until_close { says(answer).ends() } else { says(answer) };
+        let connection = gateway.run_in_all_pieces(GET, &[script]);
+        assert_eq!(connection.text(), sent, "{answer:?}");
+        assert_eq!(connection.group.backends()[0].failures_reported(), 0, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_reason_phrase_is_passed_on_byte_for_byte() {
+    let gateway = TestGateway::new(1);
+    let mut script = says(OK);
+    script.says = [b"HTTP/1.1 200 Tr\xe8s bien\r\n", &OK.as_bytes()["HTTP/1.1 200 OK\r\n".len()..]].concat();
+    for connection in gateway.runs_in_all_pieces(GET, &[script]) {
+        assert!(connection.received.starts_with(b"HTTP/1.1 200 Tr\xe8s bien\r\n"), "{}", connection.text());
+    }
+}
+
+#[test]
+fn with_mirror_an_answer_of_the_python_is_passed_on_byte_for_byte() {
+    let mut gateway = TestGateway::new(1);
+    gateway.rules.mirror = true;
+    let python = "HTTP/1.0 200 OK\r\nDate: Tue Jul 13 20:31:13 2021\r\nConnection: close\r\nServer: myserver/1.0\r\n\
+        Content-Length: 4\r\n\r\nsatu\r\n\r\n";
+    let connection = gateway.run_in_all_pieces(GET, &[says(python).ends()]);
+    assert_eq!(connection.text(), python);
+    assert!(!connection.got(0).contains("Via"), "{}", connection.got(0));
+    // One that breaks off is still seen to be cut.
+    for connection in gateway.runs_in_all_pieces(GET, &[says(python).resets()]) {
+        assert_eq!(connection.state(), Status::Reset);
+    }
+    // A back end that keeps the connection is forwarded as ever.
+    let connection = gateway.run_in_all_pieces(&GET.repeat(2), &[says(OK), says(OK)]);
+    assert_eq!(connection.text(), OK_SENT.replace("Via: 1.1 giliran\r\n", "").repeat(2));
+}
+
+#[test]
+fn chunk_extensions_are_dropped_both_ways() {
+    let gateway = TestGateway::new(1);
+    let sent = "4;a=b\r\nsatu\r\n003 ; c ;d=\"e;\\\"\"\r\ndua\r\n0;f\r\nX-Sum: 1\r\n\r\n";
+    let passed = "4\r\nsatu\r\n003\r\ndua\r\n0\r\nX-Sum: 1\r\n\r\n";
+    let input = format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{sent}");
+    let answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{sent}");
+    let response = says(&answer).after(gateway.forwarded(&input));
+    let connection = gateway.run_in_all_pieces(&format!("{input}{GET}"), &[response, says(OK)]);
+    assert!(connection.got(0).ends_with(&format!("\r\n\r\n{passed}")), "{}", connection.got(0));
+    let text = connection.text();
+    assert!(text.ends_with(&format!("\r\n\r\n{passed}{OK_SENT}")), "{text}");
+    assert_eq!(connection.state(), gateway.idle());
+}
+
+#[test]
+fn malformed_chunk_extensions_are_refused_both_ways() {
+    let gateway = TestGateway::new(1);
+    for line in ["4;", "4;bad[=x", "4;\"a\"", "4;a=\"b", "8000000000000000"] {
+        let body = format!("{line}\r\nsatu\r\n0\r\n\r\n");
+        let input = format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}{GET}");
+        for connection in gateway.runs_in_all_pieces(&input, &[says("")]) {
+            assert!(connection.text().starts_with("HTTP/1.1 400 "), "{line}: {}", connection.text());
+            assert_eq!(
+                connection.visits.iter().filter(|visit| visit.got.ends_with(b"\r\n0\r\n\r\n")).count(),
+                0
+            );
+        }
+        let answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+        for connection in gateway.runs_in_all_pieces(GET, &[says(&answer)]) {
+            assert_eq!(connection.state(), Status::Reset, "{line}");
+        }
     }
 }
 
@@ -699,6 +832,7 @@ fn an_upgrade_becomes_a_tunnel_and_loses_no_byte() {
     let gateway = TestGateway::new(1);
     let connection = gateway.run_in_all_pieces(UPGRADE, &[says(SWITCHING)]);
     assert_eq!(connection.state(), Status::Tunnel);
+    assert!(connection.tunnels, "the driver is told to switch once the 101 is sent");
     assert!(
         connection.text().ends_with("Connection: Upgrade\r\nUpgrade: websocket\r\nVia: 1.1 giliran\r\n\r\n")
     );
@@ -708,6 +842,40 @@ fn an_upgrade_becomes_a_tunnel_and_loses_no_byte() {
     // If the back end does not switch, the connection continues in HTTP.
     let connection = gateway.run_in_all_pieces(&format!("{UPGRADE}{GET}"), &[says(OK), says(OK)]);
     assert_eq!(connection.text(), OK_SENT.repeat(2));
+}
+
+#[test]
+fn an_upgrade_with_a_body_switches_after_the_body() {
+    let gateway = TestGateway::new(1);
+    let head = "POST /exec HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n";
+    for (framing, body, passed) in [
+        ("Content-Length: 0", "", ""),
+        ("Content-Length: 4", "satu", "satu"),
+        ("Transfer-Encoding: chunked", "4;a=b\r\nsatu\r\n0\r\nHost: b\r\n\r\n", "4\r\nsatu\r\n0\r\n\r\n"),
+    ] {
+        let request = format!("{head}{framing}\r\n\r\n{body}");
+        let bytes = gateway.forwarded(&request);
+        // At the end of the request, and before its body: both are taken at the end.
+        for after in [bytes, bytes - passed.len()] {
+            let script = says(&format!("{SWITCHING}halo")).after(after);
+            for connection in
+                gateway.runs_in_all_pieces(&format!("{request}\0\u{ff}GET"), std::slice::from_ref(&script))
+            {
+                let pieces = connection.pieces;
+                assert_eq!(connection.state(), Status::Tunnel, "{framing} after {after} in {pieces:?}");
+                assert!(connection.got(0).ends_with(&format!("\r\n\r\n{passed}")), "{}", connection.got(0));
+                assert!(connection.text().starts_with("HTTP/1.1 101 "), "{}", connection.text());
+            }
+        }
+    }
+    // The rest of the body never comes: the connection does not become a tunnel.
+    let short = format!("{head}Content-Length: 9\r\n\r\nsatu");
+    for connection in gateway.runs_in_all_pieces(&short, &[says(SWITCHING)]) {
+        assert_eq!(
+            (connection.state(), connection.text()),
+            (Status::Waits(gateway.timeouts.stall), String::new())
+        );
+    }
 }
 
 #[test]
@@ -868,7 +1036,8 @@ fn a_malformed_response_is_502() {
         "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: +4\r\n\r\nsatu",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX z: y\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nX: y\r\n z\r\n\r\n",
         "HTTP/1.1 200 OK\r\nX: y\rz\r\n\r\n",
     ] {
@@ -1016,10 +1185,31 @@ fn the_next_candidate_is_tried_if_nothing_was_sent() {
     assert_eq!(gateway.run(POST, &[says("").ends()]).statuses(), [502]);
     let connection = gateway.run(GET, &[refuses(), refuses(), refuses()]);
     assert_eq!((connection.statuses(), connection.state()), (vec![502], gateway.idle()));
-    let many = TestGateway::new(9);
-    let connection = many.run(GET, &vec![refuses(); RETRIES + 1]);
-    assert_eq!(connection.statuses(), [502]);
     assert_eq!(TestGateway::new(0).run(GET, &[]).statuses(), [503]);
+}
+
+#[test]
+fn all_back_ends_are_tried_until_one_accepts_or_the_time_to_connect_is_spent() {
+    let many = TestGateway::new(9);
+    for request in [GET, POST] {
+        let mut scripts = vec![refuses(); 8];
+        scripts.push(says(OK).after(many.forwarded(request)));
+        assert_eq!(many.run_in_all_pieces(request, &scripts).text(), OK_SENT);
+    }
+    assert_eq!(many.run(GET, &vec![refuses(); 9]).statuses(), [502]);
+    // Beyond the retries, a connect has what is left of the time for all.
+    let scripts = [vec![refuses(); RETRIES + 1], vec![hangs()]].concat();
+    let mut connection = many.connection(GET, &scripts);
+    assert_eq!(connection.run().state(), Status::Waits(many.timeouts.connect));
+    assert_eq!(connection.waits().statuses(), [504], "no time is left for the others");
+    // As many retries as ever are made when a connect takes all the time by itself.
+    let mut connection = many.connection(GET, &vec![hangs(); RETRIES + 1]);
+    connection.run();
+    (0..=RETRIES).for_each(|_| _ = connection.waits());
+    assert_eq!(connection.statuses(), [504]);
+    // Once something was sent they are bounded too: the death of one is no licence to try all.
+    let scripts = [vec![refuses(); RETRIES], vec![says("").ends()]].concat();
+    assert_eq!(many.run(GET, &scripts).statuses(), [502]);
 }
 
 #[test]
@@ -1220,6 +1410,20 @@ fn what_cannot_be_forwarded_is_refused_and_the_connection_lingers() {
     }
 }
 
+/// A reset would come if bytes were left unread at the close, and the client could lose the response.
+#[test]
+fn who_lingers_reads_and_drops_what_comes_until_the_client_closes() {
+    let gateway = TestGateway::new(1);
+    let mut connection = gateway.connection("GET / HTTP/1.1\r\n\r\n", &[]);
+    assert_eq!(connection.run().state(), LINGERS);
+    connection.input.extend(GET.as_bytes());
+    assert_eq!(connection.run().state(), LINGERS);
+    assert_eq!((connection.sent, connection.statuses()), (connection.input.len(), vec![400]));
+    connection.ends = true;
+    assert_eq!(connection.run().state(), Status::Closed);
+    assert_eq!(connection.outcome(), Outcome::new(Who::Client, How::Malformed, Phase::RequestHead));
+}
+
 #[test]
 fn without_a_worker_the_response_is_503_and_the_connection_lingers() {
     let gateway = TestGateway::new(1);
@@ -1249,23 +1453,151 @@ fn the_back_end_is_released_before_the_next_request() {
 #[test]
 fn a_back_end_that_accepts_and_never_responds_goes_down() {
     let gateway = TestGateway::new(2);
-    let silent = |connection: &mut TestConnection| {
-        connection.run();
-        while connection.statuses().len() < 6 {
-            connection.waits();
-        }
-    };
-    let scripts: Vec<_> = (0..9).map(|_| says("")).collect();
+    let scripts = [vec![says(""), says(OK), says(""), says(OK), says("")], vec![says(OK); 3]].concat();
     let mut gateway =
         TestGateway { timeouts: Timeouts { backend: Duration::from_secs(1), ..gateway.timeouts }, ..gateway };
     gateway.timeouts.keep_alive = Duration::from_secs(60);
-    let mut connection = gateway.connection(&GET.repeat(6), &scripts);
-    silent(&mut connection);
-    assert!(
-        connection.group.backends().iter().all(|backend| !backend.is_up()),
-        "{:?}",
-        connection.statuses()
+    let mut connection = gateway.connection(&GET.repeat(8), &scripts);
+    connection.run();
+    while connection.statuses().len() < 8 {
+        connection.waits();
+    }
+    assert_eq!(connection.statuses(), [504, 200, 504, 200, 504, 200, 200, 200]);
+    let ups: Vec<bool> = connection.group.backends().iter().map(|backend| backend.is_up()).collect();
+    assert_eq!(ups, [false, true]);
+}
+
+/// An observer that keeps what the access log would say of each exchange.
+#[derive(Debug, Default)]
+struct Closings(std::sync::Mutex<Vec<String>>);
+
+impl Closings {
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Observer for Closings {
+    fn wants_closings(&self) -> bool {
+        true
+    }
+
+    fn observe(&self, _connection: &Connection<'_>, event: &Event<'_>) {
+        if let Event::Closed(closing) = event {
+            let Closing { backend, request, status, queue, connect, first, .. } = closing;
+            let Closing { total, bytes_in, bytes_out, retries, outcome, .. } = closing;
+            let port = backend.map_or(0, |backend| backend.port());
+            let (request, status) = (request.unwrap_or_default(), status.unwrap_or_default());
+            self.0.lock().unwrap().push(format!(
+                "{request}: {status} of {port}, {queue:?} {connect:?} {first:?} {total:?}, \
+                 {bytes_in} in, {bytes_out} out, {retries} retries, {outcome}"
+            ));
+        }
+    }
+}
+
+/// A connection to this many back ends, each with room for one connection, and what is logged of it.
+fn logged(backends: usize) -> (Exchange, Arc<Group>, Arc<Closings>, Now) {
+    let now = start();
+    let group = TestGateway { most: 1, ..TestGateway::new(backends) }.group();
+    let closings = Arc::new(Closings::default());
+    let context = RoleContext::new("test", Arc::clone(&closings) as Arc<dyn Observer>);
+    let routes = Routes::new(Arc::clone(&group));
+    let gateway = Arc::new(Gateway { context: Arc::new(context), routes, rules: Rules::default() });
+    (Exchange::new(gateway, client(), now.instant, &now), group, closings, now)
+}
+
+fn from_client(exchange: &mut Exchange, bytes: &str, now: &Now) {
+    exchange.client_space()[..bytes.len()].copy_from_slice(bytes.as_bytes());
+    exchange.client_received(bytes.len(), now);
+}
+
+fn from_backend(exchange: &mut Exchange, bytes: &str, now: &Now) {
+    exchange.backend_space()[..bytes.len()].copy_from_slice(bytes.as_bytes());
+    exchange.backend_received(bytes.len(), now);
+}
+
+fn send_all_to_backend(exchange: &mut Exchange, now: &Now) {
+    exchange.backend_sent(exchange.backend_output().concat().len(), now);
+}
+
+fn send_all_to_client(exchange: &mut Exchange, now: &Now) {
+    exchange.client_sent(exchange.client_output().concat().len(), now);
+}
+
+#[test]
+fn each_exchange_is_logged_with_its_own_times_and_bytes() {
+    let (mut exchange, group, closings, start) = logged(2);
+    let at = |seconds| start.after(Duration::from_secs(seconds));
+    let waker = || Waker::noop().clone();
+    let held = [(); 2].map(|()| group.next(&mut group.turn(), start.instant).unwrap());
+
+    // Two seconds in the queue, one refused connect, and a response in two pieces.
+    from_client(&mut exchange, POST, &start);
+    assert!(exchange.choose_backend(&at(1), waker).is_none());
+    drop(held);
+    assert!(exchange.choose_backend(&at(3), waker).is_some());
+    exchange.connect_failed(How::Refused, &at(4));
+    let second = exchange.choose_backend(&at(5), waker).unwrap().address.port();
+    exchange.connected(false, &at(7));
+    send_all_to_backend(&mut exchange, &at(8));
+    from_backend(&mut exchange, OK.trim_end_matches("tu"), &at(9));
+    send_all_to_client(&mut exchange, &at(10));
+    from_backend(&mut exchange, "tu", &at(11));
+    assert_eq!(closings.take(), [""; 0], "it is not over");
+    drop(exchange.release_backend(&at(12)));
+    send_all_to_client(&mut exchange, &at(13));
+    let (bytes_in, bytes_out) = (POST.len(), OK_SENT.len());
+    let line = format!(
+        "POST /: 200 of {second}, 2s Some(4s) Some(9s) 13s, {bytes_in} in, {bytes_out} out, 1 retries, finished"
     );
+    assert_eq!(closings.take(), [line]);
+
+    // Nothing of the first counts for the second, which nobody accepts.
+    from_client(&mut exchange, GET, &at(20));
+    for attempt in [21, 23] {
+        assert!(exchange.choose_backend(&at(attempt), waker).is_some());
+        exchange.connect_failed(How::Refused, &at(attempt + 1));
+    }
+    assert!(exchange.choose_backend(&at(25), waker).is_none());
+    let (bytes_in, bytes_out) = (GET.len(), exchange.client_output().concat().len());
+    send_all_to_client(&mut exchange, &at(26));
+    let line = format!(
+        "GET /: 502 of 0, 0ns None Some(5s) 6s, {bytes_in} in, {bytes_out} out, 2 retries, back end refused in connect"
+    );
+    assert_eq!(closings.take(), [line]);
+    exchange.drained();
+    exchange.finish(&at(30));
+    assert_eq!(closings.take(), [""; 0], "there is no exchange that could be logged");
+}
+
+/// A tunnel is logged when it begins, and an exchange that is cut when it is cut.
+#[test]
+fn a_tunnel_and_a_cut_exchange_are_logged_once() {
+    let waker = || Waker::noop().clone();
+    for (input, said, expected) in [
+        (UPGRADE, SWITCHING, "GET /: 101 of 9001, "),
+        (GET, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsatu", "GET /: 200 of 9001, "),
+        ("GET", "", "-: 0 of 0, "),
+    ] {
+        let (mut exchange, _, closings, now) = logged(1);
+        from_client(&mut exchange, input, &now);
+        if !said.is_empty() {
+            exchange.choose_backend(&now, waker).unwrap();
+            exchange.connected(false, &now);
+            send_all_to_backend(&mut exchange, &now);
+            from_backend(&mut exchange, said, &now);
+            send_all_to_client(&mut exchange, &now);
+        }
+        if exchange.step() == Step::SwitchProtocols {
+            exchange.into_relay(&now);
+        } else {
+            exchange.client_failed();
+            exchange.finish(&now);
+        }
+        let lines = closings.take();
+        assert!(lines.len() == 1 && lines[0].starts_with(expected), "{lines:?}");
+    }
 }
 
 fn request() -> impl Strategy<Value = (String, bool)> {

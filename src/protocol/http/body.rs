@@ -5,9 +5,11 @@
 //! beyond the end of the body: the bytes behind it are the next message. It stores no bytes and allocates
 //! nothing.
 
+use super::chunk_line::{ChunkLine, LineByte};
 use super::framing::Framing;
-use super::is_token_byte;
-use crate::protocol::limits::{CHUNK_EXCESS_BYTES_MAX, CHUNK_LINE_BYTES_MAX, TRAILER_BYTES_MAX};
+use super::{is_text_byte, is_token_byte};
+use crate::protocol::buffer::Buffer;
+use crate::protocol::limits::{CHUNK_EXCESS_BYTES_MAX, TRAILER_BYTES_MAX};
 
 /// Bytes of framing that each chunk may have before more of it counts as excess: enough for its size and
 /// line ends (as in Go's net/http).
@@ -19,6 +21,8 @@ pub struct BodyReader {
     state: State,
     /// Bytes of chunk framing beyond the allowance: see [`CHUNK_EXCESS_BYTES_MAX`].
     excess: u64,
+    /// The body comes from a back end: blanks behind a chunk size are accepted.
+    lenient: bool,
 }
 
 /// The next part of a body.
@@ -28,9 +32,21 @@ pub enum Part {
     Content(usize),
     /// This many bytes of chunk sizes and line ends. The caller forwards them or leaves them out.
     Framing(usize),
+    /// This many bytes of chunk extensions, and of blanks around them. They concern one connection only, so
+    /// the caller leaves them out.
+    Extension(usize),
     /// One complete trailer line of this many bytes, line end included. The caller forwards it or leaves it
     /// out, by its name.
     Trailer(usize),
+}
+
+impl Part {
+    /// How many bytes it has.
+    pub fn length(self) -> usize {
+        let (Part::Content(count) | Part::Framing(count) | Part::Extension(count) | Part::Trailer(count)) =
+            self;
+        count
+    }
 }
 
 /// What is wrong with a body. Its connection cannot be used for another message.
@@ -48,21 +64,8 @@ enum State {
     Length(u64),
     /// Content until the sender closes.
     UntilClose,
-    /// In the digits of a chunk size.
-    Size {
-        size: u64,
-        line_bytes: usize,
-    },
-    /// Behind the `;` of a chunk size, in an extension. We ignore extensions.
-    Extension {
-        size: u64,
-        line_bytes: usize,
-    },
-    /// Before the `LF` of a chunk-size line.
-    SizeEnd {
-        size: u64,
-        line_bytes: usize,
-    },
+    /// In the line in front of a chunk.
+    Line(ChunkLine),
     /// In the content of a chunk.
     Chunk {
         left: u64,
@@ -80,20 +83,65 @@ enum State {
 }
 
 impl BodyReader {
-    /// A reader for a body with this framing.
+    /// A reader for a body with this framing, strict: for a client's request.
     pub fn new(framing: Framing) -> BodyReader {
+        BodyReader::reading(framing, false)
+    }
+
+    /// A reader for the body of a back end's response. It accepts blanks behind a chunk size, which some
+    /// servers send and all clients accept; they leave no doubt about where the body ends.
+    pub fn lenient(framing: Framing) -> BodyReader {
+        BodyReader::reading(framing, true)
+    }
+
+    fn reading(framing: Framing, lenient: bool) -> BodyReader {
         let state = match framing {
             Framing::None | Framing::Length(0) => State::Done,
             Framing::Length(bytes) => State::Length(bytes),
-            Framing::Chunked => State::Size { size: 0, line_bytes: 0 },
+            Framing::Chunked => State::Line(ChunkLine::new(lenient)),
             Framing::UntilClose => State::UntilClose,
         };
-        BodyReader { state, excess: 0 }
+        BodyReader { state, excess: 0, lenient }
     }
 
     /// True once the last byte of the body has been read.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
+    }
+
+    /// Bytes of content that the sender has announced and that have not come yet.
+    pub(crate) fn announced(&self) -> u64 {
+        match self.state {
+            State::Length(left) | State::Chunk { left } => left,
+            _ => 0,
+        }
+    }
+
+    /// Reads as much of the body as `buffer` holds behind its first `ready` bytes, which are waiting to be
+    /// sent. Parts that `passes` accepts are added to those; the others are removed.
+    pub(crate) fn forward(
+        &mut self,
+        buffer: &mut Buffer,
+        ready: &mut usize,
+        passes: impl Fn(Part, &[u8]) -> bool,
+    ) -> Result<(), BodyFault> {
+        // What passes is moved over what was removed before it, so each byte is moved once at most: a body
+        // of very small chunks with an extension each costs no more than another one.
+        let mut removed = 0;
+        let result = loop {
+            let bytes = &buffer.bytes()[*ready + removed..];
+            match self.next(bytes) {
+                Ok(Some(part)) if passes(part, &bytes[..part.length()]) => {
+                    buffer.move_back(*ready + removed, part.length(), removed);
+                    *ready += part.length();
+                }
+                Ok(Some(part)) => removed += part.length(),
+                Ok(None) => break Ok(()),
+                Err(fault) => break Err(fault),
+            }
+        };
+        buffer.remove(*ready, removed);
+        result
     }
 
     /// The next part of the body, at the start of `bytes`. `Ok(None)` if the body has ended, if `bytes` is
@@ -123,7 +171,7 @@ impl BodyReader {
                 Ok(Some(Part::Content(count)))
             }
             State::Trailers { bytes: before } => self.trailer(bytes, before),
-            _ => self.framing(bytes).map(|count| Some(Part::Framing(count))),
+            State::Line(_) | State::ChunkCr | State::ChunkLf => self.framing(bytes).map(Some),
         }
     }
 
@@ -138,18 +186,53 @@ impl BodyReader {
         }
     }
 
-    /// Reads chunk sizes and line ends byte by byte, up to the next content or trailers.
-    fn framing(&mut self, bytes: &[u8]) -> Result<usize, BodyFault> {
-        for (index, &byte) in bytes.iter().enumerate() {
-            if let State::SizeEnd { size, line_bytes } = self.state {
-                self.count_excess(size, line_bytes)?;
+    /// Reads chunk sizes and line ends byte by byte, up to the next content, trailers or extension; or an
+    /// extension up to its end.
+    fn framing(&mut self, bytes: &[u8]) -> Result<Part, BodyFault> {
+        let mut count = 0;
+        let mut is_extension = false;
+        for &byte in bytes {
+            let before = self.state;
+            let kind = self.step(byte)?;
+            if count > 0 && is_extension != (kind == LineByte::Extension) {
+                // It belongs to the next part.
+                self.state = before;
+                break;
             }
-            self.state = step(self.state, byte)?;
+            is_extension = kind == LineByte::Extension;
+            count += 1;
             if matches!(self.state, State::Chunk { .. } | State::Trailers { .. }) {
-                return Ok(index + 1);
+                break;
             }
         }
-        Ok(bytes.len())
+        Ok(if is_extension { Part::Extension(count) } else { Part::Framing(count) })
+    }
+
+    /// Takes one byte of chunk framing (RFC 9112 section 7.1).
+    fn step(&mut self, byte: u8) -> Result<LineByte, BodyFault> {
+        match (&mut self.state, byte) {
+            (State::Line(line), byte) => {
+                let kind = line.take(byte).ok_or(BodyFault::BadChunk)?;
+                if kind == LineByte::End {
+                    let (size, bytes) = (line.size(), line.bytes());
+                    self.count_excess(size, bytes)?;
+                    self.state = match size {
+                        0 => State::Trailers { bytes: 0 },
+                        left => State::Chunk { left },
+                    };
+                }
+                Ok(kind)
+            }
+            (State::ChunkCr, b'\r') => {
+                self.state = State::ChunkLf;
+                Ok(LineByte::Framing)
+            }
+            (State::ChunkLf, b'\n') => {
+                self.state = State::Line(ChunkLine::new(self.lenient));
+                Ok(LineByte::Framing)
+            }
+            _ => Err(BodyFault::BadChunk),
+        }
     }
 
     /// Counts the framing of one chunk. An attacker could send a body that is nearly all framing: each chunk
@@ -171,7 +254,7 @@ impl BodyReader {
                 self.state = State::Done;
                 Ok(Some(Part::Framing(2)))
             }
-            line if is_trailer(line) => {
+            line if is_trailer(line, self.lenient) => {
                 self.state = State::Trailers { bytes: before + line.len() };
                 Ok(Some(Part::Trailer(line.len())))
             }
@@ -180,48 +263,18 @@ impl BodyReader {
     }
 }
 
-/// True if a line, with its line end, is a field by the grammar (RFC 9112 section 5).
-fn is_trailer(line: &[u8]) -> bool {
+/// True if a line, with its line end, is a field by the grammar (RFC 9112 section 5). From a back end blanks
+/// before the colon are accepted, as in a head.
+fn is_trailer(line: &[u8], lenient: bool) -> bool {
     let Some(field) = line.strip_suffix(b"\r\n") else { return false };
     let Some(colon) = field.iter().position(|byte| *byte == b':') else { return false };
     let (name, value) = field.split_at(colon);
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let blanks = name.iter().rev().take_while(|byte| lenient && is_blank(byte)).count();
+    let name = &name[..name.len() - blanks];
     !name.is_empty()
         && name.iter().all(|byte| is_token_byte(*byte))
         && value.iter().all(|byte| is_text_byte(*byte))
-}
-
-/// The state after one byte of chunk framing (RFC 9112 section 7.1). A bare `LF` is not accepted as a line
-/// end: some programs accept it and some do not, so it would leave a doubt about where the body ends.
-fn step(state: State, byte: u8) -> Result<State, BodyFault> {
-    let next = match (state, byte) {
-        (State::Size { size, line_bytes: line_bytes @ 1.. }, b'\r') => State::SizeEnd { size, line_bytes },
-        (State::Size { size, line_bytes: line_bytes @ 1.. }, b';') => State::Extension { size, line_bytes },
-        (State::Size { size, line_bytes }, digit) => {
-            let value = (digit as char).to_digit(16).ok_or(BodyFault::BadChunk)?;
-            let size = size.checked_mul(16).ok_or(BodyFault::BadChunk)? + u64::from(value);
-            State::Size { size, line_bytes: bounded(line_bytes, CHUNK_LINE_BYTES_MAX)? }
-        }
-        (State::Extension { size, line_bytes }, b'\r') => State::SizeEnd { size, line_bytes },
-        (State::Extension { size, line_bytes }, byte) if is_text_byte(byte) => {
-            State::Extension { size, line_bytes: bounded(line_bytes, CHUNK_LINE_BYTES_MAX)? }
-        }
-        (State::SizeEnd { size: 0, .. }, b'\n') => State::Trailers { bytes: 0 },
-        (State::SizeEnd { size, .. }, b'\n') => State::Chunk { left: size },
-        (State::ChunkCr, b'\r') => State::ChunkLf,
-        (State::ChunkLf, b'\n') => State::Size { size: 0, line_bytes: 0 },
-        _ => return Err(BodyFault::BadChunk),
-    };
-    Ok(next)
-}
-
-/// Counts one more byte of something that may have `most` bytes.
-fn bounded(bytes: usize, most: usize) -> Result<usize, BodyFault> {
-    if bytes < most { Ok(bytes + 1) } else { Err(BodyFault::BadChunk) }
-}
-
-/// True for the bytes of a field value: visible characters, spaces, tabs and bytes above ASCII.
-fn is_text_byte(byte: u8) -> bool {
-    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
 fn at_most(count: usize, limit: u64) -> usize {
@@ -231,6 +284,7 @@ fn at_most(count: usize, limit: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::limits::CHUNK_LINE_BYTES_MAX;
     use proptest::prelude::*;
 
     /// Reads `bytes` in pieces, cut at `cuts`; returns the content, how many bytes were used, and whether the
@@ -240,11 +294,10 @@ mod tests {
         let (mut content, mut used) = (Vec::new(), 0);
         for end in cuts.iter().copied().chain([bytes.len()]) {
             while let Some(part) = reader.next(&bytes[used..end.max(used)])? {
-                let (Part::Content(count) | Part::Framing(count) | Part::Trailer(count)) = part;
-                if matches!(part, Part::Content(_)) {
+                if let Part::Content(count) = part {
                     content.extend_from_slice(&bytes[used..used + count]);
                 }
-                used += count;
+                used += part.length();
             }
         }
         Ok((content, used, reader.is_done()))
@@ -370,6 +423,23 @@ mod tests {
     }
 
     #[test]
+    fn blanks_before_the_colon_of_a_trailer_are_accepted_from_a_back_end_only() {
+        for (line, lenient) in [
+            ("A : b\r\n", true),
+            ("A \t: b\r\n", true),
+            ("A\r: b\r\n", false),
+            (" : b\r\n", false),
+            ("A b: c\r\n", false),
+        ] {
+            let body = format!("0\r\n{line}\r\n");
+            assert!(read(Framing::Chunked, body.as_bytes(), &[]).is_err(), "{line:?}");
+            let mut reader = BodyReader::lenient(Framing::Chunked);
+            assert_eq!(reader.next(body.as_bytes()), Ok(Some(Part::Framing(3))));
+            assert_eq!(reader.next(&body.as_bytes()[3..]).is_ok(), lenient, "{line:?}");
+        }
+    }
+
+    #[test]
     fn a_body_that_is_cut_short_is_an_error() {
         let mut reader = BodyReader::new(Framing::Length(3));
         assert_eq!(reader.next(b"ab"), Ok(Some(Part::Content(2))));
@@ -380,6 +450,27 @@ mod tests {
         let mut reader = BodyReader::new(Framing::UntilClose);
         assert_eq!(reader.next(b"ab"), Ok(Some(Part::Content(2))));
         assert_eq!((reader.close(), reader.is_done()), (Ok(()), true));
+    }
+
+    #[test]
+    fn forwarding_leaves_extensions_out_in_one_pass() {
+        let body = "4 ;a=b\r\nsatu\r\n3;c=\"d\"\r\ndua\r\n0;e\r\nX: 1\r\nY: 2\r\n\r\n";
+        let expected = "4\r\nsatu\r\n3\r\ndua\r\n0\r\nY: 2\r\n\r\n";
+        let passes = |part, bytes: &[u8]| match part {
+            Part::Content(_) | Part::Framing(_) => true,
+            Part::Extension(_) => false,
+            Part::Trailer(_) => bytes.starts_with(b"Y"),
+        };
+        for cut in 0..=body.len() {
+            let (mut reader, mut buffer, mut ready) = (BodyReader::new(Framing::Chunked), Buffer::new(), 0);
+            for piece in [&body[..cut], &body[cut..], "GET / HTTP/1.1\r\n"] {
+                assert!(buffer.push(piece.as_bytes()));
+                reader.forward(&mut buffer, &mut ready, passes).unwrap();
+            }
+            assert_eq!(&buffer.bytes()[..ready], expected.as_bytes(), "cut at {cut}");
+            assert_eq!(&buffer.bytes()[ready..], b"GET / HTTP/1.1\r\n", "cut at {cut}");
+            assert!(reader.is_done());
+        }
     }
 
     proptest! {
@@ -402,7 +493,7 @@ mod tests {
 
         #[test]
         fn any_bytes_give_the_same_result_at_any_split(
-            bytes in prop::collection::vec(prop::sample::select(b"05aF;\r\n:x \t".to_vec()), 0..40),
+            bytes in prop::collection::vec(prop::sample::select(b"05aF;=\"\\\r\n:x \t".to_vec()), 0..40),
             cut in 0usize..40,
         ) {
             let whole = read(Framing::Chunked, &bytes, &[]);

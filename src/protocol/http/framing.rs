@@ -5,6 +5,7 @@
 
 use super::head::{Fields, RequestHead, ResponseHead};
 use super::{Method, Refusal, Version, decimal, list};
+use crate::protocol::limits::CONTENT_BYTES_MAX;
 
 /// How the end of a body is found.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,7 +55,7 @@ pub fn of_response(head: &ResponseHead<'_>, request_method: Method) -> Result<Fr
         return Ok(Framing::None);
     }
     // Step 2: a 2xx response to CONNECT begins a tunnel. It cannot occur, as our gateway does not forward CONNECT.
-    match (codings(&head.fields), length(&head.fields)) {
+    match (response_codings(&head.fields), length(&head.fields)) {
         (Codings::None, Lengths::One(0)) => Ok(Framing::None),
         (Codings::None, Lengths::One(bytes)) => Ok(Framing::Length(bytes)), // step 6
         (Codings::None, Lengths::None) => Ok(Framing::UntilClose),          // step 8
@@ -75,6 +76,17 @@ enum Codings {
     Unknown,
     /// Not ending in `chunked`, naming it twice, or empty.
     Broken,
+}
+
+/// The codings of a response. `identity` meant no coding (RFC 2616 section 3.6), and some servers still send
+/// it; to a message of which it is the only coding all programs give the same end.
+fn response_codings(fields: &Fields<'_>) -> Codings {
+    let mut members = fields.all("transfer-encoding").flat_map(list).peekable();
+    let has_some = members.peek().is_some();
+    match has_some && members.all(|coding| coding.eq_ignore_ascii_case(b"identity")) {
+        true => Codings::None,
+        false => codings(fields),
+    }
 }
 
 fn codings(fields: &Fields<'_>) -> Codings {
@@ -103,12 +115,16 @@ enum Lengths {
     Broken,
 }
 
-/// RFC 9110 section 8.6 allows a recipient to read `5, 5` as 5. We accept only one line with one number.
+/// RFC 9110 section 8.6 allows a recipient to read `5, 5` as 5. We accept only one line with one number of at
+/// most [`CONTENT_BYTES_MAX`].
 fn length(fields: &Fields<'_>) -> Lengths {
     match (fields.first("content-length"), fields.only("content-length")) {
         (None, _) => Lengths::None,
         (Some(_), None) => Lengths::Broken,
-        (Some(_), Some(value)) => decimal(value).map_or(Lengths::Broken, Lengths::One),
+        (Some(_), Some(value)) => match decimal(value) {
+            Some(bytes) if bytes <= CONTENT_BYTES_MAX => Lengths::One(bytes),
+            _ => Lengths::Broken,
+        },
     }
 }
 
@@ -138,6 +154,9 @@ mod tests {
             ("Content-Length: 0x5\r\n", Err(400)),
             ("Content-Length:\r\n", Err(400)),
             ("Content-Length: 99999999999999999999\r\n", Err(400)),
+            ("Content-Length: 9223372036854775807\r\n", Ok(Framing::Length(i64::MAX as u64))),
+            ("Content-Length: 9223372036854775808\r\n", Err(400)),
+            ("Content-Length: 18446744073709551615\r\n", Err(400)),
             ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", Err(400)),
             ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", Err(400)),
             ("Transfer-Encoding: gzip, chunked\r\n", Err(501)),
@@ -171,7 +190,15 @@ mod tests {
         assert_eq!(framing(get, 304, "1.1", "Content-Length: 5\r\n"), Ok(Framing::None));
         assert_eq!(framing(get, 200, "1.1", "Content-Length: 5\r\nContent-Length: 6\r\n"), Err(()));
         assert_eq!(framing(get, 200, "1.1", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"), Err(()));
+        assert_eq!(framing(get, 200, "1.1", "Content-Length: 9223372036854775808\r\n"), Err(()));
         assert_eq!(framing(get, 200, "1.0", "Transfer-Encoding: chunked\r\n"), Err(()));
         assert_eq!(framing(get, 200, "1.1", "Transfer-Encoding: gzip\r\n"), Err(()));
+        assert_eq!(framing(get, 200, "1.1", "Transfer-Encoding: Identity\r\n"), Ok(Framing::UntilClose));
+        assert_eq!(
+            framing(get, 200, "1.1", "Transfer-Encoding: identity\r\nContent-Length: 5\r\n"),
+            Ok(Framing::Length(5))
+        );
+        assert_eq!(framing(get, 200, "1.1", "Transfer-Encoding: identity, chunked\r\n"), Err(()));
+        assert_eq!(framing(get, 200, "1.1", "Transfer-Encoding:\r\n"), Err(()));
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! Contract: [`HeadScan`] tells when a head is complete. Its time is linear in the bytes, even if they come
 //! one by one. [`RequestHead::parse`] and [`ResponseHead::parse`] borrow from the buffer and from a
-//! [`FieldSpace`] of the caller, and allocate nothing. httparse checks the grammar; the rules about the
+//! [`FieldSpace`] of the caller, and allocate nothing for a target in plain form. httparse checks the grammar; the rules about the
 //! content of a head are in this file.
+//!
+//! A request target is put into plain form first: see `plain_target`.
 
 use std::mem::MaybeUninit;
 
@@ -50,7 +52,8 @@ impl HeadScan {
                 b'\r' => {}
                 _ => {
                     self.started = true;
-                    self.line_bytes += 1;
+                    // A raw byte of the target will be an escape of three.
+                    self.line_bytes += if self.first_line_done || byte.is_ascii() { 1 } else { 3 };
                     if !self.first_line_done && self.line_bytes > REQUEST_LINE_BYTES_MAX {
                         return Err(Refusal::new(414, "The request line is longer than 8 KiB."));
                     }
@@ -87,15 +90,19 @@ pub struct Field<'b> {
     pub(crate) value: &'b [u8],
 }
 
-/// Space for the fields of one head, which the caller of `parse` provides. It has some kilobytes, most of
-/// which are never written. If heads owned it, passing a head to a function would copy all of it.
+/// Space for one head, which the caller of `parse` provides. It has some kilobytes, most of which are never
+/// written. If heads owned it, passing a head to a function would copy all of it.
 #[derive(Debug)]
-pub struct FieldSpace<'b>([MaybeUninit<httparse::Header<'b>>; HEAD_FIELDS_MAX]);
+pub struct FieldSpace<'b> {
+    fields: [MaybeUninit<httparse::Header<'b>>; HEAD_FIELDS_MAX],
+    /// The head once its target is in plain form; empty if it came in that form.
+    plain: Vec<u8>,
+}
 
 impl<'b> FieldSpace<'b> {
     /// Space for as many fields as a head may have.
     pub const fn new() -> FieldSpace<'b> {
-        FieldSpace([const { MaybeUninit::uninit() }; HEAD_FIELDS_MAX])
+        FieldSpace { fields: [const { MaybeUninit::uninit() }; HEAD_FIELDS_MAX], plain: Vec::new() }
     }
 }
 
@@ -147,7 +154,7 @@ pub struct RequestHead<'b> {
     pub(crate) method: Method,
     /// The method as it was sent.
     pub method_name: &'b str,
-    /// The request target as it was sent: `/path?query`, `http://host/path`, `*` or `host:port`.
+    /// The request target in plain form: `/path?query`, `http://host/path`, `*` or `host:port`.
     pub target: &'b str,
     /// HTTP/1.0 or 1.1.
     pub version: Version,
@@ -158,11 +165,19 @@ pub struct RequestHead<'b> {
 impl<'b> RequestHead<'b> {
     /// Parses a head or its beginning. `Ok(None)` means that it is not complete and has no error so far.
     ///
-    /// Errors: 400 for syntax, a missing or doubled `Host` and a target that contradicts it; 431 for
-    /// too many fields; 505 for another version.
+    /// Errors: 400 for syntax and a missing or doubled `Host`; 431 for too many fields; 505 for another
+    /// version.
     pub fn parse(bytes: &'b [u8], space: &'b mut FieldSpace<'b>) -> Result<Option<RequestHead<'b>>, Refusal> {
+        let FieldSpace { fields, plain } = space;
+        let bytes = match plain_target(bytes) {
+            Some(copy) => {
+                *plain = copy;
+                plain
+            }
+            None => bytes,
+        };
         let mut request = httparse::Request::new(&mut []);
-        match request.parse_with_uninit_headers(bytes, &mut space.0) {
+        match request.parse_with_uninit_headers(bytes, fields) {
             Ok(httparse::Status::Complete(_)) => {}
             Ok(httparse::Status::Partial) => return Ok(None),
             Err(httparse::Error::TooManyHeaders) => {
@@ -198,7 +213,8 @@ impl<'b> RequestHead<'b> {
         }
     }
 
-    /// The requested host: from a target in absolute form, else from the `Host` field; `""` if there is none.
+    /// The requested host: from a target in absolute form, whatever the `Host` field says (RFC 9112 section
+    /// 3.2.2), else from that field; `""` if there is none.
     pub fn host(&self) -> &'b str {
         match self.authority_and_rest() {
             Some((authority, _)) => authority,
@@ -244,8 +260,8 @@ impl<'b> RequestHead<'b> {
         }
     }
 
-    /// Checks `Host` (RFC 9112 section 3.2): HTTP/1.1 must have exactly one, HTTP/1.0 may have one, and it must
-    /// be the host of an absolute target.
+    /// Checks `Host` (RFC 9112 section 3.2): HTTP/1.1 must have exactly one, HTTP/1.0 may have one. A target in
+    /// absolute form does not excuse a `Host` that is missing or malformed, but need not agree with it.
     fn check_host(&self) -> Result<(), Refusal> {
         let mut hosts = self.fields.all("host");
         let Some(host) = hosts.next() else {
@@ -258,14 +274,8 @@ impl<'b> RequestHead<'b> {
             return Err(Refusal::bad("The request has more than one Host field."));
         }
         match std::str::from_utf8(host) {
-            Ok(host) if is_host(host) => {}
-            _ => return Err(Refusal::bad("The Host field is not a host.")),
-        }
-        match self.authority_and_rest() {
-            Some((authority, _)) if !authority.as_bytes().eq_ignore_ascii_case(host) => {
-                Err(Refusal::bad("The request target names another host than the Host field."))
-            }
-            _ => Ok(()),
+            Ok(host) if is_host(host) => Ok(()),
+            _ => Err(Refusal::bad("The Host field is not a host.")),
         }
     }
 }
@@ -277,20 +287,23 @@ pub struct ResponseHead<'b> {
     pub(crate) version: Version,
     /// 100 to 599.
     pub status: u16,
-    /// The reason phrase behind the status code; may be empty.
-    pub(crate) reason: &'b str,
+    /// The reason phrase behind the status code, in whatever encoding; may be empty.
+    pub(crate) reason: &'b [u8],
     /// The field lines.
     pub fields: Fields<'b>,
 }
 
 impl<'b> ResponseHead<'b> {
     /// Parses a head: `Ok(None)` if it is not complete yet, `Err` with the fault if it is not an HTTP/1 response.
+    /// Blanks before the colon of a field are removed (RFC 9112 section 5.1).
     pub fn parse(
         bytes: &'b [u8],
         space: &'b mut FieldSpace<'b>,
     ) -> Result<Option<ResponseHead<'b>>, &'static str> {
-        let (config, mut response) = (httparse::ParserConfig::default(), httparse::Response::new(&mut []));
-        match config.parse_response_with_uninit_headers(&mut response, bytes, &mut space.0) {
+        let mut config = httparse::ParserConfig::default();
+        config.allow_spaces_after_header_name_in_responses(true);
+        let mut response = httparse::Response::new(&mut []);
+        match config.parse_response_with_uninit_headers(&mut response, bytes, &mut space.fields) {
             Ok(httparse::Status::Complete(_)) => {}
             Ok(httparse::Status::Partial) => return Ok(None),
             Err(httparse::Error::TooManyHeaders) => return Err("more than 100 fields in the response"),
@@ -305,7 +318,7 @@ impl<'b> ResponseHead<'b> {
         Ok(Some(ResponseHead {
             version: if version == 0 { Version::Http10 } else { Version::Http11 },
             status,
-            reason: response.reason.unwrap_or(""),
+            reason: reason_phrase(bytes),
             fields: Fields { list: response.headers },
         }))
     }
@@ -316,9 +329,54 @@ impl<'b> ResponseHead<'b> {
     }
 }
 
+/// The reason phrase of a response whose head has been parsed. httparse leaves out one with bytes above ASCII.
+fn reason_phrase(bytes: &[u8]) -> &[u8] {
+    /// `HTTP/1.1 200 `, of which the parser has checked each byte; the last blank may be missing.
+    const BEFORE_REASON: usize = 13;
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
+    line.get(BEFORE_REASON..).unwrap_or_default()
+}
+
 fn keeps_alive(version: Version, fields: &Fields<'_>) -> bool {
     !fields.lists("connection", "close")
         && (version == Version::Http11 || fields.lists("connection", "keep-alive"))
+}
+
+/// A copy of a head, or of its beginning, whose target is in plain form; `None` if it is already, as it nearly
+/// always is.
+///
+/// In plain form bytes from 0x80 on are escapes, `%C3` for 0xC3: no target may hold such a byte (RFC 3986), some
+/// clients send them nevertheless, and a program that gets them cannot know whether they are UTF-8 or Latin-1. As
+/// escapes they are the same bytes to everybody. And `http://host?query` has the path `/` (RFC 9112 section
+/// 3.2.1). The host of an absolute target stays as it is: raw bytes in it are an error, as in `Host`.
+fn plain_target(bytes: &[u8]) -> Option<Vec<u8>> {
+    let start = bytes.iter().position(|byte| *byte == b' ')? + 1;
+    let target = &bytes[start..];
+    let target = &target[..target.iter().position(|byte| *byte <= b' ').unwrap_or(target.len())];
+    let path = match target.first() {
+        Some(b'/') => 0,
+        _ => {
+            let authority = target.windows(3).position(|bytes| bytes == b"://")? + 3;
+            authority + target[authority..].iter().position(|byte| matches!(byte, b'/' | b'?'))?
+        }
+    };
+    let (before, path) = target.split_at(path);
+    let lacks_slash = path.first() == Some(&b'?');
+    if path.is_ascii() && !lacks_slash {
+        return None;
+    }
+    let mut plain = Vec::with_capacity(bytes.len() + 2 * path.len() + 1);
+    plain.extend_from_slice(&bytes[..start + before.len()]);
+    plain.extend_from_slice(if lacks_slash { b"/" } else { b"" });
+    for byte in path {
+        match byte.is_ascii() {
+            true => plain.push(*byte),
+            false => plain.extend_from_slice(percent_encoding::percent_encode_byte(*byte).as_bytes()),
+        }
+    }
+    plain.extend_from_slice(&bytes[start + target.len()..]);
+    Some(plain)
 }
 
 /// `uri-host [ ":" port ]` (RFC 9110 section 7.2). Of the host only the characters are checked. Host and port
@@ -341,18 +399,25 @@ fn is_host(host: &str) -> bool {
         && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
-/// 505 for a well-formed version that we do not speak, 400 if there is no version at all. `None` while the
-/// request line is not complete: the result must not depend on how the bytes arrive.
+/// 505 for a version that we do not speak, at the end of a request line that is well formed otherwise; 400 for
+/// any other line. `None` while the request line is not complete: the result must not depend on how the bytes
+/// arrive.
 fn refuse_version(bytes: &[u8]) -> Option<Refusal> {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
     let line = lines.find(|line| !line.trim_ascii().is_empty())?.strip_suffix(b"\n")?;
-    Some(match line.trim_ascii_end().rsplit(|byte| *byte == b' ').next() {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // Method, target and version with one space between (RFC 9112 section 3). A blank in the target makes the
+    // version look wrong, for the parser takes the rest of the target for it.
+    let mut words = line.split(|byte| *byte == b' ');
+    let (method, target, version) = (words.next()?, words.next(), words.next());
+    let are_words = !method.is_empty() && target.is_some_and(|target| !target.is_empty());
+    Some(match version {
         Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
-            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+            if major.is_ascii_digit() && minor.is_ascii_digit() && are_words && words.next().is_none() =>
         {
             Refusal::new(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.")
         }
-        _ => Refusal::bad("The request line does not end with an HTTP version."),
+        _ => Refusal::bad("The request line is not a method, a target and a version with one space between."),
     })
 }
 
@@ -432,7 +497,11 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: [::1]80\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: [a]:80:80\r\n\r\n", 400),
-            ("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET http://b/ HTTP/1.1\r\n\r\n", 400),
+            ("GET http://b/ HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+            ("GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET http://?x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET http://\u{e9}/x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET images HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET /#x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
@@ -443,6 +512,15 @@ mod tests {
             ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
             ("GET / HTTX/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET /\r\nHost: a\r\n\r\n", 400),
+            ("GET /pa th HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET /x  HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET  /x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET /x HTTP/1.1 \r\nHost: a\r\n\r\n", 400),
+            ("GET /x HTTP/2.0 \r\nHost: a\r\n\r\n", 400),
+            ("GET /pa th HTTP/2.0\r\nHost: a\r\n\r\n", 400),
+            ("GET /x HTTP/1.1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET /x\tHTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("\r\nGET /x HTTP/1.2\nHost: a\n\n", 505),
             ("\u{16}\u{3}\u{1}\u{2}\r\n\r\n", 400),
         ] {
             assert_eq!(request(text).map(|_| ()), Err(status), "{text:?}");
@@ -461,12 +539,45 @@ mod tests {
 
     #[test]
     fn the_absolute_form_is_a_host_and_a_path() {
-        let head = request("GET http://A:80/x?y HTTP/1.1\r\nHost: a:80\r\n\r\n").unwrap();
+        let head = request("GET http://A:80/x?y HTTP/1.1\r\nHost: b\r\n\r\n").unwrap();
         assert_eq!((head.host(), head.path_and_query()), ("A:80", "/x?y"));
         let head = request("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         assert_eq!(head.path_and_query(), "/");
+        for (target, host, path) in [
+            ("http://localhost:80/h.txt", "localhost:80", "/h.txt"),
+            ("http://localhost?x", "localhost", "/?x"),
+            ("HTTPS://b?", "b", "/?"),
+            ("http://b?x=/y", "b", "/?x=/y"),
+            ("http://b/?x=http://c", "b", "/?x=http://c"),
+        ] {
+            let text = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            let head = request(&text).unwrap();
+            assert_eq!((head.host(), head.path_and_query()), (host, path), "{target}");
+        }
         let head = request("GET /http://a/ HTTP/1.0\r\n\r\n").unwrap();
         assert_eq!((head.host(), head.path_and_query()), ("", "/http://a/"));
+    }
+
+    #[test]
+    fn raw_bytes_in_a_target_are_read_as_escapes() {
+        for (target, plain) in [
+            (&b"/caf\xc3\xa9?\xe9=\xff"[..], "/caf%C3%A9?%E9=%FF"),
+            (b"/caf\xe9", "/caf%E9"),
+            (b"/%E9\x80", "/%E9%80"),
+            (b"http://a/\xe9?", "http://a/%E9?"),
+            (b"http://a?\xe9", "http://a/?%E9"),
+        ] {
+            let text = [b"GET ", target, b" HTTP/1.1\r\nHost: a\r\nX: \xe9\r\n\r\n"].concat();
+            for end in 0..text.len() {
+                let part = RequestHead::parse(&text[..end], leaked_space());
+                assert!(matches!(part, Ok(None)), "{plain} cut at {end}");
+            }
+            let head = RequestHead::parse(&text, leaked_space()).unwrap().unwrap();
+            assert_eq!((head.target, head.fields.first("x")), (plain, Some(&b"\xe9"[..])));
+        }
+        // Each of them has three bytes in the request line.
+        let long = [b"GET /", &[0xe9; 3000][..], b" HTTP/1.1\r\n"].concat();
+        assert_eq!(HeadScan::default().advance(&long).unwrap_err().status, 414);
     }
 
     #[test]
@@ -491,7 +602,19 @@ mod tests {
             ResponseHead::parse(b"HTTP/1.0 200 OK\r\nContent-type: text/plain\r\n\r\nhi", leaked_space())
                 .unwrap()
                 .unwrap();
-        assert_eq!((head.status, head.reason, head.keeps_alive()), (200, "OK", false));
+        assert_eq!((head.status, head.reason, head.keeps_alive()), (200, &b"OK"[..], false));
+        for (text, reason) in [
+            (&b"\r\n\nHTTP/1.1 200 Tr\xe8s bien\r\nA: b\r\n\r\n"[..], &b"Tr\xe8s bien"[..]),
+            (b"HTTP/1.1 200 Schw\xc3\xb6r \n\n", b"Schw\xc3\xb6r "),
+            (b"HTTP/1.1 200 \r\n\r\n", b""),
+            (b"HTTP/1.1 200\r\n\r\n", b""),
+        ] {
+            assert_eq!(ResponseHead::parse(text, leaked_space()).unwrap().unwrap().reason, reason);
+        }
+        let blanks = b"HTTP/1.1 200 OK\r\nContent-Length \t: 2\r\n\r\n";
+        let head = ResponseHead::parse(blanks, leaked_space()).unwrap().unwrap();
+        assert_eq!(head.fields.only("content-length"), Some(&b"2"[..]));
+        assert!(ResponseHead::parse(b"HTTP/1.1 200 OK\r\nA b: 2\r\n\r\n", leaked_space()).is_err());
         assert!(ResponseHead::parse(b"HTTP/1.1 200", leaked_space()).unwrap().is_none());
         assert!(ResponseHead::parse(b"hello\r\n\r\n", leaked_space()).is_err());
         assert!(ResponseHead::parse(b"HTTP/1.1 600 No\r\n\r\n", leaked_space()).is_err());

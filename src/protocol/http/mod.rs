@@ -5,11 +5,13 @@
 //! | [`head`] | the start line and the fields of a message |
 //! | [`framing`] | where the body of a message ends |
 //! | [`body`] | reading a body to its end, in any pieces |
+//! | `chunk_line` | the line in front of a chunk |
 //! | `request_reader` | waiting for the next request head of a client, and its deadline |
 //! | [`response`] | writing the heads of our own responses |
 //! | [`date`] | the dates in them |
 
 pub mod body;
+mod chunk_line;
 pub mod date;
 pub mod framing;
 pub mod head;
@@ -119,6 +121,11 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
 /// True for a byte of a `token` (RFC 9110 section 5.6.2).
 pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// True for the bytes of a field value: visible characters, spaces, tabs and bytes above ASCII.
+pub(crate) fn is_text_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
 /// `value` without the spaces and tabs at its ends (`OWS`, RFC 9110 section 5.6.3).

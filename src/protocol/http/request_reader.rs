@@ -136,6 +136,8 @@ mod tests {
             ("GET / HTTP/2.0\r\n\r\n", Err(505)),
             ("GET / HTTP/2.0", Ok(None)),
             ("GET / HTTX/1.1\r\n", Err(400)),
+            ("GET /pa th HTTP/1.1\r\nHost: a\r\n\r\nGET", Err(400)),
+            ("GET /x  HTTP/1.1\r\nHost: a\r\n\r\nGET", Err(400)),
             ("DELETE / HTTP/1.1\n \r\n", Err(400)),
             ("\r\n\r\nGET / HTTP/1.1\r\n\n\r\n", Err(400)),
             (&format!("GET /{long} HTTP/1.1\r\n\r\n"), Err(414)),

@@ -73,8 +73,8 @@ pub(crate) trait Machine {
     /// A call on the client's socket failed.
     fn client_failed(&mut self);
 
-    /// How long a connect may take.
-    fn connect_timeout(&self) -> Duration {
+    /// How long the connect that begins now may take.
+    fn connect_timeout(&self, _now: &Now) -> Duration {
         Duration::ZERO
     }
     /// Chooses the back end to connect to. `None`: it has to wait in a queue, and `waker` is how it is

@@ -315,7 +315,7 @@ fn a_site_is_served_from_memory_and_from_a_file() {
 fn requests_are_forwarded_to_the_back_end_that_accepts() {
     let mut driver = Driver { refused: 1, ..Driver::new(peer(GET), peer(OK)) };
     let mut exchange = exchange(&driver.now);
-    assert_eq!(Machine::connect_timeout(&exchange), Duration::from_secs(3));
+    assert_eq!(Machine::connect_timeout(&exchange, &driver.now), Duration::from_secs(3));
     assert!(!driver.serve(&mut exchange));
     assert_eq!((driver.choices.as_slice(), driver.kept.as_slice()), (&[true, true][..], &[true][..]));
     assert!(driver.backend.got.starts_with(b"GET / HTTP/1.1\r\n"));
@@ -329,7 +329,7 @@ fn a_relay_joins_both_and_pipes_long_streams() {
     let (up, down) = (stream(3 * BUFFER_BYTES), stream(4 * BUFFER_BYTES));
     let mut driver = Driver { refused: 1, ..Driver::new(ending(&up), ending(&down)) };
     let mut relay = relay(&driver.now);
-    assert_eq!(Machine::connect_timeout(&relay), Duration::from_secs(3));
+    assert_eq!(Machine::connect_timeout(&relay, &driver.now), Duration::from_secs(3));
     assert!(driver.serve(&mut relay));
     assert!(driver.backend.got == up && driver.client.got == down);
     assert_eq!(driver.piped, 5 * BUFFER_BYTES);
@@ -549,7 +549,7 @@ fn a_machine_without_a_back_end_need_not_speak_of_one() {
     assert_eq!(alone.blocking_interest(), interest);
     assert!(!alone.backend_was_cut() && !alone.is_connecting());
     assert!(!alone.client_may_be_piped() && !alone.backend_may_be_piped());
-    assert_eq!(alone.connect_timeout(), Duration::ZERO);
+    assert_eq!(alone.connect_timeout(&start()), Duration::ZERO);
     assert!(alone.choose_backend(&start(), waker).is_none());
     assert!(alone.backend_space().is_empty());
     assert!(alone.backend_output().iter().all(|bytes| bytes.is_empty()));

@@ -57,7 +57,9 @@ impl Policy {
             true if self.trust.iter().any(|network| network.contains(peer.ip())) => HeaderState::Awaited,
             true => HeaderState::Untrusted,
         };
-        let send = self.send.map(|version| (version, local().ok()));
+        // A listener of both families tells IPv4 addresses as IPv6 ones: what a header says is of one family.
+        let canonical = |at: SocketAddr| SocketAddr::new(at.ip().to_canonical(), at.port());
+        let send = self.send.map(|version| (version, local().ok().map(canonical)));
         let is_trusted = self.trust.iter().any(|network| network.contains(peer.ip()));
         let client = ClientIdentity::from(peer);
         ClientIdentity { header, send, sends_checks: client.sends_checks || is_trusted, ..client }

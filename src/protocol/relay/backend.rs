@@ -13,9 +13,14 @@ impl Relay {
     /// Chooses the back end to connect to next. `None` means one of two things: the client waits for a back
     /// end with room, and `waker` is called when there is one; or there is none, and the connection ends.
     pub fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<SocketAddr> {
+        let connect = self.timeouts().connect;
+        let was_queued = matches!(self.state, State::Queued { .. });
         let (turn, pick) = match &mut self.state {
             State::Connecting { turn, .. } => {
-                let mut turn = turn.unwrap_or_else(|| self.service.group.turn());
+                let mut turn = turn.take().unwrap_or_else(|| self.service.group.turn());
+                if self.timing.connecting.is_some_and(|first| first + connect <= now.instant) {
+                    turn.bound();
+                }
                 let pick = self.service.group.choose(&mut turn, now.instant, waker);
                 (turn, pick)
             }
@@ -26,11 +31,13 @@ impl Relay {
             }
             _ => return None,
         };
-        let until = now.instant + self.timeouts().connect;
+        let until = now.instant + connect;
         match pick {
             Pick::Chosen(backend) => {
                 let address = backend.address;
-                self.timing.connecting.get_or_insert(now.instant);
+                let connecting = *self.timing.connecting.get_or_insert(now.instant);
+                let from = if turn.is_beyond_retries() && !was_queued { connecting } else { now.instant };
+                let until = from + connect;
                 self.state = State::Connecting { turn: Some(turn), backend: Some(backend), until };
                 return Some(address);
             }
@@ -92,7 +99,7 @@ impl Relay {
             if let Some(backend) = backend.take() {
                 self.timing.retries += 1;
                 if how == How::Limited {
-                    self.service.group.report_local_limit(&backend);
+                    self.service.group.report_local_limit(&backend, now.instant);
                     // Another back end would not help.
                     self.end(Outcome::new(Who::Us, how, Phase::Connect));
                 } else {

@@ -173,9 +173,12 @@ impl Relay {
         relay
     }
 
-    /// How long a connect may take.
-    pub fn connect_timeout(&self) -> Duration {
-        self.timeouts().connect
+    /// How long the connect that begins now may take.
+    pub fn connect_timeout(&self, now: &Now) -> Duration {
+        match &self.state {
+            State::Connecting { until, .. } => until.saturating_duration_since(now.instant),
+            _ => self.timeouts().connect,
+        }
     }
 
     fn timeouts(&self) -> &Timeouts {

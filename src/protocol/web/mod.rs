@@ -8,9 +8,9 @@
 //! them are sent together.
 //!
 //! ```text
-//!   Head --> Body --> Delay --> Response --+--> Head      (keep-alive)
-//!     |        |                           +--> Linger    (closing, and the client may still be sending)
-//!     +--------+--- refused --> Response --+--> Over
+//!   Head --> Body --> Delay --> Room --> Response --+--> Head      (keep-alive)
+//!     |        |                                    +--> Linger    (closing, and the client may still be sending)
+//!     +--------+------- refused -------> Response --+--> Over
 //! ```
 
 mod machine;
@@ -53,6 +53,8 @@ pub struct Web<S: Site> {
     body: OutgoingBodyOf<S::Response>,
     /// Extra bytes behind the body, which the course's Python server sent; for `--mirror`.
     trailing: &'static [u8],
+    /// Why the present request is refused.
+    cause: Option<&'static str>,
     /// The client has closed its sending side.
     client_ended: bool,
     /// The present request is the last one: the drain has begun, or a CONNECT was refused.
@@ -85,6 +87,12 @@ enum State<R> {
         response: R,
         version: Version,
         client_keeps: bool,
+    },
+    /// Sending earlier responses: the head of this one is too long for the room that they leave.
+    Room {
+        response: R,
+        version: Version,
+        last: Option<Close>,
     },
     /// Sending a response; `last` is set if the connection ends with it.
     Response {
@@ -123,6 +131,7 @@ impl<S: Site> Web<S> {
             output: Buffer::new(),
             body: OutgoingBody::None,
             trailing: b"",
+            cause: None,
             client_ended: false,
             is_last_request: false,
             last_progress: now.instant,
@@ -150,7 +159,9 @@ impl<S: Site> Web<S> {
                 let read_client = self.input.room() > 0 && !self.client_ended;
                 Interest { read_client, write_client, ..Interest::NONE }
             }
-            State::Delay { .. } | State::Response { .. } => Interest { write_client, ..Interest::NONE },
+            State::Delay { .. } | State::Room { .. } | State::Response { .. } => {
+                Interest { write_client, ..Interest::NONE }
+            }
             State::Linger(linger, _) => Interest { read_client: linger.shut, ..Interest::NONE },
             State::Over(_) => Interest::NONE,
         }
@@ -177,7 +188,7 @@ impl<S: Site> Web<S> {
     pub(crate) fn owes_response(&self) -> bool {
         match self.state {
             State::Head | State::Body { .. } => self.has_output(),
-            State::Delay { .. } | State::Response { .. } => true,
+            State::Delay { .. } | State::Room { .. } | State::Response { .. } => true,
             State::Linger(..) | State::Over(_) => false,
         }
     }
@@ -195,7 +206,7 @@ impl<S: Site> Web<S> {
             // Responses are being sent and the next head is coming: both deadlines count, so a slow head does
             // not extend the time for the responses.
             State::Head => Some(stall.min(self.reader.deadline(self.timeouts()))),
-            State::Body { .. } | State::Response { .. } => Some(stall),
+            State::Body { .. } | State::Room { .. } | State::Response { .. } => Some(stall),
             State::Delay { until, .. } => Some(*until),
             State::Linger(linger, _) => Some(linger.deadline()),
             State::Over(_) => None,
@@ -225,7 +236,7 @@ impl<S: Site> Web<S> {
                 self.refuse(refusal, How::TimedOut, Phase::RequestBody, now);
             }
             State::Linger(_, outcome) | State::Over(outcome) => self.state = State::Over(outcome),
-            State::Head | State::Response { .. } => {
+            State::Head | State::Room { .. } | State::Response { .. } => {
                 self.state = State::Over(Outcome::new(Who::Client, How::TimedOut, Phase::ResponseBody));
             }
         }
@@ -257,7 +268,7 @@ impl<S: Site> Web<S> {
                 outcome(Phase::RequestHead)
             }
             State::Body { .. } => outcome(Phase::RequestBody),
-            State::Delay { .. } | State::Response { .. } => outcome(Phase::ResponseBody),
+            State::Delay { .. } | State::Room { .. } | State::Response { .. } => outcome(Phase::ResponseBody),
         });
     }
 
@@ -317,6 +328,7 @@ impl<S: Site> Web<S> {
             let goes_on = match &self.state {
                 State::Head => self.read_head(now),
                 State::Body { .. } => self.read_body(now),
+                State::Room { .. } => self.resume_response(now),
                 State::Response { .. } => self.finish_response(now),
                 State::Delay { .. } | State::Linger(..) | State::Over(_) => false,
             };
@@ -329,7 +341,8 @@ impl<S: Site> Web<S> {
     fn log_exchange(&mut self, status: Option<u16>, outcome: Outcome, now: &Now) {
         self.client.end_check(status);
         let request = Some(self.request_line.as_str());
-        let closing = Closing { request, status, ..self.timing.closing(outcome, now) };
+        let closing =
+            Closing { request, status, cause: self.cause.take(), ..self.timing.closing(outcome, now) };
         self.client.report(&self.service.context, &Event::Closed(&closing));
         self.request_line.clear();
         self.timing.bytes_in = 0;

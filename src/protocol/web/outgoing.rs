@@ -148,20 +148,26 @@ impl<S: Site> Web<S> {
             (false, Version::Http11) => None,
         };
         let before = self.output.len();
+        if !response.write_head(&mut self.output, version, connection, now) {
+            // Only earlier responses to pipelined requests leave too little room: they are sent first.
+            if before > 0 {
+                self.state = State::Room { response, version, last };
+                return;
+            }
+            log::error!("no room for the head of the response to {}", self.request_line);
+            self.state = State::Over(Outcome::new(Who::Us, How::Failed, Phase::ResponseHead));
+            return;
+        }
         self.state = State::Response { status: response.status(), last };
         self.timing.first_byte = Some(now.instant);
         // The response gets a full stall timeout of its own, however late it comes.
         self.last_progress = now.instant;
         self.trailing = response.trailing();
-        if !response.write_head(&mut self.output, version, connection, now) {
-            log::error!("no room for the head of the response to {}", self.request_line);
-            self.state = State::Over(Outcome::new(Who::Us, How::Failed, Phase::ResponseHead));
-            return;
-        }
         if self.service.context.observer.wants_heads() {
             let head = &self.output.bytes()[before..];
             self.client.report(&self.service.context, &Event::ResponseHead(head));
         }
+        self.cause = response.cause();
         self.body = match response.into_body() {
             Body::File { length: 0, .. } => OutgoingBody::None,
             Body::File { file, offset, length } => OutgoingBody::File { file, offset, length },
@@ -175,6 +181,17 @@ impl<S: Site> Web<S> {
             }
         };
         self.timing.bytes_out += (self.output.len() - before) as u64;
+    }
+
+    /// Begins the response that waits for room, once there is all the room there can be.
+    pub(super) fn resume_response(&mut self, now: &Now) -> bool {
+        if !self.output.is_empty() {
+            return false;
+        }
+        if let State::Room { response, version, last } = std::mem::replace(&mut self.state, State::Head) {
+            self.write_response(response, version, last, now);
+        }
+        true
     }
 
     /// Ends the exchange if its response is complete in the output, and either sent or followed by a next

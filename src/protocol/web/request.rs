@@ -129,15 +129,18 @@ impl<S: Site> Web<S> {
         let State::Body { reader, bytes, .. } = &mut self.state else { return false };
         loop {
             match reader.next(self.input.bytes()) {
-                Ok(Some(Part::Content(count))) => {
-                    *bytes += count as u64;
-                    self.input.consume(count);
-                    if *bytes > SITE_BODY_BYTES_MAX {
+                Ok(Some(part)) => {
+                    if let Part::Content(count) = part {
+                        *bytes += count as u64;
+                    }
+                    self.input.consume(part.length());
+                    // A chunk that is too long is refused when its size is announced: a client that waits
+                    // for the answer need not send it.
+                    if bytes.saturating_add(reader.announced()) > SITE_BODY_BYTES_MAX {
                         self.refuse(TOO_LARGE, How::Limited, Phase::RequestBody, now);
                         return true;
                     }
                 }
-                Ok(Some(Part::Framing(count) | Part::Trailer(count))) => self.input.consume(count),
                 Ok(None) => break,
                 Err(_) => {
                     let refusal = Refusal::bad("The chunked body breaks its own framing.");

@@ -44,6 +44,9 @@ pub trait Response: fmt::Debug {
     /// The status code.
     fn status(&self) -> u16;
 
+    /// Why the request is refused, for the log.
+    fn cause(&self) -> Option<&'static str>;
+
     /// How long to wait before the head is sent, for test responses.
     fn delay(&self) -> Option<Duration>;
 

@@ -31,6 +31,8 @@ impl TestServer {
         fs::write(folder.path().join("small.txt"), "hello").unwrap();
         fs::write(folder.path().join("cached.txt"), vec![b'c'; 20_000]).unwrap();
         fs::write(folder.path().join("large.txt"), vec![b'l'; LARGE_BYTES]).unwrap();
+        fs::create_dir(folder.path().join("d")).unwrap();
+        fs::write(folder.path().join("d/index.html"), "index").unwrap();
         let site = Arc::new(Site::open(SiteKind::Backend, folder.path()).unwrap());
         TestServer { _folder: folder, site, now: start(), timeouts: Timeouts::default() }
     }
@@ -445,6 +447,14 @@ fn a_chunked_body_is_bounded_too() {
     assert_eq!(client.run().statuses(), [200]);
     let mut client = server.client().sends(&format!("{head}{}1\r\nx\r\n0\r\n\r\n", chunk.repeat(16)));
     assert_eq!(client.run().statuses(), [413]);
+    // One that is announced to be too long is refused before its content comes.
+    for body in ["100001\r\n", "3\r\nabc\r\nffffe\r\n", "7fffffffffffffff\r\n"] {
+        for pieces in all_pieces(head.len() + body.len()) {
+            let mut client = server.client().sends(&format!("{head}{body}"));
+            client.reads = pieces;
+            assert_eq!(client.run().statuses(), [413], "{body:?} in {pieces:?}");
+        }
+    }
 }
 
 #[test]
@@ -827,6 +837,7 @@ fn name<R>(state: &State<R>) -> &'static str {
         State::Head => "Head",
         State::Body { .. } => "Body",
         State::Delay { .. } => "Delay",
+        State::Room { .. } => "Room",
         State::Response { .. } => "Response",
         State::Linger(..) => "Linger",
         State::Over(..) => "Over",
@@ -851,6 +862,14 @@ fn the_graph_of_the_documentation_is_walked() {
     is_at(client.waits(), "Response");
     client.takes = usize::MAX;
     is_at(client.run(), "Head");
+
+    // Room --> Response: the head of a redirect does not fit behind that of another one.
+    let long = format!("GET /d?{} HTTP/1.1\r\nHost: a\r\n\r\n", "q".repeat(8100));
+    let mut client = server.client().sends(&long.repeat(2)).takes(0);
+    is_at(client.run(), "Room");
+    client.takes = usize::MAX;
+    is_at(client.run(), "Head");
+    assert_eq!(client.text().matches("301 Moved Permanently").count(), 2);
 
     // Head --> Response --> Over, for a client that wants no more.
     let mut client = server.client().sends("GET / HTTP/1.0\r\n\r\n").takes(0);

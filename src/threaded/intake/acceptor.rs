@@ -10,7 +10,7 @@ use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 
 use super::shared_accept::SharedAccept;
 use super::{Accepted, Work};
-use crate::net::accept::AcceptError;
+use crate::net::accept::{AcceptError, NO_DESCRIPTOR, NO_PERMIT};
 use crate::net::clock;
 use crate::net::permits::Permits;
 use crate::net::shutdown::Shutdown;
@@ -42,11 +42,10 @@ impl<C: Connection> Acceptor<C> {
     }
 
     fn run(&self) {
-        let mut is_pause_logged = false;
         while self.listener.wait_until_no_worker_accepts() {
             // The permit comes first: a client that can have none waits in the kernel's backlog, not in ours.
             let Some(permit) = self.permits.take() else {
-                if !std::mem::replace(&mut is_pause_logged, true) {
+                if NO_PERMIT.is_news(clock::now().instant) {
                     log::warn!("all {} connections are open: accepting pauses", self.permits.most());
                 }
                 self.permits.wait_for_close(PAUSE);
@@ -54,14 +53,13 @@ impl<C: Connection> Acceptor<C> {
             };
             match self.listener.accept() {
                 Ok((client, peer)) => {
-                    is_pause_logged = false;
                     self.enqueue(Accepted { client, peer, at: clock::now().instant, permit });
                 }
                 Err(_) if self.shutdown.is_draining() => {}
                 Err(error) => match AcceptError::of(&error) {
                     AcceptError::Transient => {}
                     AcceptError::OutOfDescriptors => {
-                        if !std::mem::replace(&mut is_pause_logged, true) {
+                        if NO_DESCRIPTOR.is_news(clock::now().instant) {
                             log::error!("accepting pauses until a connection closes: {error}");
                         }
                         drop(permit);

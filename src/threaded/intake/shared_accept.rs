@@ -13,6 +13,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::net::accept::peer_address;
 use crate::net::listen::{self, ACCEPTED_INHERIT_NODELAY, ACCEPTED_INHERIT_TIMEOUT};
 use crate::threaded::worker::CROWDED_PART;
 
@@ -51,7 +52,7 @@ impl SharedAccept {
             // Failing costs delay, not correctness.
             let _ = client.set_nodelay(true);
         }
-        Ok((client, peer))
+        Ok((client, peer_address(peer)))
     }
 
     /// For a worker: waits for a client for a moment, if one more may and at least as many workers are

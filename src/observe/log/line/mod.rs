@@ -219,6 +219,9 @@ fn fields(
     if let Some(status) = &closing.status {
         each("status", Field::Bare(status))?;
     }
+    if let Some(cause) = &closing.cause {
+        each("cause", Field::Text(cause))?;
+    }
     each("bytes_in", Field::Bare(&closing.bytes_in))?;
     each("bytes_out", Field::Bare(&closing.bytes_out))?;
     each("queue_ms", Field::Bare(&Milliseconds(closing.queue)))?;

@@ -30,6 +30,7 @@ fn closing() -> Closing<'static> {
         backend: Some("[::1]:9001".parse().unwrap()),
         request: Some("GET /\"x\"\u{7}"),
         status: Some(200),
+        cause: None,
         bytes_in: 12,
         bytes_out: 3_000_000_000,
         queue: Duration::from_micros(7),

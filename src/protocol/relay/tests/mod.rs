@@ -84,6 +84,31 @@ fn from_backend(relay: &mut Relay, bytes: &[u8], now: &Now) {
 }
 
 #[test]
+fn all_back_ends_are_tried_until_one_accepts_or_the_time_to_connect_is_spent() {
+    let (now, connect) = (now(), Timeouts::default().connect);
+    let mut last = relay(9, &now);
+    for _ in 0..8 {
+        last.choose_backend(&now, waker).unwrap();
+        last.connect_failed(How::Refused, &now);
+    }
+    last.choose_backend(&now, waker).expect("the ninth is left");
+    last.connected(&now);
+    assert!(!last.needs_backend());
+
+    let mut slow = relay(9, &now);
+    let later = now.after(connect / 2);
+    for _ in 0..4 {
+        slow.choose_backend(&now, waker).unwrap();
+        slow.connect_failed(How::Refused, &now);
+    }
+    slow.choose_backend(&later, waker).unwrap();
+    assert_eq!(slow.connect_timeout(&later), connect / 2, "what is left of the time for all");
+    slow.expired(&now.after(connect));
+    assert_eq!(slow.choose_backend(&now.after(connect), waker), None);
+    assert_eq!(slow.step(), Step::Finish);
+}
+
+#[test]
 fn bytes_go_both_ways_and_ends_are_passed_on() {
     let now = now();
     let mut relay = joined(&now);
@@ -339,7 +364,7 @@ fn each_attempt_has_the_time_of_a_connect_and_no_more() {
     let start = now();
     let limit = Timeouts::default().connect;
     let mut relay = relay(2, &start);
-    assert_eq!(relay.connect_timeout(), limit);
+    assert_eq!(relay.connect_timeout(&start), limit);
     assert_eq!(relay.deadline(), Some(start.instant + limit));
     let chosen = start.after(Duration::from_secs(1));
     relay.choose_backend(&chosen, waker).unwrap();
@@ -380,7 +405,7 @@ fn the_time_limits_are_those_of_the_role() {
     from_client(&mut relay, b"PROXY UNKNOWN\r\n", &now);
     assert_eq!(left(&relay), seconds(2));
     relay.choose_backend(&now, waker).unwrap();
-    assert_eq!((left(&relay), relay.connect_timeout()), (seconds(2), seconds(2)));
+    assert_eq!((left(&relay), relay.connect_timeout(&now)), (seconds(2), seconds(2)));
     relay.connected(&now);
     assert_eq!(left(&relay), seconds(4));
     relay.client_received(0, &now);
