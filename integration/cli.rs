@@ -288,8 +288,15 @@ fn connections_are_logged_as_text(model: Model) {
 
 fn connections_are_logged_as_the_course_did(model: Model) {
     logged(model, "seed", |from, to| {
-        let connection = format!("WARNING:root:connection from ('127.0.0.1', {from})");
-        [connection, format!("WARNING:root:koneksi diteruskan ke ('127.0.0.1', {to})")]
+        let client = format!("('127.0.0.1', {from})");
+        let forwarded = match model {
+            Model::Threaded => String::from("koneksi"),
+            Model::Async => format!("koneksi dari {client}"),
+        };
+        [
+            format!("WARNING:root:connection from {client}"),
+            format!("WARNING:root:{forwarded} diteruskan ke ('127.0.0.1', {to})"),
+        ]
     });
 }
 

@@ -49,6 +49,8 @@ mod integration {
     mod lab_stops;
     /// At most so many requests at a time with one back end.
     mod load;
+    /// What the lines of the log say.
+    mod log_lines;
     /// Thousands of idle connections.
     mod many_idle;
     /// What a running role is told by signals.

@@ -204,10 +204,10 @@ fn a_role_introduces_clients_to_another(model: Model) {
 }
 
 fn checks_introduce_themselves(model: Model) {
-    let server = accepting(Launch::web_server(model)).start();
+    let server = accepting(Launch::web_server(model)).flag("--log", "debug").start();
     let launch = Launch::balancer(model, "http", [server.address()]).flag("--send-proxy", "v2");
     let role = launch.flag("--health-interval", "50ms").start();
-    // The server logs a check's request as any other, under the balancer's own address.
+    // At debug the server logs a check's request as any other, under the balancer's own address.
     let checked = |line: &str| line.contains("client=127.0.0.1:") && line.contains("HEAD /");
     assert!(server.process().err.wait_nth(4, checked).is_some(), "{}", server.log());
     assert_eq!(get(role.address(), "/").status, 200);

@@ -4,7 +4,6 @@
 
 use std::net::SocketAddr;
 
-use giliran::observe::log::AccessLog;
 use giliran::protocol::buffer::Buffer;
 use giliran::protocol::limits::{BUFFER_BYTES, PROXY_HEADER_BYTES_MAX};
 use giliran::protocol::outcome::Outcome;
@@ -29,7 +28,7 @@ fn read(
         let count = pieces.next(bytes.len() - here);
         assert!(input.push(&bytes[here..here + count]));
         here += count;
-        if client.read_header(&mut input, false, &AccessLog)? {
+        if client.read_header(&mut input, false)? {
             return Ok(Some((client, [input.bytes(), &bytes[here..]].concat())));
         }
         assert!(here < PROXY_HEADER_BYTES_MAX, "a header longer than its bound");

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::health::Health;
 use super::queue::Limit;
@@ -22,6 +22,8 @@ pub struct Backend {
     pub(crate) address: SocketAddr,
     /// Unique in its group, also among those with the same address and those that were removed.
     pub(super) number: u64,
+    /// The host, as it was named when its address was looked up.
+    host: OnceLock<Box<str>>,
     pub(super) served: AtomicU64,
     pub(super) active: AtomicUsize,
     pub(super) failures_total: AtomicU64,
@@ -83,6 +85,7 @@ impl Backend {
         Backend {
             address,
             number,
+            host: OnceLock::new(),
             served: AtomicU64::new(0),
             active: AtomicUsize::new(0),
             failures_total: AtomicU64::new(0),
@@ -94,6 +97,16 @@ impl Backend {
             health: Mutex::default(),
             limit,
         }
+    }
+
+    /// The host as it was named; `None` if it was given as an address.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.host.get().map(|host| &**host)
+    }
+
+    /// Its address was looked up by this name. The first name stays.
+    pub(super) fn name(&self, host: &str) {
+        let _ = self.host.set(host.into());
     }
 
     /// Times it was chosen for a connection or request since the start.

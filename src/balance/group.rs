@@ -123,6 +123,12 @@ impl Group {
         Replaced { added: wanted, removed }
     }
 
+    /// The back ends with these addresses were named `host`, for whoever tells of them.
+    pub(crate) fn name_backends(&self, host: &str, addresses: &[SocketAddr]) {
+        let list = self.list();
+        list.backends.iter().filter(|one| addresses.contains(&one.address)).for_each(|one| one.name(host));
+    }
+
     /// Draws a turn from the shared counter: once for a connection or request and all its retries.
     pub fn turn(&self) -> Turn {
         Turn::new(self.turns.fetch_add(1, Ordering::Relaxed))

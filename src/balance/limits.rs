@@ -60,3 +60,7 @@ pub(crate) const IDLE_PER_BACKEND_MAX: usize = 32;
 /// How long a connection to a back end may stay idle: less than our own servers keep one (`KEEP_ALIVE` of
 /// `protocol`), so that the back end does not close it while a request is on the way.
 pub(crate) const BACKEND_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// What the `User-Agent` of a check begins with: the access log of a back end that is one of ours tells of checks at
+/// `debug` only.
+pub(crate) const CHECK_AGENT: &str = "giliran-check/";

@@ -52,7 +52,16 @@ impl ResolvedGroup {
         let endpoints: Vec<Resolved> = endpoints.iter().map(look_up).collect::<Result<_, _>>()?;
         let addresses = endpoints.iter().flat_map(|resolved| resolved.addresses.iter().copied());
         let group = Group::with(name, addresses.collect(), settings);
-        Ok(ResolvedGroup { group: Arc::new(group), endpoints })
+        let resolved = ResolvedGroup { group: Arc::new(group), endpoints };
+        resolved.name_backends();
+        Ok(resolved)
+    }
+
+    fn name_backends(&self) {
+        for Resolved { endpoint, addresses, .. } in self.endpoints.iter().filter(|one| one.endpoint.is_name())
+        {
+            self.group.name_backends(&endpoint.host, addresses);
+        }
     }
 
     /// The group.
@@ -108,6 +117,7 @@ impl ResolvedGroup {
         let addresses: Vec<_> =
             self.endpoints.iter().flat_map(|resolved| resolved.addresses.iter().copied()).collect();
         let replaced = self.group.replace(&addresses);
+        self.name_backends();
         for address in replaced.added {
             log::info!("{group}: {address} is new");
         }

@@ -102,7 +102,7 @@ impl HttpConnection {
                 Step::ShutClient => session.shut_client(),
                 Step::SwitchProtocols => return None,
                 Step::Finish => return Some(session.finish(context)),
-                _ if session.transfer(&context.now) => {}
+                _ if session.transfer(context) => {}
                 _ => return Some(session.register(context)),
             }
         }

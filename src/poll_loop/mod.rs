@@ -55,6 +55,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use mio::Registry;
 
+use crate::net::clock;
 use crate::net::permits::Permits;
 use crate::net::shutdown::Shutdown;
 use crate::protocol::exchange::Gateway;
@@ -163,9 +164,17 @@ pub(crate) struct LoopContext<'l> {
     pub(crate) waker: &'l Arc<LoopWaker>,
     /// The connection's own slot in the loop's table.
     pub(crate) slot: usize,
-    /// The time at which this iteration began.
+    /// The time at which this iteration began, or at which the clock was last [read](Self::read_clock).
     pub(crate) now: Now,
     pub(crate) is_draining: bool,
+}
+
+impl LoopContext<'_> {
+    /// Reads the clock within an iteration, before and after a connect: a back end on the same machine accepts
+    /// within the iteration, and the connect would seem to take no time.
+    pub(crate) fn read_clock(&mut self) {
+        self.now = clock::now();
+    }
 }
 
 /// What the loop does with a connection that it has served.

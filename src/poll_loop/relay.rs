@@ -38,7 +38,7 @@ impl Connection for RelayConnection {
                 Step::ShutClient => session.shut_client(),
                 Step::ShutBackend => session.shut_backend(&context.now),
                 Step::Finish => return session.finish(context),
-                _ if session.transfer(&context.now) => {}
+                _ if session.transfer(context) => {}
                 _ => return session.register(context),
             }
         }

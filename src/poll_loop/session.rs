@@ -58,7 +58,11 @@ impl<M: Machine<File: FileToSend>> Session<M> {
     }
 
     /// Moves bytes that can be moved now; false if there are none.
-    pub(crate) fn transfer(&mut self, now: &Now) -> bool {
+    pub(crate) fn transfer(&mut self, context: &mut LoopContext<'_>) -> bool {
+        if self.machine.is_connecting() {
+            context.read_clock();
+        }
+        let now = &context.now;
         let interest = self.machine.interest();
         if self.machine.is_connecting() && self.connect_has_ended(now) {
             // That was the move: the machine knows of it.
@@ -113,6 +117,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         idle: impl FnOnce(SocketAddr, &mut LoopContext<'_>) -> Option<Socket>,
     ) {
         self.drop_backend(context);
+        context.read_clock();
         let now = context.now;
         let waker = || context.waker.for_connection(context.slot);
         let Some(choice) = self.machine.choose_backend(&now, waker) else { return };

@@ -35,7 +35,7 @@ impl Connection for WebConnection {
             match session.step() {
                 Step::ShutClient => session.shut_client(),
                 Step::Finish => return session.finish(context),
-                _ if session.transfer(&context.now) => {}
+                _ if session.transfer(context) => {}
                 _ => return session.register(context),
             }
         }

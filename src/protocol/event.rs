@@ -5,17 +5,35 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::outcome::Outcome;
+
+/// The client connection that an event is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Connection<'a> {
+    /// Its number: the connections of all roles of this process are counted from 1.
+    pub(crate) number: u64,
+    /// The role that serves it.
+    pub(crate) role: &'a str,
+    /// The client.
+    pub(crate) client: SocketAddr,
+    /// It is a health check, as far as can be seen, and nothing is wrong with it: no news.
+    pub(crate) is_check: bool,
+}
 
 /// Something that happened to a client's connection.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// A client has connected.
-    ConnectionFrom(SocketAddr),
-    /// A client is now connected to this back end.
-    ForwardedTo(SocketAddr),
+    ConnectionFrom,
+    /// A client is now connected to a back end: its address, and the host as it was named if that was by a name.
+    ForwardedTo(SocketAddr, Option<&'a str>),
+    /// A server has received this request head.
+    RequestHead(&'a [u8]),
+    /// A server sends this response head.
+    ResponseHead(&'a [u8]),
     /// A connection or an exchange ended.
     Closed(&'a Closing<'a>),
 }
@@ -23,10 +41,6 @@ pub enum Event<'a> {
 /// The end of one connection or exchange.
 #[derive(Clone, Debug)]
 pub struct Closing<'a> {
-    /// The role that served it.
-    pub(crate) role: &'a str,
-    /// The client.
-    pub(crate) client: SocketAddr,
     /// The back end it was forwarded to, if any.
     pub(crate) backend: Option<SocketAddr>,
     /// Method and target, such as `GET /images/`; none for a relay.
@@ -41,9 +55,9 @@ pub struct Closing<'a> {
     pub(crate) bytes_out: u64,
     /// Time spent in queues: from accept until a worker or loop took it up, and for a back end with room.
     pub(crate) queue: Duration,
-    /// Time from the first attempt to connect until a back end accepted.
+    /// Time from the first attempt to connect until a back end accepted; none if an idle connection was used.
     pub(crate) connect: Option<Duration>,
-    /// Time from the beginning until the first byte of the response.
+    /// Time from the beginning until the first byte of the response; none if no byte was sent to the client.
     pub(crate) first: Option<Duration>,
     /// Time from the beginning to the end.
     pub(crate) total: Duration,
@@ -58,6 +72,17 @@ pub trait Observer: fmt::Debug + Send + Sync {
     /// False if the observer ignores [`Event::Closed`]; then machines do not remember request lines for it.
     fn wants_closings(&self) -> bool;
 
+    /// True if the observer uses [`Event::RequestHead`] and [`Event::ResponseHead`]; else they are not reported.
+    fn wants_heads(&self) -> bool {
+        false
+    }
+
     /// Handles one event. It must return at once, since the machine is in the middle of its work.
-    fn observe(&self, event: &Event<'_>);
+    fn observe(&self, connection: &Connection<'_>, event: &Event<'_>);
+}
+
+/// The number of the next connection.
+pub(crate) fn next_connection_number() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
 }

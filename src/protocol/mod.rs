@@ -39,6 +39,7 @@
 //! | [`limits`] | every bound and every default time limit, with its reason |
 //! | `linger` | the lingering close after a last response |
 //! | `timing` | the times and byte counts of one exchange |
+//! | `health_check` | how a health check of our own kind is recognised |
 //! | `request_line` | the request as the log shows it |
 
 pub mod buffer;
@@ -47,6 +48,7 @@ pub mod context;
 pub(crate) mod event;
 pub mod exchange;
 pub mod forward;
+pub(crate) mod health_check;
 pub mod http;
 pub mod interest;
 pub mod limits;

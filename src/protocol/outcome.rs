@@ -28,6 +28,8 @@ pub(crate) enum How {
     TimedOut,
     /// A connection was refused or could not be made.
     Refused,
+    /// There was nobody to connect to: no back end was up.
+    Unavailable,
     /// Bytes that break the rules of the protocol.
     Malformed,
     /// A limit of ours was exceeded: queue, size or count.
@@ -86,8 +88,10 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.how == How::Finished {
-            return f.write_str("finished");
+        match self.how {
+            How::Finished => return f.write_str("finished"),
+            How::Unavailable => return f.write_str("no back end was up"),
+            _ => {}
         }
         let who = match self.who {
             Who::Client => "client",
@@ -100,6 +104,7 @@ impl fmt::Display for Outcome {
             How::Reset => "reset",
             How::TimedOut => "timed out",
             How::Refused => "refused",
+            How::Unavailable => "had no back end",
             How::Malformed => "broke the protocol",
             How::Limited => "hit a limit",
             How::Drained => "drained",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::protocol::context::RoleContext;
-use crate::protocol::event::{Event, Observer};
+use crate::protocol::event::{Connection, Event, Observer};
 use crate::protocol::http::head::FieldSpace;
 use crate::protocol::now::Now;
 use crate::protocol::timeouts::Timeouts;
@@ -31,7 +31,7 @@ impl Observer for Silent {
         true
     }
 
-    fn observe(&self, _event: &Event<'_>) {}
+    fn observe(&self, _connection: &Connection<'_>, _event: &Event<'_>) {}
 }
 
 /// What the connections of a test share.

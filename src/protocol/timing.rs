@@ -1,6 +1,5 @@
 //! The times, byte counts and retries of one connection or exchange, for its line in the access log.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::event::Closing;
@@ -66,19 +65,11 @@ impl Timing {
     }
 
     /// A [`Closing`] with these times and counts; the caller adds back end, request and status.
-    pub(crate) fn closing<'a>(
-        &self,
-        role: &'a str,
-        client: SocketAddr,
-        outcome: Outcome,
-        now: &Now,
-    ) -> Closing<'a> {
+    pub(crate) fn closing<'a>(&self, outcome: Outcome, now: &Now) -> Closing<'a> {
         let since = |from: Option<Instant>, to: Option<Instant>| -> Option<Duration> {
             Some(to?.saturating_duration_since(from?))
         };
         Closing {
-            role,
-            client,
             backend: None,
             request: None,
             status: None,
@@ -87,7 +78,8 @@ impl Timing {
             bytes_out: self.bytes_out,
             queue: self.started.saturating_duration_since(self.began) + self.time_in_queue(now),
             connect: since(self.connecting, self.connected),
-            first: since(Some(self.began), self.first_byte),
+            // What came and was never sent on is no response.
+            first: since(Some(self.began), self.first_byte.filter(|_| self.bytes_out > 0)),
             total: now.instant.saturating_duration_since(self.began),
             retries: self.retries,
             outcome,

@@ -319,10 +319,10 @@ fn course_routes() -> Vec<RouteTo> {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Log")]
 pub(crate) struct Logging {
-    /// Level of the log: this one and those before it are logged
+    /// Level of the log: this one and those before it are logged; health checks that change nothing only at debug
     #[arg(long, value_name = "LEVEL", default_value = defaults::LOG_LEVEL, value_parser = levels())]
     pub(crate) log: LevelFilter,
-    /// Form of the lines: for people, as the course's Python writes them, or JSON
+    /// Form of the lines: for people, the course's lines and (below debug) nothing else but errors, or JSON
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     pub(crate) log_format: Format,
     /// File to append the log to; SIGUSR1 reopens it [default: standard error]

@@ -22,7 +22,7 @@ mod probe;
 use std::time::{Duration, Instant};
 
 use super::limits::{CHECK_FALL, CHECK_JITTER, CHECK_RISE};
-pub(crate) use probe::{Probe, ProbeResult};
+pub(crate) use probe::{Probe, ProbeResult, is_passed};
 
 /// What the checks of one back end have found so far.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::balance::limits::CHECK_ANSWER_BYTES_MAX;
+use crate::balance::limits::{CHECK_AGENT, CHECK_ANSWER_BYTES_MAX};
 
 /// What a check asks of a back end.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -23,7 +23,7 @@ impl Probe {
         let Probe::Head(path) = self else { return Vec::new() };
         let version = env!("CARGO_PKG_VERSION");
         let head = format!(
-            "HEAD {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: giliran-check/{version}\r\nConnection: close\r\n\r\n"
+            "HEAD {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {CHECK_AGENT}{version}\r\nConnection: close\r\n\r\n"
         );
         head.into_bytes()
     }
@@ -43,6 +43,11 @@ impl FromStr for Probe {
             _ => Err(format!("{text:?} is no path: write one that starts with /, or off")),
         }
     }
+}
+
+/// True for a status that a working server gives.
+pub(crate) fn is_passed(status: u16) -> bool {
+    matches!(status, 100..=499 | 501)
 }
 
 /// What the first bytes of a response to [`Probe::Head`] say.
@@ -73,7 +78,7 @@ impl ProbeResult {
         let Some([hundreds, tens, ones]) = bytes.get(9..12) else { return ProbeResult::Incomplete };
         let digit = |byte: &u8| u16::from(byte - b'0');
         match 100 * digit(hundreds) + 10 * digit(tens) + digit(ones) {
-            100..=499 | 501 => ProbeResult::Passed,
+            status if is_passed(status) => ProbeResult::Passed,
             status @ 500..=599 => ProbeResult::ServerError(status),
             _ => ProbeResult::NotHttp,
         }

@@ -5,7 +5,8 @@
 //! - **Messages** (the error log) are all that is told through the macros of the `log` crate, such as
 //!   `log::warn!`. In the text format simplelog writes them.
 //! - **Access lines** (the access log) tell of each client: it connected, it was given a back end, it
-//!   was answered. They belong to the level `info`, and their format is our own.
+//!   was answered. They belong to the level `info`, those of health checks to `debug`, and their format is our
+//!   own.
 //!
 //! Contract: logging never blocks a connection and never fails. The calling thread formats the line and
 //! leaves it to the writer's thread; if too much waits there, the line is dropped and counted, and a
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 use log::{Level, LevelFilter, Metadata, Record, log_enabled};
 
-use crate::protocol::event::{Event, Observer};
+use crate::protocol::event::{Connection, Event, Observer};
 use line::Style;
 use message::Messages;
 use writer::{Target, Writer};
@@ -40,7 +41,7 @@ pub(crate) use quoted::{Quoted, TomlQuoted};
 pub enum Format {
     /// For people: time, level, message.
     Text,
-    /// The course's own lines, as Python's `logging` prints them.
+    /// The course's own lines, as Python's `logging` prints them; below debug nothing else but errors.
     Seed,
     /// For programs: one JSON object a line.
     Json,
@@ -64,14 +65,22 @@ pub struct AccessLog;
 
 impl Observer for AccessLog {
     fn wants_closings(&self) -> bool {
-        log_enabled!(Level::Info)
+        LOGGER.get().is_some_and(|logger| match logger.style.format {
+            Format::Text | Format::Json => log_enabled!(Level::Info),
+            Format::Seed => log_enabled!(Level::Debug),
+        })
     }
 
-    fn observe(&self, event: &Event<'_>) {
-        if self.wants_closings()
-            && let Some(logger) = LOGGER.get()
+    fn wants_heads(&self) -> bool {
+        log_enabled!(Level::Debug) && LOGGER.get().is_some_and(|logger| logger.style.format == Format::Seed)
+    }
+
+    fn observe(&self, connection: &Connection<'_>, event: &Event<'_>) {
+        if let Some(logger) = LOGGER.get()
+            && let Some(level) = line::level(logger.style.format, connection, event)
+            && level <= log::max_level()
         {
-            logger.write_access_line(event);
+            logger.write_access_line(level, connection, event);
         }
     }
 }
@@ -130,17 +139,22 @@ impl Logger {
         Logger { style, messages: Messages::new(style, Arc::clone(&writer)), writer }
     }
 
-    fn write_access_line(&self, event: &Event<'_>) {
+    fn write_access_line(&self, level: Level, connection: &Connection<'_>, event: &Event<'_>) {
         with_line(|line| {
-            line::access(line, self.style, clock::now(), event);
+            line::access(line, self.style, clock::now(), level, connection, event);
             self.writer.send(line);
         });
     }
 }
 
 impl log::Log for Logger {
+    /// With the course's format, messages that the course never had wait for `debug`, but for errors.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= log::max_level()
+        let most = match self.style.format {
+            Format::Seed if log::max_level() < LevelFilter::Debug => LevelFilter::Error,
+            _ => LevelFilter::Trace,
+        };
+        metadata.level() <= log::max_level().min(most)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -173,10 +187,13 @@ mod tests {
     use crate::protocol::event::Closing;
     use crate::protocol::outcome::{How, Outcome, Phase, Who};
     use allocation_counter::measure;
-    fn closing(role: &str) -> Closing<'_> {
+    fn connection() -> Connection<'static> {
+        let client = "127.0.0.1:22530".parse().unwrap();
+        Connection { number: 7, role: "lb-threaded", client, is_check: false }
+    }
+
+    fn closing() -> Closing<'static> {
         Closing {
-            role,
-            client: "127.0.0.1:22530".parse().unwrap(),
             backend: Some("[::1]:9001".parse().unwrap()),
             request: Some("GET /a \"b\""),
             status: Some(200),
@@ -208,10 +225,12 @@ mod tests {
     fn no_access_line_allocates_once_the_thread_is_warm() {
         for format in [Format::Text, Format::Seed, Format::Json] {
             let (logger, _folder) = log_to_a_file(Style { format, coloured: false });
-            let closing = closing("lb-threaded");
+            let (closing, connection) = (closing(), connection());
             let event = Event::Closed(&closing);
             // The calendar of a new second and a longer waiting text may take memory; lines may not.
-            let quiet = (0..1000).any(|_| measure(|| logger.write_access_line(&event)).count_total == 0);
+            let quiet = (0..1000).any(|_| {
+                measure(|| logger.write_access_line(Level::Info, &connection, &event)).count_total == 0
+            });
             assert!(quiet, "{format:?}");
         }
     }
@@ -219,9 +238,9 @@ mod tests {
     #[test]
     fn a_level_that_is_off_costs_no_memory() {
         // The tests of this process start no log: all levels are off.
-        let closing = closing("lb-threaded");
+        let closing = closing();
         let event = Event::Closed(&closing);
-        assert_eq!(measure(|| AccessLog.observe(&event)).count_total, 0);
+        assert_eq!(measure(|| AccessLog.observe(&connection(), &event)).count_total, 0);
         assert_eq!(measure(|| log::warn!("{event:?}")).count_total, 0);
     }
 
@@ -229,15 +248,18 @@ mod tests {
     fn messages_and_access_lines_look_alike() {
         for coloured in [false, true] {
             let (logger, folder) = log_to_a_file(Style { format: Format::Text, coloured });
-            let client = "127.0.0.1:1".parse().unwrap();
-            logger.write_access_line(&Event::ConnectionFrom(client));
-            let text = format_args!("connection from {client}");
+            logger.write_access_line(Level::Info, &connection(), &Event::ConnectionFrom);
+            let text = format_args!("connection from 127.0.0.1:22530 role=lb-threaded connection=7");
             logger.messages.write(&Record::builder().level(Level::Info).args(text).build());
             let log = written(&logger, &folder);
             let lines: Vec<&str> = log.lines().collect();
             let level = if coloured { "\u{1b}[34m[INFO ]\u{1b}[0m" } else { "[INFO ]" };
             for line in &lines {
-                assert_eq!(line[23..], format!(" {level} connection from 127.0.0.1:1"), "{log}");
+                assert_eq!(
+                    line[23..],
+                    format!(" {level} connection from 127.0.0.1:22530 role=lb-threaded connection=7"),
+                    "{log}"
+                );
                 chrono::NaiveDateTime::parse_from_str(&line[..23], "%Y-%m-%d %H:%M:%S%.3f").unwrap();
             }
             assert_eq!(lines.len(), 2, "{log}");

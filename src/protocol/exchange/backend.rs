@@ -151,7 +151,7 @@ impl Exchange {
 
     fn respond_no_backend_alive(&mut self, group: &Group, now: &Now) {
         log::error!("no back end of {} is alive for {}", group.name(), self.client.address());
-        let outcome = Outcome::new(Who::Backend, How::Refused, Phase::Connect);
+        let outcome = Outcome::new(Who::Us, How::Unavailable, Phase::Connect);
         self.respond_with_error(
             503,
             "destination_unavailable",
@@ -196,8 +196,13 @@ impl Exchange {
     pub fn connected(&mut self, reused: bool, now: &Now) {
         match std::mem::replace(&mut self.backend, BackendConnection::None) {
             BackendConnection::Connecting { group, turn, backend, .. } => {
-                self.gateway.context.observer.observe(&Event::ForwardedTo(backend.address));
+                let forwarded = Event::ForwardedTo(backend.address, backend.host());
+                self.client.report(&self.gateway.context, &forwarded);
                 self.timing.connected = Some(now.instant);
+                if reused {
+                    // There was no connect to measure.
+                    self.timing.connecting = None;
+                }
                 self.last_progress = now.instant;
                 self.backend = BackendConnection::Connected { group, turn, backend, reused };
             }

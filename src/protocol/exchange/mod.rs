@@ -121,7 +121,7 @@ impl Exchange {
         now: &Now,
     ) -> Exchange {
         let client = client.into();
-        let entered = client.admit(&*gateway.context.observer);
+        let entered = client.admit();
         Exchange {
             gateway,
             client,
@@ -297,7 +297,7 @@ impl Exchange {
         self.log_exchange(Some(101), backend.as_ref().map(|backend| backend.address), outcome, now);
         let buffers = [std::mem::take(&mut self.client_input), std::mem::take(&mut self.backend_input)];
         let service = RelayService { context: Arc::clone(&self.gateway.context), group };
-        Relay::join(Arc::new(service), self.client.address(), backend, buffers, now)
+        Relay::join(Arc::new(service), self.client, backend, buffers, now)
     }
 
     /// True if the close must be a reset: after an orderly close a response that was cut short could look
@@ -313,9 +313,9 @@ impl Exchange {
 
     /// Reports the end of an exchange that did not complete.
     pub fn finish(&mut self, now: &Now) {
-        if let State::Over(outcome) = self.state
-            && !self.request_line.is_empty()
-        {
+        let State::Over(outcome) = self.state else { return };
+        self.client.report_unused(&self.gateway.context, outcome);
+        if !self.request_line.is_empty() {
             self.log_exchange(self.response.status(), self.backend_address(), outcome, now);
         }
     }
@@ -328,7 +328,7 @@ impl Exchange {
             _ => {
                 if outcome.phase == Phase::RequestHead {
                     // An incomplete head gets its line in the access log too.
-                    self.request_line.set_if_empty("-", self.wants_closings());
+                    self.request_line.set_unread(self.client_input.bytes(), self.wants_closings());
                 }
                 outcome
             }
@@ -338,7 +338,8 @@ impl Exchange {
     /// Refuses a request that was not forwarded, or not all of it, and closes.
     fn refuse(&mut self, refusal: Refusal, how: How, phase: Phase, now: &Now) {
         log::debug!("{} gets {refusal}", self.client.address());
-        self.request_line.set_if_empty("-", self.wants_closings());
+        self.request_line.set_unread(self.client_input.bytes(), self.wants_closings());
+        self.client.report_connection(&self.gateway.context);
         self.request.abandon();
         self.request.keep = false;
         let outcome = Outcome::new(Who::Client, how, phase);
@@ -409,10 +410,10 @@ impl Exchange {
         outcome: Outcome,
         now: &Now,
     ) {
+        self.client.end_check(status);
         let request = Some(self.request_line.as_str());
-        let RoleContext { role, observer, .. } = &*self.gateway.context;
-        let closing = self.timing.closing(role, self.client.address(), outcome, now);
-        observer.observe(&Event::Closed(&Closing { backend, request, status, ..closing }));
+        let closing = Closing { backend, request, status, ..self.timing.closing(outcome, now) };
+        self.client.report(&self.gateway.context, &Event::Closed(&closing));
         self.request_line.clear();
         self.timing.bytes_in = 0;
     }

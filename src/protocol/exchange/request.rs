@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::{BackendConnection, Exchange, State, connection_field};
 use crate::protocol::buffer::Buffer;
 use crate::protocol::forward::{self, HostLine, MaxForwards, OwnResponse};
+use crate::protocol::health_check::is_health_check;
 use crate::protocol::http::body::{BodyReader, Part};
 use crate::protocol::http::framing::{self, Framing};
 use crate::protocol::http::head::{FieldSpace, RequestHead};
@@ -172,11 +173,7 @@ impl Exchange {
         self.timing.bytes_in += count as u64;
         self.client_ended |= count == 0;
         match self.state {
-            State::Head => match self.client.read_header(
-                &mut self.client_input,
-                self.client_ended,
-                &*self.gateway.context.observer,
-            ) {
+            State::Head => match self.client.read_header(&mut self.client_input, self.client_ended) {
                 Ok(true) => self.read_head(now),
                 Ok(false) => {}
                 Err(outcome) => self.state = State::Over(outcome),
@@ -198,7 +195,9 @@ impl Exchange {
                 let phase = if self.reader.is_idle() { Phase::Idle } else { Phase::RequestHead };
                 self.cut(Outcome::new(Who::Client, How::Closed, phase));
             }
-            Ok(None) => {}
+            Ok(None) if self.reader.is_idle() => {}
+            // A health check comes in one piece.
+            Ok(None) => self.client.report_connection(&self.gateway.context),
             Err(refusal) => self.refuse(refusal, How::Malformed, Phase::RequestHead, now),
         }
     }
@@ -213,6 +212,8 @@ impl Exchange {
         let head = RequestHead::parse(bytes, &mut space)?
             .ok_or(Refusal::bad("The request head is not complete."))?;
         self.request_line.set(&head, self.gateway.context.observer.wants_closings());
+        self.client.set_check(is_health_check(&head));
+        self.client.report_connection(&self.gateway.context);
         self.request.method = head.method;
         self.request.version = head.version;
         let framing = framing::of_request(&head)?;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::balance::limits::RETRIES;
-use crate::protocol::event::Observer;
+use crate::protocol::event::{Connection, Observer};
 use crate::protocol::limits::CLIENT_WATCH_AFTER;
 use crate::protocol::testing::{Pieces, all_pieces, client, context, drawn_states, start};
 
@@ -1482,7 +1482,7 @@ impl Observer for Closings {
         true
     }
 
-    fn observe(&self, event: &Event<'_>) {
+    fn observe(&self, _connection: &Connection<'_>, event: &Event<'_>) {
         if let Event::Closed(closing) = event {
             let Closing { backend, request, status, queue, connect, first, .. } = closing;
             let Closing { total, bytes_in, bytes_out, retries, outcome, .. } = closing;

@@ -10,7 +10,7 @@ use super::*;
 use crate::balance::Group;
 use crate::balance::routes::Routes;
 use crate::protocol::context::RoleContext;
-use crate::protocol::event::{Event, Observer};
+use crate::protocol::event::{Connection, Event, Observer};
 use crate::protocol::exchange::{Exchange, Gateway};
 use crate::protocol::forward::Rules;
 use crate::protocol::limits::BUFFER_BYTES;
@@ -461,7 +461,7 @@ impl Observer for Closings {
         true
     }
 
-    fn observe(&self, event: &Event<'_>) {
+    fn observe(&self, _connection: &Connection<'_>, event: &Event<'_>) {
         if let Event::Closed(_) = event {
             self.0.fetch_add(1, Ordering::Relaxed);
         }

@@ -16,9 +16,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use proxy_header::{ParseConfig, Protocol, ProxiedAddress, ProxyHeader};
 
+use crate::balance::health::is_passed;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::cidr::Cidr;
-use crate::protocol::event::{Event, Observer};
+use crate::protocol::context::RoleContext;
+use crate::protocol::event::{Connection, Event, next_connection_number};
 use crate::protocol::limits::{PROXY_HEADER_BYTES_MAX, PROXY_LINE_BYTES_MAX};
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
@@ -58,7 +60,9 @@ impl Policy {
         // A listener of both families tells IPv4 addresses as IPv6 ones: what a header says is of one family.
         let canonical = |at: SocketAddr| SocketAddr::new(at.ip().to_canonical(), at.port());
         let send = self.send.map(|version| (version, local().ok().map(canonical)));
-        ClientIdentity { address: peer, header, send }
+        let is_trusted = self.trust.iter().any(|network| network.contains(peer.ip()));
+        let client = ClientIdentity::from(peer);
+        ClientIdentity { header, send, sends_checks: client.sends_checks || is_trusted, ..client }
     }
 }
 
@@ -70,6 +74,14 @@ pub struct ClientIdentity {
     header: HeaderState,
     /// If back ends get a header: its version, and the address to which the client connected.
     send: Option<(Version, Option<SocketAddr>)>,
+    /// The number of its connection, for the log.
+    number: u64,
+    /// Its connection was reported.
+    is_reported: bool,
+    /// What it says to be a health check is believed: the peer is on this machine, or trusted.
+    sends_checks: bool,
+    /// What is reported of it now is about a health check.
+    is_check: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -85,7 +97,15 @@ enum HeaderState {
 /// A client without a proxy in front: its address is that of the peer.
 impl From<SocketAddr> for ClientIdentity {
     fn from(address: SocketAddr) -> ClientIdentity {
-        ClientIdentity { address, header: HeaderState::Done, send: None }
+        ClientIdentity {
+            address,
+            header: HeaderState::Done,
+            send: None,
+            number: next_connection_number(),
+            is_reported: false,
+            sends_checks: address.ip().to_canonical().is_loopback(),
+            is_check: false,
+        }
     }
 }
 
@@ -100,28 +120,56 @@ impl ClientIdentity {
         self.header == HeaderState::Done
     }
 
-    /// Begins the connection. If no header is expected, reports the client to `observer`; if the peer is not
-    /// trusted, the error is the end of the connection.
-    pub(crate) fn admit(&self, observer: &dyn Observer) -> Result<(), Outcome> {
+    /// Begins the connection. If a header is expected and the peer is not trusted to send one, the error is the
+    /// end of the connection.
+    pub(crate) fn admit(&self) -> Result<(), Outcome> {
         match self.header {
-            HeaderState::Done => observer.observe(&Event::ConnectionFrom(self.address)),
-            HeaderState::Awaited => {}
+            HeaderState::Done | HeaderState::Awaited => Ok(()),
             HeaderState::Untrusted => {
                 log::warn!("{} is closed: PROXY headers are taken from --trust only", self.address);
-                return Err(Outcome::new(Who::Us, How::Refused, Phase::ProxyHeader));
+                Err(Outcome::new(Who::Us, How::Refused, Phase::ProxyHeader))
             }
         }
-        Ok(())
+    }
+
+    /// What is reported from now on is about a health check, if such a client's word is believed, or is not.
+    pub(crate) fn set_check(&mut self, is_check: bool) {
+        self.is_check = is_check && self.sends_checks;
+    }
+
+    /// The request was answered with this status, or not at all: if that is what makes a check fail, it is news.
+    pub(crate) fn end_check(&mut self, status: Option<u16>) {
+        self.is_check &= status.is_some_and(is_passed);
+    }
+
+    /// Reports that the client has connected, once and as soon as it is known who it is. A relay does so at once.
+    /// Whoever reads requests waits for the first bytes, to see whether they are a health check.
+    pub(crate) fn report_connection(&mut self, context: &RoleContext) {
+        if self.is_known() && !self.is_reported {
+            self.is_reported = true;
+            self.report(context, &Event::ConnectionFrom);
+        }
+    }
+
+    /// Reports the end of a connection on which no request came. One that the client ends without a byte is what
+    /// health checks do that only connect; some end it by a reset.
+    pub(crate) fn report_unused(&mut self, context: &RoleContext, outcome: Outcome) {
+        if !self.is_reported {
+            let is_unused = outcome.who == Who::Client && outcome.phase == Phase::Idle;
+            self.is_check = is_unused && matches!(outcome.how, How::Closed | How::Reset);
+            self.report_connection(context);
+        }
+    }
+
+    /// Reports an event of this client's connection.
+    pub(crate) fn report(&self, context: &RoleContext, event: &Event<'_>) {
+        let &ClientIdentity { number, address: client, is_check, .. } = self;
+        context.observer.observe(&Connection { number, role: context.role, client, is_check }, event);
     }
 
     /// Removes the header from the start of `input`. Returns false while it is not complete. `ended` means
     /// that no more bytes will come. An error is the end of the connection.
-    pub fn read_header(
-        &mut self,
-        input: &mut Buffer,
-        ended: bool,
-        observer: &dyn Observer,
-    ) -> Result<bool, Outcome> {
+    pub fn read_header(&mut self, input: &mut Buffer, ended: bool) -> Result<bool, Outcome> {
         if self.is_known() {
             return Ok(true);
         }
@@ -134,7 +182,6 @@ impl ClientIdentity {
                     // The address to which the client itself connected, in place of ours.
                     self.send = self.send.map(|(version, _)| (version, Some(addresses.destination)));
                 }
-                observer.observe(&Event::ConnectionFrom(self.address));
                 Ok(true)
             }
             Ok(None) if ended && input.is_empty() => Err(Outcome::new(Who::Client, How::Closed, Phase::Idle)),

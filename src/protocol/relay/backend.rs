@@ -51,6 +51,11 @@ impl Relay {
                 self.state = State::Queued { ticket, until };
             }
             Pick::QueueFull => self.end_backends_full(How::Limited, now),
+            Pick::None if turn.is_untried() => {
+                let (group, client) = (self.service.group.name(), self.client.address());
+                log::error!("no back end of {group} is alive for {client}");
+                self.end(Outcome::new(Who::Us, How::Unavailable, Phase::Connect));
+            }
             Pick::None => {
                 let (group, client) = (self.service.group.name(), self.client.address());
                 log::error!("no back end of {group} could be connected for {client}");
@@ -79,7 +84,8 @@ impl Relay {
         let State::Connecting { backend, .. } = &mut self.state else { return };
         let Some(backend) = backend.take() else { return };
         self.service.group.report_success(&backend);
-        self.service.context.observer.observe(&Event::ForwardedTo(backend.address));
+        let forwarded = Event::ForwardedTo(backend.address, backend.host());
+        self.client.report(&self.service.context, &forwarded);
         self.timing.connected = Some(now.instant);
         self.last_progress = now.instant;
         self.state = State::Joined { backend: Some(backend) };

@@ -23,7 +23,6 @@
 mod backend;
 mod machine;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -157,7 +156,7 @@ impl Relay {
         now: &Now,
     ) -> Relay {
         let client = client.into();
-        let state = match client.admit(&*service.context.observer) {
+        let state = match client.admit() {
             Ok(()) => State::ProxyHeader { until: accepted + service.context.timeouts.header },
             Err(outcome) => State::Over { backend: None, outcome },
         };
@@ -189,8 +188,9 @@ impl Relay {
     /// Begins to connect, as soon as the client's PROXY header is complete or if none is expected.
     fn read_proxy_header(&mut self, now: &Now) {
         let State::ProxyHeader { .. } = self.state else { return };
-        match self.client.read_header(&mut self.up.buffer, self.up.ended, &*self.service.context.observer) {
+        match self.client.read_header(&mut self.up.buffer, self.up.ended) {
             Ok(true) => {
+                self.client.report_connection(&self.service.context);
                 let until = now.instant + self.timeouts().connect;
                 self.state = State::Connecting { turn: None, backend: None, until };
                 // There is room for it: see `client_space`.
@@ -207,7 +207,7 @@ impl Relay {
     /// was read from each side behind the HTTP messages.
     pub(crate) fn join(
         service: Arc<RelayService>,
-        client: SocketAddr,
+        client: impl Into<ClientIdentity>,
         backend: Option<Chosen>,
         [from_client, from_backend]: [Buffer; 2],
         now: &Now,
@@ -389,7 +389,9 @@ impl Relay {
     /// `count` bytes came from the back end; 0 means that it has closed its sending side.
     pub fn backend_received(&mut self, count: usize, now: &Now) {
         self.last_progress = now.instant;
-        self.timing.first_byte.get_or_insert(now.instant);
+        if count > 0 {
+            self.timing.first_byte.get_or_insert(now.instant);
+        }
         self.down.ended |= count == 0;
         self.down.buffered(count);
     }
@@ -459,9 +461,8 @@ impl Relay {
         self.end(Outcome::new(Who::Us, How::Finished, Phase::Relay));
         let State::Over { backend, outcome } = &self.state else { return };
         let backend = backend.as_ref().map(|backend| backend.address);
-        let RoleContext { role, observer, .. } = &*self.service.context;
-        let closing = self.timing.closing(role, self.client.address(), *outcome, now);
-        observer.observe(&Event::Closed(&Closing { backend, ..closing }));
+        let closing = Closing { backend, ..self.timing.closing(*outcome, now) };
+        self.client.report(&self.service.context, &Event::Closed(&closing));
     }
 }
 

@@ -22,7 +22,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::protocol::buffer::Buffer;
-use crate::protocol::context::RoleContext;
 use crate::protocol::event::{Closing, Event};
 use crate::protocol::http::body::BodyReader;
 use crate::protocol::http::request_reader::RequestReader;
@@ -122,7 +121,7 @@ impl<S: Site> Web<S> {
         now: &Now,
     ) -> Web<S> {
         let client = client.into();
-        let entered = client.admit(&*service.context.observer);
+        let entered = client.admit();
         Web {
             service,
             client,
@@ -265,7 +264,7 @@ impl<S: Site> Web<S> {
             State::Head if self.reader.is_idle() => outcome(Phase::Idle),
             State::Head => {
                 // An incomplete head gets its line in the access log too.
-                self.request_line.set_if_empty("-", self.wants_closings());
+                self.request_line.set_unread(self.input.bytes(), self.wants_closings());
                 outcome(Phase::RequestHead)
             }
             State::Body { .. } => outcome(Phase::RequestBody),
@@ -316,9 +315,9 @@ impl<S: Site> Web<S> {
 
     /// Reports the end of an exchange that did not complete.
     pub fn finish(&mut self, now: &Now) {
-        if let State::Over(outcome) = self.state
-            && !self.request_line.is_empty()
-        {
+        let State::Over(outcome) = self.state else { return };
+        self.client.report_unused(&self.service.context, outcome);
+        if !self.request_line.is_empty() {
             self.log_exchange(None, outcome, now);
         }
     }
@@ -340,14 +339,11 @@ impl<S: Site> Web<S> {
     }
 
     fn log_exchange(&mut self, status: Option<u16>, outcome: Outcome, now: &Now) {
-        let RoleContext { role, observer, .. } = &*self.service.context;
+        self.client.end_check(status);
         let request = Some(self.request_line.as_str());
-        observer.observe(&Event::Closed(&Closing {
-            request,
-            status,
-            cause: self.cause.take(),
-            ..self.timing.closing(role, self.client.address(), outcome, now)
-        }));
+        let closing =
+            Closing { request, status, cause: self.cause.take(), ..self.timing.closing(outcome, now) };
+        self.client.report(&self.service.context, &Event::Closed(&closing));
         self.request_line.clear();
         self.timing.bytes_in = 0;
     }

@@ -1,6 +1,7 @@
 //! The response side: sending the head and the body of a response, and what follows after it.
 
 use super::{Body, Close, Generator, Response, Site, State, Web};
+use crate::protocol::event::Event;
 use crate::protocol::http::{Refusal, Version};
 use crate::protocol::linger::Linger;
 use crate::protocol::now::Now;
@@ -134,7 +135,8 @@ impl<S: Site> Web<S> {
     pub(super) fn refuse(&mut self, refusal: Refusal, how: How, phase: Phase, now: &Now) {
         log::debug!("{} gets {refusal}", self.client.address());
         let close = Close { outcome: Outcome::new(Who::Client, how, phase), linger: !self.client_ended };
-        self.request_line.set_if_empty("-", self.wants_closings());
+        self.request_line.set_unread(self.input.bytes(), self.wants_closings());
+        self.client.report_connection(&self.service.context);
         self.write_response(self.service.site.refuse(refusal), Version::Http11, Some(close), now);
     }
 
@@ -161,6 +163,10 @@ impl<S: Site> Web<S> {
         // The response gets a full stall timeout of its own, however late it comes.
         self.last_progress = now.instant;
         self.trailing = response.trailing();
+        if self.service.context.observer.wants_heads() {
+            let head = &self.output.bytes()[before..];
+            self.client.report(&self.service.context, &Event::ResponseHead(head));
+        }
         self.cause = response.cause();
         self.body = match response.into_body() {
             Body::File { length: 0, .. } => OutgoingBody::None,

@@ -2,6 +2,8 @@
 
 use super::outgoing::COPIED_BYTES_MAX;
 use super::{Site, State, Web};
+use crate::protocol::event::Event;
+use crate::protocol::health_check::is_health_check;
 use crate::protocol::http::body::{BodyReader, Part};
 use crate::protocol::http::framing::{self, Framing};
 use crate::protocol::http::head::{FieldSpace, RequestHead};
@@ -35,7 +37,7 @@ impl<S: Site> Web<S> {
         }
         self.timing.bytes_in += count as u64;
         self.client_ended |= count == 0;
-        match self.client.read_header(&mut self.input, self.client_ended, &*self.service.context.observer) {
+        match self.client.read_header(&mut self.input, self.client_ended) {
             Ok(true) => self.advance(now),
             Ok(false) => {}
             Err(outcome) => self.state = State::Over(outcome),
@@ -66,7 +68,13 @@ impl<S: Site> Web<S> {
                 self.state = State::Over(Outcome::new(Who::Us, How::Drained, Phase::Idle));
                 false
             }
-            Ok(None) => false,
+            Ok(None) => {
+                if !self.reader.is_idle() {
+                    // A health check comes in one piece.
+                    self.client.report_connection(&self.service.context);
+                }
+                false
+            }
             Err(refusal) => {
                 self.refuse(refusal, How::Malformed, Phase::RequestHead, now);
                 true
@@ -84,6 +92,12 @@ impl<S: Site> Web<S> {
             Err(refusal) => return self.refuse(refusal, How::Malformed, Phase::RequestHead, now),
         };
         self.request_line.set(&head, self.service.context.observer.wants_closings());
+        self.client.set_check(is_health_check(&head));
+        self.client.report_connection(&self.service.context);
+        if self.service.context.observer.wants_heads() {
+            let bytes = &self.input.bytes()[..length];
+            self.client.report(&self.service.context, &Event::RequestHead(bytes));
+        }
         let framing = match framing::of_request(&head) {
             Ok(Framing::Length(bytes)) if bytes > SITE_BODY_BYTES_MAX => Err(TOO_LARGE),
             other => other,

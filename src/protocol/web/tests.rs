@@ -9,6 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::protocol::context::RoleContext;
 use crate::protocol::limits::{BULK_BUFFER_BYTES, KEEP_ALIVE_REQUESTS, LINGER_BYTES_MAX};
 use crate::protocol::testing::{Pieces, all_pieces, client, context, drawn_states, start};
 use crate::site::limits::CACHED_FILE_BYTES_MAX;

@@ -2,12 +2,13 @@
 //! them that does only what the machine asks for.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Mutex;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::protocol::event::Observer;
+use crate::protocol::event::{Connection, Observer};
 use crate::protocol::limits::BULK_BUFFER_BYTES;
 use crate::protocol::testing::{Pieces, all_pieces, client, start};
 
@@ -121,10 +122,11 @@ impl Observer for Recorder {
         true
     }
 
-    fn observe(&self, event: &Event<'_>) {
+    fn observe(&self, connection: &Connection<'_>, event: &Event<'_>) {
         let line = match event {
-            Event::ConnectionFrom(client) => format!("from {client}"),
-            Event::ForwardedTo(backend) => format!("to {backend}"),
+            Event::ConnectionFrom => format!("from {}", connection.client),
+            Event::ForwardedTo(backend, _) => format!("to {backend}"),
+            Event::RequestHead(_) | Event::ResponseHead(_) => unreachable!("a relay knows no heads"),
             Event::Closed(closing) => {
                 let Closing { backend, bytes_in, bytes_out, retries, outcome, .. } = closing;
                 let backend = backend.map_or("-".to_owned(), |backend| backend.to_string());

@@ -4,9 +4,10 @@ mod line;
 
 use super::*;
 use crate::balance::limits::BACKEND_QUEUE;
-use crate::protocol::event::Observer;
+use crate::protocol::event::{Connection, Observer};
 use crate::protocol::proxy_header::{Policy, Version};
 use crate::protocol::testing::{context, drawn_states};
+use std::net::SocketAddr;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -285,7 +286,7 @@ impl Observer for LastClosing {
         true
     }
 
-    fn observe(&self, event: &Event<'_>) {
+    fn observe(&self, _connection: &Connection<'_>, event: &Event<'_>) {
         if let Event::Closed(closing) = event {
             let Closing { queue, connect, first, total, bytes_in, bytes_out, retries, .. } = closing;
             *self.0.lock().unwrap() =
