@@ -1580,7 +1580,7 @@ fn a_tunnel_and_a_cut_exchange_are_logged_once() {
     for (input, said, expected) in [
         (UPGRADE, SWITCHING, "GET /: 101 of 9001, "),
         (GET, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsatu", "GET /: 200 of 9001, "),
-        ("GET", "", "-: 0 of 0, "),
+        ("GET", "", "GET: 0 of 0, "),
     ] {
         let (mut exchange, _, closings, now) = logged(1);
         from_client(&mut exchange, input, &now);
