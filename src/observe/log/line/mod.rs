@@ -199,7 +199,7 @@ enum Field<'a> {
 fn whose(
     connection: &Connection<'_>,
     each: &mut dyn FnMut(&str, Field<'_>) -> fmt::Result,
-) -> Result<(), fmt::Error> {
+) -> fmt::Result {
     each("role", Field::Text(&connection.role))?;
     each("client", Field::Text(&connection.client))?;
     each("connection", Field::Bare(&connection.number))
@@ -209,7 +209,7 @@ fn whose(
 fn fields(
     closing: &Closing<'_>,
     each: &mut dyn FnMut(&str, Field<'_>) -> fmt::Result,
-) -> Result<(), fmt::Error> {
+) -> fmt::Result {
     if let Some(backend) = &closing.backend {
         each("backend", Field::Text(backend))?;
     }
