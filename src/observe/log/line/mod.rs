@@ -196,20 +196,14 @@ enum Field<'a> {
 }
 
 /// Names the fields that say which connection a line is about.
-fn whose(
-    connection: &Connection<'_>,
-    each: &mut dyn FnMut(&str, Field<'_>) -> fmt::Result,
-) -> fmt::Result {
+fn whose(connection: &Connection<'_>, each: &mut dyn FnMut(&str, Field<'_>) -> fmt::Result) -> fmt::Result {
     each("role", Field::Text(&connection.role))?;
     each("client", Field::Text(&connection.client))?;
     each("connection", Field::Bare(&connection.number))
 }
 
 /// Names the other fields of a closing line once, for all three forms; what does not apply is left out.
-fn fields(
-    closing: &Closing<'_>,
-    each: &mut dyn FnMut(&str, Field<'_>) -> fmt::Result,
-) -> fmt::Result {
+fn fields(closing: &Closing<'_>, each: &mut dyn FnMut(&str, Field<'_>) -> fmt::Result) -> fmt::Result {
     if let Some(backend) = &closing.backend {
         each("backend", Field::Text(backend))?;
     }
