@@ -20,7 +20,7 @@ use crate::protocol::now::Now;
 use crate::protocol::web::{self, Body};
 
 /// The methods that a site serves, for `Allow`.
-const ALLOW: &str = "GET, HEAD, POST";
+const ALLOW: &str = "GET, HEAD, POST, OPTIONS";
 
 /// One response.
 #[derive(Debug)]
@@ -354,7 +354,7 @@ mod tests {
         let refused = Response::refusal(Refusal::new(405, "No."));
         assert_eq!(
             head(&refused, None),
-            "Content-Type: text/plain\r\nAllow: GET, HEAD, POST\r\nContent-Length: 3\r\n\r\n"
+            "Content-Type: text/plain\r\nAllow: GET, HEAD, POST, OPTIONS\r\nContent-Length: 3\r\n\r\n"
         );
         let closing = Response { close: true, ..Response::no_content() };
         assert_eq!(head(&closing, Some("keep-alive")), "Connection: close\r\n\r\n");
