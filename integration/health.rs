@@ -181,7 +181,7 @@ fn a_status_of_500_is_ill_and_501_is_not(model: Model) {
     };
     let backends = ["500", "501", "404"].map(answering);
     let role = checked(model, "http", backends.each_ref().map(Backend::address)).start();
-    role.wait_for_log(&format!("{} is out: its checks fail: the answer is 500", backends[0].address()));
+    role.wait_for_log(&format!("{} is out: its checks fail: the status is 500", backends[0].address()));
     // The others were checked, and more than once.
     backends[1..].iter().for_each(|backend| _ = backend.wait_for_request(4));
     assert_eq!(role.logged("is out"), 1, "{}", role.log());
@@ -192,7 +192,7 @@ fn a_silent_back_end_delays_no_other_check(model: Model) {
     let role = checked(model, "http", [silent.address(), lively.address()]).start();
     lively.wait_for_request(10);
     assert_eq!(role.logged("is out"), 0, "ten checks of one took less time than one of the other");
-    role.wait_for_log(&format!("{} is out: its checks fail: no answer within 2 s", silent.address()));
+    role.wait_for_log(&format!("{} is out: its checks fail: no response within 2 s", silent.address()));
 }
 
 fn checks_ask_for_the_path_and_changes_alone_are_logged(model: Model) {

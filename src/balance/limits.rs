@@ -48,7 +48,7 @@ pub(crate) const CHECK_FALL: u32 = 3;
 /// Passed checks in a row that bring it back (HAProxy `rise`: 2).
 pub(crate) const CHECK_RISE: u32 = 2;
 
-/// Bytes of an answer that a check looks at: the length of `HTTP/1.1 200`.
+/// Bytes of a response that a check looks at: the length of `HTTP/1.1 200`.
 pub(crate) const CHECK_ANSWER_BYTES_MAX: usize = 12;
 
 /// The path that a check over HTTP asks for, unless another one is configured.

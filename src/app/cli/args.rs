@@ -65,7 +65,7 @@ pub struct Proxy {
     /// How requests are forwarded.
     #[command(flatten)]
     pub(crate) forwarding: Forwarding,
-    /// Pass answers of the course's Python, and of servers with --mirror, on byte for byte
+    /// Pass responses of the course's Python, and of servers with --mirror, on byte for byte
     #[arg(long, help_heading = "Forwarding")]
     pub(crate) mirror: bool,
     /// Proxies in front.

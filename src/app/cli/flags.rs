@@ -187,7 +187,7 @@ pub(crate) struct Health {
     /// Path that health checks request with HEAD, any status below 500 passes; off: a connection passes [default: / for http, off for tcp]
     #[arg(long, value_name = "PATH")]
     pub(crate) health_path: Option<Probe>,
-    /// Failures in a row that clients meet (no connection, no answer, no HTTP) and that take a back end out, unless it is the last one up; a passed check outvotes them; 0 for never
+    /// Failures in a row that clients meet (no connection, no response, no HTTP) and that take a back end out, unless it is the last one up; a passed check outvotes them; 0 for never
     #[arg(long, value_name = "N", default_value_t = PASSIVE_FAILURES as usize,
           value_parser = count(0, PASSIVE_FAILURES_MAX))]
     pub(crate) passive_failures: usize,

@@ -43,10 +43,10 @@ impl fmt::Display for CheckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CheckError::Connect(error) => error.fmt(f),
-            CheckError::TimedOut => write!(f, "no answer within {} s", CHECK_TIMEOUT.as_secs()),
-            CheckError::Closed => f.write_str("closed without an answer"),
-            CheckError::NotHttp => f.write_str("the answer is not HTTP"),
-            CheckError::Status(status) => write!(f, "the answer is {status}"),
+            CheckError::TimedOut => write!(f, "no response within {} s", CHECK_TIMEOUT.as_secs()),
+            CheckError::Closed => f.write_str("closed without a response"),
+            CheckError::NotHttp => f.write_str("the response is not HTTP"),
+            CheckError::Status(status) => write!(f, "the status is {status}"),
         }
     }
 }

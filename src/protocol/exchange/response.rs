@@ -287,7 +287,7 @@ impl Exchange {
         log::warn!("{} sent a malformed response: {fault}", self.backend_name());
         self.report_failure(How::Malformed, Phase::ResponseHead, now);
         let outcome = Outcome::new(Who::Backend, How::Malformed, Phase::ResponseHead);
-        let sentence = "The back end's answer breaks the rules of HTTP.";
+        let sentence = "The back end's response breaks the rules of HTTP.";
         self.respond_with_error(502, "http_protocol_error", sentence, outcome, now);
     }
 
