@@ -74,12 +74,14 @@ fn requests_through_back_ends_that_reset(model: Model) {
                 let mood = dice.pick(&["x", "x", "x", "x", "x", "l", "l", "r", "c", "h", "b"]);
                 let target = format!("/{mood}-{name}-{further}");
                 client.send(request("GET", &target, ""));
-                match client.try_answer("GET") {
-                    Ok(answer) if answer.status == 200 => {
-                        assert_eq!(answer.text(), target);
+                match client.try_response("GET") {
+                    Ok(response) if response.status == 200 => {
+                        assert_eq!(response.text(), target);
                         own.fetch_add(1, Ordering::Relaxed);
                     }
-                    Ok(answer) => assert!(matches!(answer.status, 502 | 503), "{target}: {}", answer.status),
+                    Ok(response) => {
+                        assert!(matches!(response.status, 502 | 503), "{target}: {}", response.status)
+                    }
                     Err(error) => return expect_cut(&error, &target),
                 }
             }
@@ -104,9 +106,9 @@ fn relays_to_back_ends_that_reset(model: Model) {
         let mood = dice.pick(&["x", "x", "l", "r", "c", "h", "b"]);
         let target = format!("/{mood}-{name}");
         client.send(request("GET", &target, ""));
-        match client.try_answer("GET") {
-            Ok(answer) => {
-                assert_eq!((answer.status, answer.text()), (200, &target[..]));
+        match client.try_response("GET") {
+            Ok(response) => {
+                assert_eq!((response.status, response.text()), (200, &target[..]));
                 own.fetch_add(1, Ordering::Relaxed);
             }
             Err(error) => {
@@ -135,8 +137,8 @@ fn clients_that_come_and_go(model: Model) {
             let cut = dice.below(2 * bytes.len()).min(bytes.len());
             client.send(&bytes[..cut]);
             if cut == bytes.len() && dice.one_in(2) {
-                let answer = client.answer();
-                assert!(answer.status == 404 || answer.text() == format!("/x-{name}"), "{answer:?}");
+                let response = client.response();
+                assert!(response.status == 404 || response.text() == format!("/x-{name}"), "{response:?}");
             }
             if dice.one_in(2) {
                 SockRef::from(client.wire().stream()).set_linger(Some(Duration::ZERO)).unwrap();

@@ -90,7 +90,7 @@ fn none_left_to_accept_with(model: Model) {
         }
         drop(inside);
         for client in &mut outside {
-            assert_eq!(client.answer().status, 200, "{}", role.log());
+            assert_eq!(client.response().status, 200, "{}", role.log());
         }
         assert_eq!(role.logged("panicked") + role.logged("is out"), 0, "{}", role.log());
     }
@@ -104,12 +104,12 @@ fn none_left_to_connect_with_is_503(model: Model) {
         let mut client = Client::connect(role.address());
         leave_after_accepting(&role, &mut client);
         for _ in 0..5 {
-            let answer = client.get("/");
+            let response = client.get("/");
             assert_eq!(
-                (answer.status, answer.field("proxy-status").is_some()),
+                (response.status, response.field("proxy-status").is_some()),
                 (503, true),
                 "{}",
-                answer.text()
+                response.text()
             );
         }
         limit_descriptors_of(role.process().id(), 1000);
@@ -124,7 +124,7 @@ fn leave_after_accepting(role: &Role, client: &mut Client) {
     role.wait_for_log(&client.wire().stream().local_addr().unwrap().to_string());
     leave(role, 0);
     client.send("Host: a\r\n\r\n");
-    assert_eq!(client.answer().status, 503);
+    assert_eq!(client.response().status, 503);
 }
 
 fn none_left_to_connect_with_closes_a_relay(model: Model) {
@@ -189,7 +189,7 @@ fn a_small_limit_leaves_room_for_more_than_one_client(model: Model) {
             let mut outside = Client::connect(role.address());
             outside.send(request("GET", "/", ""));
             drop(inside.remove(0));
-            assert_eq!(outside.answer().status, 200, "{}", role.log());
+            assert_eq!(outside.response().status, 200, "{}", role.log());
             inside.push(outside);
         }
         role.wait_for_log("all 16 connections are open");

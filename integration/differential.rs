@@ -80,16 +80,16 @@ fn compare(name: &str, launch: impl Fn(Model) -> Role, connections: usize) {
     let mut answered = 0;
     for number in 0..connections {
         let pieces = connection(&mut dice);
-        let answers = roles.each_ref().map(|role| converse(role.address(), &pieces));
-        answered += usize::from(answers[0].bytes.starts_with(b"HTTP/1.1 2"));
-        if let Some(place) = difference(&answers) {
+        let responses = roles.each_ref().map(|role| converse(role.address(), &pieces));
+        answered += usize::from(responses[0].bytes.starts_with(b"HTTP/1.1 2"));
+        if let Some(place) = difference(&responses) {
             let shown =
-                |answer: &Answers| answer.bytes[place.saturating_sub(300)..].escape_ascii().to_string();
+                |response: &Responses| response.bytes[place.saturating_sub(300)..].escape_ascii().to_string();
             panic!(
                 "{name}, seed {seed}, connection {number}, at byte {place}:\n{}\n--- threaded\n{:.2000}\n--- async\n{:.2000}",
                 pieces.iter().map(|piece| piece.escape_ascii().to_string()).collect::<Vec<_>>().join("\n| "),
-                shown(&answers[0]),
-                shown(&answers[1]),
+                shown(&responses[0]),
+                shown(&responses[1]),
             );
         }
     }
@@ -98,22 +98,22 @@ fn compare(name: &str, launch: impl Fn(Model) -> Role, connections: usize) {
 }
 
 /// All that came back on a connection.
-struct Answers {
+struct Responses {
     bytes: Vec<u8>,
     /// The end was a reset, which takes away what was still on its way: how much, is a matter of time.
     is_cut: bool,
 }
 
 /// Where the two answers differ.
-fn difference([one, other]: &[Answers; 2]) -> Option<usize> {
+fn difference([one, other]: &[Responses; 2]) -> Option<usize> {
     let same = one.bytes.iter().zip(&other.bytes).take_while(|(one, other)| one == other).count();
-    let ends = |answers: &Answers| same == answers.bytes.len();
+    let ends = |responses: &Responses| same == responses.bytes.len();
     let same_end = ends(one) && ends(other) || ends(one) && one.is_cut || ends(other) && other.is_cut;
     (!same_end).then_some(same)
 }
 
 /// Sends the pieces one after the other and reads all that comes.
-fn converse(address: SocketAddr, pieces: &[Vec<u8>]) -> Answers {
+fn converse(address: SocketAddr, pieces: &[Vec<u8>]) -> Responses {
     let (mut client, start) = (Client::connect(address), Instant::now());
     for piece in pieces {
         if client.wire().send(piece).is_err() {
@@ -121,43 +121,44 @@ fn converse(address: SocketAddr, pieces: &[Vec<u8>]) -> Answers {
         }
     }
     let _ = client.wire().stream().shutdown(Shutdown::Write);
-    let (mut answers, mut is_cut) = (Vec::new(), false);
+    let (mut responses, mut is_cut) = (Vec::new(), false);
     loop {
         match client.wire().some() {
             Ok(bytes) if bytes.is_empty() => break,
-            Ok(bytes) => answers.extend(bytes),
+            Ok(bytes) => responses.extend(bytes),
             Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{:?}", answers.escape_ascii());
+                assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{:?}", responses.escape_ascii());
                 is_cut = true;
                 break;
             }
         }
     }
     // Nothing here takes time: who waited for a deadline has missed an event.
-    assert!(start.elapsed() < WAIT_MAX / 4, "{:?}: {:?}", start.elapsed(), answers.escape_ascii());
-    Answers { bytes: comparable(answers), is_cut }
+    assert!(start.elapsed() < WAIT_MAX / 4, "{:?}: {:?}", start.elapsed(), responses.escape_ascii());
+    Responses { bytes: comparable(responses), is_cut }
 }
 
 /// Without the date, and without interim answers: `100` is left out when the body is here already,
 /// which depends on time.
-fn comparable(mut answers: Vec<u8>) -> Vec<u8> {
+fn comparable(mut responses: Vec<u8>) -> Vec<u8> {
     const DATE: &[u8] = b"\r\nDate: ";
     const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n";
-    let find = |answers: &[u8], what: &[u8], from: usize| {
-        let found = answers[from..].windows(what.len()).position(|window| window.eq_ignore_ascii_case(what));
+    let find = |responses: &[u8], what: &[u8], from: usize| {
+        let found =
+            responses[from..].windows(what.len()).position(|window| window.eq_ignore_ascii_case(what));
         found.map(|place| from + place)
     };
     let mut from = 0;
-    while let Some(place) = find(&answers, DATE, from) {
+    while let Some(place) = find(&responses, DATE, from) {
         from = place + DATE.len();
-        let end = find(&answers, b"\r\n", from).unwrap_or(answers.len());
-        answers.drain(from..end);
+        let end = find(&responses, b"\r\n", from).unwrap_or(responses.len());
+        responses.drain(from..end);
     }
-    while let Some(place) = find(&answers, CONTINUE, 0) {
-        let end = find(&answers, b"\r\n\r\n", place).map_or(answers.len(), |end| end + 4);
-        answers.drain(place..end);
+    while let Some(place) = find(&responses, CONTINUE, 0) {
+        let end = find(&responses, b"\r\n\r\n", place).map_or(responses.len(), |end| end + 4);
+        responses.drain(place..end);
     }
-    answers
+    responses
 }
 
 /// What one client sends, in pieces.

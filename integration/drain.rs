@@ -55,9 +55,9 @@ fn a_request_in_flight_finishes(model: Model) {
         role.signal(Signal::TERM);
         role.wait_until_it_refuses();
         backend.release();
-        let answer = client.answer();
+        let response = client.response();
         assert_eq!(
-            (answer.text(), answer.field("connection")),
+            (response.text(), response.field("connection")),
             ("akhirnya", Some("close")),
             "{}",
             role.log()
@@ -76,7 +76,7 @@ fn an_idle_kept_connection_is_closed(model: Model) {
     busy.expect_silence(Duration::from_millis(100));
     role.signal(Signal::TERM);
     idle.expect_end();
-    assert_eq!(busy.answer().status, 200);
+    assert_eq!(busy.response().status, 200);
     assert_eq!(role.wait().code(), Some(0), "{}", role.log());
 }
 
@@ -143,6 +143,6 @@ fn the_limit_on_processor_time_does_not_cut_its_own_drain(model: Model) {
     // The kernel repeats it every second.
     role.signal(Signal::XCPU);
     backend.release();
-    assert_eq!(client.answer().text(), "akhirnya");
+    assert_eq!(client.response().text(), "akhirnya");
     assert_eq!(role.wait().code(), Some(0), "{}", role.log());
 }

@@ -40,9 +40,9 @@ fn requests_are_forwarded_whole(model: Model) {
     for role in [proxy(model, &backend), Launch::balancer(model, "http", [backend.address()]).start()] {
         let before = backend.requests().len();
         let mut client = Client::connect(role.address());
-        client.send(post("/a%20b?c=d&e", b"\0\xff\r\n\r\n")).answer();
+        client.send(post("/a%20b?c=d&e", b"\0\xff\r\n\r\n")).response();
         let chunked = request("PUT", "/p", "Transfer-Encoding: chunked\r\n");
-        client.send(format!("{chunked}4\r\nsatu\r\n3\r\ndua\r\n0\r\nT: x\r\n\r\n")).answer();
+        client.send(format!("{chunked}4\r\nsatu\r\n3\r\ndua\r\n0\r\nT: x\r\n\r\n")).response();
         assert_eq!(client.ask("SEDUH", "/kopi", "X-Sendiri: ya\r\n").text(), "satu");
         let requests = &backend.requests()[before..];
         assert_eq!(requests[0].head.start, "POST /a%20b?c=d&e HTTP/1.1");
@@ -59,9 +59,9 @@ fn hop_by_hop_fields_end_here(model: Model) {
     let role = proxy(model, &backend);
     let fields = "Connection: keep-alive, X-Tiga\r\nX-Tiga: 3\r\nX-Empat: 4\r\nKeep-Alive: 9\r\n\
         TE: trailers\r\nProxy-Connection: keep-alive\r\nProxy-Authorization: Basic eA==\r\n";
-    let answer = Client::connect(role.address()).ask("GET", "/", fields);
-    assert_eq!((answer.field("x-satu"), answer.field("x-dua")), (None, Some("2")));
-    assert_eq!(answer.field("keep-alive"), None);
+    let response = Client::connect(role.address()).ask("GET", "/", fields);
+    assert_eq!((response.field("x-satu"), response.field("x-dua")), (None, Some("2")));
+    assert_eq!(response.field("keep-alive"), None);
     let seen = backend.wait_for_request(0).head;
     assert_eq!((seen.field("x-tiga"), seen.field("x-empat")), (None, Some("4")));
     // What `TE` says of trailers holds for the whole way: they are passed on.
@@ -76,7 +76,7 @@ fn forwarding_is_written_into_the_request(model: Model) {
     let role = proxy(model, &backend);
     let fields = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: palsu\r\n";
     let mut client = Client::connect(role.address());
-    client.send(format!("GET / HTTP/1.1\r\nHost: contoh.id:8000\r\n{fields}\r\n")).answer();
+    client.send(format!("GET / HTTP/1.1\r\nHost: contoh.id:8000\r\n{fields}\r\n")).response();
     let seen = backend.wait_for_request(0).head;
     assert_eq!(seen.all("host"), ["contoh.id:8000"]);
     assert!(seen.field("via").unwrap().starts_with("1.1 "), "{seen:?}");
@@ -117,17 +117,17 @@ fn a_folder_of_a_route_is_redirected_to_its_slash(model: Model) {
         .start();
     let mut client = Client::connect(role.address());
     for (target, location) in [("/images", "/images/"), ("/x/../images?a=b", "/images/?a=b")] {
-        let answer = client.get(target);
-        assert_eq!((answer.status, answer.field("location")), (301, Some(location)), "{target}");
-        assert_eq!(answer.field("via"), None, "{answer:?}");
+        let response = client.get(target);
+        assert_eq!((response.status, response.field("location")), (301, Some(location)), "{target}");
+        assert_eq!(response.field("via"), None, "{response:?}");
         assert_eq!(client.get(location).text(), "images");
     }
     assert_eq!(client.ask("HEAD", "/images", "").status, 301);
     for (target, group) in [("/pdf", "rest"), ("/pdf/", "pdf"), ("/imagesx", "rest"), ("/?/images", "rest")] {
         assert_eq!(client.get(target).text(), group, "{target}");
     }
-    let answer = Client::connect(role.address()).send(post("/images", b"isi")).answer();
-    assert_eq!((answer.status, answer.field("connection")), (301, Some("close")));
+    let response = Client::connect(role.address()).send(post("/images", b"isi")).response();
+    assert_eq!((response.status, response.field("connection")), (301, Some("close")));
 }
 
 #[test]
@@ -171,11 +171,11 @@ fn interim_and_bodiless_answers(model: Model) {
     assert_eq!((head.status, head.field("content-length")), (200, Some("999")));
     assert_eq!(client.get("/204").status, 204);
     assert_eq!(client.get("/304").status, 304);
-    let mut answer = client.get("/103");
-    if answer.status == 103 {
-        answer = client.answer(); // passing it on is better than leaving it out; both are allowed
+    let mut response = client.get("/103");
+    if response.status == 103 {
+        response = client.response(); // passing it on is better than leaving it out; both are allowed
     }
-    assert_eq!((answer.status, answer.text()), (200, "satu"));
+    assert_eq!((response.status, response.text()), (200, "satu"));
     assert_eq!(client.get("/204").status, 204);
 }
 
@@ -190,8 +190,8 @@ fn an_early_answer_reaches_a_client_that_still_sends(model: Model) {
     let role = proxy(model, &backend);
     let mut client = Client::connect(role.address());
     client.send(request("POST", "/", "Content-Length: 100000000\r\n")).send(vec![b'x'; 256 * 1024]);
-    let answer = client.answer();
-    assert_eq!((answer.status, answer.text()), (413, "besar"));
+    let response = client.response();
+    assert_eq!((response.status, response.text()), (413, "besar"));
 }
 
 fn expect_100_continue_goes_through(model: Model) {
@@ -205,10 +205,10 @@ fn expect_100_continue_goes_through(model: Model) {
     if client.wire().is_silent_for(std::time::Duration::from_secs(1)) {
         client.send("satu");
     } else {
-        assert_eq!(client.answer().status, 100);
+        assert_eq!(client.response().status, 100);
         client.send("satu");
     }
-    assert_eq!(client.answer().text(), "satu");
+    assert_eq!(client.response().text(), "satu");
     assert_eq!(backend.wait_for_request(0).body, b"satu");
 }
 
@@ -226,8 +226,8 @@ fn an_upgrade_becomes_a_tunnel(model: Model) {
     });
     let role = proxy(model, &backend);
     let mut client = Client::connect(role.address());
-    let answer = client.ask("GET", "/", "Connection: Upgrade\r\nUpgrade: gema\r\n");
-    assert_eq!((answer.status, answer.field("upgrade")), (101, Some("gema")));
+    let response = client.ask("GET", "/", "Connection: Upgrade\r\nUpgrade: gema\r\n");
+    assert_eq!((response.status, response.field("upgrade")), (101, Some("gema")));
     let seen = backend.wait_for_request(0).head;
     assert_eq!(seen.field("upgrade"), Some("gema"));
     assert_eq!(client.wire().exact(4).unwrap(), b"halo");
@@ -259,8 +259,8 @@ fn an_upgrade_with_a_body_becomes_a_tunnel(model: Model) {
             let fields = format!("{framing}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n");
             let mut client = Client::connect(role.address());
             client.send(request("POST", "/exec", &fields)).send(body);
-            let answer = client.answer();
-            assert_eq!((answer.status, answer.field("upgrade")), (101, Some("tcp")), "{framing}");
+            let response = client.response();
+            assert_eq!((response.status, response.field("upgrade")), (101, Some("tcp")), "{framing}");
             assert_eq!(client.wire().exact(seen.len()).unwrap(), seen.as_bytes(), "{framing}");
             client.send(b"\0\xffGET / HTTP/1.1\r\n\r\n").finish_sending();
             assert_eq!(client.rest(), b"\0\xffGET / HTTP/1.1\r\n\r\ndah", "{framing}");
@@ -306,8 +306,8 @@ fn large_bodies_pass_both_ways(model: Model) {
     });
     let role = proxy(model, &backend);
     let content = Noise::new(2).take_bytes(size);
-    let answer = ureq::post(role.url("/")).send(&content[..]).unwrap();
-    let returned = answer.into_body().into_with_config().limit(u64::MAX).read_to_vec().unwrap();
+    let response = ureq::post(role.url("/")).send(&content[..]).unwrap();
+    let returned = response.into_body().into_with_config().limit(u64::MAX).read_to_vec().unwrap();
     assert!(returned == content);
 }
 
@@ -330,12 +330,12 @@ fn a_back_end_that_answers_while_it_reads_does_not_deadlock(model: Model) {
     let mut up = client.wire().stream().try_clone().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || Noise::new(3).write_to(&mut up, size).unwrap());
-        assert!(client.answer().body == Noise::new(3).take_bytes(size));
+        assert!(client.response().body == Noise::new(3).take_bytes(size));
     });
 }
 
 fn answers_of_every_framing_are_passed_on(model: Model) {
-    for (answer, body) in [
+    for (response, body) in [
         ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsatu", "satu"),
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nsa\r\n2;x=y\r\ntu\r\n0\r\nT: x\r\n\r\n",
@@ -347,13 +347,13 @@ fn answers_of_every_framing_are_passed_on(model: Model) {
     ] {
         let backend = Backend::start(move |visit| {
             visit.request()?;
-            visit.send(answer)
+            visit.send(response)
         });
         let role = proxy(model, &backend);
-        assert_eq!(get(role.address(), "/").text(), body, "{answer:?}");
+        assert_eq!(get(role.address(), "/").text(), body, "{response:?}");
         // To a client of HTTP/1.0 without chunks.
-        let old = Client::connect(role.address()).send("GET / HTTP/1.0\r\nHost: a\r\n\r\n").answer();
-        assert_eq!((old.is_chunked(), old.text()), (false, body), "{answer:?}");
+        let old = Client::connect(role.address()).send("GET / HTTP/1.0\r\nHost: a\r\n\r\n").response();
+        assert_eq!((old.is_chunked(), old.text()), (false, body), "{response:?}");
     }
 }
 
@@ -408,7 +408,7 @@ fn pipelined_requests_are_answered_in_order(model: Model) {
     let mut client = Client::connect(role.address());
     client.send((0..20).map(|turn| request("GET", &format!("/{turn}"), "")).collect::<String>());
     for turn in 0..20 {
-        assert_eq!(client.answer().text(), format!("/{turn}"));
+        assert_eq!(client.response().text(), format!("/{turn}"));
     }
 }
 
@@ -424,8 +424,8 @@ fn smuggling_never_reaches_a_back_end(model: Model) {
     ] {
         let mut client = Client::connect(role.address());
         client.send(format!("{}0\r\n\r\n{}", request("POST", "/", fields), request("GET", "/selundup", "")));
-        let answer = client.answer();
-        assert!(matches!(answer.status, 400 | 501), "{fields:?}: {}", answer.status);
+        let response = client.response();
+        assert!(matches!(response.status, 400 | 501), "{fields:?}: {}", response.status);
         client.expect_end();
     }
     assert_eq!(get(role.address(), "/akhir").text(), "satu");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use crate::support::backend::{Backend, Full, Refusing, ok};
-use crate::support::client::{Answer, Client, get, post, request};
+use crate::support::client::{Client, Response, get, post, request};
 use crate::support::launch::Launch;
 use crate::support::role::Role;
 use crate::support::{Model, both};
@@ -40,10 +40,10 @@ fn proxy(model: Model, backend: &Backend) -> Role {
 }
 
 /// One plain sentence for the reader and `Proxy-Status` for the program.
-fn expect_fault(answer: &Answer, status: u16) {
-    assert_eq!(answer.status, status, "{answer:?}");
-    assert!(answer.field("proxy-status").is_some(), "{answer:?}");
-    assert_eq!(answer.text().trim_end().lines().count(), 1, "{answer:?}");
+fn expect_fault(response: &Response, status: u16) {
+    assert_eq!(response.status, status, "{response:?}");
+    assert!(response.field("proxy-status").is_some(), "{response:?}");
+    assert_eq!(response.text().trim_end().lines().count(), 1, "{response:?}");
 }
 
 fn a_refusing_back_end_is_502(model: Model) {
@@ -65,7 +65,7 @@ fn a_resetting_back_end_is_502(model: Model) {
         });
         let role = proxy(model, &backend);
         let mut client = Client::connect(role.address());
-        expect_fault(&client.send(post("/", b"satu")).answer(), 502);
+        expect_fault(&client.send(post("/", b"satu")).response(), 502);
     }
 }
 
@@ -77,7 +77,7 @@ fn a_back_end_that_closes_without_a_word_is_502(model: Model) {
         });
         let role = proxy(model, &backend);
         let mut client = Client::connect(role.address());
-        expect_fault(&client.send(post("/", b"satu")).answer(), 502);
+        expect_fault(&client.send(post("/", b"satu")).response(), 502);
     }
 }
 
@@ -141,11 +141,11 @@ fn interim_answers_for_ever_are_502(model: Model) {
     let role = proxy(model, &backend);
     let mut client = Client::connect(role.address());
     client.send(request("GET", "/", ""));
-    let mut answer = client.answer();
-    while answer.status == 103 {
-        answer = client.answer();
+    let mut response = client.response();
+    while response.status == 103 {
+        response = client.response();
     }
-    expect_fault(&answer, 502);
+    expect_fault(&response, 502);
     backend.wait_until_left();
 }
 
@@ -157,7 +157,7 @@ fn a_refusing_back_end_is_skipped_unseen(model: Model) {
     }
     let mut client = Client::connect(role.address());
     assert_eq!(
-        client.send(post("/", b"isi")).answer().text(),
+        client.send(post("/", b"isi")).response().text(),
         "satu",
         "nothing was sent: any method may go on"
     );
@@ -194,7 +194,7 @@ fn an_unsafe_request_is_sent_only_once(model: Model) {
     });
     let role = Launch::balancer(model, "http", backends.each_ref().map(Backend::address)).start();
     let mut client = Client::connect(role.address());
-    expect_fault(&client.send(post("/bayar", b"satu")).answer(), 502);
+    expect_fault(&client.send(post("/bayar", b"satu")).response(), 502);
     let sent: usize = backends.iter().map(|backend| backend.requests().len()).sum();
     assert_eq!(sent, 1, "it may have been carried out before the reset");
 }
@@ -203,7 +203,7 @@ fn an_unsafe_request_is_sent_only_once(model: Model) {
 fn expect_cut(role: &Role) {
     let mut client = Client::connect(role.address());
     client.send(request("GET", "/", ""));
-    let error = client.try_answer("GET").expect_err("a cut answer looks whole");
+    let error = client.try_response("GET").expect_err("a cut response looks whole");
     assert!(matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset), "{error}");
 }
 
@@ -214,20 +214,20 @@ const CUT: [&str; 3] = [
 ];
 
 fn a_cut_body_never_looks_whole(model: Model) {
-    for answer in CUT {
+    for response in CUT {
         let backend = Backend::start(move |visit| {
             visit.request()?;
-            visit.send(answer)
+            visit.send(response)
         });
         expect_cut(&proxy(model, &backend));
     }
 }
 
 fn a_reset_within_a_body_never_looks_whole(model: Model) {
-    for answer in CUT.into_iter().chain(["HTTP/1.1 200 OK\r\n\r\nsatu"]) {
+    for response in CUT.into_iter().chain(["HTTP/1.1 200 OK\r\n\r\nsatu"]) {
         let backend = Backend::start(move |visit| {
             visit.request()?;
-            visit.send(answer)?;
+            visit.send(response)?;
             // The reset overtakes nothing: the client has the first bytes before it comes.
             visit.freeze();
             visit.reset()
@@ -242,7 +242,7 @@ fn a_reset_within_a_body_never_looks_whole(model: Model) {
         // By length or chunks the end is missing; without either only a reset can say that.
         if let Ok(rest) = client.wire().rest() {
             let looks_whole = rest.ends_with(b"0\r\n\r\n") || is_chunk_free && !has_length;
-            assert!(!looks_whole, "{answer:?}");
+            assert!(!looks_whole, "{response:?}");
         }
     }
 }
@@ -316,8 +316,8 @@ fn a_client_that_says_no_more_while_it_waits_is_answered(model: Model) {
     let woken = role.process().switches() - before;
     assert!(woken < 500, "{woken} times: it spins over what it need not know");
     backend.release();
-    assert_eq!(half_closed.answer().text(), "/satu");
-    assert_eq!([eager.answer().text(), eager.answer().text()], ["/satu", "/dua"]);
+    assert_eq!(half_closed.response().text(), "/satu");
+    assert_eq!([eager.response().text(), eager.response().text()], ["/satu", "/dua"]);
 }
 
 fn a_client_that_cuts_its_body_does_not_complete_it(model: Model) {
@@ -351,9 +351,9 @@ fn a_fault_costs_one_connection(model: Model) {
     let mut client = Client::connect(role.address());
     for target in ["/", "/nonsense", "/"] {
         let status = if target == "/" { 200 } else { 502 };
-        let answer = client.get(target);
-        assert_eq!(answer.status, status, "{target}");
-        if answer.field("connection") == Some("close") {
+        let response = client.get(target);
+        assert_eq!(response.status, status, "{target}");
+        if response.field("connection") == Some("close") {
             client = Client::connect(role.address());
         }
     }

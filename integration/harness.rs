@@ -13,7 +13,7 @@ use crate::support::peer;
 
 #[test]
 fn answers_are_read_by_length_by_chunks_and_to_the_end() {
-    for (answer, body) in [
+    for (response, body) in [
         ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsatu", "satu"),
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nsa\r\n2;x=y\r\ntu\r\n0\r\nT: x\r\n\r\n",
@@ -25,9 +25,9 @@ fn answers_are_read_by_length_by_chunks_and_to_the_end() {
         for drip in [false, true] {
             let backend = Backend::start(move |visit| {
                 visit.request()?;
-                if drip { visit.drip(answer) } else { visit.send(answer) }
+                if drip { visit.drip(response) } else { visit.send(response) }
             });
-            assert_eq!(get(backend.address(), "/").text(), body, "{answer:?}");
+            assert_eq!(get(backend.address(), "/").text(), body, "{response:?}");
             assert_eq!(backend.requests()[0].head.word(1), "/");
         }
     }
@@ -37,7 +37,7 @@ fn answers_are_read_by_length_by_chunks_and_to_the_end() {
 fn a_kept_connection_is_one_visit() {
     let backend = Backend::saying("satu");
     let mut client = Client::connect(backend.address());
-    client.send(post("/a", b"body")).answer();
+    client.send(post("/a", b"body")).response();
     assert_eq!(client.get("/b").text(), "satu");
     let requests = backend.requests();
     assert_eq!((requests[0].visit, &requests[0].body[..]), (0, &b"body"[..]));
@@ -54,7 +54,7 @@ fn a_cut_answer_is_told_from_a_reset_one() {
     });
     let mut client = Client::connect(cut.address());
     client.send("GET / HTTP/1.1\r\n\r\n");
-    assert_eq!(client.try_answer("GET").unwrap_err().kind(), ErrorKind::UnexpectedEof);
+    assert_eq!(client.try_response("GET").unwrap_err().kind(), ErrorKind::UnexpectedEof);
 
     let reset = Backend::start(|visit| {
         visit.request()?;
@@ -62,7 +62,7 @@ fn a_cut_answer_is_told_from_a_reset_one() {
     });
     let mut client = Client::connect(reset.address());
     client.send("GET / HTTP/1.1\r\n\r\n");
-    assert_eq!(client.try_answer("GET").unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(client.try_response("GET").unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
 #[test]

@@ -68,12 +68,12 @@ fn a_back_end_killed_under_load_fails_no_request(model: Model) {
                 while !stop.load(Ordering::Relaxed) {
                     // Kept connections and fresh ones; a slow answer is in flight at the kill.
                     let target = if number % 2 == 0 { "/" } else { "/?delay=5ms" };
-                    let answer = match number % 4 < 2 {
+                    let response = match number % 4 < 2 {
                         true => client.get(target),
                         false => get(role.address(), target),
                     };
-                    assert_eq!(answer.status, 200, "{}\n{}", answer.text(), role.log());
-                    if answer.field("connection") == Some("close") && number % 4 < 2 {
+                    assert_eq!(response.status, 200, "{}\n{}", response.text(), role.log());
+                    if response.field("connection") == Some("close") && number % 4 < 2 {
                         client = Client::connect(role.address());
                     }
                     done.fetch_add(1, Ordering::Relaxed);
@@ -114,7 +114,7 @@ fn a_back_end_killed_takes_only_its_own_relays_along(model: Model) {
     let cut = clients.iter_mut().filter_map(|client| {
         // Sending may fail already.
         let sent = client.wire().send(request("GET", "/", "").as_bytes());
-        sent.and_then(|()| client.try_answer("GET")).err()
+        sent.and_then(|()| client.try_response("GET")).err()
     });
     assert_eq!(cut.count(), 5);
 }
@@ -131,8 +131,8 @@ fn a_back_end_that_comes_back_gets_its_share(model: Model) {
         assert_eq!(role.logged("failed:"), failed_before, "nobody is sent to a back end that is out");
         let back = gone.revive("dua");
         role.wait_for_log(&format!("{} is back", back.address()));
-        let answers: Vec<_> = (0..10).map(|_| get(role.address(), "/").text().to_owned()).collect();
-        assert_eq!(answers.iter().filter(|text| *text == "dua").count(), 5, "{answers:?}");
+        let responses: Vec<_> = (0..10).map(|_| get(role.address(), "/").text().to_owned()).collect();
+        assert_eq!(responses.iter().filter(|text| *text == "dua").count(), 5, "{responses:?}");
     }
 }
 
@@ -141,8 +141,8 @@ fn all_out_is_an_answer_at_once(model: Model) {
     let role = checked(model, "http", refusing.each_ref().map(Refusing::address)).start();
     role.wait_for_logs("is out", 2);
     let start = Instant::now();
-    let answer = get(role.address(), "/");
-    assert_eq!((answer.status, answer.field("proxy-status").is_some()), (503, true), "{answer:?}");
+    let response = get(role.address(), "/");
+    assert_eq!((response.status, response.field("proxy-status").is_some()), (503, true), "{response:?}");
     assert!(start.elapsed() < Duration::from_secs(1), "took {:?}", start.elapsed());
 }
 
@@ -243,8 +243,8 @@ fn a_page_whose_handler_dies_costs_no_other_page(model: Model) {
             .start();
         for _ in 0..6 {
             assert_eq!(get(role.address(), "/mati").status, 502);
-            let answers: Vec<u16> = (0..4).map(|_| get(role.address(), "/").status).collect();
-            assert_eq!(answers, [200; 4], "{interval}: {}", role.log());
+            let responses: Vec<u16> = (0..4).map(|_| get(role.address(), "/").status).collect();
+            assert_eq!(responses, [200; 4], "{interval}: {}", role.log());
         }
     }
 }
@@ -283,8 +283,8 @@ fn a_passed_check_outvotes_failures(model: Model) {
     let words = "is out after 3 failures in a row: back by a check that passes, or by a connection that tries it after 10 s";
     assert!(line.ends_with(&format!("{} {words}", dying.address())), "{line}");
     role.wait_for_log(&format!("{} is back: its check passes", dying.address()));
-    let answers: Vec<_> = (0..10).map(|_| get(role.address(), "/").text().to_owned()).collect();
-    assert_eq!(answers.iter().filter(|text| *text == "satu").count(), 5, "{answers:?}");
+    let responses: Vec<_> = (0..10).map(|_| get(role.address(), "/").text().to_owned()).collect();
+    assert_eq!(responses.iter().filter(|text| *text == "satu").count(), 5, "{responses:?}");
 }
 
 fn a_page_that_dies_on_one_back_end_is_told_as_it_is(model: Model) {
@@ -333,7 +333,7 @@ fn five_dead_back_ends_and_a_live_one_fail_nobody(model: Model) {
     let addresses = || gone.iter().map(Refusing::address).chain([well.address()]);
     for mode in ["tcp", "http"] {
         let role = Launch::balancer(model, mode, addresses()).flag("--health-interval", "10m").start();
-        let answers: Vec<_> = (0..12).map(|_| get(role.address(), "/").text().to_owned()).collect();
-        assert!(answers.iter().all(|text| text == "satu"), "{mode}: {answers:?}\n{}", role.log());
+        let responses: Vec<_> = (0..12).map(|_| get(role.address(), "/").text().to_owned()).collect();
+        assert!(responses.iter().all(|text| text == "satu"), "{mode}: {responses:?}\n{}", role.log());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::client::{Answer, Client, post, request};
+use crate::support::client::{Client, Response, post, request};
 use crate::support::launch::Launch;
 use crate::support::role::Role;
 use crate::support::{Model, both};
@@ -50,18 +50,18 @@ fn a_connection_is_kept_and_closed_as_asked(model: Model) {
 fn http_1_0_is_closed_unless_kept(model: Model) {
     let role = server(model);
     let mut client = Client::connect(role.address());
-    assert_eq!(client.send("GET / HTTP/1.0\r\n\r\n").answer().text(), PAGE);
+    assert_eq!(client.send("GET / HTTP/1.0\r\n\r\n").response().text(), PAGE);
     client.expect_end();
 
     let mut client = Client::connect(role.address());
     for _ in 0..3 {
-        let kept = client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").answer();
+        let kept = client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").response();
         assert_eq!(kept.text(), PAGE);
         assert!(kept.field("connection").unwrap().eq_ignore_ascii_case("keep-alive"), "{kept:?}");
         assert_eq!(kept.length().unwrap(), Some(31), "without a length the end would be the only frame");
     }
     // Chunks are unknown to HTTP/1.0.
-    let whole = client.send("GET /?size=100&chunked=1 HTTP/1.0\r\n\r\n").answer();
+    let whole = client.send("GET /?size=100&chunked=1 HTTP/1.0\r\n\r\n").response();
     assert_eq!((whole.is_chunked(), whole.body.len()), (false, 100));
 }
 
@@ -76,8 +76,8 @@ fn pipelined_answers_come_in_order(model: Model) {
     }
     client.send(all);
     for size in sizes {
-        assert_eq!(client.answer().body.len(), size);
-        assert_eq!(client.answer().text(), "kosong");
+        assert_eq!(client.response().body.len(), size);
+        assert_eq!(client.response().text(), "kosong");
     }
 }
 
@@ -87,20 +87,20 @@ fn a_request_may_be_split_at_every_byte(model: Model) {
     for split in 1..bytes.len() {
         let mut client = Client::connect(role.address());
         client.send(&bytes[..split]).send(&bytes[split..]);
-        assert_eq!(client.answer().text(), "kosong", "split at {split}");
+        assert_eq!(client.response().text(), "kosong", "split at {split}");
     }
     let mut client = Client::connect(role.address());
     for byte in &bytes {
         client.send([*byte]);
     }
-    assert_eq!(client.answer().text(), "kosong");
+    assert_eq!(client.response().text(), "kosong");
 }
 
 fn empty_lines_before_a_request_are_passed_over(model: Model) {
     let role = server(model);
     let mut client = Client::connect(role.address());
     client.send(format!("\r\n\r\n{0}\r\n{0}", request("GET", "/", "")));
-    assert_eq!((client.answer().status, client.answer().status), (200, 200));
+    assert_eq!((client.response().status, client.response().status), (200, 200));
 }
 
 fn a_client_that_has_finished_sending_gets_its_answers(model: Model) {
@@ -108,7 +108,7 @@ fn a_client_that_has_finished_sending_gets_its_answers(model: Model) {
     let mut client = Client::connect(role.address());
     client.send(request("GET", "/?size=300000", "").repeat(3)).finish_sending();
     for _ in 0..3 {
-        assert_eq!(client.answer().body.len(), 300_000);
+        assert_eq!(client.response().body.len(), 300_000);
     }
     client.expect_end();
 }
@@ -117,9 +117,9 @@ fn expect_100_continue_is_answered_before_the_body(model: Model) {
     let role = server(model);
     let mut client = Client::connect(role.address());
     let head = request("POST", "/", "Content-Length: 4\r\nExpect: 100-continue\r\n");
-    assert_eq!(client.send(head).answer().status, 100);
-    let answer = client.send("satu").answer();
-    assert_eq!((answer.status, answer.text()), (200, "kosong"));
+    assert_eq!(client.send(head).response().status, 100);
+    let response = client.send("satu").response();
+    assert_eq!((response.status, response.text()), (200, "kosong"));
     assert_eq!(client.get("/").status, 200);
 }
 
@@ -130,10 +130,10 @@ fn bodies_are_read_to_their_end(model: Model) {
     for body in
         ["0\r\n\r\n", "4\r\nsatu\r\n0\r\n\r\n", "4;a=\"b\"\r\nsatu\r\n00a\r\n0123456789\r\n0\r\nT: x\r\n\r\n"]
     {
-        assert_eq!(client.send(format!("{chunked}{body}")).answer().text(), "kosong", "{body:?}");
+        assert_eq!(client.send(format!("{chunked}{body}")).response().text(), "kosong", "{body:?}");
     }
     let large = vec![b'x'; 1024 * 1024];
-    assert_eq!(client.send(post("/", &large)).answer().text(), "kosong");
+    assert_eq!(client.send(post("/", &large)).response().text(), "kosong");
     assert_eq!(client.get("/").text(), PAGE, "nothing of a body is taken for a request");
 }
 
@@ -148,7 +148,7 @@ fn a_body_too_large_is_413_and_can_be_read_while_sending(model: Model) {
     {
         let mut client = Client::connect(role.address());
         client.send(head).send(vec![b'x'; body]);
-        assert_eq!(client.answer().status, 413);
+        assert_eq!(client.response().status, 413);
         client.expect_end();
     }
 }
@@ -158,11 +158,11 @@ fn a_body_that_is_all_framing_is_refused(model: Model) {
     let chunk = format!("1;{}\r\nx\r\n", "y".repeat(200));
     let mut client = Client::connect(role.address());
     client.send(request("POST", "/", "Transfer-Encoding: chunked\r\n") + &chunk.repeat(1000));
-    assert_eq!(client.answer().status, 400);
+    assert_eq!(client.response().status, 400);
     let small = "1\r\nx\r\n".repeat(10_000) + "0\r\n\r\n";
     let mut client = Client::connect(role.address());
     client.send(request("POST", "/", "Transfer-Encoding: chunked\r\n") + &small);
-    assert_eq!(client.answer().status, 200);
+    assert_eq!(client.response().status, 200);
 }
 
 fn a_head_too_large_is_refused_by_name(model: Model) {
@@ -175,7 +175,7 @@ fn a_head_too_large_is_refused_by_name(model: Model) {
         (format!("GET / HTTP/1.1\r\n{}", "X: y\r\n".repeat(4000)), 431), // and no end to it
     ] {
         let mut client = Client::connect(role.address());
-        assert_eq!(client.send(&bytes).answer().status, status);
+        assert_eq!(client.send(&bytes).response().status, status);
         client.expect_end();
     }
     let below = format!("X: {}\r\n", "x".repeat(14 * 1024));
@@ -185,7 +185,7 @@ fn a_head_too_large_is_refused_by_name(model: Model) {
 fn a_slow_head_is_408(model: Model) {
     let role = Launch::web_server(model).flag("--header-timeout", "300ms").start();
     let mut client = Client::connect(role.address());
-    assert_eq!(client.send("GET / HTTP/1.1\r\nHost: loc").answer().status, 408);
+    assert_eq!(client.send("GET / HTTP/1.1\r\nHost: loc").response().status, 408);
     client.expect_end();
 }
 
@@ -200,7 +200,7 @@ fn a_head_dripped_past_its_deadline_is_408(model: Model) {
     });
     let drips = drips.count();
     assert!((2..50).contains(&drips), "cut after {drips} drips");
-    assert_eq!(client.answer().status, 408);
+    assert_eq!(client.response().status, 408);
 }
 
 fn an_idle_connection_is_closed(model: Model) {
@@ -212,14 +212,17 @@ fn an_idle_connection_is_closed(model: Model) {
 
 /// Sends `bytes` with a request behind it, and expects one answer of this status and then the end:
 /// what follows a message of unknown length may not be taken for a request.
-fn expect_refused(role: &Role, bytes: &str, status: u16) -> Answer {
+fn expect_refused(role: &Role, bytes: &str, status: u16) -> Response {
     let mut client = Client::connect(role.address());
     client.send(format!("{bytes}{}", request("GET", "/santai", "")));
-    let answer = client.answer();
-    assert_eq!(answer.status, status, "{bytes:?}");
-    assert!(!answer.body.is_empty() && answer.field("connection") == Some("close"), "{bytes:?}: {answer:?}");
+    let response = client.response();
+    assert_eq!(response.status, status, "{bytes:?}");
+    assert!(
+        !response.body.is_empty() && response.field("connection") == Some("close"),
+        "{bytes:?}: {response:?}"
+    );
     client.expect_end();
-    answer
+    response
 }
 
 fn doubtful_framing_is_refused_and_closed(model: Model) {
@@ -285,7 +288,7 @@ fn a_tls_hello_gets_an_answer_and_an_end(model: Model) {
     let role = server(model);
     let mut client = Client::connect(role.address());
     client.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n");
-    assert_eq!(client.answer().status, 400);
+    assert_eq!(client.response().status, 400);
     client.expect_end();
 }
 

@@ -125,11 +125,11 @@ fn never_more_than_the_limit_at_a_back_end(model: Model) {
                         if mode == "tcp" || number % 2 == 0 {
                             client = Client::connect(role.address());
                         }
-                        let answer = match turn % 3 {
-                            0 => client.send(post("/", b"isi")).answer(),
+                        let response = match turn % 3 {
+                            0 => client.send(post("/", b"isi")).response(),
                             _ => client.get("/"),
                         };
-                        assert_eq!(answer.text(), "satu", "{mode}");
+                        assert_eq!(response.text(), "satu", "{mode}");
                     }
                 });
             }
@@ -157,11 +157,11 @@ fn a_queue_that_is_full_refuses_at_once(model: Model) {
         backend.release();
         let (mut served, mut refused) = (0, 0);
         for client in &mut clients {
-            match client.try_answer("GET") {
-                Ok(answer) if answer.status == 200 => served += 1,
-                Ok(answer) => {
-                    assert_eq!(answer.status, 503);
-                    let words = answer.field("proxy-status").unwrap();
+            match client.try_response("GET") {
+                Ok(response) if response.status == 200 => served += 1,
+                Ok(response) => {
+                    assert_eq!(response.status, 503);
+                    let words = response.field("proxy-status").unwrap();
                     assert!(words.ends_with("error=connection_limit_reached"), "{words}");
                     refused += 1;
                 }
@@ -181,8 +181,8 @@ fn who_waits_too_long_is_refused(model: Model) {
         backend.wait_for_request(0);
         let mut late = asking(&role, "/dua");
         if mode == "http" {
-            let answer = late.answer();
-            assert_eq!((answer.status, answer.field("proxy-status").is_some()), (503, true));
+            let response = late.response();
+            assert_eq!((response.status, response.field("proxy-status").is_some()), (503, true));
         }
         let line = role.wait_for_log("we timed out in queue\"");
         assert!(line.contains("closed role=") && !line.contains("queue_ms=0.000"), "{line}");
@@ -190,7 +190,7 @@ fn who_waits_too_long_is_refused(model: Model) {
             late.expect_end();
         }
         backend.release();
-        assert_eq!(held.answer().text(), "/satu", "{mode}");
+        assert_eq!(held.response().text(), "/satu", "{mode}");
         assert_eq!(backend.requests().len(), 1, "{mode}: who was refused is not forwarded");
     }
 }
@@ -217,12 +217,12 @@ fn a_back_end_that_dies_gives_its_queue_to_the_others(model: Model) {
         drop(connection);
         other.release();
         for client in &mut waiting {
-            assert_eq!(client.answer().text(), "/tiga", "{mode}\n{}", role.log());
+            assert_eq!(client.response().text(), "/tiga", "{mode}\n{}", role.log());
         }
-        assert_eq!(second.answer().text(), "/dua", "{mode}");
+        assert_eq!(second.response().text(), "/dua", "{mode}");
         // The request that it died on is sent to the other; of a relay nobody knows what was done.
-        let answer = first.try_answer("GET").ok();
-        let text = answer.as_ref().map(|answer| answer.text());
+        let response = first.try_response("GET").ok();
+        let text = response.as_ref().map(|response| response.text());
         assert_eq!(text, (mode == "http").then_some("/satu"), "{mode}\n{}", role.log());
     }
 }
@@ -240,9 +240,9 @@ fn a_client_that_leaves_gives_its_place_in_the_queue_up(model: Model) {
         role.wait_for_log("client reset in queue");
         let mut next = asking(&role, "/dua");
         backend.release();
-        assert_eq!(held.answer().text(), "/satu", "{mode}");
+        assert_eq!(held.response().text(), "/satu", "{mode}");
         drop(held);
-        assert_eq!(next.answer().text(), "/dua", "{mode}");
+        assert_eq!(next.response().text(), "/dua", "{mode}");
         assert_eq!(backend.requests().len(), 2, "{mode}");
     }
 }
@@ -258,7 +258,7 @@ fn a_client_that_has_finished_sending_gets_its_turn(model: Model) {
         wait_for_waiting(&role, 1);
         backend.release();
         drop(held);
-        assert_eq!(half_closed.answer().text(), "/dua", "{mode}");
+        assert_eq!(half_closed.response().text(), "/dua", "{mode}");
     }
 }
 
@@ -278,7 +278,7 @@ fn waiting_clients_stop_nobody_else(model: Model) {
         assert_eq!(get(role.address(), "/").text(), "cepat");
     }
     slow.release();
-    waiting.iter_mut().for_each(|client| assert_eq!(client.answer().text(), "/lambat"));
+    waiting.iter_mut().for_each(|client| assert_eq!(client.response().text(), "/lambat"));
 }
 
 fn back_ends_killed_under_load_fail_no_request(model: Model) {
@@ -296,8 +296,8 @@ fn back_ends_killed_under_load_fail_no_request(model: Model) {
             let (role, done) = (&role, &done);
             scope.spawn(move || {
                 for turn in 0..EACH {
-                    let answer = get(role.address(), if turn % 2 == 0 { "/" } else { "/?delay=2ms" });
-                    assert_eq!(answer.status, 200, "{}\n{}", answer.text(), role.log());
+                    let response = get(role.address(), if turn % 2 == 0 { "/" } else { "/?delay=2ms" });
+                    assert_eq!(response.status, 200, "{}\n{}", response.text(), role.log());
                     done.fetch_add(1, Ordering::Relaxed);
                 }
             });
@@ -321,6 +321,6 @@ fn a_drain_finishes_those_who_wait(model: Model) {
     role.signal(Signal::TERM);
     role.wait_until_it_refuses();
     backend.release();
-    clients.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
+    clients.iter_mut().for_each(|client| assert_eq!(client.response().status, 200));
     assert!(role.wait().success());
 }

@@ -118,8 +118,8 @@ fn a_reload_keeps_what_is_known_of_back_ends(model: Model) {
         // From now on nobody checks for so long that only what is known already can count.
         let content = format!("health-interval = \"10m\"\nkeep-alive = \"7s\"\n{key} = {list}\n");
         config.reload(&role, 0, &content);
-        let answers: Vec<_> = (0..6).map(|_| get(role.address(), "/").text().to_owned()).collect();
-        assert_eq!(answers.iter().filter(|text| *text == "satu").count(), 3, "{key}: {answers:?}");
+        let responses: Vec<_> = (0..6).map(|_| get(role.address(), "/").text().to_owned()).collect();
+        assert_eq!(responses.iter().filter(|text| *text == "satu").count(), 3, "{key}: {responses:?}");
         role.wait_for_logs("closed ", 6);
         assert_eq!(role.logged("failed:"), 0, "{key}: {}", role.log());
         // What checks have found counts for nothing when none follow that could take it back.
@@ -148,7 +148,7 @@ fn a_timeout_and_the_level_change(model: Model) {
     assert_eq!(client.get("/").status, 200);
     client.expect_end();
     // A refusal is told at debug only.
-    assert_eq!(Client::connect(role.address()).send("GET\r\n\r\n").answer().status, 400);
+    assert_eq!(Client::connect(role.address()).send("GET\r\n\r\n").response().status, 400);
     role.wait_for_log("DEBUG");
 }
 
@@ -190,8 +190,8 @@ fn no_connection_is_refused_meanwhile(model: Model) {
         let client = scope.spawn(|| {
             let mut served = 0;
             while !done.load(Ordering::Relaxed) {
-                let answer = get(role.address(), "/");
-                assert!(["satu", "dua"].contains(&answer.text()), "{answer:?}");
+                let response = get(role.address(), "/");
+                assert!(["satu", "dua"].contains(&response.text()), "{response:?}");
                 served += 1;
             }
             served

@@ -29,7 +29,7 @@ fn unfinished_heads_do_not_own_workers() {
     }
     assert_eq!(get(role.address(), "/").status, 200, "a fresh client");
     for client in &mut unfinished {
-        assert_eq!(client.send("\r\n").answer().status, 200);
+        assert_eq!(client.send("\r\n").response().status, 200);
     }
 }
 
@@ -52,7 +52,7 @@ fn without_parking_idle_clients_starve_the_rest() {
     assert!(start.elapsed() < Duration::from_secs(2), "refused after {:?}", start.elapsed());
     // A worker that is given back serves the one in the queue.
     drop(owning);
-    assert_eq!(queued.answer().status, 200);
+    assert_eq!(queued.response().status, 200);
 }
 
 /// Past fault: a full queue was a refusal in the same instant, so a burst of clients behind a short stall
@@ -66,7 +66,7 @@ fn a_burst_that_a_short_stall_holds_up_is_served() {
         for client in &mut clients {
             client.send("GET /?delay=200ms HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         }
-        clients.iter_mut().map(|client| client.answer().status).collect::<Vec<_>>()
+        clients.iter_mut().map(|client| client.response().status).collect::<Vec<_>>()
     };
     assert_eq!(burst("10s"), [200; 8]);
     assert!(burst("0s").contains(&503), "with no time to wait, a full queue refuses");

@@ -74,7 +74,7 @@ fn a_server_answers_behind_a_header(model: Model) {
         // All in one piece, and pipelined.
         let requests = request("GET", "/", "").repeat(2);
         client.send([header, requests.as_bytes()].concat());
-        assert_eq!((client.answer().status, client.answer().status), (200, 200));
+        assert_eq!((client.response().status, client.response().status), (200, 200));
         assert_eq!(client.get("/").status, 200, "no second header");
     }
     role.wait_for_log("client=203.0.113.9:49152");
@@ -162,12 +162,12 @@ fn a_relay_introduces_a_client_that_waits_for_the_back_end(model: Model) {
     });
     let role = Launch::balancer(model, "tcp", [backend.address()]).flag("--send-proxy", "v2").start();
     let mut client = Client::connect(role.address());
-    let answer = client.rest();
+    let response = client.rest();
     assert!(
-        answer.starts_with(b"220 \r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x01\x7f\0\0\x01"),
-        "{answer:?}"
+        response.starts_with(b"220 \r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x01\x7f\0\0\x01"),
+        "{response:?}"
     );
-    assert_eq!(answer.len(), 4 + 16 + 12);
+    assert_eq!(response.len(), 4 + 16 + 12);
 }
 
 fn a_gateway_introduces_each_client_on_a_connection_of_its_own(model: Model) {

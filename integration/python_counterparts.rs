@@ -69,21 +69,21 @@ fn servers_write_the_python_wire_format() {
             ("HEAD / HTTP/1.0", "400 Bad Request", "Content-Length: 0\r\n", b""),
             ("hmm", "400 Bad Request", "Content-Length: 0\r\n", b""),
         ] {
-            let answer = everything(role.address(), &format!("{request}\r\n\r\n"));
-            expect_mirrored(&answer, status, fields, body);
+            let response = everything(role.address(), &format!("{request}\r\n\r\n"));
+            expect_mirrored(&response, status, fields, body);
         }
     }
 }
 
 /// The stray bytes behind the body included.
-fn expect_mirrored(answer: &[u8], status: &str, fields: &str, body: &[u8]) {
+fn expect_mirrored(response: &[u8], status: &str, fields: &str, body: &[u8]) {
     let start = format!("HTTP/1.0 {status}\r\nDate: ");
-    let shown = String::from_utf8_lossy(&answer[..answer.len().min(300)]);
-    assert!(answer.starts_with(start.as_bytes()), "{status}: {shown}");
+    let shown = String::from_utf8_lossy(&response[..response.len().min(300)]);
+    assert!(response.starts_with(start.as_bytes()), "{status}: {shown}");
     let behind_date = start.len() + "Tue Jul 13 20:31:13 2021".len();
     let head = format!("\r\nConnection: close\r\nServer: myserver/1.0\r\n{fields}\r\n");
     let expected = [head.as_bytes(), body, b"\r\n\r\n"].concat();
-    assert!(answer[behind_date..] == expected, "{status}: {shown}");
+    assert!(response[behind_date..] == expected, "{status}: {shown}");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn any_piece_that_ends_in_crlf_is_answered() {
     for program in SERVERS {
         let role = serve(program, &Site::new());
         let mut client = Client::connect(role.address());
-        assert_eq!(client.send("GET /santai HTTP/1.1\r\n").answer().text(), "santai saja", "{program}");
+        assert_eq!(client.send("GET /santai HTTP/1.1\r\n").response().text(), "santai saja", "{program}");
     }
 }
 
@@ -108,7 +108,7 @@ fn the_threaded_server_reads_32_bytes_at_a_time() {
     assert_eq!(first.len(), 32);
     // In one segment, and not at the end of a line: whoever reads more than 32 bytes waits for the rest.
     let mut client = Client::connect(role.address());
-    assert_eq!(client.send(format!("{first}Host: a")).answer().text(), "santai saja");
+    assert_eq!(client.send(format!("{first}Host: a")).response().text(), "santai saja");
 }
 
 #[test]
@@ -121,15 +121,15 @@ fn the_async_server_has_one_buffer_for_all_clients() {
     slow.send("GET /santai HTTP/1.1 ");
     // The slow client connected and sent first, and a loop takes things in their order.
     let mut other = Client::connect(role.address());
-    assert_eq!(other.send("GET / HTTP/1.1\r\n\r\n").answer().text(), "santai saja");
+    assert_eq!(other.send("GET / HTTP/1.1\r\n\r\n").response().text(), "santai saja");
     // What is left of the slow client's request makes no sense alone.
-    assert_eq!(slow.send("\r\n\r\n").answer().status, 400);
+    assert_eq!(slow.send("\r\n\r\n").response().status, 400);
     // The threaded server has a buffer for each.
     let role = serve(SERVERS[0], &Site::new());
     let mut slow = Client::connect(role.address());
     slow.send("GET /santai HTTP/1.1 ");
     assert_eq!(get(role.address(), "/").text(), PAGE);
-    assert_eq!(slow.send("\r\n\r\n").answer().text(), "santai saja");
+    assert_eq!(slow.send("\r\n\r\n").response().text(), "santai saja");
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn the_async_balancer_cuts_answers_at_8192_bytes() {
         let mut client = Client::connect(role.address());
         client.send("GET / HTTP/1.0\r\n\r\n");
         // The threaded one relays a kept connection for as long as both ends keep it.
-        if program == BALANCERS[0] { client.answer().body } else { client.rest() }
+        if program == BALANCERS[0] { client.response().body } else { client.rest() }
     });
     assert_eq!(threaded.len(), 100_000);
     assert!((1..=8192).contains(&looped.len()), "{}", looped.len());

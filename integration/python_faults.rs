@@ -35,12 +35,12 @@ fn request_in_pieces_that_end_in_crlf(model: Model) {
     for piece in ["GET /santai HTTP/1.1\r\n", "Host: a\r\n", "X-Isian: 0123456789012\r\n"] {
         client.send(piece).expect_silence(Duration::from_millis(50));
     }
-    assert_eq!(client.send("\r\n").answer().text(), "santai saja");
+    assert_eq!(client.send("\r\n").response().text(), "santai saja");
     // A body whose own lines end so is no further request either.
     let head = request("POST", "/", "Content-Length: 12\r\n");
     client.send(head).expect_silence(Duration::from_millis(50));
     client.send("satu\r\n").expect_silence(Duration::from_millis(50));
-    assert_eq!(client.send("dua.\r\n").answer().text(), "kosong");
+    assert_eq!(client.send("dua.\r\n").response().text(), "kosong");
 }
 
 /// `rcv` was one global: two clients that sent at the same time got each other's bytes.
@@ -56,8 +56,8 @@ fn one_global_buffer_for_all_clients(model: Model) {
     let shorter = requests[0].len().min(requests[1].len());
     first.send(&requests[0][shorter..]);
     second.send(&requests[1][shorter..]);
-    assert_eq!(first.answer().text(), "santai saja");
-    assert_eq!(second.answer().body.len(), 7);
+    assert_eq!(first.response().text(), "santai saja");
+    assert_eq!(second.response().body.len(), 7);
 }
 
 /// The proxy and the balancer took one `recv(8192)` for the answer.
@@ -147,9 +147,9 @@ fn binary_bytes_are_not_decoded(model: Model) {
     let all: Vec<u8> = (0..=255).cycle().take(4096).collect();
     for role in in_front_of(model, &server).iter().chain([&server]) {
         let mut client = Client::connect(role.address());
-        assert_eq!(client.send(post("/", &all)).answer().text(), "kosong");
+        assert_eq!(client.send(post("/", &all)).response().text(), "kosong");
         let field = [b"GET / HTTP/1.1\r\nHost: a\r\nX: ", &b"\xff\xfe"[..], b"\r\n\r\n"].concat();
-        assert_eq!(client.send(field).answer().text(), PAGE);
+        assert_eq!(client.send(field).response().text(), PAGE);
     }
 }
 
@@ -164,7 +164,7 @@ fn partial_sends_are_not_lost(model: Model) {
         // segment of 64 KiB the kernel would wait for its persist timer instead.
         socket2::SockRef::from(client.wire().stream()).set_recv_buffer_size(128 * 1024).unwrap();
         client.send(request("GET", "/besar.bin", ""));
-        assert!(client.answer().body == content);
+        assert!(client.response().body == content);
     }
 }
 
@@ -233,7 +233,7 @@ fn backlog_is_not_one(model: Model) {
             client.send(request("GET", "/", "Connection: close\r\n"));
         }
         for client in &mut clients {
-            assert_eq!(client.answer().text(), PAGE);
+            assert_eq!(client.response().text(), PAGE);
         }
     }
 }

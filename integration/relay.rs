@@ -59,7 +59,7 @@ fn back_ends_take_turns(model: Model) {
         client.send(request("GET", "/", ""));
     }
     for client in &mut clients {
-        client.answer();
+        client.response();
     }
     let counts = backends.each_ref().map(|backend| backend.requests().len());
     assert_eq!(counts.iter().sum::<usize>(), 70);

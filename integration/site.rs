@@ -83,9 +83,9 @@ fn files_have_their_types(model: Model) {
     let role = serve(model, &site);
     let mut client = Client::connect(role.address());
     for (name, content_type) in types {
-        let answer = client.get(&format!("/{name}"));
-        assert_eq!((answer.status, answer.text()), (200, name));
-        assert!(answer.field("content-type").unwrap().starts_with(content_type), "{name}: {answer:?}");
+        let response = client.get(&format!("/{name}"));
+        assert_eq!((response.status, response.text()), (200, name));
+        assert!(response.field("content-type").unwrap().starts_with(content_type), "{name}: {response:?}");
     }
     // What the content decides.
     for (name, content, content_type, encoding) in [
@@ -97,13 +97,13 @@ fn files_have_their_types(model: Model) {
         ("plain.svgz", "<svg/>", "image/svg+xml", None),
     ] {
         std::fs::write(site.path().join(name), content).unwrap();
-        let answer = client.get(&format!("/{name}"));
-        let found = (answer.field("content-type"), answer.field("content-encoding"));
+        let response = client.get(&format!("/{name}"));
+        let found = (response.field("content-type"), response.field("content-encoding"));
         assert_eq!(found, (Some(content_type), encoding), "{name}");
     }
     std::fs::write(site.path().join("a.svgz"), b"\x1f\x8b\x08\0").unwrap();
-    let answer = client.get("/a.svgz");
-    let found = (answer.field("content-type"), answer.field("content-encoding"));
+    let response = client.get("/a.svgz");
+    let found = (response.field("content-type"), response.field("content-encoding"));
     assert_eq!(found, (Some("image/svg+xml"), Some("gzip")));
     // A name whose bytes are not UTF-8.
     std::fs::write(site.path().join(OsStr::from_bytes(b"caf\xe9.txt")), "kopi").unwrap();
@@ -142,10 +142,10 @@ fn unchanged_files_are_304(model: Model) {
         // The tag decides alone where both are given (RFC 9110 section 13.2.2).
         (format!("If-None-Match: \"lain\"\r\nIf-Modified-Since: {modified}\r\n"), 200),
     ] {
-        let answer = client.ask("GET", "/a.txt", &fields);
-        assert_eq!(answer.status, status, "{fields}");
-        assert_eq!(answer.field("etag"), Some(etag), "{fields}");
-        assert_eq!(answer.body.is_empty(), status == 304, "{fields}");
+        let response = client.ask("GET", "/a.txt", &fields);
+        assert_eq!(response.status, status, "{fields}");
+        assert_eq!(response.field("etag"), Some(etag), "{fields}");
+        assert_eq!(response.body.is_empty(), status == 304, "{fields}");
     }
 }
 
@@ -160,18 +160,18 @@ fn one_range_is_206_and_an_impossible_one_416(model: Model) {
         ("bytes=-99", "bytes 0-9/10", "0123456789"),
         ("bytes=9-99", "bytes 9-9/10", "9"),
     ] {
-        let answer = client.ask("GET", "/a.txt", &format!("Range: {range}\r\n"));
-        let found = (answer.status, answer.field("content-range"), answer.text());
+        let response = client.ask("GET", "/a.txt", &format!("Range: {range}\r\n"));
+        let found = (response.status, response.field("content-range"), response.text());
         assert_eq!(found, (206, Some(content_range), body), "{range}");
     }
     for range in ["bytes=10-", "bytes=-0"] {
-        let answer = client.ask("GET", "/a.txt", &format!("Range: {range}\r\n"));
-        assert_eq!((answer.status, answer.field("content-range")), (416, Some("bytes */10")), "{range}");
+        let response = client.ask("GET", "/a.txt", &format!("Range: {range}\r\n"));
+        assert_eq!((response.status, response.field("content-range")), (416, Some("bytes */10")), "{range}");
     }
     // What is no single range of bytes is as if it were not there.
     for range in ["bytes=3-1", "bytes=a-b", "baris=0-1", "bytes=+1-2", "bytes=0-1,3-4"] {
-        let answer = client.ask("GET", "/a.txt", &format!("Range: {range}\r\n"));
-        assert_eq!((answer.status, answer.text()), (200, "0123456789"), "{range}");
+        let response = client.ask("GET", "/a.txt", &format!("Range: {range}\r\n"));
+        assert_eq!((response.status, response.text()), (200, "0123456789"), "{range}");
     }
 }
 
@@ -193,14 +193,14 @@ fn methods_and_posts(model: Model) {
     let role = Launch::role("default-server", model).start();
     let mut client = Client::connect(role.address());
     for target in ["/", "/sending.html", "/tidak-ada"] {
-        let answer = client.send(post(target, b"nama=ani")).answer();
-        assert_eq!((answer.status, answer.text()), (200, "kosong"), "{target}");
+        let response = client.send(post(target, b"nama=ani")).response();
+        assert_eq!((response.status, response.text()), (200, "kosong"), "{target}");
     }
     // `Allow` names every method that is answered, OPTIONS itself too (RFC 9110 section 10.2.1).
     for (method, status) in [("PUT", 405), ("DELETE", 405), ("PATCH", 405), ("OPTIONS", 204)] {
-        let answer = client.ask(method, "/", "Content-Length: 0\r\n");
+        let response = client.ask(method, "/", "Content-Length: 0\r\n");
         assert_eq!(
-            (answer.status, answer.field("allow")),
+            (response.status, response.field("allow")),
             (status, Some("GET, HEAD, POST, OPTIONS")),
             "{method}"
         );
@@ -235,9 +235,9 @@ fn nothing_outside_the_root_is_served(model: Model) {
         "/%2fetc/passwd",
         "http://localhost/../rahasia.txt",
     ] {
-        let answer = get(role.address(), target);
-        assert!(matches!(answer.status, 400 | 403 | 404), "{target}: {}", answer.status);
-        assert!(!String::from_utf8_lossy(&answer.body).contains("RAHASIA"), "{target}");
+        let response = get(role.address(), target);
+        assert!(matches!(response.status, 400 | 403 | 404), "{target}: {}", response.status);
+        assert!(!String::from_utf8_lossy(&response.body).contains("RAHASIA"), "{target}");
     }
     assert_eq!(get(role.address(), "/dalam.txt").text(), "satu", "a link within the site is part of it");
 }
@@ -248,8 +248,8 @@ fn dotfiles_and_folders_are_not_served(model: Model) {
     for target in
         ["/.rahasia", "/.git/config", "/%2erahasia", "/sub/.", "/sub/..", "/sub/", "/sub/RAHASIA.txt/"]
     {
-        let answer = get(role.address(), target);
-        assert!(matches!(answer.status, 400 | 403 | 404), "{target}: {}", answer.status);
+        let response = get(role.address(), target);
+        assert!(matches!(response.status, 400 | 403 | 404), "{target}: {}", response.status);
     }
     // Without its slash a folder may lead to the address with it, but shows nothing of itself.
     let folder = get(role.address(), "/sub");
@@ -263,8 +263,8 @@ fn a_fifo_is_refused_and_does_not_hang(model: Model) {
     rustix::fs::mknodat(fifo, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
     let role = serve(model, &site);
     let start = Instant::now();
-    let answer = get(role.address(), "/pipa.txt");
-    assert!(matches!(answer.status, 403 | 404), "{}", answer.status);
+    let response = get(role.address(), "/pipa.txt");
+    assert!(matches!(response.status, 403 | 404), "{}", response.status);
     assert!(start.elapsed() < Duration::from_secs(5));
 }
 
@@ -282,8 +282,8 @@ fn test_answers(model: Model) {
     let role = Launch::web_server(model).start();
     let mut client = Client::connect(role.address());
     for size in [0, 1, 20_000, 1_000_000] {
-        let answer = client.get(&format!("/?size={size}"));
-        assert_eq!((answer.status, answer.body.len()), (200, size));
+        let response = client.get(&format!("/?size={size}"));
+        assert_eq!((response.status, response.body.len()), (200, size));
     }
     assert_eq!(client.get("/?status=503").status, 503);
     let chunked = client.get("/?size=20000&chunked=1");
@@ -307,7 +307,7 @@ fn test_answers_have_bounds(model: Model) {
 
 fn an_outside_client_agrees(model: Model) {
     let role = Launch::role("default-server", model).start();
-    let mut answer = ureq::get(role.url("/pdf/nfc.pdf")).call().unwrap();
-    assert_eq!(answer.headers()["content-type"], "application/pdf");
-    assert!(answer.body_mut().read_to_vec().unwrap() == public_bytes("pdf/nfc.pdf"));
+    let mut response = ureq::get(role.url("/pdf/nfc.pdf")).call().unwrap();
+    assert_eq!(response.headers()["content-type"], "application/pdf");
+    assert!(response.body_mut().read_to_vec().unwrap() == public_bytes("pdf/nfc.pdf"));
 }

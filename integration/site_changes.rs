@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::support::client::{Answer, Client, get, request};
+use crate::support::client::{Client, Response, get, request};
 use crate::support::launch::Launch;
 use crate::support::role::Role;
 use crate::support::site::Site;
@@ -48,10 +48,10 @@ fn a_file_changed_in_place_is_described_as_it_is(model: Model) {
     for (size, byte) in [(3 * LARGE, b'b'), (2 * LARGE, b'c'), (10, b'd')] {
         fs::write(site.path().join("a.bin"), vec![byte; size]).unwrap();
         let old = etags.last().unwrap();
-        let answer = client.ask("GET", "/a.bin", &format!("If-None-Match: {old}\r\n"));
-        assert_eq!((answer.status, answer.body.len()), (200, size));
-        assert!(answer.body.iter().all(|found| *found == byte));
-        let etag = answer.field("etag").unwrap().to_owned();
+        let response = client.ask("GET", "/a.bin", &format!("If-None-Match: {old}\r\n"));
+        assert_eq!((response.status, response.body.len()), (200, size));
+        assert!(response.body.iter().all(|found| *found == byte));
+        let etag = response.field("etag").unwrap().to_owned();
         assert!(!etags.contains(&etag), "{etag} is the tag of another content");
         etags.push(etag);
     }
@@ -91,7 +91,7 @@ fn a_file_that_grows_while_it_is_sent_ends_where_it_was_promised(model: Model) {
 
 /// Asks again and again, each time on a connection of its own, until `is_so`; panics if that takes longer than
 /// three times what is promised: a machine under load is slow.
-fn ask_until(role: &Role, target: &str, promise: Duration, is_so: impl Fn(&Answer) -> bool) {
+fn ask_until(role: &Role, target: &str, promise: Duration, is_so: impl Fn(&Response) -> bool) {
     let start = Instant::now();
     while !is_so(&get(role.address(), target)) {
         assert!(start.elapsed() < promise * 3, "{target} is as it was; the log says:\n{}", role.log());
@@ -118,7 +118,7 @@ fn a_root_that_is_a_link_is_followed_when_it_is_switched(model: Model) {
     assert!(get(role.address(), "/b.bin").body == large(b'1'));
     symlink("r2", at("new")).unwrap();
     fs::rename(at("new"), at("cur")).unwrap();
-    ask_until(&role, "/a.txt", ROOT_FOLLOWED, |answer| answer.text() == "dua");
+    ask_until(&role, "/a.txt", ROOT_FOLLOWED, |response| response.text() == "dua");
     assert!(get(role.address(), "/b.bin").body == large(b'2'));
     role.wait_for_log("is another one now");
 }
@@ -131,7 +131,7 @@ fn a_root_made_anew_is_served_and_its_absence_said_once(model: Model) {
     fs::remove_dir_all(&build).unwrap();
     fs::create_dir(&build).unwrap();
     fs::write(build.join("a.txt"), "dua").unwrap();
-    ask_until(&role, "/a.txt", ROOT_FOLLOWED, |answer| answer.status == 200 && answer.text() == "dua");
+    ask_until(&role, "/a.txt", ROOT_FOLLOWED, |response| response.status == 200 && response.text() == "dua");
     fs::rename(&build, site.path().join("away")).unwrap();
     role.wait_for_log("is gone");
     // The folder itself is still open, so what is in it is still served.
@@ -167,11 +167,11 @@ fn a_redirect_to_a_folder_keeps_its_query_however_long(model: Model) {
     let small = request("GET", "/small.txt", "");
     client.send([small.as_str(), &small, &request("GET", &long, ""), &small].concat());
     for _ in 0..2 {
-        assert_eq!(client.answer().body.len(), 4000);
+        assert_eq!(client.response().body.len(), 4000);
     }
-    let answer = client.answer();
-    assert_eq!((answer.status, answer.field("location").map(str::len)), (301, Some(long.len() + 1)));
-    assert_eq!(client.answer().body.len(), 4000);
+    let response = client.response();
+    assert_eq!((response.status, response.field("location").map(str::len)), (301, Some(long.len() + 1)));
+    assert_eq!(client.response().body.len(), 4000);
 }
 
 fn the_well_known_folder_is_served_and_no_other_dotfile(model: Model) {
@@ -215,10 +215,10 @@ fn a_refusal_has_its_cause_in_the_log(model: Model) {
     let role = serve(model, &root);
     let mut client = Client::connect(role.address());
     for (target, status, cause) in refusals {
-        let answer = client.get(target);
-        assert_eq!(answer.status, status, "{target}");
+        let response = client.get(target);
+        assert_eq!(response.status, status, "{target}");
         if status == 404 {
-            assert_eq!(answer.text(), "There is nothing at this address.", "clients are not told");
+            assert_eq!(response.text(), "There is nothing at this address.", "clients are not told");
         }
         let line = role.wait_for_log(&format!("request=\"GET {target}\" status={status} "));
         assert!(line.contains(&format!(" cause={cause} bytes_in=")), "{line}");
@@ -242,16 +242,16 @@ fn files_of_any_time_have_true_validators(model: Model) {
         write(content, SystemTime::UNIX_EPOCH - Duration::from_secs(seconds));
         let date = "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
         for condition in [format!("If-None-Match: {etag}\r\n"), date.to_owned()] {
-            let answer = client.ask("GET", "/a.txt", &condition);
-            assert_eq!((answer.status, answer.text()), (200, content), "{condition}");
-            assert_eq!(answer.field("last-modified"), None);
+            let response = client.ask("GET", "/a.txt", &condition);
+            assert_eq!((response.status, response.text()), (200, content), "{condition}");
+            assert_eq!(response.field("last-modified"), None);
         }
         etag = client.get("/a.txt").field("etag").unwrap().to_owned();
         assert_eq!(client.ask("GET", "/a.txt", &format!("If-None-Match: {etag}\r\n")).status, 304);
     }
     write("esok", SystemTime::now() + Duration::from_secs(86_400));
-    let answer = client.get("/a.txt");
-    assert_eq!(answer.field("last-modified"), answer.field("date"), "RFC 9110 section 8.8.2.1");
+    let response = client.get("/a.txt");
+    assert_eq!(response.field("last-modified"), response.field("date"), "RFC 9110 section 8.8.2.1");
 }
 
 fn every_range_of_an_empty_file_is_the_whole_of_it(model: Model) {
@@ -259,8 +259,8 @@ fn every_range_of_an_empty_file_is_the_whole_of_it(model: Model) {
     let role = serve(model, site.path());
     let mut client = Client::connect(role.address());
     for range in ["bytes=0-", "bytes=-1", "bytes=0-0", "bytes=7-"] {
-        let answer = client.ask("GET", "/a.txt", &format!("Range: {range}\r\n"));
-        let found = (answer.status, answer.field("content-length"), answer.field("content-range"));
+        let response = client.ask("GET", "/a.txt", &format!("Range: {range}\r\n"));
+        let found = (response.status, response.field("content-length"), response.field("content-range"));
         assert_eq!(found, (200, Some("0"), None), "{range}");
     }
 }

@@ -442,9 +442,9 @@ fn expect_refused(role: &Role, name: &str, bytes: &[u8]) {
                 break;
             }
         }
-        let answer = client.answer();
-        assert!(matches!(answer.status, 400..=499 | 501 | 505), "{name}: {answer:?}");
-        assert_eq!(answer.field("connection"), Some("close"), "{name}: {answer:?}");
+        let response = client.response();
+        assert!(matches!(response.status, 400..=499 | 501 | 505), "{name}: {response:?}");
+        assert_eq!(response.field("connection"), Some("close"), "{name}: {response:?}");
         client.expect_end();
     }
 }
@@ -555,8 +555,8 @@ fn what_only_looks_like_framing_is_one_request(model: Model) {
             let before = backend.requests().len();
             let mut client = Client::connect(role.address());
             let method = text.split(' ').next().unwrap();
-            let answer = client.send(&bytes).answer_to(method);
-            assert_eq!(answer.text(), if method == "HEAD" { "" } else { "satu" }, "{name}");
+            let response = client.send(&bytes).answer_to(method);
+            assert_eq!(response.text(), if method == "HEAD" { "" } else { "satu" }, "{name}");
             assert_eq!(client.get("/sesudah").text(), "satu", "{name}");
             let seen = &backend.requests()[before..];
             assert_eq!(seen.len(), 2, "{name}: {seen:?}");
@@ -616,11 +616,11 @@ fn expect_refused_or_one_request(role: &Role, backend: &Backend, line: &[u8], na
     let body = &bytes[ends[0].min(ends[1])..][..SMUGGLED.len()];
     let before = backend.request_count();
     let mut client = Client::connect(role.address());
-    let answer = client.send(&bytes).answer();
+    let response = client.send(&bytes).response();
     let seen = backend.requests_after(before);
-    match answer.status {
+    match response.status {
         400 => {
-            assert_eq!(answer.field("connection"), Some("close"), "{name}: {answer:?}");
+            assert_eq!(response.field("connection"), Some("close"), "{name}: {response:?}");
             assert!(seen.is_empty(), "{name}: {seen:?}");
         }
         200 => {
@@ -635,7 +635,7 @@ fn expect_refused_or_one_request(role: &Role, backend: &Backend, line: &[u8], na
             };
             assert!(seen[0].head.fields.iter().all(is_plain), "{name}: {seen:?}");
         }
-        _ => panic!("{name}: {answer:?}"),
+        _ => panic!("{name}: {response:?}"),
     }
 }
 
@@ -660,9 +660,9 @@ fn other_protocols_are_refused_at_once(model: Model) {
         ];
         for (name, hello) in hellos {
             let mut client = Client::connect(role.address());
-            let answer = client.send(hello).answer();
-            assert!(matches!(answer.status, 400 | 505), "{name}: {answer:?}");
-            assert_eq!(answer.field("connection"), Some("close"), "{name}: {answer:?}");
+            let response = client.send(hello).response();
+            assert!(matches!(response.status, 400 | 505), "{name}: {response:?}");
+            assert_eq!(response.field("connection"), Some("close"), "{name}: {response:?}");
             client.expect_end();
         }
     }
@@ -678,11 +678,11 @@ fn gateways(model: Model, backend: &Backend) -> [Role; 2] {
 }
 
 /// A back end that answers the request for `/N` with the Nth of `answers`, and closes.
-fn answering_by_number(answers: Vec<Vec<u8>>) -> Backend {
+fn answering_by_number(responses: Vec<Vec<u8>>) -> Backend {
     Backend::start(move |visit| {
         let seen = visit.request()?;
         let number: usize = seen.head.word(1)[1..].parse().unwrap();
-        visit.send(&answers[number])?;
+        visit.send(&responses[number])?;
         visit.finish_sending()?;
         visit.hold()
     })
@@ -747,13 +747,13 @@ fn answers_that_leave_a_doubt_are_502(model: Model) {
         for (number, (name, section, _)) in cases.iter().enumerate() {
             let mut client = Client::connect(role.address());
             client.send(request("GET", &format!("/{number}"), ""));
-            let mut answer = client.answer();
-            if answer.status == 100 {
-                answer = client.answer();
+            let mut response = client.response();
+            if response.status == 100 {
+                response = client.response();
             }
             // The back end is taken out after some failures in a row: that is no fault of the answer.
-            let expected = [502, 503].contains(&answer.status) && answer.field("proxy-status").is_some();
-            assert!(expected, "{name} ({section}): {answer:?}");
+            let expected = [502, 503].contains(&response.status) && response.field("proxy-status").is_some();
+            assert!(expected, "{name} ({section}): {response:?}");
         }
     }
 }
@@ -782,9 +782,12 @@ fn answers_that_break_off_are_seen_to_be_cut(model: Model) {
         for (number, (name, section, _)) in cases.iter().enumerate() {
             let mut client = Client::connect(role.address());
             client.send(request("GET", &format!("/{number}"), ""));
-            match client.try_answer("GET") {
-                Ok(answer) => {
-                    assert!([502, 503].contains(&answer.status), "{name} ({section}) looks whole: {answer:?}")
+            match client.try_response("GET") {
+                Ok(response) => {
+                    assert!(
+                        [502, 503].contains(&response.status),
+                        "{name} ({section}) looks whole: {response:?}"
+                    )
                 }
                 Err(error) => {
                     assert_ne!(error.kind(), std::io::ErrorKind::TimedOut, "{name} ({section}): {error}")
@@ -808,21 +811,21 @@ fn interim_answers_are_passed_on_and_bounded(model: Model) {
     for role in gateways(model, &backend) {
         let mut client = Client::connect(role.address());
         client.send(request("GET", "/sedikit", ""));
-        let answers: Vec<_> = (0..21).map(|_| client.answer()).collect();
-        assert!(answers[..20].iter().all(|answer| answer.status == 103));
-        assert_eq!(answers[20].text(), "satu");
+        let responses: Vec<_> = (0..21).map(|_| client.response()).collect();
+        assert!(responses[..20].iter().all(|response| response.status == 103));
+        assert_eq!(responses[20].text(), "satu");
         // One that never comes to its answer is given up, however lively it is.
         let mut client = Client::connect(role.address());
         client.send(request("GET", "/banjir", ""));
         let last = loop {
-            match client.try_answer("GET") {
-                Ok(answer) if answer.status < 200 => {}
+            match client.try_response("GET") {
+                Ok(response) if response.status < 200 => {}
                 last => break last,
             }
         };
-        assert!(last.as_ref().map_or(true, |answer| answer.status == 502), "{last:?}");
+        assert!(last.as_ref().map_or(true, |response| response.status == 502), "{last:?}");
         // To a client that cannot read them, they are as many.
-        let old = Client::connect(role.address()).send("GET /banjir HTTP/1.0\r\n\r\n").answer();
+        let old = Client::connect(role.address()).send("GET /banjir HTTP/1.0\r\n\r\n").response();
         assert_eq!(old.status, 502);
         // And to one that does not, they are no more than the buffers hold.
         Client::connect(role.address()).send(request("GET", "/banjir", ""));
@@ -877,8 +880,8 @@ fn a_route_cannot_be_gone_around(model: Model) {
         .flag("--route", format!("/pdf/={}", pdf.address()))
         .start();
     let found = |target: &str| {
-        let answer = get(role.address(), target);
-        if answer.status == 400 { "refused".to_owned() } else { answer.text().to_owned() }
+        let response = get(role.address(), target);
+        if response.status == 400 { "refused".to_owned() } else { response.text().to_owned() }
     };
     for target in [
         "/pdf/",

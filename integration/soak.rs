@@ -80,12 +80,12 @@ fn ten_requests(mut client: Client) {
 
 fn five_at_once(mut client: Client) {
     client.send(request("GET", "/santai", "").repeat(5));
-    (0..5).for_each(|_| assert_eq!(client.answer().text(), "santai saja"));
+    (0..5).for_each(|_| assert_eq!(client.response().text(), "santai saja"));
 }
 
 fn half_close(mut client: Client) {
     client.send(request("GET", "/santai", ""));
-    assert_eq!(client.finish_sending().answer().text(), "santai saja");
+    assert_eq!(client.finish_sending().response().text(), "santai saja");
 }
 
 fn large_answer(mut client: Client) {
@@ -93,18 +93,18 @@ fn large_answer(mut client: Client) {
 }
 
 fn upload(mut client: Client) {
-    assert_eq!(client.send(post("/", &[b'x'; 100_000])).answer().text(), "kosong");
+    assert_eq!(client.send(post("/", &[b'x'; 100_000])).response().text(), "kosong");
 }
 
 fn chunks(mut client: Client) {
     let head = request("POST", "/", "Transfer-Encoding: chunked\r\n");
     client.send(head + &"4\r\nsatu\r\n".repeat(50) + "0\r\n\r\n");
-    assert_eq!(client.answer().text(), "kosong");
+    assert_eq!(client.response().text(), "kosong");
 }
 
 fn two_lengths(mut client: Client) {
     client.send(request("POST", "/", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"));
-    assert_eq!(client.answer().status, 400);
+    assert_eq!(client.response().status, 400);
 }
 
 fn tls_hello(mut client: Client) {

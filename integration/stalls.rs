@@ -59,7 +59,7 @@ fn send_in_two(roles: &[Role; 3], first: &[u8], second: &[u8]) {
     }
     stall(&mut clients[0]);
     for client in &mut clients {
-        let status = client.send(second).answer().status;
+        let status = client.send(second).response().status;
         assert_eq!(status, 200, "{} | {}", first.escape_ascii(), second.escape_ascii());
     }
 }
@@ -98,7 +98,7 @@ fn before_the_back_end_accepts(model: Model) {
         let mut backend = full.open();
         assert_eq!(backend.head().unwrap().word(1), "/", "{mode}");
         backend.send(ok("akhirnya").as_bytes()).unwrap();
-        assert_eq!(client.answer().text(), "akhirnya", "{mode}");
+        assert_eq!(client.response().text(), "akhirnya", "{mode}");
     }
 }
 
@@ -150,11 +150,11 @@ fn answer_in_two(model: Model, first: &str, second: &str) {
     stall(&mut Client::connect(roles[0].address()));
     backend.release();
     for client in &mut clients {
-        let mut answer = client.answer();
-        if answer.status == 103 {
-            answer = client.answer();
+        let mut response = client.response();
+        if response.status == 103 {
+            response = client.response();
         }
-        assert_eq!((answer.status, answer.text()), (200, "satu"), "{said}");
+        assert_eq!((response.status, response.text()), (200, "satu"), "{said}");
     }
 }
 
@@ -169,10 +169,10 @@ fn between_requests(model: Model) {
     // Half of the next one comes along with one that is whole.
     let next = request("GET", "/", "");
     for client in &mut clients {
-        assert_eq!(client.send(next.clone() + &next[..10]).answer().status, 200);
+        assert_eq!(client.send(next.clone() + &next[..10]).response().status, 200);
     }
     stall(&mut clients[0]);
-    clients.iter_mut().for_each(|client| assert_eq!(client.send(&next[10..]).answer().status, 200));
+    clients.iter_mut().for_each(|client| assert_eq!(client.send(&next[10..]).response().status, 200));
 }
 
 /// A client whose kernel takes little of what it does not read.
@@ -198,7 +198,7 @@ fn a_slow_reader_of_a_site(model: Model) {
     }
     stall(&mut Client::connect(role.address()));
     for (client, target) in clients.iter_mut().zip(&targets) {
-        let body = client.answer().body;
+        let body = client.response().body;
         assert_eq!(body.len(), size, "{target}");
         assert!(target != "/besar.bin" || body == Noise::new(8).take_bytes(size));
         assert_eq!(client.get("/santai").status, 200, "{target}");
@@ -224,7 +224,7 @@ fn a_slow_reader_of_forwarded_answers(model: Model) {
     }
     backend.wait_until_poured_full();
     for client in &mut clients {
-        assert!(client.answer().body == Noise::new(9).take_bytes(size));
+        assert!(client.response().body == Noise::new(9).take_bytes(size));
     }
 }
 
@@ -253,7 +253,7 @@ fn a_slow_back_end(model: Model) {
         send_noise_while(&mut client, 10, size, |client| {
             stall(client);
             backend.release();
-            assert_eq!(client.answer().text(), "utuh");
+            assert_eq!(client.response().text(), "utuh");
         });
     }
 }

@@ -34,8 +34,8 @@ fn chunk_extensions_end_at_a_gateway(model: Model) {
         loop {
             visit.head()?;
             let body = visit.chunked_as_it_is()?;
-            let answer = if body == PASSED { SENT.to_owned() } else { format!("5\r\nsalah\r\n{body}") };
-            visit.send(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{answer}"))?;
+            let response = if body == PASSED { SENT.to_owned() } else { format!("5\r\nsalah\r\n{body}") };
+            visit.send(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{response}"))?;
         }
     });
     for role in gateways(model, &backend) {
@@ -45,10 +45,10 @@ fn chunk_extensions_end_at_a_gateway(model: Model) {
             for piece in text.as_bytes().chunks(if byte_by_byte { 1 } else { text.len() }) {
                 client.send(piece);
             }
-            let answer = String::from_utf8(client.rest()).unwrap();
-            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-            assert!(head.starts_with("HTTP/1.1 200 "), "{answer}");
-            assert_eq!(body, PASSED, "{answer}");
+            let response = String::from_utf8(client.rest()).unwrap();
+            let (head, body) = response.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("HTTP/1.1 200 "), "{response}");
+            assert_eq!(body, PASSED, "{response}");
         }
     }
 }
@@ -58,13 +58,13 @@ fn a_chunk_too_long_is_413_when_it_is_announced(model: Model) {
     for body in ["100001\r\n", "5\r\nhello\r\nffffc\r\n", "7fffffffffffffff;a=b\r\n"] {
         let mut client = Client::connect(role.address());
         client.send(request("POST", "/", "Transfer-Encoding: chunked\r\n") + body);
-        let answer = client.answer();
-        assert_eq!((answer.status, answer.field("connection")), (413, Some("close")), "{body:?}");
+        let response = client.response();
+        assert_eq!((response.status, response.field("connection")), (413, Some("close")), "{body:?}");
     }
     let mut client = Client::connect(role.address());
     let body = format!("100000\r\n{}\r\n0\r\n\r\n", "x".repeat(0x10_0000));
     client.send(request("POST", "/", "Transfer-Encoding: chunked\r\n") + &body);
-    assert!(client.answer().status < 500);
+    assert!(client.response().status < 500);
     assert_eq!(client.get("/").status, 200);
 }
 
@@ -83,7 +83,7 @@ fn expect_status(roles: &[Role], bytes: &str, status: u16) {
                     break;
                 }
             }
-            assert_eq!(client.answer().status, status, "{bytes:?}");
+            assert_eq!(client.response().status, status, "{bytes:?}");
         }
     }
 }
@@ -110,8 +110,8 @@ fn blanks_in_a_request_line_are_400_and_other_versions_505(model: Model) {
 /// What the back end was asked for, and of which host.
 fn forwarded(role: &Role, backend: &Backend, request: &[u8]) -> (String, String) {
     let before = backend.request_count();
-    let answer = Client::connect(role.address()).send(request).answer();
-    assert_eq!(answer.text(), "satu", "{:?}", request.escape_ascii().to_string());
+    let response = Client::connect(role.address()).send(request).response();
+    assert_eq!(response.text(), "satu", "{:?}", request.escape_ascii().to_string());
     let seen = backend.requests_after(before);
     (seen[0].head.word(1).to_owned(), seen[0].head.all("host").join(" and "))
 }
@@ -140,7 +140,7 @@ fn raw_bytes_in_a_target_are_no_error_to_a_server(model: Model) {
             for piece in bytes.chunks(size) {
                 client.send(piece);
             }
-            assert_eq!(client.answer().status, 404, "{:?}", bytes.escape_ascii().to_string());
+            assert_eq!(client.response().status, 404, "{:?}", bytes.escape_ascii().to_string());
         }
     }
 }
@@ -185,8 +185,8 @@ fn via_can_be_switched_off(model: Model) {
         (Launch::reverse_proxy(model, backend.address()).start(), true),
     ] {
         let before = backend.request_count();
-        let answer = get(role.address(), "/");
-        assert_eq!(answer.field("via").is_some(), has_via, "{answer:?}");
+        let response = get(role.address(), "/");
+        assert_eq!(response.field("via").is_some(), has_via, "{response:?}");
         let seen = backend.requests_after(before);
         assert_eq!(seen[0].head.field("via").is_some(), has_via, "{seen:?}");
     }
@@ -203,13 +203,13 @@ fn pedantry_of_a_back_end_is_no_fault(model: Model) {
     let backend = Backend::start(|visit| {
         loop {
             let number: usize = visit.request()?.head.word(1)[1..].parse().unwrap();
-            let answer = ANSWERS[number % ANSWERS.len()];
+            let response = ANSWERS[number % ANSWERS.len()];
             if number < ANSWERS.len() {
-                visit.send(answer)?
+                visit.send(response)?
             } else {
-                visit.drip(answer)?
+                visit.drip(response)?
             }
-            if answer.contains("close") {
+            if response.contains("close") {
                 return Ok(());
             }
         }
@@ -217,9 +217,9 @@ fn pedantry_of_a_back_end_is_no_fault(model: Model) {
     for role in gateways(model, &backend) {
         // Often enough that a back end would be taken out if it counted.
         for number in 0..ANSWERS.len() * 2 {
-            let answer = get(role.address(), &format!("/{number}"));
-            assert_eq!((answer.status, answer.text()), (200, "satu"), "{number}");
-            assert!(answer.fields.iter().all(|(name, _)| !name.ends_with([' ', '\t'])), "{answer:?}");
+            let response = get(role.address(), &format!("/{number}"));
+            assert_eq!((response.status, response.text()), (200, "satu"), "{number}");
+            assert!(response.fields.iter().all(|(name, _)| !name.ends_with([' ', '\t'])), "{response:?}");
         }
     }
 }
@@ -236,10 +236,10 @@ fn a_forwarder_does_its_duties(model: Model) {
         }
     });
     for role in gateways(model, &backend) {
-        let answer = get(role.address(), "/426");
-        assert_eq!(answer.field("upgrade"), Some("websocket"), "{answer:?}");
-        assert!(answer.field("connection").unwrap().contains("Upgrade"), "{answer:?}");
-        assert_eq!(answer.all("date").len(), 1, "{answer:?}");
+        let response = get(role.address(), "/426");
+        assert_eq!(response.field("upgrade"), Some("websocket"), "{response:?}");
+        assert!(response.field("connection").unwrap().contains("Upgrade"), "{response:?}");
+        assert_eq!(response.all("date").len(), 1, "{response:?}");
         assert_eq!(get(role.address(), "/tanggal").all("date"), ["Tue, 13 Jul 2021 13:31:13 GMT"]);
         let mut client = Client::connect(role.address());
         let bytes = client.send(request("GET", "/frasa", "Connection: close\r\n")).rest();

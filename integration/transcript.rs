@@ -135,8 +135,8 @@ fn the_mirrored_suite_answers_as_the_python_did() {
     let proxy = mapped(&suite, "reverse-proxy");
     expect_transcripts(&|target, further| everything_at(&format!("http://{proxy}{target}"), further));
     for role in ["default-server", "lb-threaded", "lb-async", "web-server"] {
-        let answer = everything_at(&format!("http://{}/", mapped(&suite, role)), &[]);
-        expect_mirrored(&answer, &format!("{MIRROR_HEAD}Content-Length: 31\r\n"), PAGE.as_bytes());
+        let response = everything_at(&format!("http://{}/", mapped(&suite, role)), &[]);
+        expect_mirrored(&response, &format!("{MIRROR_HEAD}Content-Length: 31\r\n"), PAGE.as_bytes());
     }
     suite.signal(Signal::INT);
     let status = suite.wait(WAIT_MAX).expect("Ctrl-C does not end the suite");
@@ -167,10 +167,10 @@ fn mirror_answers_files_as_the_python_did(model: Model) {
     ] {
         let file = public_bytes(path);
         let role = Launch::role(role, model).switch("--mirror").start();
-        let answer = everything(&role, &format!("/{path}"), &[]);
+        let response = everything(&role, &format!("/{path}"), &[]);
         let length = format!("Content-Length: {}\r\n", file.len());
         let head = format!("{MIRROR_HEAD}{length}Content-type: {content_type}\r\n");
-        expect_mirrored(&answer, &head, &file);
+        expect_mirrored(&response, &head, &file);
     }
 }
 
@@ -179,8 +179,8 @@ fn mirror_answers_post_as_the_python_did(model: Model) {
         return;
     }
     let role = Launch::role("default-server", model).switch("--mirror").start();
-    let answer = everything(&role, "/sending.html", &["--data", "nama=ani"]);
-    expect_mirrored(&answer, &format!("{MIRROR_HEAD}Content-Length: 6\r\n"), b"kosong");
+    let response = everything(&role, "/sending.html", &["--data", "nama=ani"]);
+    expect_mirrored(&response, &format!("{MIRROR_HEAD}Content-Length: 6\r\n"), b"kosong");
 }
 
 /// All bytes of the answer, as curl took them from the wire.
@@ -203,11 +203,11 @@ fn everything_at(url: &str, further: &[&str]) -> Vec<u8> {
 
 /// The Python's answer: its status line, a date in its own form, the rest of its head, the body and
 /// four stray bytes.
-fn expect_mirrored(answer: &[u8], rest_of_head: &str, body: &[u8]) {
+fn expect_mirrored(response: &[u8], rest_of_head: &str, body: &[u8]) {
     let start = b"HTTP/1.0 200 OK\r\nDate: ";
-    let shown = String::from_utf8_lossy(&answer[..answer.len().min(400)]);
-    assert!(answer.starts_with(start), "{shown}");
-    let behind = &answer[start.len()..];
+    let shown = String::from_utf8_lossy(&response[..response.len().min(400)]);
+    assert!(response.starts_with(start), "{shown}");
+    let behind = &response[start.len()..];
     let date = std::str::from_utf8(&behind[.."Tue Jul 13 20:31:13 2021".len()]).unwrap();
     assert!(is_asctime(date), "{date:?}");
     let expected = [b"\r\n", rest_of_head.as_bytes(), b"\r\n", body, b"\r\n\r\n"].concat();

@@ -51,6 +51,6 @@ fn ask(role: &Role, kept: bool) {
             client = Client::connect(role.address());
         }
         client.send(request("GET", "/", ""));
-        assert_eq!(client.answer().text(), "satu");
+        assert_eq!(client.response().text(), "satu");
     }
 }

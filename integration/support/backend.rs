@@ -65,12 +65,12 @@ impl Backend {
     }
 
     /// Gives every request these bytes for an answer, and keeps the connection.
-    pub fn answering(answer: impl Into<Vec<u8>>) -> Backend {
-        let answer = answer.into();
+    pub fn answering(response: impl Into<Vec<u8>>) -> Backend {
+        let response = response.into();
         Backend::start(move |visit| {
             loop {
                 visit.request()?;
-                visit.send(&answer)?;
+                visit.send(&response)?;
             }
         })
     }
@@ -343,11 +343,11 @@ impl Refusing {
     /// Comes to life on the same port, and gives every request 200 with this text.
     pub fn revive(self, text: &str) -> Backend {
         self.0.listen(128).unwrap();
-        let answer = ok(text);
+        let response = ok(text);
         Backend::on(self.0.into(), move |visit| {
             loop {
                 visit.request()?;
-                visit.send(&answer)?;
+                visit.send(&response)?;
             }
         })
     }

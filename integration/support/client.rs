@@ -9,7 +9,7 @@ use super::wire::{Head, Wire};
 
 /// An answer as it came.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: u16,
     /// Status line and fields; reached by `answer.field(..)` too.
@@ -18,14 +18,14 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     /// The body as text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 }
 
-impl Deref for Answer {
+impl Deref for Response {
     type Target = Head;
 
     fn deref(&self) -> &Head {
@@ -57,28 +57,28 @@ impl Client {
     }
 
     /// Sends a GET for `target` that keeps the connection.
-    pub fn get(&mut self, target: &str) -> Answer {
+    pub fn get(&mut self, target: &str) -> Response {
         self.ask("GET", target, "")
     }
 
     /// Sends a request without a body, with further `fields` (`Name: value\r\n`), and reads its answer.
-    pub fn ask(&mut self, method: &str, target: &str, fields: &str) -> Answer {
+    pub fn ask(&mut self, method: &str, target: &str, fields: &str) -> Response {
         self.send(request(method, target, fields));
         self.answer_to(method)
     }
 
     /// Reads the next answer.
-    pub fn answer(&mut self) -> Answer {
+    pub fn response(&mut self) -> Response {
         self.answer_to("GET")
     }
 
     /// Reads the answer to a request of this method.
-    pub fn answer_to(&mut self, method: &str) -> Answer {
-        self.try_answer(method).unwrap_or_else(|error| panic!("no answer: {error}"))
+    pub fn answer_to(&mut self, method: &str) -> Response {
+        self.try_response(method).unwrap_or_else(|error| panic!("no response: {error}"))
     }
 
     /// Reads the answer to a request of this method, or says why there is none.
-    pub fn try_answer(&mut self, method: &str) -> io::Result<Answer> {
+    pub fn try_response(&mut self, method: &str) -> io::Result<Response> {
         let head = self.wire.head()?;
         let status = head.word(1).parse().ok().filter(|_| head.start.starts_with("HTTP/1."));
         let Some(status) = status else {
@@ -93,7 +93,7 @@ impl Client {
         } else {
             self.wire.rest()?
         };
-        Ok(Answer { status, head, body })
+        Ok(Response { status, head, body })
     }
 
     /// Says that nothing more will be sent.
@@ -133,6 +133,6 @@ pub fn post(target: &str, body: &[u8]) -> Vec<u8> {
 }
 
 /// One GET on a connection of its own.
-pub fn get(address: SocketAddr, target: &str) -> Answer {
+pub fn get(address: SocketAddr, target: &str) -> Response {
     Client::connect(address).ask("GET", target, "Connection: close\r\n")
 }
