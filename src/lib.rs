@@ -29,7 +29,7 @@
 //! | [`protocol`] | what bytes mean: HTTP, forwarding, the PROXY protocol, and three machines, each of which serves one client connection. No socket, no clock, no file | `balance` |
 //! | [`net`] | the only room that touches the operating system: sockets, clocks, signals, names, pipes | `protocol`, `balance` |
 //! | [`site`] | pages and files: what a web server answers | `protocol`, `net` |
-//! | [`observe`] | what is told while it runs: the log | `protocol` |
+//! | [`observe`] | what is told while it runs: the log, counters, the status page | `balance`, `protocol`, `net` |
 //! | [`threaded`] | the threaded driver: a pool of workers, and blocking calls in the order of the story | the rooms above |
 //! | [`poll_loop`] | the async driver: event loops over nonblocking sockets | the same, but not `threaded` |
 //! | [`app`] | from words to a running role: flags, the configuration file, the roles, the suite | the rooms above |

@@ -22,7 +22,7 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("protocol", &["balance"]),
     ("net", &["balance", "protocol"]),
     ("site", &["protocol", "net"]),
-    ("observe", &["protocol"]),
+    ("observe", &["balance", "protocol", "net"]),
     // The two drivers never use each other: what they share is in the rooms above.
     ("threaded", &["balance", "protocol", "net", "site", "observe"]),
     ("poll_loop", &["balance", "protocol", "net", "site", "observe"]),

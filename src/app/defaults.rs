@@ -24,6 +24,9 @@ pub(crate) const LB_ASYNC: SocketAddr = local(44444);
 pub(crate) const WEB_SERVERS: [SocketAddr; 5] =
     [local(9001), local(9002), local(9003), local(9004), local(9005)];
 
+/// Where the suite shows its status page: beside the course's servers.
+pub(crate) const STATUS: SocketAddr = local(8891);
+
 const fn local(port: u16) -> SocketAddr {
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
 }
@@ -87,6 +90,9 @@ pub(crate) const CONNECTIONS_MAX_MAX: usize = 1_048_576;
 
 /// The last port of `suite`, counted from `--port-base`: the fifth web server.
 pub(crate) const SUITE_PORT_OFFSET_MAX: u16 = 15;
+
+/// The port of the suite's status page, counted from `--port-base`: the seventh.
+pub(crate) const SUITE_STATUS_OFFSET: u16 = 6;
 
 /// Threads of each pool in `suite`, which has up to ten pools in one process.
 pub(crate) const SUITE_WORKERS: usize = 16;

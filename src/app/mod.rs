@@ -11,6 +11,7 @@
 //! | `config` | the configuration file, whose keys are flags |
 //! | `invocation` | one command line together with its configuration file |
 //! | `reload` | the same, read again on SIGHUP |
+//! | `status` | the status page of a process, from its flags to its end |
 //! | `site_upkeep` | the thread that looks after a site's root and open files |
 //! | `service` | what is done with connections, for either driver |
 //! | `roles` | each role: from its flags to a service behind its listeners |
@@ -28,6 +29,7 @@ mod run;
 pub mod service;
 pub mod settings;
 mod site_upkeep;
+mod status;
 pub mod suite;
 
 pub use run::run;

@@ -13,6 +13,7 @@ use crate::app::defaults;
 use crate::app::reload::Reload;
 use crate::app::service::{RunningService, Service};
 use crate::app::settings::{Model, Settings};
+use crate::app::status::{self, StatusPage};
 use crate::balance::GroupSettings;
 use crate::balance::routes::Routes;
 use crate::net::dns::ResolvedGroup;
@@ -41,6 +42,7 @@ pub struct PreparedRole {
 impl PreparedRole {
     /// The same, unless one of the back ends is the role itself as it is to listen.
     fn checked(self) -> Result<PreparedRole, Failure> {
+        status::check(&self.settings.status)?;
         let own = OwnAddresses::new(self.addresses.clone());
         self.checked_against(&own)
     }
@@ -77,14 +79,15 @@ pub fn server(kind: SiteKind) -> impl Fn(&Role, &Server) -> Result<PreparedRole,
             .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.site.root.display())))?;
         let site = if args.site.caches() { site } else { site.without_cache() };
         let site = if args.site.mirror { site.with_mirror() } else { site };
-        Ok(PreparedRole {
+        PreparedRole {
             name: role.name,
             model: args.driver.model,
             service: Service::Web(Arc::new(site)),
             settings: args.settings(),
             addresses: listen_addresses(&args.listening)?,
             names: Vec::new(),
-        })
+        }
+        .checked()
     }
 }
 
@@ -156,7 +159,7 @@ fn rules(front: &Front, forwarding: &Forwarding, mirror: bool) -> Rules {
 }
 
 /// Keys that a reload cannot change: listeners, threads and the log are made from them once.
-const NEED_RESTART: [&str; 13] = [
+const NEED_RESTART: [&str; 18] = [
     "listen",
     "backlog",
     "connections-max",
@@ -170,6 +173,11 @@ const NEED_RESTART: [&str; 13] = [
     "drain",
     "log-format",
     "log-file",
+    "lame-duck",
+    "status",
+    "status-token",
+    "status-host",
+    "trace",
 ];
 
 /// Binds, prints one line for each listener, and serves until a signal ends it.
@@ -177,7 +185,8 @@ pub fn serve(prepared: PreparedRole, reload: Option<Reload<PreparedRole>>) -> Re
     let (model, mut settings) = (prepared.model, prepared.settings.clone());
     let runtime = |error: std::io::Error| Failure::Runtime(error.to_string());
     // Before anything is bound: from now on a signal starts a drain and does not kill the process.
-    let (shutdown, hangups) = signals::listen(reload.is_some(), observe::log::reopen).map_err(runtime)?;
+    let (shutdown, hangups) =
+        signals::listen(reload.is_some(), settings.lame_duck, observe::log::reopen).map_err(runtime)?;
     let (mut listeners, mut own) = (Vec::new(), Vec::new());
     let mut addresses_text = String::new();
     for wanted in &prepared.addresses {
@@ -189,19 +198,28 @@ pub fn serve(prepared: PreparedRole, reload: Option<Reload<PreparedRole>>) -> Re
         listeners.push(listener);
     }
     settings.connections_max = connections_max(settings.connections_max, 1);
+    let page = StatusPage::open(&settings.status)?;
+    settings.view = page.as_ref().map(|page| {
+        let listen = own.iter().map(|own: &ListenAddress| own.address).collect();
+        page.board.add(prepared.service.facts(prepared.name, model, &settings, listen), &shutdown)
+    });
+    addresses_text.push_str(&page.as_ref().map(StatusPage::line).unwrap_or_default());
     let own = OwnAddresses::new(own);
+    let view = settings.view.clone();
     // Held to the end of the drain: what is still in flight may need a back end that works.
-    let running = prepared.start(&own, None)?;
+    let running = PreparedRole { settings: settings.clone(), ..prepared }.start(&own, None)?;
     if let Some(reload) = reload {
         let running = running.clone();
-        let apply = move |prepared: PreparedRole| {
+        let apply = move |mut prepared: PreparedRole| {
+            prepared.settings.view.clone_from(&view);
             let new = prepared.start(&own, Some(&running))?;
             running.replace(new).map_err(|error| Failure::Usage(error.to_owned()))
         };
         reload.start(hangups, |key| !NEED_RESTART.contains(&key), apply).map_err(runtime)?;
     }
     cli::print(&addresses_text)?;
-    running.serve(model, listeners, &settings, &shutdown).map_err(runtime)
+    running.serve(model, listeners, &settings, &shutdown).map_err(runtime)?;
+    page.map_or(Ok(()), StatusPage::finish)
 }
 
 /// How many of `wanted` connections each of `roles` may have; warns if the system allows fewer.

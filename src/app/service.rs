@@ -6,7 +6,7 @@
 
 use std::any::Any;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -22,7 +22,10 @@ use crate::net::dns::{DnsWatcher, ResolvedGroup};
 use crate::net::own::OwnAddresses;
 use crate::net::shutdown::Shutdown;
 use crate::observe::log::AccessLog;
+use crate::observe::meter::Meter;
+use crate::observe::role_view::RoleFacts;
 use crate::protocol::context::RoleContext;
+use crate::protocol::event::Observer;
 use crate::protocol::exchange::Gateway;
 use crate::protocol::forward::Rules;
 use crate::protocol::proxy_header::Version;
@@ -54,6 +57,32 @@ impl Service {
             Service::Web(_) => Vec::new(),
             Service::Gateway { routes, .. } => routes.groups().into_iter().cloned().collect(),
             Service::Relay(group) => vec![Arc::clone(group)],
+        }
+    }
+
+    /// What it is, as the status page shows it.
+    pub(crate) fn facts(
+        &self,
+        role: &'static str,
+        model: Model,
+        settings: &Settings,
+        listen: Vec<SocketAddr>,
+    ) -> RoleFacts {
+        let is_threaded = model == Model::Threaded;
+        let of_pool = |number| if is_threaded { number } else { 0 };
+        RoleFacts {
+            role,
+            model: model.to_string(),
+            service: match self {
+                Service::Web(_) => "web",
+                Service::Gateway { .. } => "gateway",
+                Service::Relay(_) => "relay",
+            },
+            listen,
+            workers: of_pool(settings.workers),
+            loops: if is_threaded { 0 } else { settings.loops },
+            connections_max: settings.connections_max,
+            worker_queue_max: of_pool(settings.queue),
         }
     }
 
@@ -118,11 +147,12 @@ impl RunningService {
                 Service::Gateway { .. } | Service::Relay(_) => None,
             },
         };
+        settings.view.iter().for_each(|view| view.set_groups(service.groups()));
         let context = Arc::new(RoleContext {
             timeouts: settings.timeouts,
             proxies: settings.proxies.clone(),
             upkeep: Some(Arc::new(upkeep) as Arc<dyn Any + Send + Sync>),
-            ..RoleContext::new(role, Arc::new(AccessLog))
+            ..RoleContext::new(role, observer(settings))
         });
         Ok(match service {
             Service::Web(site) => RunningService::Web(replaceable(WebService { context, site })),
@@ -197,6 +227,14 @@ impl RunningService {
                 poll_loop::serve(listeners, relay, &poll_loop, shutdown)
             }
         }
+    }
+}
+
+/// Who is told what happens: the log, and a counter if somebody looks.
+fn observer(settings: &Settings) -> Arc<dyn Observer> {
+    match settings.view {
+        Some(_) => Arc::new(Meter),
+        None => Arc::new(AccessLog),
     }
 }
 

@@ -3,11 +3,15 @@
 //! Contract: [`Settings::default`] is what the flags give when none is on the command line; a test holds them together.
 
 use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::defaults;
 use crate::balance::health::Probe;
 use crate::balance::limits::CHECK_INTERVAL;
+use crate::net::endpoint::Endpoint;
+use crate::observe::role_view::RoleView;
 use crate::protocol::proxy_header::Policy;
 use crate::protocol::timeouts::Timeouts;
 use crate::{poll_loop, threaded};
@@ -49,6 +53,12 @@ pub struct Settings {
     pub connections_max: usize,
     /// The timeouts.
     pub timeouts: Timeouts,
+    /// Time between being told to stop and the drain, in which it is not ready but serves.
+    pub lame_duck: Duration,
+    /// The status page and the trace.
+    pub status: StatusSettings,
+    /// Where the role shows what it does; `None` if nobody looks.
+    pub(crate) view: Option<Arc<RoleView>>,
     /// Which proxies in front are trusted, and whether back ends get a PROXY header.
     pub proxies: Policy,
     /// Time between two health checks of a back end; `None` for no checks.
@@ -57,6 +67,19 @@ pub struct Settings {
     pub check_probe: Option<Probe>,
     /// Time between two DNS lookups of the back ends' names; `None` for one lookup at start only.
     pub resolve_interval: Option<Duration>,
+}
+
+/// What is shown of a role, and to whom.
+#[derive(Clone, Debug, Default)]
+pub struct StatusSettings {
+    /// Where the status page is; empty for none.
+    pub(crate) listen: Vec<Endpoint>,
+    /// The file that holds the token for changes.
+    pub(crate) token: Option<PathBuf>,
+    /// Names at which changes are accepted, besides addresses and `localhost`.
+    pub(crate) hosts: Vec<String>,
+    /// The file that the trace of the whole run is written to.
+    pub(crate) trace: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -70,6 +93,9 @@ impl Default for Settings {
             loops: std::thread::available_parallelism().map_or(1, usize::from),
             connections_max: defaults::CONNECTIONS_MAX,
             timeouts: Timeouts::default(),
+            lame_duck: Duration::ZERO,
+            status: StatusSettings::default(),
+            view: None,
             proxies: Policy::default(),
             check_interval: Some(CHECK_INTERVAL),
             check_probe: None,
@@ -88,6 +114,7 @@ impl Settings {
             park: self.park,
             connections_max: self.connections_max,
             drain: self.timeouts.drain,
+            view: self.view.clone(),
         }
     }
 
@@ -97,6 +124,7 @@ impl Settings {
             loops: self.loops,
             connections_max: self.connections_max,
             drain: self.timeouts.drain,
+            view: self.view.clone(),
         }
     }
 }

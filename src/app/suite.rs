@@ -17,6 +17,7 @@ use crate::app::reload::Reload;
 use crate::app::roles::connections_max;
 use crate::app::service::{RunningService, Service};
 use crate::app::settings::{Model, Settings};
+use crate::app::status::{self, StatusPage};
 use crate::balance::Group;
 use crate::balance::routes::Routes;
 use crate::net::listen::{ListenError, bind};
@@ -70,14 +71,17 @@ pub struct PreparedSuite {
 pub fn prepare(_role: &Role, args: &cli::Suite) -> Result<PreparedSuite, Failure> {
     let members = members(args.model, args.port_base, args.backends, &args.root, args.caches(), args.mirror)
         .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.root.display())))?;
-    Ok(PreparedSuite { members, mirror: args.mirror, settings: args.settings() })
+    let settings = args.settings();
+    status::check(&settings.status)?;
+    Ok(PreparedSuite { members, mirror: args.mirror, settings })
 }
 
 /// Binds and starts all members, prints the table of addresses, and runs until a signal ends it.
 pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> Result<(), Failure> {
     let PreparedSuite { members, mirror, mut settings } = prepared;
     let runtime = |error: io::Error| Failure::Runtime(error.to_string());
-    let (shutdown, hangups) = signals::listen(reload.is_some(), observe::log::reopen).map_err(runtime)?;
+    let (shutdown, hangups) =
+        signals::listen(reload.is_some(), settings.lame_duck, observe::log::reopen).map_err(runtime)?;
     if let Some(reload) = reload {
         // The members refer to each other by their ports, so a reload can change the log level only.
         reload.start(hangups, |key| key == "log", |_| Ok(())).map_err(runtime)?;
@@ -88,7 +92,9 @@ pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> 
         bound.push(bind_member(member, &mut notes)?);
     }
     settings.connections_max = connections_max(settings.connections_max, bound.len());
-    let table = format!("{}{notes}ready; Ctrl-C ends it\n", table(&bound));
+    let page = StatusPage::open(&settings.status)?;
+    let line = page.as_ref().map(StatusPage::line).unwrap_or_default();
+    let table = format!("{}{notes}{line}ready; Ctrl-C ends it\n", table(&bound));
     let ready = add_services(bound, mirror).map_err(Failure::Runtime)?;
     thread::scope(|scope| {
         let mut running = Vec::new();
@@ -96,10 +102,10 @@ pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> 
         let _drain = DrainOnDrop(&shutdown);
         for member in ready {
             let name = member.0.role.name;
-            let (settings, shutdown) = (&settings, &shutdown);
+            let (settings, shutdown) = (of_member(&member, &settings, page.as_ref(), &shutdown)?, &shutdown);
             let started = thread::Builder::new()
                 .name(name.to_owned())
-                .spawn_scoped(scope, move || serve_member(member, settings, shutdown));
+                .spawn_scoped(scope, move || serve_member(member, &settings, shutdown));
             running
                 .push(started.map_err(|error| Failure::Runtime(format!("{name}: cannot start: {error}")))?);
         }
@@ -108,7 +114,22 @@ pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> 
         running.into_iter().try_for_each(|thread| {
             thread.join().unwrap_or_else(|_| Err(Failure::Runtime("a role panicked".to_owned())))
         })
-    })
+    })?;
+    page.map_or(Ok(()), StatusPage::finish)
+}
+
+/// The settings of a member, which is shown on the page if there is one.
+fn of_member(
+    (member, listener, service): &ReadyMember,
+    settings: &Settings,
+    page: Option<&StatusPage>,
+    shutdown: &Shutdown,
+) -> Result<Settings, Failure> {
+    let Some(page) = page else { return Ok(settings.clone()) };
+    let name = member.role.name;
+    let address = listener.local_addr().map_err(|error| Failure::Runtime(format!("{name}: {error}")))?;
+    let facts = service.facts(name, member.model, settings, vec![address]);
+    Ok(Settings { view: Some(page.board.add(facts, shutdown)), ..settings.clone() })
 }
 
 fn serve_member(

@@ -199,6 +199,7 @@ impl Group {
             };
         }
         backend.out_until_ms.store(self.out_until(now_ms), Ordering::Relaxed);
+        backend.ejections.fetch_add(1, Ordering::Relaxed);
         list.update_out_count();
         drop(list);
         self.serve_queue();
@@ -237,7 +238,7 @@ impl Group {
         backend.out_until_ms.store(UP, Ordering::Relaxed);
         backend.is_out_by_checks.store(false, Ordering::Relaxed);
         self.availability_changed();
-        !was_up
+        !was_up && backend.is_up()
     }
 
     /// To be called after every change of who is up, with the back end's failures still locked: nobody
@@ -266,7 +267,7 @@ impl Group {
 
     /// True if the back end is up, or has been out for long enough and this caller gets the trial.
     pub(super) fn may_be_used(&self, backend: &Backend, now: Instant) -> bool {
-        if backend.is_out_by_checks.load(Ordering::Relaxed) {
+        if backend.is_held_out() {
             return false;
         }
         let out_until_ms = backend.out_until_ms.load(Ordering::Relaxed);
@@ -295,8 +296,7 @@ impl Group {
 /// Ends the ejections of those back ends that nothing but failures holds out, and says which they are.
 fn lift_ejections(list: &mut List) -> Vec<SocketAddr> {
     let held_by_failures = |backend: &&Arc<Backend>| {
-        !backend.is_out_by_checks.load(Ordering::Relaxed)
-            && backend.out_until_ms.swap(UP, Ordering::Relaxed) != UP
+        !backend.is_held_out() && backend.out_until_ms.swap(UP, Ordering::Relaxed) != UP
     };
     let lifted = list.backends.iter().filter(held_by_failures).map(|backend| backend.address).collect();
     list.update_out_count();

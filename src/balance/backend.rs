@@ -9,6 +9,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::control::{Control, Controlled};
 use super::health::Health;
 use super::queue::Limit;
 
@@ -27,10 +28,16 @@ pub struct Backend {
     pub(super) served: AtomicU64,
     pub(super) active: AtomicUsize,
     pub(super) failures_total: AtomicU64,
+    /// Checks that passed and that failed.
+    checks: [AtomicU64; 2],
+    /// Times that failures took it out.
+    pub(super) ejections: AtomicU64,
     /// [`UP`], or when one connection may try it again, in milliseconds since the group's base.
     pub(super) out_until_ms: AtomicU64,
     /// Its health checks hold it out.
     pub(super) is_out_by_checks: AtomicBool,
+    /// What a person has decided about it.
+    pub(super) controlled: Controlled,
     /// It was taken off the list.
     pub(super) is_removed: AtomicBool,
     /// True if there is a failure that a success has to clear: spares most successes the lock.
@@ -89,8 +96,11 @@ impl Backend {
             served: AtomicU64::new(0),
             active: AtomicUsize::new(0),
             failures_total: AtomicU64::new(0),
+            checks: Default::default(),
+            ejections: AtomicU64::new(0),
             out_until_ms: AtomicU64::new(UP),
             is_out_by_checks: AtomicBool::new(false),
+            controlled: Controlled::default(),
             is_removed: AtomicBool::new(false),
             has_failures: AtomicBool::new(false),
             failures: Mutex::default(),
@@ -126,7 +136,54 @@ impl Backend {
 
     /// False while it is out or on trial.
     pub(crate) fn is_up(&self) -> bool {
-        !self.is_out_by_failures() && !self.is_out_by_checks.load(Ordering::Relaxed)
+        !self.is_out_by_failures() && !self.is_held_out()
+    }
+
+    /// True if its checks or a person hold it out, whatever connections meet.
+    pub(super) fn is_held_out(&self) -> bool {
+        self.is_out_by_checks.load(Ordering::Relaxed) || !self.controlled.is_ready()
+    }
+
+    /// What a person has decided about it.
+    pub(crate) fn control(&self) -> Control {
+        self.controlled.get()
+    }
+
+    /// Whether it is up, and if not, why: a person's decision goes before checks, and those before failures.
+    pub(crate) fn state(&self) -> &'static str {
+        match self.control() {
+            Control::Drain => "drain",
+            Control::Down => "down",
+            Control::Ready if self.is_out_by_checks.load(Ordering::Relaxed) => "out by checks",
+            Control::Ready if self.is_out_by_failures() => "out by failures",
+            Control::Ready => "up",
+        }
+    }
+
+    /// Counts a health check.
+    pub(crate) fn count_check(&self, has_passed: bool) {
+        self.checks[usize::from(!has_passed)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Health checks that passed and that failed since the start.
+    pub(crate) fn checks(&self) -> [u64; 2] {
+        [0, 1].map(|index| self.checks[index].load(Ordering::Relaxed))
+    }
+
+    /// Times that failures took it out since the start.
+    pub(crate) fn ejections(&self) -> u64 {
+        self.ejections.load(Ordering::Relaxed)
+    }
+
+    /// Goes on counting where another one stopped, and keeps what a person decided about it.
+    pub(super) fn continue_from(&self, old: &Backend) {
+        self.served.store(old.served(), Ordering::Relaxed);
+        self.failures_total.store(old.failures_reported(), Ordering::Relaxed);
+        self.ejections.store(old.ejections(), Ordering::Relaxed);
+        for (ours, theirs) in self.checks.iter().zip(old.checks()) {
+            ours.store(theirs, Ordering::Relaxed);
+        }
+        self.controlled.set(old.control());
     }
 
     /// What its checks have found, to be read or carried on by who checks.
@@ -142,7 +199,7 @@ impl Backend {
 
     /// True if it is up or due for a trial.
     pub(super) fn is_usable(&self, now_ms: u64) -> bool {
-        !self.is_out_by_checks.load(Ordering::Relaxed) && now_ms >= self.out_until_ms.load(Ordering::Relaxed)
+        !self.is_held_out() && now_ms >= self.out_until_ms.load(Ordering::Relaxed)
     }
 
     pub(super) fn clear_failures(&self, failures: &mut Failures) {

@@ -34,6 +34,8 @@ pub struct Group {
     pub(super) passive: Passive,
     /// When a back end was last not connected for want of descriptors or ports.
     pub(super) local_limit_met: Mutex<Option<Instant>>,
+    /// Its number among the groups of its role, for who counts by group; `usize::MAX` for none.
+    number: AtomicUsize,
     /// Calls whoever checks the back ends, if they are checked.
     checker: Mutex<Option<Waker>>,
 }
@@ -79,6 +81,7 @@ impl Group {
             limit: (active_max > 0).then(|| Arc::new(Limit::new(active_max))),
             passive,
             local_limit_met: Mutex::default(),
+            number: AtomicUsize::new(usize::MAX),
             checker: Mutex::default(),
         };
         group.replace(&addresses);
@@ -88,6 +91,16 @@ impl Group {
     /// What log messages call this group.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its number among the groups of its role, if it was given one.
+    pub(crate) fn number(&self) -> Option<usize> {
+        Some(self.number.load(Ordering::Relaxed)).filter(|number| *number != usize::MAX)
+    }
+
+    /// Gives it a number.
+    pub(crate) fn set_number(&self, number: usize) {
+        self.number.store(number, Ordering::Relaxed);
     }
 
     /// The back ends as they are now.
@@ -142,6 +155,26 @@ impl Group {
         let list = self.list();
         turn.start.get_or_insert_with(|| list.start_of_turn(turn.number, || self.milliseconds(now)));
         list.candidate(turn, |backend| self.may_be_used(backend, now))
+    }
+
+    /// Turns given out so far.
+    pub(crate) fn turns(&self) -> usize {
+        self.turns.load(Ordering::Relaxed)
+    }
+
+    /// The back end that the next turn will begin with, as things stand; nothing is drawn by asking.
+    pub(crate) fn next_in_turn(&self, now: Instant) -> Option<Arc<Backend>> {
+        let list = self.list();
+        let now_ms = self.milliseconds(now);
+        let (count, start) = (list.backends.len(), list.start_of_turn(self.turns(), || now_ms));
+        let backends = (0..count).map(|step| &list.backends[(start + step) % count]);
+        backends.into_iter().find(|backend| backend.is_usable(now_ms)).map(Arc::clone)
+    }
+
+    /// How many back ends would get a turn now.
+    pub(crate) fn usable_count(&self, now: Instant) -> usize {
+        let now_ms = self.milliseconds(now);
+        self.list().backends.iter().filter(|backend| backend.is_usable(now_ms)).count()
     }
 
     /// The back ends are checked from now on; `waker` calls whoever does it before the next check is due.

@@ -34,8 +34,7 @@ impl Group {
                 continue;
             };
             let (group, old) = known.remove(index);
-            backend.served.store(old.served(), Ordering::Relaxed);
-            backend.failures_total.store(old.failures_reported(), Ordering::Relaxed);
+            backend.continue_from(&old);
             if self.passive.failures > 0 {
                 self.take_over_failures(&backend, group, &old);
             }

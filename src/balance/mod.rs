@@ -11,6 +11,7 @@
 //! | `list` | the back ends of a group at this moment |
 //! | `backend` | one back end: address, counters, and what is held against it |
 //! | `availability` | when failures and health checks take a back end out, and when it comes back |
+//! | `control` | what a person decided about a back end: ready, drain or down |
 //! | `handover` | what a new configuration takes over of back ends that stay |
 //! | `queue` | a limit on what one back end does at a time, and who waits because of it |
 //! | `health` | when a back end is checked, and what a row of results means |
@@ -20,6 +21,7 @@
 
 mod availability;
 mod backend;
+mod control;
 mod group;
 mod handover;
 pub(crate) mod health;
@@ -35,6 +37,7 @@ mod tests;
 
 pub use availability::Passive;
 pub use backend::{Backend, Chosen};
+pub(crate) use control::Control;
 pub use group::Group;
 pub(crate) use group::GroupSettings;
 pub(crate) use queue::{Pick, Ticket};

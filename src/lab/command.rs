@@ -162,8 +162,8 @@ impl Command {
                     .to_owned(),
             ));
         }
-        let (stop, _hangups) =
-            signals::listen(false, || {}).map_err(|error| Failure::Runtime(error.to_string()))?;
+        let (stop, _hangups) = signals::listen(false, Duration::ZERO, || {})
+            .map_err(|error| Failure::Runtime(error.to_string()))?;
         match lesson {
             None => self.grid.run(common, &stop),
             Some(name) => {

@@ -32,6 +32,7 @@
 //! | `signals` | the signals that the program handles |
 //! | `shutdown` | the begin of a drain |
 //! | `limits` | the limit on open descriptors |
+//! | `process` | processor time, memory and open files of this process |
 //! | `threads` | names of threads |
 
 pub(crate) mod accept;
@@ -50,6 +51,7 @@ pub(crate) mod own;
 pub(crate) mod permits;
 pub(crate) mod pipe;
 pub(crate) mod poller;
+pub(crate) mod process;
 pub(crate) mod shutdown;
 pub(crate) mod signals;
 pub(crate) mod threads;

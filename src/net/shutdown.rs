@@ -3,10 +3,15 @@
 //! Contract: a drain begins once, through a [signal](super::signals) or [`trigger`](Shutdown::trigger). Threads
 //! wait for it with [`wait`](Shutdown::wait); an event loop registers a callback that wakes its poller, with
 //! [`subscribe`](Shutdown::subscribe).
+//!
+//! With a lame-duck time the drain begins later than it was asked for: until then everything is served as before, and
+//! [`is_leaving`](Shutdown::is_leaving) tells whoever asks that new work had better go elsewhere.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Whether the drain has begun. It cannot be undone. Clones share one state.
 #[derive(Clone, Default)]
@@ -18,6 +23,9 @@ pub struct Shutdown {
 struct Shared {
     /// Set under the lock of `callbacks`. Read without the lock, because each event loop reads it often.
     draining: AtomicBool,
+    leaving: AtomicBool,
+    /// Time between being told to stop and the drain.
+    lame_duck: Duration,
     callbacks: Mutex<Vec<Callback>>,
     changed: Condvar,
 }
@@ -28,6 +36,47 @@ impl Shutdown {
     /// The drain has not begun. Only [`trigger`](Shutdown::trigger) begins it.
     pub(crate) fn new() -> Shutdown {
         Shutdown::default()
+    }
+
+    /// The same; [`leave`](Shutdown::leave) begins it after this time.
+    pub(crate) fn with_lame_duck(lame_duck: Duration) -> Shutdown {
+        Shutdown { shared: Arc::new(Shared { lame_duck, ..Shared::default() }) }
+    }
+
+    /// Begins the drain when the lame-duck time is over. False if there is no such time, or if it has begun
+    /// already: nothing is done then.
+    pub(crate) fn leave(&self) -> bool {
+        if self.shared.lame_duck.is_zero() || self.shared.leaving.swap(true, Ordering::SeqCst) {
+            return false;
+        }
+        let shutdown = self.clone();
+        let wait = move || {
+            let until = Instant::now() + shutdown.shared.lame_duck;
+            let mut callbacks = shutdown.callbacks();
+            while let Some(left) =
+                until.checked_duration_since(Instant::now()).filter(|_| !shutdown.is_draining())
+            {
+                let waited = shutdown.shared.changed.wait_timeout(callbacks, left);
+                callbacks = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+            drop(callbacks);
+            shutdown.trigger();
+        };
+        if let Err(error) = thread::Builder::new().name("lame-duck".to_owned()).spawn(wait) {
+            log::error!("the drain begins now, for the time before it cannot be waited: {error}");
+            self.trigger();
+        }
+        true
+    }
+
+    /// The time between being told to stop and the drain.
+    pub(crate) fn lame_duck(&self) -> Duration {
+        self.shared.lame_duck
+    }
+
+    /// True once the program was told to stop and has a lame-duck time.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.shared.leaving.load(Ordering::SeqCst)
     }
 
     /// Begins the drain. Further calls change nothing.
@@ -106,6 +155,20 @@ mod tests {
         assert_eq!(calls.load(Ordering::SeqCst), 1);
         shutdown.subscribe(count());
         assert_eq!(calls.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn a_lame_duck_goes_on_until_its_time_is_over_or_it_is_told_again() {
+        assert!(!Shutdown::new().leave(), "there is no such time");
+        let soon = Shutdown::with_lame_duck(Duration::from_millis(20));
+        assert!(soon.leave());
+        assert!(soon.is_leaving());
+        soon.wait();
+        let late = Shutdown::with_lame_duck(Duration::from_secs(1000));
+        assert!(late.leave());
+        assert!(!late.leave() && !late.is_draining());
+        late.trigger();
+        late.wait();
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! | signal | what it does |
 //! |---|---|
-//! | SIGTERM, SIGINT (Ctrl-C), SIGQUIT (Ctrl-\\) | the drain begins; a second one ends the process at once, with status 1 |
+//! | SIGTERM, SIGINT (Ctrl-C), SIGQUIT (Ctrl-\\) | the drain begins, after `--lame-duck` if there is such a time; a second one begins the drain at once, and one during the drain ends the process at once, with status 1 |
 //! | SIGHUP | the configuration file is read again ([`Hangups`]); without a file it means that the terminal was closed, and works as a SIGTERM, unless it was ignored when the process started (`nohup`) |
 //! | SIGUSR1 | the log file is opened again |
 //! | SIGXCPU | the limit on processor time (`ulimit -t`) is near: the drain begins; the kernel repeats this signal, which changes nothing more |
@@ -17,6 +17,7 @@
 
 use std::io;
 use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use super::shutdown::Shutdown;
 
@@ -61,7 +62,8 @@ fn real_time_signals() -> std::ops::RangeInclusive<i32> {
 }
 
 /// Starts to handle signals; from now on none of them ends the process at once. `has_file` tells whether there
-/// is a configuration file that SIGHUP can reload. `reopen_log` is called for SIGUSR1.
+/// is a configuration file that SIGHUP can reload. `reopen_log` is called for SIGUSR1. `lame_duck` is the time between
+/// being told to stop and the drain.
 ///
 /// SIGHUP stays ignored if it was ignored when the process started, unless there is a file to reload. SIGINT does
 /// not: shells ignore it for what a script starts in the background, and there it must still end the program.
@@ -70,11 +72,12 @@ fn real_time_signals() -> std::ops::RangeInclusive<i32> {
 #[cfg(unix)]
 pub(crate) fn listen(
     has_file: bool,
+    lame_duck: Duration,
     reopen_log: impl Fn() + Send + 'static,
 ) -> io::Result<(Shutdown, Hangups)> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGXCPU, SIGXFSZ};
     use signal_hook::iterator::Signals;
-    let shutdown = Shutdown::new();
+    let shutdown = Shutdown::with_lame_duck(lame_duck);
     // Room for one: the reload that is still to come reads the newest file.
     let (hang_up, hangups) = mpsc::sync_channel(1);
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGXCPU, SIGXFSZ])?;
@@ -129,9 +132,10 @@ fn is_in_mask(status: &str, signal: i32) -> bool {
 #[cfg(not(unix))]
 pub(crate) fn listen(
     _has_file: bool,
+    lame_duck: Duration,
     _reopen_log: impl Fn() + Send + 'static,
 ) -> io::Result<(Shutdown, Hangups)> {
-    Ok((Shutdown::new(), Hangups(mpsc::sync_channel(1).1)))
+    Ok((Shutdown::with_lame_duck(lame_duck), Hangups(mpsc::sync_channel(1).1)))
 }
 
 #[cfg(unix)]
@@ -140,6 +144,13 @@ fn end(shutdown: &Shutdown, signal: &str) {
         log::warn!("{signal} again: ending at once");
         log::logger().flush();
         std::process::exit(1);
+    }
+    if shutdown.leave() {
+        let time = shutdown.lame_duck().as_secs_f64();
+        log::info!(
+            "{signal}: not ready any more; serving for {time} s, or until a second signal, and then finishing"
+        );
+        return;
     }
     log::info!("{signal}: finishing what is in flight; a second signal ends at once");
     shutdown.trigger();
@@ -161,7 +172,7 @@ mod tests {
 
     #[test]
     fn sighup_reloads_and_sigterm_drains() {
-        let (shutdown, mut hangups) = listen(true, || {}).unwrap();
+        let (shutdown, mut hangups) = listen(true, Duration::ZERO, || {}).unwrap();
         raise(SIGHUP).unwrap();
         assert_eq!(hangups.next(), Some(()));
         assert!(!shutdown.is_draining());

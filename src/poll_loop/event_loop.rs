@@ -23,6 +23,8 @@ use crate::net::clock;
 use crate::net::permits::Permit;
 use crate::net::shutdown::Shutdown;
 use crate::net::timers::Timers;
+use crate::observe::counters::Counter;
+use crate::observe::lane::{self, Phase};
 use crate::protocol::now::Now;
 
 /// Events taken in one iteration, a few dozen bytes each; the poller keeps the rest for the next. With
@@ -104,6 +106,8 @@ impl<C: Connection> EventLoop<C> {
                 self.begin_drain(&now);
             }
             let count = self.note_events(&events);
+            lane::count(Counter::Iterations, 1);
+            lane::count(Counter::Events, count as u64);
             while let Some(slot) = self.timers.expired(now.instant) {
                 self.make_due(slot);
             }
@@ -113,6 +117,8 @@ impl<C: Connection> EventLoop<C> {
             if self.is_drained(&now) {
                 return;
             }
+            lane::holds(self.connections.len());
+            lane::enter_at(Phase::Idle, 0, now.instant);
             if let Err(error) = self.poll.poll(&mut events, Some(self.timeout()))
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -173,6 +179,8 @@ impl<C: Connection> EventLoop<C> {
     fn accept_clients(&mut self, events: usize, now: &Now) {
         let EventLoop { accept, connections, due, service, poll, .. } = self;
         accept.batch(connections.len(), events, poll.registry(), now, |client, peer, permit| {
+            lane::enter_at(Phase::Accept, 0, now.instant);
+            lane::count(Counter::Accepted, 1);
             let client = Socket::new(client, Side::Client, connections.next());
             let connection = Box::new(C::accept(service.load_full(), client, peer, now));
             due.push(connections.insert(Entry { connection, is_due: true, _permit: permit }));

@@ -58,6 +58,8 @@ use mio::Registry;
 use crate::net::clock;
 use crate::net::permits::Permits;
 use crate::net::shutdown::Shutdown;
+use crate::observe::lane::Kind;
+use crate::observe::role_view::{Gauges, RoleView};
 use crate::protocol::exchange::Gateway;
 use crate::protocol::now::Now;
 use crate::protocol::relay::RelayService;
@@ -80,6 +82,8 @@ pub(crate) struct Settings {
     pub(crate) connections_max: usize,
     /// From the first signal to the end.
     pub(crate) drain: Duration,
+    /// Where the threads show what they do; `None` if nobody looks.
+    pub(crate) view: Option<Arc<RoleView>>,
 }
 
 /// Serves the listeners until `shutdown`, then drains: returns when the last connection is gone or the
@@ -93,6 +97,9 @@ pub(crate) fn serve<S: Service>(
     shutdown: &Shutdown,
 ) -> io::Result<()> {
     let permits = Permits::new(settings.connections_max);
+    if let Some(view) = &settings.view {
+        view.set_gauges(gauges(&permits));
+    }
     let pollers = (0..settings.loops).map(|_| event_loop::poller()).collect::<io::Result<Vec<_>>>()?;
     let scaling = Arc::new(AcceptScaling::new(pollers.iter().map(|(_, waker)| Arc::clone(waker))));
     let mut threads = Vec::new();
@@ -102,8 +109,12 @@ pub(crate) fn serve<S: Service>(
         let accept = Accept::new(&listeners, permits.clone(), Arc::clone(&scaling), number)?;
         let event_loop =
             EventLoop::<S::Connection>::new(poller, Arc::clone(service), accept, settings, shutdown);
-        let thread = thread::Builder::new().name(format!("loop-{number}"));
-        threads.push(thread.spawn(move || event_loop.run())?);
+        let (name, view) = (format!("loop-{number}"), settings.view.clone());
+        let thread = thread::Builder::new().name(name.clone());
+        threads.push(thread.spawn(move || {
+            view.into_iter().for_each(|view| view.attach(Kind::Loop, &name));
+            event_loop.run();
+        })?);
     }
     // Only the loops hold the listeners now: when the last loop closes them, clients are refused.
     drop(listeners);
@@ -113,6 +124,12 @@ pub(crate) fn serve<S: Service>(
         }
     }
     Ok(())
+}
+
+/// What only this driver can tell of a role. It has no worker queue.
+fn gauges(permits: &Permits) -> Gauges {
+    let permits = permits.clone();
+    Gauges { open: Box::new(move || permits.count()), worker_queue: Box::new(|| 0) }
 }
 
 /// What this driver can serve.

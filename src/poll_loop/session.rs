@@ -16,6 +16,7 @@ use super::{LoopContext, Served};
 use crate::net::connect::{self, ConnectError};
 use crate::net::io::FileToSend;
 use crate::net::pipe::StreamPipe;
+use crate::observe::lane::{self, Phase};
 use crate::protocol::interest::Step;
 use crate::protocol::machine::Machine;
 use crate::protocol::now::Now;
@@ -100,6 +101,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
 
     /// Reads from the client.
     fn read_client(&mut self, now: &Now) {
+        lane::enter_at(Phase::Read, self.machine.connection(), now.instant);
         let may_be_piped = self.machine.client_may_be_piped();
         let machine = &mut self.machine;
         match self.client.receive(&mut self.up, may_be_piped, || machine.client_space()) {
@@ -116,6 +118,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         context: &mut LoopContext<'_>,
         idle: impl FnOnce(SocketAddr, &mut LoopContext<'_>) -> Option<Socket>,
     ) {
+        lane::enter_at(Phase::Connect, self.machine.connection(), context.now.instant);
         self.drop_backend(context);
         context.read_clock();
         let now = context.now;
@@ -148,6 +151,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
     /// Sends to the back end what fits. While the connect is under way, that this works is how we learn
     /// of its end.
     fn write_backend(&mut self, now: &Now) {
+        lane::enter_at(Phase::Write, self.machine.connection(), now.instant);
         let Some((_, backend)) = &mut self.backend else { return };
         match backend.send(&mut self.up, self.machine.backend_output(), false) {
             Ok(Some(count)) => {
@@ -165,6 +169,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
 
     /// Reads from the back end.
     fn read_backend(&mut self, now: &Now) {
+        lane::enter_at(Phase::Read, self.machine.connection(), now.instant);
         let Some((_, backend)) = &mut self.backend else { return };
         let may_be_piped = self.machine.backend_may_be_piped();
         let machine = &mut self.machine;
@@ -178,6 +183,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
 
     /// Sends to the client what fits.
     fn write_client(&mut self, now: &Now) {
+        lane::enter_at(Phase::Write, self.machine.connection(), now.instant);
         let sent = match self.machine.client_output() {
             Output::Bytes { first, second, more } => self.client.send(&mut self.down, [first, second], more),
             Output::File { file, offset, length } => self.client.send_file(file.file(), offset, length),

@@ -43,6 +43,8 @@ pub enum Event<'a> {
 pub struct Closing<'a> {
     /// The back end it was forwarded to, if any.
     pub(crate) backend: Option<SocketAddr>,
+    /// The number of its group of back ends, if it has one and was routed.
+    pub(crate) group: Option<usize>,
     /// Method and target, such as `GET /images/`; none for a relay.
     pub(crate) request: Option<&'a str>,
     /// The status code sent to the client.

@@ -54,6 +54,10 @@ pub(crate) const LINGER_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// after 10 s.
 pub(crate) const DRAIN: Duration = Duration::from_secs(8);
 
+/// Time between SIGTERM and the drain: none. Who needs it is behind a balancer or an orchestrator, whose own checks
+/// tell how long it takes to notice.
+pub(crate) const LAME_DUCK: Duration = Duration::ZERO;
+
 /// Bytes of one request or response head, start line included (nginx: 4 x 8 KiB, HAProxy: 15 KiB). Beyond
 /// it a request gets 431, and a back end's response becomes 502.
 pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;

@@ -23,6 +23,8 @@ pub(crate) struct Timing {
     pub(crate) connected: Option<Instant>,
     /// When the first byte of the response came.
     pub(crate) first_byte: Option<Instant>,
+    /// The number of the group of back ends that it was routed to.
+    pub(crate) group: Option<usize>,
     /// Attempts on back ends that failed.
     pub(crate) retries: u32,
     /// Bytes read from the client.
@@ -42,6 +44,7 @@ impl Timing {
             connecting: None,
             connected: None,
             first_byte: None,
+            group: None,
             retries: 0,
             bytes_in: 0,
             bytes_out: 0,
@@ -71,6 +74,7 @@ impl Timing {
         };
         Closing {
             backend: None,
+            group: self.group,
             request: None,
             status: None,
             cause: None,

@@ -40,6 +40,9 @@ use arc_swap::ArcSwap;
 use crate::net::clock;
 use crate::net::permits::Permits;
 use crate::net::shutdown::Shutdown;
+use crate::observe::lane::Kind;
+use crate::observe::role_view::{Gauges, RoleView};
+use crate::observe::status::StatusSite;
 use crate::protocol::exchange::Gateway;
 use crate::protocol::interest::{Interest, Step};
 use crate::protocol::now::Now;
@@ -67,6 +70,8 @@ pub(crate) struct Settings {
     pub(crate) connections_max: usize,
     /// From the first signal to the end.
     pub(crate) drain: Duration,
+    /// Where the threads show what they do; `None` if nobody looks.
+    pub(crate) view: Option<Arc<RoleView>>,
 }
 
 /// Serves the listeners until `shutdown`, then drains: returns when the last connection is gone or the
@@ -82,14 +87,17 @@ pub(crate) fn serve<S: Service>(
     let role = Role::<S::Connection> { service: Arc::clone(service), common: Default::default() };
     let permits = Permits::new(settings.connections_max);
     let entrance = Entrance::new(listeners, settings.workers, settings.queue, &permits);
-    let (parking, handle) = Parking::start(entrance.sender(), &role)?;
+    if let Some(view) = &settings.view {
+        view.set_gauges(gauges(&permits, entrance.queue_length()));
+    }
+    let (parking, handle) = Parking::start(entrance.sender(), &role, settings.view.clone())?;
     let wakers = Wakers::new({
         let handle = handle.clone();
         move |number| handle.wake(number)
     });
     let load = Arc::new(PoolLoad::new(settings.workers, settings.park, shutdown, wakers));
-    let workers = worker::start(settings.workers, &role, &load, &handle, |number| entrance.intake(number));
-    let acceptors = entrance.start_acceptors(&role, &load, &handle, settings.queue_wait, shutdown)?;
+    let workers = worker::start(settings, &role, &load, &handle, |number| entrance.intake(number));
+    let acceptors = entrance.start_acceptors(&role, &load, &handle, settings, shutdown)?;
 
     shutdown.wait();
     let until = clock::now().instant + settings.drain;
@@ -111,6 +119,17 @@ pub(crate) fn serve<S: Service>(
     Ok(())
 }
 
+/// What only this driver can tell of a role.
+fn gauges(permits: &Permits, worker_queue: impl Fn() -> usize + Send + Sync + 'static) -> Gauges {
+    let permits = permits.clone();
+    Gauges { open: Box::new(move || permits.count()), worker_queue: Box::new(worker_queue) }
+}
+
+/// Gives the running thread a lane, if somebody looks.
+fn show(view: Option<&Arc<RoleView>>, kind: Kind, name: &str) {
+    view.into_iter().for_each(|view| view.attach(kind, name));
+}
+
 /// What this driver can serve.
 pub(crate) trait Service: Sized + Send + Sync + 'static {
     /// Its connections.
@@ -118,7 +137,12 @@ pub(crate) trait Service: Sized + Send + Sync + 'static {
 }
 
 impl Service for WebService<Site> {
-    type Connection = web::WebConnection;
+    type Connection = web::WebConnection<Site>;
+}
+
+/// The status page is a web server as well.
+impl Service for WebService<StatusSite> {
+    type Connection = web::WebConnection<StatusSite>;
 }
 
 impl Service for Gateway {

@@ -22,10 +22,12 @@ use slab::Slab;
 
 use super::intake::Work;
 use super::session::Waiting;
-use super::{Awaited, Connection, Role};
+use super::{Awaited, Connection, Role, show};
 use crate::net::clock;
 use crate::net::permits::Permit;
 use crate::net::timers::Timers;
+use crate::observe::lane::{self, Kind, Phase};
+use crate::observe::role_view::RoleView;
 use crate::protocol::interest::Step;
 
 /// Events looked at in one iteration; more of them wait for the next.
@@ -112,6 +114,7 @@ impl Parking {
     pub(crate) fn start<C: Connection>(
         worker_queue: Sender<Work<C>>,
         role: &Role<C>,
+        view: Option<Arc<RoleView>>,
     ) -> io::Result<(Parking, ParkingHandle<C>)> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
@@ -127,7 +130,11 @@ impl Parking {
             returning: VecDeque::new(),
             is_draining: false,
         };
-        let thread = thread::Builder::new().name("parking".to_owned()).spawn(move || poller.run())?;
+        let run = move || {
+            show(view.as_ref(), Kind::Parking, "parking");
+            poller.run();
+        };
+        let thread = thread::Builder::new().name("parking".to_owned()).spawn(run)?;
         Ok((Parking(thread), ParkingHandle { orders, waker }))
     }
 
@@ -158,7 +165,9 @@ impl<C: Connection> Poller<C> {
     fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_PER_ITERATION_MAX);
         let mut tidied = Instant::now();
+        lane::enter(Phase::Parked, 0);
         loop {
+            lane::holds(self.parked.len());
             if let Err(error) = self.poll.poll(&mut events, Some(self.timeout()))
                 && error.kind() != io::ErrorKind::Interrupted
             {

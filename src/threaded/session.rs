@@ -15,7 +15,8 @@ use super::{Awaited, Parked};
 use crate::net::io::FileToSend;
 use crate::net::pipe::StreamPipe;
 use crate::net::{clock, connect};
-use crate::protocol::interest::Step;
+use crate::observe::lane::{self, Phase};
+use crate::protocol::interest::{Interest, Step};
 use crate::protocol::machine::Machine;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::How;
@@ -68,8 +69,10 @@ impl<M: Machine<File: FileToSend>> Session<M> {
             // Time has brought something else to do.
             _ => return Ok(()),
         };
+        let interest = self.machine.blocking_interest();
+        lane::enter_at(waiting_phase(&interest), self.machine.connection(), now.instant);
         let backend = self.backend.as_mut().map(|(_, socket)| socket);
-        let ready = io::wait(&self.machine.blocking_interest(), &mut self.client, backend, limit);
+        let ready = io::wait(&interest, &mut self.client, backend, limit);
         let from_backend = ready.read_backend && self.read_backend(ready.limit, budget);
         let from_client = ready.read_client && self.read_client(ready.limit, budget);
         if ready.client_failed {
@@ -111,6 +114,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         idle: impl FnOnce(SocketAddr, &Now) -> Option<Socket>,
     ) {
         let now = self.keep_time(budget);
+        lane::enter_at(Phase::Connect, self.machine.connection(), now.instant);
         // The one that was tried before is closed now, even if there is no other.
         self.backend = None;
         let waker = || {
@@ -138,6 +142,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         if !self.machine.interest().write_backend {
             return false;
         }
+        lane::enter(Phase::Write, self.machine.connection());
         let sent = backend.send(&mut self.up, self.machine.backend_output(), false);
         let now = clock::now();
         match sent {
@@ -173,6 +178,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         if !self.machine.interest().write_client {
             return false;
         }
+        lane::enter(Phase::Write, self.machine.connection());
         let sent = match self.machine.client_output() {
             Output::Bytes { first, second, more } => self.client.send(&mut self.down, [first, second], more),
             Output::File { file, offset, length } => self.client.send_file(file.file(), offset, length),
@@ -239,6 +245,17 @@ impl<M: Machine<File: FileToSend>> Session<M> {
             self.backend.iter().for_each(|(_, backend)| backend.reset_on_close());
         }
         self.machine.finish(&clock::now());
+    }
+}
+
+/// What a worker does that waits for these things.
+fn waiting_phase(interest: &Interest) -> Phase {
+    match interest {
+        Interest { read_backend: true, .. } => Phase::Wait,
+        Interest { read_client: true, .. } => Phase::Read,
+        Interest { write_client: true, .. } | Interest { write_backend: true, .. } => Phase::Write,
+        // Its place in the queue for a back end.
+        _ => Phase::Wait,
     }
 }
 

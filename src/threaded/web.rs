@@ -12,24 +12,30 @@ use super::io::Socket;
 use super::session::{Session, Waiting};
 use super::worker::WaitBudget;
 use super::{Connection, Parked};
+use crate::net::io::FileToSend;
 use crate::protocol::interest::Step;
 use crate::protocol::now::Now;
-use crate::protocol::web::{Web, WebService};
-use crate::site::Site;
+use crate::protocol::web::{Response, Site, Web, WebService};
 
 /// A client of a web server.
 #[derive(Debug)]
-pub(crate) struct WebConnection {
-    session: Session<Web<Site>>,
+pub(crate) struct WebConnection<S: Site> {
+    session: Session<Web<S>>,
 }
 
-impl Connection for WebConnection {
-    type Service = WebService<Site>;
+impl<S> Connection for WebConnection<S>
+where
+    S: Site<Response: Response<File: FileToSend + Send, Memory: Send, Generator: Send> + Send>
+        + Send
+        + Sync
+        + 'static,
+{
+    type Service = WebService<S>;
     type Common = ();
     const REFUSES_WHEN_FULL: bool = true;
 
     fn accept(
-        service: Arc<WebService<Site>>,
+        service: Arc<WebService<S>>,
         _common: &(),
         client: TcpStream,
         peer: SocketAddr,
@@ -58,7 +64,7 @@ impl Connection for WebConnection {
     }
 }
 
-impl WebConnection {
+impl<S: Site<Response: Response<File: FileToSend>>> WebConnection<S> {
     /// Reads until a whole request is here.
     fn read_request(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
         while self.session.machine.awaits_request() {

@@ -16,11 +16,12 @@ use threadpool::ThreadPool;
 use super::intake::{Accepted, Intake, Work};
 use super::parking::{ParkedConnection, ParkingHandle};
 use super::waker::Wakers;
-use super::{Connection, Parked, Role};
+use super::{Connection, Parked, Role, Settings, show};
 use crate::net::clock;
 use crate::net::listen::ACCEPTED_READ_TIMEOUT;
 use crate::net::shutdown::Shutdown;
 use crate::net::threads::name_this_thread;
+use crate::observe::lane::Kind;
 use crate::protocol::buffer;
 use crate::protocol::now::Now;
 
@@ -136,12 +137,13 @@ impl<'p> WaitBudget<'p> {
 
 /// Starts the workers; each gets an intake of its own from `intake`.
 pub(crate) fn start<C: Connection>(
-    workers: usize,
+    settings: &Settings,
     role: &Role<C>,
     load: &Arc<PoolLoad>,
     parking: &ParkingHandle<C>,
     intake: impl Fn(usize) -> Intake<C>,
 ) -> ThreadPool {
+    let workers = settings.workers;
     let threads = threadpool::Builder::new().num_threads(workers).thread_name("worker".to_owned()).build();
     for number in 0..workers {
         let worker = Worker {
@@ -150,9 +152,12 @@ pub(crate) fn start<C: Connection>(
             load: Arc::clone(load),
             parking: parking.clone(),
         };
+        let view = settings.view.clone();
         threads.execute(move || {
+            let name = format!("worker-{number:02}");
             // `threadpool` has one name for all of them, and a debugger shows which is which.
-            name_this_thread(&format!("worker-{number:02}"));
+            name_this_thread(&name);
+            show(view.as_ref(), Kind::Worker, &name);
             buffer::keep_few_spares();
             worker.run();
         });

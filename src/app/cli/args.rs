@@ -2,6 +2,7 @@
 //!
 //! Contract: a role has only flags that have an effect on it.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,12 +10,13 @@ use clap::Args;
 
 use super::flags::{
     BackEnds, BackendTimeouts, ClientTimeouts, Configuration, FlagGroup, Forwarding, Front, Health,
-    Listening, Load, Logging, Loops, Pool, Routing,
+    Listening, Load, Logging, Loops, Pool, Routing, Status,
 };
-use super::values::{Cache, count, port_base};
+use super::values::{Cache, StatusAt, count, port_base};
 use crate::app::defaults;
 use crate::app::duration;
-use crate::app::settings::{Model, Settings};
+use crate::app::settings::{Model, Settings, StatusSettings};
+use crate::net::endpoint::Endpoint;
 use crate::protocol::limits;
 
 /// The arguments of the four static servers.
@@ -35,6 +37,9 @@ pub struct Server {
     /// Timeouts and the drain.
     #[command(flatten)]
     pub(crate) client_timeouts: ClientTimeouts,
+    /// The status page.
+    #[command(flatten)]
+    pub(crate) status: Status,
     /// The log. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
     pub(crate) logging: Logging,
@@ -46,7 +51,7 @@ pub struct Server {
 impl Server {
     /// The settings that these arguments give.
     pub(crate) fn settings(&self) -> Settings {
-        settings(&[&self.listening, &self.driver, &self.front, &self.client_timeouts])
+        settings(&[&self.listening, &self.driver, &self.front, &self.client_timeouts, &self.status])
     }
 }
 
@@ -83,6 +88,9 @@ pub struct Proxy {
     /// Health checks and DNS lookups of back ends.
     #[command(flatten)]
     pub(crate) health: Health,
+    /// The status page.
+    #[command(flatten)]
+    pub(crate) status: Status,
     /// The log. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
     pub(crate) logging: Logging,
@@ -101,6 +109,7 @@ impl Proxy {
             &self.client_timeouts,
             &self.backend_timeouts,
             &self.health,
+            &self.status,
         ])
     }
 }
@@ -136,6 +145,9 @@ pub struct Balancer<T: Args + FlagGroup> {
     /// Health checks and DNS lookups of back ends.
     #[command(flatten)]
     pub(crate) health: Health,
+    /// The status page.
+    #[command(flatten)]
+    pub(crate) status: Status,
     /// The log. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
     pub(crate) logging: Logging,
@@ -155,6 +167,7 @@ impl<T: Args + FlagGroup> Balancer<T> {
             &self.client_timeouts,
             &self.backend_timeouts,
             &self.health,
+            &self.status,
         ])
     }
 }
@@ -193,6 +206,22 @@ pub struct Suite {
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::DRAIN),
           value_parser = duration::parse)]
     pub(crate) drain: Duration,
+    /// Time before that in which all serve, but /readyz says 503
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::LAME_DUCK),
+          value_parser = duration::parse)]
+    pub(crate) lame_duck: Duration,
+    /// Address of the page that shows what all roles do, or off [default: 127.0.0.1:8891, or the seventh port of the block]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) status: Option<StatusAt>,
+    /// File with the token that changes need: Authorization: Bearer TOKEN
+    #[arg(long, value_name = "PATH")]
+    pub(crate) status_token: Option<PathBuf>,
+    /// Host name at which changes are accepted, besides IP addresses and localhost; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(crate) status_host: Vec<String>,
+    /// File for a trace of the whole run, in Chrome's format, which Perfetto opens
+    #[arg(long, value_name = "PATH")]
+    pub(crate) trace: Option<PathBuf>,
     /// The log. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
     pub(crate) logging: Logging,
@@ -218,7 +247,27 @@ impl Suite {
             ..Settings::default()
         };
         settings.timeouts.drain = self.drain;
+        settings.lame_duck = self.lame_duck;
+        settings.status = StatusSettings {
+            listen: self.status_address().into_iter().collect(),
+            token: self.status_token.clone(),
+            hosts: self.status_host.clone(),
+            trace: self.trace.clone(),
+        };
         settings
+    }
+
+    /// Where the status page is: beside the course's servers, in the block, or on any free port.
+    fn status_address(&self) -> Option<Endpoint> {
+        let port = |port| Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into());
+        match (&self.status, self.port_base) {
+            (Some(StatusAt::Off), _) => None,
+            (Some(StatusAt::Address(endpoint)), _) => Some(endpoint.clone()),
+            (None, None) => Some(defaults::STATUS.into()),
+            (None, Some(0)) => port(0),
+            // The flag accepts only a base that leaves room for the largest offset.
+            (None, Some(base)) => port(base.saturating_add(defaults::SUITE_STATUS_OFFSET)),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::values::{Mode, ProxyVersion, RouteTo, count, levels};
 use crate::app::defaults;
 use crate::app::duration::{self, Interval};
-use crate::app::settings::Settings;
+use crate::app::settings::{Settings, StatusSettings};
 use crate::balance::Passive;
 use crate::balance::health::Probe;
 use crate::balance::limits::{
@@ -123,6 +123,10 @@ pub(crate) struct ClientTimeouts {
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::DRAIN),
           value_parser = duration::parse)]
     pub(crate) drain: Duration,
+    /// Time before that in which it still serves, but /readyz says 503: for balancers in front to notice
+    #[arg(long, value_name = "TIME", default_value = duration::text(limits::LAME_DUCK),
+          value_parser = duration::parse)]
+    pub(crate) lame_duck: Duration,
 }
 
 impl FlagGroup for ClientTimeouts {
@@ -131,6 +135,36 @@ impl FlagGroup for ClientTimeouts {
         settings.timeouts.keep_alive = self.keep_alive;
         settings.timeouts.stall = self.stall_timeout;
         settings.timeouts.drain = self.drain;
+        settings.lame_duck = self.lame_duck;
+    }
+}
+
+/// What is shown of a role while it runs.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Status page")]
+pub(crate) struct Status {
+    /// Address of a page that shows what the role does: dashboard, /metrics, /healthz, /readyz, /status.json, and POST to drain back ends
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) status: Option<Endpoint>,
+    /// File with the token that changes need: Authorization: Bearer TOKEN
+    #[arg(long, value_name = "PATH")]
+    pub(crate) status_token: Option<PathBuf>,
+    /// Host name at which changes are accepted, besides IP addresses and localhost; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(crate) status_host: Vec<String>,
+    /// File for a trace of the whole run, in Chrome's format, which Perfetto opens; each thread keeps its newest phases
+    #[arg(long, value_name = "PATH")]
+    pub(crate) trace: Option<PathBuf>,
+}
+
+impl FlagGroup for Status {
+    fn apply(&self, settings: &mut Settings) {
+        settings.status = StatusSettings {
+            listen: self.status.iter().cloned().collect(),
+            token: self.status_token.clone(),
+            hosts: self.status_host.clone(),
+            trace: self.trace.clone(),
+        };
     }
 }
 

@@ -108,6 +108,35 @@ impl fmt::Display for RouteTo {
     }
 }
 
+/// A value of the suite's `--status`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum StatusAt {
+    /// No status page.
+    Off,
+    /// At this address.
+    Address(Endpoint),
+}
+
+impl FromStr for StatusAt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<StatusAt, String> {
+        match text {
+            "off" => Ok(StatusAt::Off),
+            _ => text.parse().map(StatusAt::Address),
+        }
+    }
+}
+
+impl fmt::Display for StatusAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StatusAt::Off => f.write_str("off"),
+            StatusAt::Address(endpoint) => endpoint.fmt(f),
+        }
+    }
+}
+
 /// The levels of `--log`.
 pub(super) fn levels() -> impl TypedValueParser<Value = LevelFilter> {
     let names = LevelFilter::iter().map(|level| level.as_str().to_ascii_lowercase());

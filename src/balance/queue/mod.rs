@@ -205,8 +205,12 @@ impl Group {
         served.into_iter().for_each(|(waiting, chosen)| waiting.finish(chosen));
     }
 
+    /// The most that a back end has at a time; `None` for no limit.
+    pub(crate) fn active_max(&self) -> Option<usize> {
+        self.limit.as_ref().map(|limit| limit.active_max)
+    }
+
     /// How many wait for a back end with room.
-    #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.limit.as_ref().map_or(0, |limit| limit.queue().len())
     }

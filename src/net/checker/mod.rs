@@ -226,6 +226,7 @@ impl Target {
             Err(_) => backend.health().as_mut().and_then(Health::failed),
             Ok(()) => backend.health().as_mut().and_then(Health::passed),
         };
+        backend.count_check(result.is_ok());
         match (change, result) {
             (Some(Change::Out), Err(error)) if group.check_failed(backend) => {
                 log::error!("{}: {} is out: its checks fail: {error}", group.name(), backend.address);

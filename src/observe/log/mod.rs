@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use log::{Level, LevelFilter, Metadata, Record, log_enabled};
 
-use crate::protocol::event::{Connection, Event, Observer};
+use crate::protocol::event::{Closing, Connection, Event, Observer};
 use line::Style;
 use message::Messages;
 use writer::{Target, Writer};
@@ -103,6 +103,18 @@ pub(crate) fn start(level: LevelFilter, format: Format, file: Option<LogFile>) -
     log::set_max_level(level);
     panics::tell_panics();
     Ok(Guard)
+}
+
+/// Lines that were lost since the start because the log's file was slower than the traffic.
+pub(crate) fn lines_dropped() -> u64 {
+    LOGGER.get().map_or(0, |logger| logger.writer.dropped())
+}
+
+/// The line of the text format that tells of an end, without time and level.
+pub(crate) fn closing_line(connection: &Connection<'_>, closing: &Closing<'_>) -> String {
+    let mut line = String::new();
+    line::closing(&mut line, connection, closing);
+    line
 }
 
 /// Opens the log's file again, after the old one was moved away; standard error stays as it is.
@@ -184,7 +196,6 @@ fn with_line(fill: impl FnOnce(&mut String)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::event::Closing;
     use crate::protocol::outcome::{How, Outcome, Phase, Who};
     use allocation_counter::measure;
     fn connection() -> Connection<'static> {
@@ -195,6 +206,7 @@ mod tests {
     fn closing() -> Closing<'static> {
         Closing {
             backend: Some("[::1]:9001".parse().unwrap()),
+            group: None,
             request: Some("GET /a \"b\""),
             status: Some(200),
             cause: None,

@@ -87,6 +87,11 @@ impl Writer {
         }
     }
 
+    /// Lines dropped since the start.
+    pub(super) fn dropped(&self) -> u64 {
+        self.shared.waiting().dropped
+    }
+
     /// Waits for the lines sent so far, up to [`LOG_FLUSH_MAX`].
     pub(super) fn flush(&self) {
         self.order(Order::Flush);

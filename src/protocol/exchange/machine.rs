@@ -16,6 +16,10 @@ use crate::protocol::web::Output;
 impl Machine for Exchange {
     type File = NoFile;
 
+    fn connection(&self) -> u64 {
+        self.client.number()
+    }
+
     fn step(&self) -> Step {
         self.step()
     }

@@ -232,6 +232,7 @@ impl Exchange {
         }
         self.request.upgrade = forward::upgrade(&head).is_some();
         let group = self.gateway.routes.find(head.path_and_query())?.clone();
+        self.timing.group = group.number();
         if let Some(location) = self.gateway.routes.with_slash(head.path_and_query()) {
             self.client_input.consume(length);
             // A body is not read: the client will send it again.

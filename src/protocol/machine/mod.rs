@@ -20,6 +20,8 @@ pub(crate) trait Machine {
     /// A file that a driver sends from.
     type File;
 
+    /// The number of the client's connection.
+    fn connection(&self) -> u64;
     /// The next thing to do.
     fn step(&self) -> Step;
     /// Which bytes can be moved.

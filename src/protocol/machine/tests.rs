@@ -512,6 +512,10 @@ struct Alone(Interest);
 impl Machine for Alone {
     type File = NoFile;
 
+    fn connection(&self) -> u64 {
+        0
+    }
+
     fn step(&self) -> Step {
         Step::Transfer
     }

@@ -115,6 +115,11 @@ impl ClientIdentity {
         self.address
     }
 
+    /// The number of its connection: all connections of this process are counted from 1.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// True if no header is expected, or once it has been read.
     pub(crate) fn is_known(&self) -> bool {
         self.header == HeaderState::Done

@@ -18,6 +18,10 @@ use crate::protocol::web::Output;
 impl Machine for Relay {
     type File = NoFile;
 
+    fn connection(&self) -> u64 {
+        self.client.number()
+    }
+
     fn step(&self) -> Step {
         self.step()
     }

@@ -13,6 +13,10 @@ use crate::protocol::now::Now;
 impl<S: Site> Machine for Web<S> {
     type File = <S::Response as Response>::File;
 
+    fn connection(&self) -> u64 {
+        self.client.number()
+    }
+
     fn step(&self) -> Step {
         self.step()
     }

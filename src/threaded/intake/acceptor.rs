@@ -14,9 +14,12 @@ use crate::net::accept::{AcceptError, NO_DESCRIPTOR, NO_PERMIT};
 use crate::net::clock;
 use crate::net::permits::Permits;
 use crate::net::shutdown::Shutdown;
+use crate::observe::counters::Counter;
+use crate::observe::lane::{self, Kind, Phase};
+use crate::observe::role_view::RoleView;
 use crate::threaded::parking::{ParkedConnection, ParkingHandle};
 use crate::threaded::worker::{PoolLoad, TICK, WaitBudget};
-use crate::threaded::{Connection, Parked, Role};
+use crate::threaded::{Connection, Parked, Role, show};
 
 /// How long accepting pauses at most when descriptors or permits are used up: a connection that
 /// closes ends the pause earlier.
@@ -37,12 +40,20 @@ pub(super) struct Acceptor<C: Connection> {
 
 impl<C: Connection> Acceptor<C> {
     /// Starts its thread, which ends with the drain.
-    pub(super) fn start(self, number: usize) -> io::Result<JoinHandle<()>> {
-        thread::Builder::new().name(format!("acceptor-{number}")).spawn(move || self.run())
+    pub(super) fn start(self, number: usize, view: Option<Arc<RoleView>>) -> io::Result<JoinHandle<()>> {
+        let name = format!("acceptor-{number}");
+        let run = {
+            let name = name.clone();
+            move || {
+                show(view.as_ref(), Kind::Acceptor, &name);
+                self.run();
+            }
+        };
+        thread::Builder::new().name(name).spawn(run)
     }
 
     fn run(&self) {
-        while self.listener.wait_until_no_worker_accepts() {
+        while self.wait_for_turn() {
             // The permit comes first: a client that can have none waits in the kernel's backlog, not in ours.
             let Some(permit) = self.permits.take() else {
                 if NO_PERMIT.is_news(clock::now().instant) {
@@ -53,6 +64,7 @@ impl<C: Connection> Acceptor<C> {
             };
             match self.listener.accept() {
                 Ok((client, peer)) => {
+                    lane::count(Counter::Accepted, 1);
                     self.enqueue(Accepted { client, peer, at: clock::now().instant, permit });
                 }
                 Err(_) if self.shutdown.is_draining() => {}
@@ -73,6 +85,14 @@ impl<C: Connection> Acceptor<C> {
                 },
             }
         }
+    }
+
+    /// Waits until no worker accepts; false once the listener is closed.
+    fn wait_for_turn(&self) -> bool {
+        lane::enter(Phase::Idle, 0);
+        let goes_on = self.listener.wait_until_no_worker_accepts();
+        lane::enter(Phase::Accept, 0);
+        goes_on
     }
 
     /// Hands a client to the workers. While their channel is full it waits for room, and accepts nobody
@@ -106,6 +126,7 @@ impl<C: Connection> Acceptor<C> {
         // The acceptor sends nothing but new clients.
         let Work::New(Accepted { client, peer, at, permit }) = work else { return };
         log::warn!("the queue is full: {peer} is answered 503");
+        lane::count(Counter::Refused, 1);
         let now = clock::now();
         let mut connection = Box::new(self.role.accept(client, peer, at, &now));
         if let Some(session) = connection.session_mut() {

@@ -32,16 +32,18 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 
 use super::parking::{ParkedConnection, ParkingHandle};
 use super::worker::PoolLoad;
-use super::{Connection, Role};
+use super::{Connection, Role, Settings};
 use crate::net::clock;
 use crate::net::permits::{Permit, Permits};
 use crate::net::shutdown::Shutdown;
+use crate::observe::counters::Counter;
+use crate::observe::lane::{self, Phase};
 use acceptor::Acceptor;
 use shared_accept::SharedAccept;
 
@@ -94,6 +96,13 @@ impl<C: Connection> Entrance<C> {
         self.worker_queue.0.clone()
     }
 
+    /// Tells how many connections wait in the channel.
+    pub(crate) fn queue_length(&self) -> impl Fn() -> usize + Send + Sync + 'static + use<C> {
+        // Not a sender: the workers end when the last one is gone.
+        let receiver = self.worker_queue.1.clone();
+        move || receiver.len()
+    }
+
     /// The intake of one worker.
     pub(crate) fn intake(&self, worker: usize) -> Intake<C> {
         Intake {
@@ -112,7 +121,7 @@ impl<C: Connection> Entrance<C> {
         role: &Role<C>,
         load: &Arc<PoolLoad>,
         parking: &ParkingHandle<C>,
-        queue_wait: Duration,
+        settings: &Settings,
         shutdown: &Shutdown,
     ) -> io::Result<Vec<JoinHandle<()>>> {
         let start = |(number, listener): (usize, &Arc<SharedAccept>)| {
@@ -121,7 +130,7 @@ impl<C: Connection> Entrance<C> {
             let acceptor = Acceptor {
                 listener: Arc::clone(listener),
                 worker_queue: self.worker_queue.0.clone(),
-                queue_wait,
+                queue_wait: settings.queue_wait,
                 full_since: Cell::new(None),
                 permits: self.permits.clone(),
                 role: role.clone(),
@@ -129,7 +138,7 @@ impl<C: Connection> Entrance<C> {
                 parking: parking.clone(),
                 shutdown: shutdown.clone(),
             };
-            acceptor.start(number)
+            acceptor.start(number, settings.view.clone())
         };
         self.listeners.iter().enumerate().map(start).collect()
     }
@@ -153,6 +162,7 @@ impl<C> Intake<C> {
         if let Some(accepted) = self.accept() {
             return Some(Work::New(accepted));
         }
+        lane::enter(Phase::Idle, 0);
         self.idle.fetch_add(1, Ordering::Relaxed);
         let work = self.worker_queue.recv();
         self.idle.fetch_sub(1, Ordering::Relaxed);
@@ -162,7 +172,9 @@ impl<C> Intake<C> {
     /// Waits at the listener for a moment, if this worker may.
     fn accept(&self) -> Option<Accepted> {
         let permit = self.permits.take_spare()?;
+        lane::enter(Phase::Accept, 0);
         let (client, peer) = self.listener.as_ref()?.accept_as_worker(self.idle.load(Ordering::Relaxed))?;
+        lane::count(Counter::Accepted, 1);
         Some(Accepted { client, peer, at: clock::now().instant, permit })
     }
 }

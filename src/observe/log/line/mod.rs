@@ -173,6 +173,12 @@ fn json(out: &mut String, connection: &Connection<'_>, event: &Event<'_>) -> fmt
     }
 }
 
+/// The closing line for people, without time and level.
+pub(super) fn closing(out: &mut String, connection: &Connection<'_>, closing: &Closing<'_>) {
+    // Writing to a `String` does not fail.
+    let _ = closed(out, connection, closing);
+}
+
 /// The closing line for people: `closed key=value ...`.
 fn closed(out: &mut String, connection: &Connection<'_>, closing: &Closing<'_>) -> fmt::Result {
     out.write_str("closed")?;

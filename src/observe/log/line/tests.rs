@@ -28,6 +28,7 @@ fn line_of(format: Format, connection: &Connection<'_>, event: &Event<'_>) -> St
 fn closing() -> Closing<'static> {
     Closing {
         backend: Some("[::1]:9001".parse().unwrap()),
+        group: None,
         request: Some("GET /\"x\"\u{7}"),
         status: Some(200),
         cause: None,
