@@ -14,6 +14,7 @@
 //! | `site_upkeep` | the thread that looks after a site's root and open files |
 //! | `service` | what is done with connections, for either driver |
 //! | `roles` | each role: from its flags to a service behind its listeners |
+//! | `explain/` | what would become of a request, without starting anything |
 //! | `suite` | all roles in one process |
 //! | `run` | the whole of a binary, from arguments to exit status |
 
@@ -21,6 +22,7 @@ pub mod cli;
 pub mod config;
 pub(crate) mod defaults;
 pub(crate) mod duration;
+mod explain;
 mod invocation;
 mod reload;
 pub mod roles;
@@ -30,5 +32,5 @@ pub mod settings;
 mod site_upkeep;
 pub mod suite;
 
-pub use run::run;
 pub(crate) use run::run_with;
+pub use run::{run, run_or_explain};
