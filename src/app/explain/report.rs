@@ -51,35 +51,44 @@ impl fmt::Display for Report<'_> {
 }
 
 fn show_routes(f: &mut fmt::Formatter<'_>, routes: &Routes, target: &str) -> fmt::Result {
-    let Verdicts { normal, routes, other_reading } = match routes.verdicts(target) {
+    let verdicts = match routes.verdicts(target) {
         Ok(Some(verdicts)) => verdicts,
         Ok(None) => {
             return writeln!(f, "path       none: the target is no path, and no prefix is compared with it");
         }
         Err(_) => return writeln!(f, "path       none: it climbs above the root"),
     };
-    let path = target.split('?').next().unwrap_or(target);
+    let (normal, path) = (&verdicts.normal, target.split('?').next().unwrap_or(target));
     match path == normal {
         true => writeln!(f, "path       {normal}, which is in normal form")?,
         false => writeln!(f, "path       {normal}, the normal form of {path}; routes are found by it")?,
     }
-    if routes.is_empty() {
+    if verdicts.routes.is_empty() {
         return writeln!(f, "routes     none: every path goes to one group");
     }
     writeln!(f, "\nroutes")?;
-    let is_served = routes.iter().any(|(_, verdict)| *verdict == Verdict::Serves);
-    let prefixes: Vec<(Cow<'_, str>, &str)> =
-        routes.iter().map(|(prefix, verdict)| (String::from_utf8_lossy(prefix), reason(*verdict))).collect();
-    let default = match is_served {
+    show_rows(f, route_rows(&verdicts))?;
+    if let Some(other) = &verdicts.other_reading {
+        writeln!(f, "  but a back end may read the path as {other}, which leads elsewhere")?;
+    }
+    match routes.with_slash(target) {
+        Some(folder) => writeln!(f, "  but there is a route for {folder}, to which the client is redirected"),
+        None => Ok(()),
+    }
+}
+
+/// Each prefix with its verdict, and that of the default group, which has none.
+fn route_rows(verdicts: &Verdicts<'_>) -> Vec<(String, String)> {
+    let row = |(prefix, verdict): &(&[u8], Verdict)| {
+        (String::from_utf8_lossy(prefix).into_owned(), reason(*verdict).to_owned())
+    };
+    let mut rows: Vec<_> = verdicts.routes.iter().map(row).collect();
+    let default = match verdicts.routes.iter().any(|(_, verdict)| *verdict == Verdict::Serves) {
         true => "no: a route serves the path",
         false => "yes: no prefix fits the path",
     };
-    let rows = prefixes.into_iter().chain([(Cow::from("default"), default)]);
-    show_rows(f, rows.map(|(prefix, words)| (prefix.into_owned(), words.to_owned())).collect())?;
-    match other_reading {
-        Some(other) => writeln!(f, "  but a back end may read the path as {other}, which leads elsewhere"),
-        None => Ok(()),
-    }
+    rows.push(("default".to_owned(), default.to_owned()));
+    rows
 }
 
 fn reason(verdict: Verdict) -> &'static str {
