@@ -1,7 +1,7 @@
 //! What a running role says of its back ends: the reader of its `/status.json`.
 //!
 //! Contract: fields that this program does not know are passed over; a document of another schema is an error. It
-//! comes from another program, so nothing of it is shown that was not recognised, but for words.
+//! comes from another program: of its texts only plain words are shown, so that none can change the terminal.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::net::fetch::{FetchLimits, fetch};
 /// The version of the document that is read here.
 const SCHEMA: u32 = 1;
 
-/// What the document may take: 5 s, since a status page responds within a second even when its role is full; 4 MiB, since a back
-/// end takes 200 bytes, and thousands of them should fit.
+/// What the document may take: 5 s, since a status page responds within a second even when its role is full; 4 MiB,
+/// since a back end takes about 200 bytes, and thousands of them should fit.
 const STATUS_LIMITS: FetchLimits = FetchLimits { time: Duration::from_secs(5), bytes: 4 * 1024 * 1024 };
 
 /// The longest word of another program that is shown: bytes of a role's or a policy's name.
