@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use giliran::app::cli::{Loops, Role};
 use giliran::app::settings::Model;
-use giliran::app::{roles, run};
+use giliran::app::{roles, run_or_explain};
 
 fn main() -> ExitCode {
-    run(&Role::LB_ASYNC, roles::balancer::<Loops>(Model::Async), roles::serve)
+    run_or_explain(&Role::LB_ASYNC, roles::balancer::<Loops>(Model::Async))
 }

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use giliran::app::cli::{Pool, Role};
 use giliran::app::settings::Model;
-use giliran::app::{roles, run};
+use giliran::app::{roles, run_or_explain};
 
 fn main() -> ExitCode {
-    run(&Role::LB_THREADED, roles::balancer::<Pool>(Model::Threaded), roles::serve)
+    run_or_explain(&Role::LB_THREADED, roles::balancer::<Pool>(Model::Threaded))
 }

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use giliran::app::cli::Role;
-use giliran::app::{roles, run};
+use giliran::app::{roles, run_or_explain};
 
 fn main() -> ExitCode {
-    run(&Role::REVERSE_PROXY, roles::proxy, roles::serve)
+    run_or_explain(&Role::REVERSE_PROXY, roles::proxy)
 }

@@ -27,6 +27,8 @@ mod integration {
     mod docs;
     /// How a role ends.
     mod drain;
+    /// What would become of a request.
+    mod explain;
     /// One client that never stops beside others.
     mod fairness;
     /// Requests through a back end that works.

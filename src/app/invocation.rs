@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::{ArgMatches, Args, FromArgMatches};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use crate::app::cli::{Configuration, Failure, Logging, Role, join_values, one_line};
 use crate::app::config;
@@ -35,14 +35,24 @@ pub(crate) enum NotStarted {
     Failed(Failure),
 }
 
+impl From<Failure> for NotStarted {
+    fn from(failure: Failure) -> NotStarted {
+        NotStarted::Failed(failure)
+    }
+}
+
 impl<A: Args> Invocation<A> {
-    /// Reads `argv`, the name of the program first, and the file that it names.
+    /// Reads `argv` as flags of the role, the name of the program first, and the file that it names.
     pub(crate) fn read(role: &Role, argv: Vec<OsString>) -> Result<Invocation<A>, NotStarted> {
+        Invocation::read_as(role.command::<A>(), argv)
+    }
+
+    /// The same with the flags of `command`.
+    pub(crate) fn read_as(mut command: Command, argv: Vec<OsString>) -> Result<Invocation<A>, NotStarted> {
         let usage = |error: clap::Error| match error.exit_code() {
             0 => NotStarted::HelpWanted(error),
             _ => NotStarted::Failed(Failure::Usage(format!("{}; see --help", one_line(&error)))),
         };
-        let mut command = role.command::<A>();
         let argv = join_values(&command, argv);
         let mut matches = command.try_get_matches_from_mut(&argv).map_err(usage)?;
         if let Some(path) = matches.get_one::<PathBuf>("config").cloned() {

@@ -15,6 +15,7 @@
 //! | `site_upkeep` | the thread that looks after a site's root and open files |
 //! | `service` | what is done with connections, for either driver |
 //! | `roles` | each role: from its flags to a service behind its listeners |
+//! | `explain/` | what would become of a request, without starting anything |
 //! | `suite` | all roles in one process |
 //! | `run` | the whole of a binary, from arguments to exit status |
 
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod config;
 pub(crate) mod defaults;
 pub(crate) mod duration;
+mod explain;
 mod invocation;
 mod reload;
 pub mod roles;
@@ -32,5 +34,5 @@ mod site_upkeep;
 mod status;
 pub mod suite;
 
-pub use run::run;
 pub(crate) use run::run_with;
+pub use run::{run, run_or_explain};

@@ -4,6 +4,8 @@
 //! without binding anything, which is what `--check` does too; [`serve`] binds, prints the addresses, and runs
 //! until a signal ends it.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::app::cli::{
@@ -24,6 +26,7 @@ use crate::net::own::OwnAddresses;
 use crate::net::signals;
 use crate::observe;
 use crate::protocol::forward::Rules;
+use crate::protocol::proxy_header::{ClientIdentity, Policy};
 use crate::site::{Site, SiteKind};
 
 /// A role with its service and settings, before it listens.
@@ -59,6 +62,27 @@ impl PreparedRole {
             }
         }
         Ok(self)
+    }
+
+    /// What it does with its client connections.
+    pub(crate) fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// The first address that it is to listen on; port 0 is a free port that is not known yet.
+    pub(crate) fn listens_on(&self) -> Option<SocketAddr> {
+        self.addresses.first().map(|listen| listen.address)
+    }
+
+    /// True if a PROXY header names the client of each connection.
+    pub(crate) fn expects_proxy_header(&self) -> bool {
+        self.settings.proxies.accept
+    }
+
+    /// The client with this address, once it is known: by its connection, or by the PROXY header on it.
+    pub(crate) fn client(&self, address: SocketAddr) -> ClientIdentity {
+        let known = Policy { accept: false, ..self.settings.proxies.clone() };
+        known.identify(address, || self.listens_on().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
     }
 
     /// Starts the upkeep of its service, behind listeners with the addresses `own`; it is to replace `before`.

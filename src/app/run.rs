@@ -8,9 +8,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::app::cli::{Failure, Role, print, print_failure};
+use crate::app::cli::{EXPLAIN, Failure, Role, print, print_failure, take_command};
+use crate::app::explain;
 use crate::app::invocation::{Invocation, NotStarted};
 use crate::app::reload::Reload;
+use crate::app::roles::{self, PreparedRole};
 
 /// Runs a role with the process's own arguments.
 ///
@@ -32,24 +34,46 @@ pub(crate) fn run_with<A: Args, P: 'static>(
     prepare: impl Fn(&Role, &A) -> Result<P, Failure> + Send + 'static,
     serve: impl FnOnce(P, Option<Reload<P>>) -> Result<(), Failure>,
 ) -> ExitCode {
-    let ended = match Invocation::<A>::read(role, argv.clone()) {
-        Err(NotStarted::HelpWanted(help)) => {
-            return if help.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let run = || {
+        let invocation = Invocation::<A>::read(role, argv.clone())?;
+        if invocation.is_check() {
+            invocation.check_log()?;
+            prepare(role, &invocation.args)?;
+            print(&invocation.shown)?;
+            return Ok(());
         }
-        Err(NotStarted::Failed(failure)) => Err(failure),
-        Ok(invocation) if invocation.is_check() => invocation
-            .check_log()
-            .and_then(|()| prepare(role, &invocation.args))
-            .and_then(|_| print(&invocation.shown)),
         // The log is held until the role has ended, so that its last lines are written before the exit.
-        Ok(invocation) => invocation.start_log().and_then(|_log| {
-            let prepared = prepare(role, &invocation.args)?;
-            serve(prepared, Reload::new(role, argv, &invocation, prepare))
-        }),
+        let _log = invocation.start_log()?;
+        let prepared = prepare(role, &invocation.args)?;
+        serve(prepared, Reload::new(role, argv, &invocation, prepare))?;
+        Ok(())
     };
+    exit_status(role, run())
+}
+
+/// Runs a role that chooses back ends, with the process's own arguments; or, if they have its command `explain`, says
+/// what would become of a request.
+pub fn run_or_explain<A: Args>(
+    role: &Role,
+    prepare: impl Fn(&Role, &A) -> Result<PreparedRole, Failure> + Send + 'static,
+) -> ExitCode {
+    let argv: Vec<OsString> = std::env::args_os().collect();
+    match take_command(&role.command::<A>(), EXPLAIN, &argv) {
+        None => run_with(role, argv, prepare, roles::serve),
+        Some(argv) => {
+            let explain = || Ok(print(&explain::explain(role, argv, prepare)?)?);
+            exit_status(role, explain())
+        }
+    }
+}
+
+/// Prints what is left to say, and gives the exit status.
+fn exit_status(role: &Role, ended: Result<(), NotStarted>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
+        Err(NotStarted::HelpWanted(help)) if help.print().is_ok() => ExitCode::SUCCESS,
+        Err(NotStarted::HelpWanted(_)) => ExitCode::FAILURE,
+        Err(NotStarted::Failed(failure)) => {
             print_failure(role.name, &failure);
             failure.status()
         }

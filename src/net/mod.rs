@@ -19,6 +19,7 @@
 //! | `connect` | connecting with a time limit or nonblocking |
 //! | `checker` | the health checks of back ends |
 //! | `keep_alive` | signs of life of silent peers, on both sides |
+//! | `fetch` | one small document over HTTP, for whoever asks a running role |
 //! | **moving bytes and waiting** | |
 //! | `io` | the calls that read and write sockets, and `poll` for the threaded driver |
 //! | `pipe` | moving bytes from socket to socket within the kernel (`splice`) |
@@ -42,6 +43,7 @@ pub(crate) mod clock;
 pub(crate) mod connect;
 pub(crate) mod dns;
 pub(crate) mod endpoint;
+pub(crate) mod fetch;
 pub(crate) mod files;
 pub(crate) mod io;
 pub(crate) mod keep_alive;

@@ -11,12 +11,14 @@
 //! | `values` | values that need a type or a parser of their own |
 //! | `flags` | the flags, in groups |
 //! | `args` | which groups of flags each role has |
+//! | `request` | the request that `explain` is about |
 //! | `role` | the roles: name, help text, example and default address of each |
 
 mod args;
 mod failure;
 mod flags;
 mod output;
+mod request;
 mod role;
 mod usage;
 mod values;
@@ -27,8 +29,10 @@ pub(crate) use failure::Failure;
 pub(crate) use flags::{Configuration, FlagGroup, Forwarding, Front, Health, Listening, Load, Logging};
 pub use flags::{Loops, Pool};
 pub(crate) use output::{print, print_failure};
+pub(crate) use request::{Request, STATUS_PATH};
+pub(crate) use role::EXPLAIN;
 pub use role::Role;
-pub(crate) use usage::{join_values, one_line};
+pub(crate) use usage::{join_values, one_line, take_command};
 pub(crate) use values::Mode;
 
 #[cfg(test)]

@@ -43,7 +43,8 @@ fn expect_flags(mut command: Command, groups: &[&[&str]]) {
     for flag in wanted {
         assert!(help.contains(&format!("--{flag}")), "{name}: --{flag}");
     }
-    assert!(help.contains(&format!("Example:\n  {name} ")), "{help}");
+    let has_example = [format!("Example:\n  {name} "), format!("Examples:\n  {name} ")];
+    assert!(has_example.iter().any(|example| help.contains(example)), "{help}");
 }
 
 #[test]
@@ -88,6 +89,49 @@ fn commands_are_sound_in_claps_own_eyes() {
     Role::LB_THREADED.command::<Balancer<Pool>>().debug_assert();
     Role::LB_ASYNC.command::<Balancer<Loops>>().debug_assert();
     Role::SUITE.command::<Suite>().debug_assert();
+}
+
+#[test]
+fn explain_has_the_flags_of_its_role_and_a_request() {
+    let longs = |command: &Command| -> Vec<String> {
+        command.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect()
+    };
+    let (mut role, mut explain) =
+        (Role::LB_ASYNC.command::<Balancer<Loops>>(), Role::LB_ASYNC.explain_command::<Balancer<Loops>>());
+    explain.clone().debug_assert();
+    role.build();
+    explain.build();
+    let mut wanted = longs(&role);
+    wanted.extend(["from".to_owned(), "live".to_owned()]);
+    wanted.sort_unstable();
+    let mut has = longs(&explain);
+    has.sort_unstable();
+    assert_eq!(has, wanted);
+    let help = explain.render_long_help().to_string();
+    assert!(help.contains("Usage: lb-async explain [OPTIONS] <METHOD> <TARGET>"), "{help}");
+    assert!(help.contains("Example:\n  lb-async explain GET / "), "{help}");
+    assert!(role.render_help().to_string().contains("Commands:\n  explain  "));
+}
+
+#[test]
+fn a_command_is_the_first_word_that_is_no_flag_and_no_value() {
+    let command = Role::LB_ASYNC.command::<Balancer<Loops>>();
+    let taken = |words: &[&str]| {
+        let argv: Vec<_> = words.iter().map(std::ffi::OsString::from).collect();
+        take_command(&command, EXPLAIN, &argv).map(|rest| rest.join(std::ffi::OsStr::new(" ")))
+    };
+    for (words, rest) in [
+        (&["lb", "explain", "GET", "/"][..], Some("lb GET /")),
+        (&["lb", "--mode", "http", "--no-via", "explain", "GET"], Some("lb --mode http --no-via GET")),
+        (&["lb", "--mode=http", "--from", "::1", "explain"], Some("lb --mode=http --from ::1")),
+        (&["lb", "--config", "explain"], None),
+        (&["lb", "GET", "explain"], None),
+        (&["lb", "-h"], None),
+        (&["lb"], None),
+        (&["explain"], None),
+    ] {
+        assert_eq!(taken(words).as_deref(), rest.map(std::ffi::OsStr::new), "{words:?}");
+    }
 }
 
 #[test]

@@ -10,9 +10,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Says in one line what is wrong. No full stop ends it: the caller may add a hint.
 pub(crate) fn one_line(error: &clap::Error) -> String {
-    let flag = text(error, ContextKind::InvalidArg);
-    // Clap says `--workers <N>`; the user typed the flag only.
-    let flag = flag.split([' ', '=']).next().unwrap_or_default();
+    let named = text(error, ContextKind::InvalidArg);
+    // Clap says `--workers <N>`; the user typed the flag only. What has no flag is `<METHOD>`.
+    let flag = named.split([' ', '=']).next().unwrap_or_default().trim_matches(['<', '>']);
     let value = text(error, ContextKind::InvalidValue);
     match error.kind() {
         ErrorKind::InvalidValue if value.is_empty() => format!("{flag}: a value is missing"),
@@ -27,6 +27,16 @@ pub(crate) fn one_line(error: &clap::Error) -> String {
             nearest if nearest.is_empty() => format!("{flag} is unknown here"),
             nearest => format!("{flag} is unknown here; did you mean {nearest}?"),
         },
+        ErrorKind::InvalidSubcommand => {
+            let word = text(error, ContextKind::InvalidSubcommand);
+            match text(error, ContextKind::SuggestedSubcommand) {
+                nearest if nearest.is_empty() => format!("{word} is unknown here"),
+                nearest => format!("{word} is unknown here; did you mean {nearest}?"),
+            }
+        }
+        ErrorKind::MissingRequiredArgument => {
+            format!("missing: {}", named.replace(['<', '>'], "").replace(", ", " and "))
+        }
         ErrorKind::ArgumentConflict => {
             let prior = text(error, ContextKind::PriorArg);
             match prior.split([' ', '=']).next().unwrap_or_default() {
@@ -59,6 +69,22 @@ pub(crate) fn join_values(command: &Command, argv: Vec<OsString>) -> Vec<OsStrin
         }
     }
     joined
+}
+
+/// The same arguments without the word `name`, if that is the command that they give: the first word which is
+/// neither a flag nor the value of one. So the flags of a command may stand before it and behind it.
+pub(crate) fn take_command(command: &Command, name: &str, argv: &[OsString]) -> Option<Vec<OsString>> {
+    let is_flag = |argument: &OsString| argument.as_encoded_bytes().first() == Some(&b'-');
+    let mut index = 1;
+    while argv.get(index).is_some_and(is_flag) {
+        index += if takes_value(command, &argv[index]) { 2 } else { 1 };
+    }
+    if argv.get(index)? != name {
+        return None;
+    }
+    let mut rest = argv.to_vec();
+    rest.remove(index);
+    Some(rest)
 }
 
 fn is_negative(argument: &OsString) -> bool {

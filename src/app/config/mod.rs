@@ -21,8 +21,8 @@ use crate::app::defaults::CONFIG_BYTES_MAX;
 use crate::net::files;
 use crate::observe::log::{Quoted, TomlQuoted};
 
-/// Flags that are not keys: a file can neither name another file nor ask for help.
-const NO_KEYS: [&str; 4] = ["config", "check", "help", "version"];
+/// Flags that are not keys: a file can neither name another file nor ask for help, and holds no request to explain.
+const NO_KEYS: [&str; 6] = ["config", "check", "help", "version", "from", "live"];
 
 /// Similarity of two words, from 0 to 1, from which on one is suggested for the other.
 const SIMILARITY_MIN: f64 = 0.75;
@@ -90,11 +90,14 @@ pub fn merge_text(
 ) -> Result<ArgMatches, String> {
     let entries = entries(command, file, text)?;
     let parse = |arguments: Vec<OsString>| command.clone().try_get_matches_from(arguments);
+    // A key alone lacks what the command line must have.
+    let lenient = command.clone().mut_args(|arg| arg.required(false));
     let program = argv.first().cloned().unwrap_or_else(|| command.get_name().into());
     for Entry { id, line, arguments } in &entries {
         // Each key is parsed alone first, so that an error can name its line.
-        let alone = std::iter::once(program.clone()).chain(arguments.iter().cloned()).collect();
-        if let Err(error) = parse(alone) {
+        let alone: Vec<OsString> =
+            std::iter::once(program.clone()).chain(arguments.iter().cloned()).collect();
+        if let Err(error) = lenient.clone().try_get_matches_from(alone) {
             let words = one_line(&error);
             let words = words.strip_prefix("--").map_or(words.clone(), str::to_owned);
             debug_assert!(words.contains(id.replace('_', "-").as_str()), "{words}");

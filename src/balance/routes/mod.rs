@@ -13,10 +13,12 @@
 //! is refused: whichever group got it, the back end might serve something outside of the route.
 
 mod path;
+mod verdict;
 
 use std::sync::Arc;
 
 use super::group::Group;
+pub(crate) use verdict::{Verdict, Verdicts};
 
 /// Prefixes with their groups, and the group for all other paths.
 #[derive(Clone, Debug)]
@@ -94,16 +96,14 @@ impl Routes {
     ///
     /// Errors: a path that leads above the root, or that two back ends may read as two routes.
     pub fn find(&self, path_and_query: &str) -> Result<&Arc<Group>, RouteError> {
-        let bytes = path_and_query.as_bytes();
-        let path = bytes.split(|byte| *byte == b'?').next().unwrap_or(bytes);
+        let path = path_of(path_and_query).as_bytes();
         if path.first() != Some(&b'/') {
             return Ok(&self.default);
         }
         let normal = path::normalize(path)?;
-        let route = self.routes.iter().find(|route| covers(&route.prefix, &normal));
-        let group = route.map_or(&self.default, |route| &route.group);
-        let has_two_readings = path.iter().any(|byte| matches!(byte, b'%' | b'\\' | b';'));
-        match self.routes.is_empty() || !has_two_readings || Arc::ptr_eq(self.find_loosely(path)?, group) {
+        let group = self.serving(&normal).map_or(&self.default, |index| &self.routes[index].group);
+        let is_clear = self.routes.is_empty() || !has_two_readings(path);
+        match is_clear || Arc::ptr_eq(self.find_loosely(path)?, group) {
             true => Ok(group),
             false => Err(RouteError::Ambiguous),
         }
@@ -113,7 +113,7 @@ impl Routes {
     /// client is to be redirected (as nginx does). The folder's own links are relative to `/images/`, and without
     /// the redirect its page would come from another group.
     pub(crate) fn with_slash(&self, path_and_query: &str) -> Option<String> {
-        let path = path_and_query.split('?').next().unwrap_or(path_and_query);
+        let path = path_of(path_and_query);
         if self.routes.is_empty() || !path.starts_with('/') {
             return None;
         }
@@ -127,6 +127,11 @@ impl Routes {
         // A normal form has ASCII only, and never two slashes at its start, which would name another host.
         let folder = std::str::from_utf8(&folder.prefix).ok()?;
         Some(format!("{folder}{}", &path_and_query[path.len()..]))
+    }
+
+    /// The index of the route that serves a path in normal form; `None` for the default group.
+    fn serving(&self, normal: &[u8]) -> Option<usize> {
+        self.routes.iter().position(|route| covers(&route.prefix, normal))
     }
 
     /// The group for a path as a careless back end reads it.
@@ -146,6 +151,16 @@ impl Routes {
         }
         groups
     }
+}
+
+/// The path without the query behind it.
+fn path_of(path_and_query: &str) -> &str {
+    path_and_query.split('?').next().unwrap_or(path_and_query)
+}
+
+/// True if a careless back end may read the path in another way.
+fn has_two_readings(path: &[u8]) -> bool {
+    path.iter().any(|byte| matches!(byte, b'%' | b'\\' | b';'))
 }
 
 /// True if `path` starts with `prefix` and the prefix ends where a segment does.
