@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
 use super::counters::Totals;
-use super::lane::{self, Kind, Lane, Switches};
+use super::lane::{self, Kind, Lane, Phase, Switches};
 use super::trace::{self, Track};
 use crate::balance::{Backend, Control, Group};
 use crate::net::shutdown::Shutdown;
@@ -51,15 +51,15 @@ pub(crate) struct RoleView {
 
 /// What only the driver can tell.
 pub(crate) struct Gauges {
-    /// Client connections that are open.
-    pub(crate) open: Box<dyn Fn() -> usize + Send + Sync>,
+    /// Permits that are taken: one for each client connection that is open or awaited.
+    pub(crate) permits: Box<dyn Fn() -> usize + Send + Sync>,
     /// Connections in the worker queue.
     pub(crate) worker_queue: Box<dyn Fn() -> usize + Send + Sync>,
 }
 
 impl fmt::Debug for Gauges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gauges").field("open", &(self.open)()).finish_non_exhaustive()
+        f.debug_struct("Gauges").field("permits", &(self.permits)()).finish_non_exhaustive()
     }
 }
 
@@ -215,7 +215,11 @@ impl RoleView {
 
     /// Client connections that are open.
     pub(crate) fn open(&self) -> usize {
-        self.gauges.get().map_or(0, |gauges| (gauges.open)())
+        let permits = self.gauges.get().map_or(0, |gauges| (gauges.permits)());
+        // Who waits in `accept` has a permit for a client that has not come yet.
+        let waits =
+            |lane: &&Arc<Lane>| lane.kind != Kind::Loop && lane.moment().phase == Phase::Accept as usize;
+        permits.saturating_sub(self.lanes().iter().filter(waits).count())
     }
 
     /// Connections that are parked.

@@ -129,7 +129,7 @@ pub(crate) fn serve<S: Service>(
 /// What only this driver can tell of a role. It has no worker queue.
 fn gauges(permits: &Permits) -> Gauges {
     let permits = permits.clone();
-    Gauges { open: Box::new(move || permits.count()), worker_queue: Box::new(|| 0) }
+    Gauges { permits: Box::new(move || permits.count()), worker_queue: Box::new(|| 0) }
 }
 
 /// What this driver can serve.

@@ -122,7 +122,7 @@ pub(crate) fn serve<S: Service>(
 /// What only this driver can tell of a role.
 fn gauges(permits: &Permits, worker_queue: impl Fn() -> usize + Send + Sync + 'static) -> Gauges {
     let permits = permits.clone();
-    Gauges { open: Box::new(move || permits.count()), worker_queue: Box::new(worker_queue) }
+    Gauges { permits: Box::new(move || permits.count()), worker_queue: Box::new(worker_queue) }
 }
 
 /// Gives the running thread a lane, if somebody looks.

@@ -53,7 +53,7 @@ impl<C: Connection> Acceptor<C> {
     }
 
     fn run(&self) {
-        while self.wait_for_turn() {
+        while self.listener.wait_until_no_worker_accepts() {
             // The permit comes first: a client that can have none waits in the kernel's backlog, not in ours.
             let Some(permit) = self.permits.take() else {
                 if NO_PERMIT.is_news(clock::now().instant) {
@@ -62,7 +62,10 @@ impl<C: Connection> Acceptor<C> {
                 self.permits.wait_for_close(PAUSE);
                 continue;
             };
-            match self.listener.accept() {
+            lane::enter(Phase::Accept, 0);
+            let accepted = self.listener.accept();
+            lane::enter(Phase::Idle, 0);
+            match accepted {
                 Ok((client, peer)) => {
                     lane::count(Counter::Accepted, 1);
                     self.enqueue(Accepted { client, peer, at: clock::now().instant, permit });
@@ -85,14 +88,6 @@ impl<C: Connection> Acceptor<C> {
                 },
             }
         }
-    }
-
-    /// Waits until no worker accepts; false once the listener is closed.
-    fn wait_for_turn(&self) -> bool {
-        lane::enter(Phase::Idle, 0);
-        let goes_on = self.listener.wait_until_no_worker_accepts();
-        lane::enter(Phase::Accept, 0);
-        goes_on
     }
 
     /// Hands a client to the workers. While their channel is full it waits for room, and accepts nobody
