@@ -79,6 +79,8 @@ mod integration {
     mod soak;
     /// Peers that stall at every phase and then go on.
     mod stalls;
+    /// What a running role shows, and what a person decides there.
+    mod status;
     /// What a gateway sets right between two programs.
     mod syntax;
     /// The course's own `curl` sessions.

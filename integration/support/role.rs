@@ -33,6 +33,13 @@ impl Role {
         self.address
     }
 
+    /// Where its status page is, which `--status` asked for.
+    pub fn status_page(&self) -> SocketAddr {
+        let line = self.process.out.wait_nth(0, |line| line.starts_with("status on http://"));
+        let line = line.unwrap_or_else(|| panic!("no status page; it said:\n{}", self.process.out.text()));
+        line["status on http://".len()..].trim_end_matches('/').parse().unwrap()
+    }
+
     /// The address of something it serves.
     pub fn url(&self, target: &str) -> String {
         format!("http://{}{target}", self.address)
