@@ -242,7 +242,7 @@ fn document(backends: &[(SocketAddr, &str, bool)]) -> String {
     };
     let backends: Vec<String> = backends.iter().map(one).collect();
     let group = format!(r#"{{"name":"default","policy":"round-robin","backends":[{}]}}"#, backends.join(","));
-    format!(r#"{{"schema":1,"role":"reverse-proxy","since":0,"groups":[{group}]}}"#)
+    format!(r#"{{"schema":1,"since":0,"roles":[{{"role":"reverse-proxy","groups":[{group}]}}]}}"#)
 }
 
 /// `explain GET / -H Host:` with three back ends, of which a running role is asked on `page`.

@@ -26,11 +26,17 @@ const WORD_BYTES_MAX: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct Live {
     page: Endpoint,
-    status: Status,
+    role: LiveRole,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 struct Status {
+    roles: Vec<LiveRole>,
+}
+
+/// One of the roles behind the page: a suite has several.
+#[derive(Clone, Debug, Deserialize)]
+struct LiveRole {
     role: String,
     groups: Vec<LiveGroup>,
 }
@@ -47,7 +53,8 @@ pub(super) struct LiveGroup {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct LiveBackend {
     pub(super) address: SocketAddr,
-    pub(super) state: State,
+    /// A word or some: `up`, or why it is not.
+    pub(super) state: String,
     /// It may be given a connection or request now.
     pub(super) usable: bool,
     pub(super) active: u64,
@@ -58,53 +65,29 @@ pub(super) struct LiveBackend {
     pub(super) next: bool,
 }
 
-/// Why a back end is used or not.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum State {
-    Up,
-    Down,
-    Ejected,
-    Drain,
-    Maintenance,
-    #[serde(other)]
-    Unknown,
-}
-
-impl State {
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            State::Up => "up",
-            State::Down => "down",
-            State::Ejected => "ejected",
-            State::Drain => "drain",
-            State::Maintenance => "maintenance",
-            State::Unknown => "in a state that is not known here",
-        }
-    }
-}
-
 impl Live {
-    /// Asks the status page of a running role.
-    pub(super) fn ask(page: &Endpoint) -> Result<Live, Failure> {
+    /// Asks the status page of a running role of this name.
+    pub(super) fn ask(page: &Endpoint, role: &str) -> Result<Live, Failure> {
         let failure = |words: String| Failure::Runtime(format!("--live {}: {words}", url(page)));
         let document = fetch(page, STATUS_PATH, STATUS_LIMITS).map_err(|error| failure(error.to_string()))?;
         let status = read(&document).map_err(failure)?;
-        Ok(Live { page: page.clone(), status })
+        let found = status.roles.into_iter().find(|one| one.role == role);
+        let role = found.ok_or_else(|| failure(format!("no {role} runs there")))?;
+        Ok(Live { page: page.clone(), role })
     }
 
     /// The page and the role that it is of, for the text.
     pub(super) fn source(&self) -> String {
-        format!("{} ({})", url(&self.page), self.status.role)
+        format!("{} ({})", url(&self.page), self.role.role)
     }
 
     /// The group of this name.
     pub(super) fn group(&self, name: &str) -> Result<&LiveGroup, Failure> {
-        self.status.groups.iter().find(|group| group.name == name).ok_or_else(|| {
+        self.role.groups.iter().find(|group| group.name == name).ok_or_else(|| {
             Failure::Runtime(format!(
                 "--live {}: the {} there has no group {name:?}: it is another role, or has another configuration",
                 url(&self.page),
-                self.status.role
+                self.role.role
             ))
         })
     }
@@ -126,10 +109,12 @@ fn read(document: &[u8]) -> Result<Status, String> {
         return Err(format!("{STATUS_PATH} has schema {schema}, and this program reads schema {SCHEMA}"));
     }
     let status: Status = serde_json::from_slice(document).map_err(no_status)?;
-    let words = std::iter::once(&status.role).chain(status.groups.iter().map(|group| &group.policy));
-    match words.into_iter().all(|word| is_word(word)) {
+    let groups = || status.roles.iter().flat_map(|role| &role.groups);
+    let states = groups().flat_map(|group| &group.backends).map(|backend| &backend.state);
+    let mut words = groups().map(|group| &group.policy).chain(states);
+    match words.all(|word| is_word(word)) {
         true => Ok(status),
-        false => Err(format!("{STATUS_PATH} names a role or a policy by something that is no word")),
+        false => Err(format!("{STATUS_PATH} names a policy or a state by something that is no word")),
     }
 }
 
@@ -146,19 +131,20 @@ mod tests {
     const BACKEND: &str =
         r#"{"address":"[::1]:81","state":"up","usable":true,"active":1,"served":2,"failed":3"#;
 
-    fn of(schema: u32, role: &str, backend: &str) -> Result<Status, String> {
-        let group = format!(r#"{{"name":"/a","policy":"round-robin","queued":0,"backends":[{backend}]}}"#);
-        read(format!(r#"{{"schema":{schema},"role":"{role}","up":7,"groups":[{group}]}}"#).as_bytes())
+    fn of(schema: u32, policy: &str, backend: &str) -> Result<Status, String> {
+        let group = format!(r#"{{"name":"/a","policy":"{policy}","queued":0,"backends":[{backend}]}}"#);
+        let role = format!(r#"{{"role":"lb-async","up":7,"groups":[{group}]}}"#);
+        read(format!(r#"{{"schema":{schema},"roles":[{role}]}}"#).as_bytes())
     }
 
     #[test]
     fn unknown_fields_and_states_do_no_harm() {
         let more = BACKEND.replace("\"up\"", "\"asleep\"") + r#","next":true,"weight":4}"#;
-        let status = of(1, "lb-async", &more).unwrap();
-        let backend = &status.groups[0].backends[0];
-        assert_eq!((backend.state, backend.next, backend.failed), (State::Unknown, true, 3));
-        let status = of(1, "lb-async", &format!("{BACKEND}}}")).unwrap();
-        assert!(!status.groups[0].backends[0].next);
+        let status = of(1, "round-robin", &more).unwrap();
+        let backend = &status.roles[0].groups[0].backends[0];
+        assert_eq!((backend.state.as_str(), backend.next, backend.failed), ("asleep", true, 3));
+        let status = of(1, "round-robin", &format!("{BACKEND}}}")).unwrap();
+        assert!(!status.roles[0].groups[0].backends[0].next);
     }
 
     #[test]
@@ -168,6 +154,7 @@ mod tests {
             (of(2, "x", &backend), "has schema 2, and this program reads schema 1"),
             (of(1, "\\u001b[31m", &backend), "no word"),
             (of(1, "", &backend), "no word"),
+            (of(1, "x", &backend.replace("up", "\\u001b[31m")), "no word"),
             (of(1, "x", "{}"), "missing field `address`"),
             (of(1, "x", &backend.replace("[::1]:81", "here")), "is not the status of a role"),
             (read(b"[]"), "is not the status of a role"),

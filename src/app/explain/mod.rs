@@ -52,7 +52,7 @@ pub(crate) fn explain<A: Args>(
         return Err(Failure::Usage(words.to_owned()).into());
     }
     let prepared = prepare(role, flags)?;
-    let live = request.live.as_ref().map(Live::ask).transpose()?;
+    let live = request.live.as_ref().map(|page| Live::ask(page, role.name)).transpose()?;
     Ok(tell(role, request, &prepared, live.as_ref())?)
 }
 

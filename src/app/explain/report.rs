@@ -137,10 +137,7 @@ fn live_row(backend: &LiveBackend) -> (String, String) {
         (true, true) => ", next in turn",
         (true, false) => "",
     };
-    (
-        address.to_string(),
-        format!("{}{turn}: {active} active, {served} served, {failed} failed", state.word()),
-    )
+    (address.to_string(), format!("{state}{turn}: {active} active, {served} served, {failed} failed"))
 }
 
 /// Two columns, the second one aligned.
