@@ -20,9 +20,11 @@
 //! | `checker` | the health checks of back ends |
 //! | `keep_alive` | signs of life of silent peers, on both sides |
 //! | **moving bytes and waiting** | |
+//! | `session` | one connection as both drivers hold it |
 //! | `io` | the calls that read and write sockets, and `poll` for the threaded driver |
 //! | `pipe` | moving bytes from socket to socket within the kernel (`splice`) |
 //! | `poller` | the differences between epoll and kqueue, for the event loops |
+//! | `waker` | waking a thread that sleeps in its poller |
 //! | `timers` | the deadlines of all connections of an event loop |
 //! | **files** | |
 //! | `files` | opening the files that flags name, whatever kind of file they are |
@@ -32,7 +34,7 @@
 //! | `signals` | the signals that the program handles |
 //! | `shutdown` | the begin of a drain |
 //! | `limits` | the limit on open descriptors |
-//! | `threads` | names of threads |
+//! | `threads` | names of threads, and waiting for their end |
 
 pub(crate) mod accept;
 pub(crate) mod beneath;
@@ -50,7 +52,9 @@ pub(crate) mod own;
 pub(crate) mod permits;
 pub(crate) mod pipe;
 pub(crate) mod poller;
+pub(crate) mod session;
 pub(crate) mod shutdown;
 pub(crate) mod signals;
 pub(crate) mod threads;
 pub(crate) mod timers;
+pub(crate) mod waker;
