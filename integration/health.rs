@@ -171,7 +171,7 @@ fn every_group_of_the_reverse_proxy_is_checked(model: Model) {
         .flag("--route", format!("/a/={}", refusing[1].address()))
         .checked(QUICK)
         .start();
-    role.wait_for_log(&format!("default: {} is out", refusing[0].address()));
+    role.wait_for_log(&format!("the default route: {} is out", refusing[0].address()));
     role.wait_for_log(&format!("/a/: {} is out", refusing[1].address()));
 }
 

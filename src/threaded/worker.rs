@@ -22,8 +22,9 @@ use super::{Connection, Parked, Service};
 use crate::net::clock;
 use crate::net::listen::ACCEPTED_READ_TIMEOUT;
 use crate::net::shutdown::Shutdown;
-use crate::net::threads::name_this_thread;
+use crate::net::threads;
 use crate::net::waker::PollerWaker;
+use crate::observe::log::name_this_thread;
 use crate::protocol::buffer;
 use crate::protocol::now::Now;
 
@@ -46,8 +47,10 @@ pub(crate) fn start<C: Connection>(
     for number in 0..workers {
         let (pool, intake) = (Arc::clone(pool), Arc::clone(intake));
         threads.execute(move || {
-            // `threadpool` has one name for all of them, and a debugger shows which is which.
-            name_this_thread(&format!("worker-{number:02}"));
+            // `threadpool` has one name for all of them; a debugger and the log show which is which.
+            let name = format!("worker-{number:02}");
+            threads::name_this_thread(&name);
+            name_this_thread(&name);
             buffer::keep_few_spares();
             while let Some(work) = intake.next(number) {
                 pool.work(work);

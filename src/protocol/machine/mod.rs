@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::protocol::context::RoleContext;
 use crate::protocol::exchange::BackendTarget;
+use crate::protocol::http::Refusal;
 use crate::protocol::interest::{Interest, Step};
 use crate::protocol::now::Now;
 use crate::protocol::outcome::How;
@@ -262,6 +263,10 @@ macro_rules! own_backend_functions {
     };
 }
 pub(crate) use own_backend_functions;
+
+/// What [`refuse_for_lack_of_workers`](Machine::refuse_for_lack_of_workers) responds.
+pub(crate) const NO_WORKER: Refusal =
+    Refusal::new(503, "All workers are busy and the queue is full; try again soon.");
 
 /// The file of machines that send none.
 #[derive(Debug)]
