@@ -18,7 +18,6 @@ use crossbeam_channel::{Receiver, SendError, Sender};
 use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
-use slab::Slab;
 
 use super::Connection;
 use super::intake::Work;
@@ -90,9 +89,8 @@ pub(crate) fn start<C: Connection>(
         worker_queue,
         common,
         received,
-        parked: Slab::new(),
+        parked: HashMap::new(),
         timers: Timers::new(),
-        queued: HashMap::new(),
         returning: VecDeque::new(),
         is_draining: false,
     };
@@ -107,10 +105,9 @@ struct Parking<C: Connection> {
     worker_queue: Sender<Work<C>>,
     common: C::Common,
     received: Receiver<Order<C>>,
-    parked: Slab<ParkedConnection<C>>,
+    /// By the [number] of their client's socket, as are the timers and wakers.
+    parked: HashMap<usize, ParkedConnection<C>>,
     timers: Timers,
-    /// The slots of connections that wait in the queue for a back end, by the number of their waker.
-    queued: HashMap<usize, usize>,
     /// Connections whose wait is over and for which the workers' channel had no room yet.
     returning: VecDeque<ParkedConnection<C>>,
     is_draining: bool,
@@ -126,18 +123,18 @@ impl<C: Connection> Parking<C> {
             {
                 log::error!("the poller of parked connections failed: {error}");
             }
-            // Events before orders: a slot that an event empties is filled again only after all events
-            // of this iteration, so no event can reach a successor.
+            // Events before orders: a number that an event frees is parked again only after all events of this
+            // iteration, so no event can reach a successor.
             for event in &events {
                 if event.token() == WAKE {
-                    self.bring_back_woken();
+                    self.waker.take_woken().into_iter().for_each(|number| self.bring_back(number));
                 } else if !self.is_of_no_interest(event) {
                     self.bring_back(event.token().0 / 2);
                 }
             }
             let now = clock::now();
-            while let Some(slot) = self.timers.expired(now.instant) {
-                self.bring_back(slot);
+            while let Some(number) = self.timers.expired(now.instant) {
+                self.bring_back(number);
             }
             self.return_to_workers();
             if now.instant - tidied >= TIDY_INTERVAL {
@@ -157,8 +154,8 @@ impl<C: Connection> Parking<C> {
     /// True if an event is of a client that is only watched for a failure, and it has not failed: it
     /// has sent on, or finished sending, and waits for its response.
     fn is_of_no_interest(&mut self, event: &Event) -> bool {
-        let (slot, is_client) = (event.token().0 / 2, event.token().0.is_multiple_of(2));
-        let session = self.parked.get_mut(slot).and_then(|parked| parked.connection.session());
+        let (number, is_client) = (event.token().0 / 2, event.token().0.is_multiple_of(2));
+        let session = self.parked.get_mut(&number).and_then(|parked| parked.connection.session());
         let Some(session) = session else { return false };
         let interest = session.awaited().interest;
         is_client && !interest.read_client && !interest.write_client && !event.is_error()
@@ -176,61 +173,48 @@ impl<C: Connection> Parking<C> {
     fn drain(&mut self) {
         self.is_draining = true;
         let mut ended = Vec::new();
-        for (slot, parked) in &mut self.parked {
+        for (number, parked) in &mut self.parked {
             if let Some(session) = parked.connection.session() {
                 session.drain();
                 if session.awaited().step == Step::Finish {
-                    ended.push(slot);
+                    ended.push(*number);
                 }
             }
         }
-        ended.into_iter().for_each(|slot| self.bring_back(slot));
+        ended.into_iter().for_each(|number| self.bring_back(number));
     }
 
     fn park(&mut self, mut parked: ParkedConnection<C>) {
-        let slot = self.parked.vacant_key();
         let Some(session) = parked.connection.session() else { return };
         if self.is_draining {
             // Its worker may not have heard of it.
             session.drain();
         }
         let awaited = session.awaited();
-        let registered = register(self.poll.registry(), &awaited, slot);
+        let number = number(awaited.client);
+        let registered = register(self.poll.registry(), &awaited, number);
         if let Err(error) = &registered {
             // It cannot wait here, so it waits in the channel; its own calls will tell what is wrong.
             log::error!("a connection could not be parked: {error}");
         }
         // Its waker was called before it came here, or the drain has ended it.
         let is_due = matches!(awaited.step, Step::Connect | Step::Finish);
-        if awaited.step == Step::Queue {
-            self.queued.insert(number(awaited.client), slot);
-        }
         if let Some(deadline) = awaited.deadline {
-            self.timers.set(slot, deadline);
+            self.timers.set(number, deadline);
         }
-        self.parked.insert(parked);
+        self.parked.insert(number, parked);
         if is_due || registered.is_err() {
-            self.bring_back(slot);
+            self.bring_back(number);
         }
     }
 
-    fn bring_back_woken(&mut self) {
-        for number in self.waker.take_woken() {
-            if let Some(slot) = self.queued.get(&number) {
-                self.bring_back(*slot);
-            }
-        }
-    }
-
-    /// Takes a connection out of its slot, if it is still there, and hands it to the workers.
-    fn bring_back(&mut self, slot: usize) {
-        let Some(mut parked) = self.parked.try_remove(slot) else { return };
+    /// Hands the connection of this number to the workers, if it is still here.
+    fn bring_back(&mut self, number: usize) {
+        let Some(mut parked) = self.parked.remove(&number) else { return };
         if let Some(session) = parked.connection.session() {
-            let awaited = session.awaited();
-            deregister(self.poll.registry(), &awaited);
-            self.queued.remove(&number(awaited.client));
+            deregister(self.poll.registry(), &session.awaited());
         }
-        self.timers.clear(slot);
+        self.timers.clear(number);
         self.returning.push_back(parked);
         self.return_to_workers();
     }
@@ -247,7 +231,7 @@ impl<C: Connection> Parking<C> {
     }
 
     fn cut_all(&mut self) {
-        self.parked.drain().chain(self.returning.drain(..)).for_each(cut);
+        self.parked.drain().map(|(_, parked)| parked).chain(self.returning.drain(..)).for_each(cut);
     }
 }
 
@@ -270,11 +254,11 @@ fn interests(awaited: &Awaited<'_>) -> [Option<Interest>; 2] {
     [interest(watches_client, of.write_client), interest(of.read_backend, of.write_backend)]
 }
 
-fn register(registry: &Registry, awaited: &Awaited<'_>, slot: usize) -> io::Result<()> {
+fn register(registry: &Registry, awaited: &Awaited<'_>, number: usize) -> io::Result<()> {
     let sockets = [Some(awaited.client), awaited.backend];
     for (side, (socket, interest)) in sockets.into_iter().zip(interests(awaited)).enumerate() {
         if let (Some(socket), Some(interest)) = (socket, interest) {
-            registry.register(&mut SourceFd(&socket.as_raw_fd()), Token(2 * slot + side), interest)?;
+            registry.register(&mut SourceFd(&socket.as_raw_fd()), Token(2 * number + side), interest)?;
         }
     }
     Ok(())

@@ -54,10 +54,10 @@ impl<M: Machine<File: FileToSend>> Session<M> {
     fn keep_time(&mut self, budget: &WaitBudget<'_>) -> Now {
         let now = clock::now();
         self.machine.expired(&now);
-        if budget.is_draining() {
+        if budget.load.is_draining() {
             self.machine.drain();
         }
-        if budget.is_over() {
+        if budget.load.is_over() {
             self.machine.drained();
         }
         now
@@ -73,7 +73,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         let now = self.keep_time(budget);
         // The one that was tried before is closed now, even if there is no other.
         self.backend = None;
-        let waker = || budget.waker(number(&self.client));
+        let waker = || budget.load.waker.for_connection(number(&self.client));
         let Some(choice) = self.machine.choose_backend(&now, waker) else { return };
         if let Some(socket) = choice.may_reuse.then(|| idle(choice.address, &now)).flatten() {
             self.backend = Some((choice.address, socket));
@@ -132,7 +132,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
     /// The drain may have begun during a wait: then the request that has just come, or that is being
     /// answered, is the last one.
     fn hear_of_drain(&mut self, budget: &WaitBudget<'_>) {
-        if budget.is_draining() {
+        if budget.load.is_draining() {
             self.machine.take_last_request();
         }
     }

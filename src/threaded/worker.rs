@@ -8,7 +8,6 @@ use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -108,10 +107,9 @@ pub(crate) struct PoolLoad {
     /// False with `--no-park`: a connection keeps its worker to its end.
     parks: bool,
     pub(crate) shutdown: Shutdown,
-    /// The drain's time is over: cut what is left.
     over: AtomicBool,
     /// Wakes the parking.
-    waker: Arc<PollerWaker>,
+    pub(crate) waker: Arc<PollerWaker>,
 }
 
 impl PoolLoad {
@@ -125,7 +123,17 @@ impl PoolLoad {
         PoolLoad { workers, busy: AtomicUsize::new(0), parks, shutdown, over: AtomicBool::new(false), waker }
     }
 
-    /// The time of the drain is over: from now on whatever is still open is cut.
+    /// The program stops: finish what is in flight.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.shutdown.is_draining()
+    }
+
+    /// The time for that is over too: cut what is left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    /// From now on it [is over](PoolLoad::is_over).
     pub(crate) fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
     }
@@ -138,7 +146,7 @@ impl PoolLoad {
 
 /// How long a worker may wait for the connection that it serves: the rule, and what it depends on.
 pub(crate) struct WaitBudget<'p> {
-    load: &'p PoolLoad,
+    pub(crate) load: &'p PoolLoad,
     /// A wait of this connection was in vain: the next one is not waited here.
     waited: Cell<bool>,
     /// For a thread that may look and never wait.
@@ -184,20 +192,5 @@ impl<'p> WaitBudget<'p> {
     pub(crate) fn park(&self, deadline: Option<Instant>) -> Result<(), Parked> {
         let is_due = deadline.is_some_and(|deadline| deadline <= clock::now().instant);
         if is_due { Ok(()) } else { Err(Parked) }
-    }
-
-    /// A waker for the connection of this number, which has to wait in the queue for a back end.
-    pub(crate) fn waker(&self, number: usize) -> Waker {
-        self.load.waker.for_connection(number)
-    }
-
-    /// The program stops: finish what is in flight.
-    pub(crate) fn is_draining(&self) -> bool {
-        self.load.shutdown.is_draining()
-    }
-
-    /// The time for that is over too.
-    pub(crate) fn is_over(&self) -> bool {
-        self.load.over.load(Ordering::Relaxed)
     }
 }

@@ -68,7 +68,7 @@ impl<C: Connection> Acceptor<C> {
                 Ok((client, peer)) => {
                     self.enqueue(Accepted { client, peer, at: clock::now().instant, permit });
                 }
-                Err(error) if is_transient(&error) || self.is_draining() => {}
+                Err(error) if is_transient(&error) || self.pool.load.is_draining() => {}
                 Err(error) => {
                     if ACCEPT_FAILS.is_news(clock::now().instant) {
                         log::error!("accepting pauses until a connection closes: {error}");
@@ -96,10 +96,10 @@ impl<C: Connection> Acceptor<C> {
                 Err(SendTimeoutError::Timeout(work)) => work,
                 Ok(()) | Err(SendTimeoutError::Disconnected(_)) => return,
             };
-            if C::REFUSES_WHEN_FULL && (since.elapsed() >= self.queue_wait || self.is_draining()) {
+            if C::REFUSES_WHEN_FULL && (since.elapsed() >= self.queue_wait || self.pool.load.is_draining()) {
                 return self.refuse(work);
             }
-            if self.is_draining() {
+            if self.pool.load.is_draining() {
                 return log::warn!("a client was accepted but not served: the program stops");
             }
         }
@@ -115,9 +115,5 @@ impl<C: Connection> Acceptor<C> {
             session.refuse();
         }
         self.pool.serve(refused, &WaitBudget::none(&self.pool.load));
-    }
-
-    fn is_draining(&self) -> bool {
-        self.pool.load.shutdown.is_draining()
     }
 }
