@@ -17,13 +17,10 @@
 //! not on a stack. The price is that nothing may block: no name look-up, no log line, no read from a slow
 //! disk, because all connections of the loop would wait with it.
 //!
-//! Sockets are edge triggered: the poller reports once that one is ready, and the socket remembers that
-//! until a call would have to wait. A socket is registered with the poller when its connection has to wait
-//! for the first time, if it ever has. Listeners are level triggered on Linux: the poller reports one again
-//! for as long as clients wait in its backlog, so a loop need not accept until there is none, which
-//! would be one `accept` in vain for each batch. There is no async runtime and no `async fn`.
-//!
-//! A role has several loops, each on its own thread; a connection stays with the loop that accepted it.
+//! Sockets are edge triggered: the poller reports once that one is ready (`socket`). Listeners are level
+//! triggered on Linux: the poller reports one again for as long as clients wait in its backlog (`accept`).
+//! There is no async runtime and no `async fn`. A role has several loops, each on its own thread; a connection
+//! stays with the loop that accepted it.
 //!
 //! | file | owns | in `threaded/` |
 //! |---|---|---|
