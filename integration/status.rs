@@ -54,6 +54,14 @@ fn shown(page: SocketAddr, backend: SocketAddr) -> Value {
     found.unwrap_or_else(|| panic!("{backend} is not in {status}"))
 }
 
+/// The group of a balancer's back ends, which has the name of the role.
+fn group(model: Model) -> &'static str {
+    match model {
+        Model::Threaded => "lb-threaded",
+        Model::Async => "lb-async",
+    }
+}
+
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + WAIT_MAX;
     while !is_so() {
@@ -99,7 +107,7 @@ fn one_that_drains_finishes_what_it_has_and_gets_nothing_new(model: Model) {
     slow.wait_for_request(0);
     assert_eq!(shown(page, slow.address())["active"], 1);
 
-    let decided = decide(page, "back%20ends", slow.address(), "drain");
+    let decided = decide(page, group(model), slow.address(), "drain");
     assert_eq!(decided.status, 200, "{}", decided.text());
     role.wait_for_log("drains, by the status page");
     assert_eq!(shown(page, slow.address())["state"], "drain");
@@ -111,7 +119,7 @@ fn one_that_drains_finishes_what_it_has_and_gets_nothing_new(model: Model) {
     slow.release();
     assert_eq!(client.response().text(), "akhirnya");
     wait_until("active falls to 0", || shown(page, slow.address())["active"] == 0);
-    assert_eq!(decide(page, "back%20ends", slow.address(), "ready").status, 200);
+    assert_eq!(decide(page, group(model), slow.address(), "ready").status, 200);
     role.wait_for_log("is ready again");
     wait_until("it gets requests again", || {
         let mut client = Client::connect(role.address());
@@ -134,7 +142,7 @@ fn under_load_no_request_fails_when_a_back_end_drains(model: Model) {
         .collect();
     backends[0].wait_for_request(20);
     for word in ["drain", "ready", "down", "ready", "drain"] {
-        assert_eq!(decide(page, "back%20ends", addresses[0], word).status, 200);
+        assert_eq!(decide(page, group(model), addresses[0], word).status, 200);
     }
     let failed: usize = clients.into_iter().map(|client| client.join().unwrap()).sum();
     assert_eq!(failed, 0, "{}", role.log());
@@ -150,7 +158,7 @@ fn a_decision_outlives_checks_and_a_reload(model: Model) {
     write("3s");
     let launch = Launch::balancer(model, "http", [backends[0].address(), backends[1].address()]);
     let (role, page) = with_page(launch.checked("50ms").flag("--config", file.display()));
-    assert_eq!(decide(page, "back%20ends", backends[0].address(), "down").status, 200);
+    assert_eq!(decide(page, group(model), backends[0].address(), "down").status, 200);
     let checks = || shown(page, backends[0].address())["checks_passed"].as_u64().unwrap();
     let before = checks();
     wait_until("three more checks pass", || checks() >= before + 3);
@@ -188,10 +196,10 @@ fn without_a_usable_back_end_it_is_not_ready(model: Model) {
     let backend = Backend::saying("satu");
     let (role, page) = with_page(Launch::balancer(model, "tcp", [backend.address()]));
     assert_eq!(get(page, "/readyz").status, 200);
-    assert_eq!(decide(page, "back%20ends", backend.address(), "down").status, 200);
+    assert_eq!(decide(page, group(model), backend.address(), "down").status, 200);
     let ready = get(page, "/readyz");
     assert!(ready.status == 503 && ready.text().ends_with(": no back end is usable\n"), "{}", ready.text());
-    assert_eq!(decide(page, "back%20ends", backend.address(), "ready").status, 200);
+    assert_eq!(decide(page, group(model), backend.address(), "ready").status, 200);
     assert_eq!(get(page, "/readyz").status, 200);
     assert_eq!(get(role.address(), "/").text(), "satu");
 }
@@ -204,7 +212,7 @@ fn a_page_of_another_site_changes_nothing(model: Model) {
     let launch = Launch::balancer(model, "http", [backend.address()]);
     let launch = launch.flag("--status-token", token.display()).flag("--status-host", "lb.example");
     let (_role, page) = with_page(launch);
-    let target = format!("/backends/back%20ends/{}/down", backend.address());
+    let target = format!("/backends/{}/{}/down", group(model), backend.address());
     let ask = |fields: &str| {
         let mut client = Client::connect(page);
         client.send(format!("POST {target} HTTP/1.1\r\nContent-Length: 0\r\n{fields}\r\n"));

@@ -60,7 +60,7 @@
 //!
 //! **Where to begin reading.** `threaded/relay.rs`, whose `serve` is three lines; then
 //! `threaded/session.rs`, which moves the bytes; then `protocol/relay/mod.rs`, which decides; then their
-//! twins in `poll_loop`. `docs/side-by-side.md` leads from accept to close in eight files for each driver.
+//! twins in `poll_loop`. What both drivers hold of a connection is in `net/session.rs`. `docs/side-by-side.md` leads from accept to close in eight files for each driver.
 #![forbid(unsafe_code)]
 
 pub mod app;

@@ -28,7 +28,7 @@ fn read(
         let count = pieces.next(bytes.len() - here);
         assert!(input.push(&bytes[here..here + count]));
         here += count;
-        if client.read_header(&mut input, false)? {
+        if client.read_proxy_header(&mut input, false)? {
             return Ok(Some((client, [input.bytes(), &bytes[here..]].concat())));
         }
         assert!(here < PROXY_HEADER_BYTES_MAX, "a header longer than its bound");
@@ -48,7 +48,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         let Ok(Some((client, _))) = whole else { continue };
         let mut output = Buffer::new();
-        assert!(client.write_header(&mut output));
+        assert!(client.write_proxy_header(&mut output));
         let again = read(output.bytes(), send, Pieces::Whole).expect("a header of our own");
         let (again, rest) = again.expect("a complete header");
         let [ip, same] = [client, again].map(|client| client.address().ip().to_canonical());

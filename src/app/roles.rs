@@ -120,7 +120,7 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
     args.front.check()?;
     let routing = &args.routing;
     let of_groups = group_settings(&args.load, &args.health);
-    let default = look_up("--default", "default", &routing.default, of_groups)?;
+    let default = look_up("--default", "the default route", &routing.default, of_groups)?;
     let mut routes = Routes::new(Arc::clone(default.group()));
     let mut names = vec![("--default", default)];
     for route in &routing.route {
@@ -152,7 +152,7 @@ pub fn balancer<T: clap::Args + FlagGroup>(
             Some(count) => defaults::WEB_SERVERS[..count].iter().copied().map(Endpoint::from).collect(),
             None => back_ends.backend.clone(),
         };
-        let names = look_up("--backend", "back ends", &endpoints, group_settings(&args.load, &args.health))?;
+        let names = look_up("--backend", role.name, &endpoints, group_settings(&args.load, &args.health))?;
         let group = Arc::clone(names.group());
         let service = match back_ends.mode {
             Mode::Tcp => Service::Relay(group),
@@ -289,7 +289,7 @@ mod tests {
         let listening = Listening { listen: endpoints.to_vec(), backlog: 1, connections_max: 1 };
         let failure = listen_addresses(&listening).unwrap_err();
         assert!(failure.to_string().starts_with("--listen name.invalid:80: "), "{failure}");
-        let failure = look_up("--backend", "back ends", &endpoints, GroupSettings::default()).unwrap_err();
+        let failure = look_up("--backend", "lb-async", &endpoints, GroupSettings::default()).unwrap_err();
         assert!(failure.to_string().starts_with("--backend name.invalid:80: "), "{failure}");
     }
 }

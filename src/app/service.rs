@@ -206,25 +206,25 @@ impl RunningService {
         settings: &Settings,
         shutdown: &Shutdown,
     ) -> io::Result<()> {
-        let (threaded, poll_loop) = (settings.threaded(), settings.poll_loop());
+        let (pool, loops) = (settings.threaded(), settings.poll_loop());
         match (model, self) {
             (Model::Threaded, RunningService::Web(web)) => {
-                threaded::serve(listeners, web, &threaded, shutdown)
+                threaded::serve::<threaded::WebConnection<Site>>(listeners, web, &pool, shutdown)
             }
             (Model::Threaded, RunningService::Gateway(gateway)) => {
-                threaded::serve(listeners, gateway, &threaded, shutdown)
+                threaded::serve::<threaded::GatewayConnection>(listeners, gateway, &pool, shutdown)
             }
             (Model::Threaded, RunningService::Relay(relay)) => {
-                threaded::serve(listeners, relay, &threaded, shutdown)
+                threaded::serve::<threaded::RelayConnection>(listeners, relay, &pool, shutdown)
             }
             (Model::Async, RunningService::Web(web)) => {
-                poll_loop::serve(listeners, web, &poll_loop, shutdown)
+                poll_loop::serve::<poll_loop::WebConnection>(listeners, web, &loops, shutdown)
             }
             (Model::Async, RunningService::Gateway(gateway)) => {
-                poll_loop::serve(listeners, gateway, &poll_loop, shutdown)
+                poll_loop::serve::<poll_loop::GatewayConnection>(listeners, gateway, &loops, shutdown)
             }
             (Model::Async, RunningService::Relay(relay)) => {
-                poll_loop::serve(listeners, relay, &poll_loop, shutdown)
+                poll_loop::serve::<poll_loop::RelayConnection>(listeners, relay, &loops, shutdown)
             }
         }
     }

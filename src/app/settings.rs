@@ -106,8 +106,8 @@ impl Default for Settings {
 
 impl Settings {
     /// The settings of the threaded driver.
-    pub(crate) fn threaded(&self) -> threaded::Settings {
-        threaded::Settings {
+    pub(crate) fn threaded(&self) -> threaded::PoolSettings {
+        threaded::PoolSettings {
             workers: self.workers,
             queue: self.queue,
             queue_wait: self.queue_wait,
@@ -119,8 +119,8 @@ impl Settings {
     }
 
     /// The settings of the async driver.
-    pub(crate) fn poll_loop(&self) -> poll_loop::Settings {
-        poll_loop::Settings {
+    pub(crate) fn poll_loop(&self) -> poll_loop::LoopSettings {
+        poll_loop::LoopSettings {
             loops: self.loops,
             connections_max: self.connections_max,
             drain: self.timeouts.drain,

@@ -24,7 +24,7 @@ use crate::protocol::context::RoleContext;
 use crate::protocol::event::{Connection, Event, Observer};
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::web::WebService;
-use crate::threaded;
+use crate::threaded::{self, WebConnection};
 
 /// Threads that serve it: what they do takes milliseconds, and a slow client is parked.
 const WORKERS: usize = 2;
@@ -100,7 +100,7 @@ impl StatusPage {
         let context = RoleContext { timeouts, ..RoleContext::new("status", Arc::new(Unobserved)) };
         let service = WebService { context: Arc::new(context), site: Arc::new(site) };
         let service = Arc::new(ArcSwap::from_pointee(service));
-        let settings = threaded::Settings {
+        let settings = threaded::PoolSettings {
             workers: WORKERS,
             queue: QUEUE,
             queue_wait: Duration::ZERO,
@@ -111,7 +111,9 @@ impl StatusPage {
         };
         let shutdown = self.shutdown.clone();
         let run = move || {
-            if let Err(error) = threaded::serve(listeners, &service, &settings, &shutdown) {
+            if let Err(error) =
+                threaded::serve::<WebConnection<StatusSite>>(listeners, &service, &settings, &shutdown)
+            {
                 log::error!("the status page ended: {error}");
             }
         };

@@ -230,20 +230,20 @@ fn add_services(bound: Vec<BoundMember>, mirror: bool) -> Result<Vec<ReadyMember
         bound.iter().filter(|bound| bound.member.role == role).map(|bound| bound.address).collect()
     };
     let group = |name: &str, role| Arc::new(Group::new(name, of(role)));
-    let mut routes = Routes::new(group("default", Role::DEFAULT_SERVER));
+    let mut routes = Routes::new(group("the default route", Role::DEFAULT_SERVER));
     let named = |error: String| format!("the routes: {error}");
     routes.add("/images/", group("/images/", Role::IMAGE_SERVER)).map_err(named)?;
     routes.add("/pdf/", group("/pdf/", Role::PDF_SERVER)).map_err(named)?;
     let gateway = Service::Gateway { routes, rules: Rules { mirror, ..Rules::default() } };
     let web_servers = of(Role::WEB_SERVER);
-    let service = |task: &Task| match task {
+    let service = |Member { role, task, .. }: &Member| match task {
         Task::Site(site) => Service::Web(Arc::clone(site)),
         Task::Proxy => gateway.clone(),
         // Each balancer has a group of its own, so each does its own round robin, as two programs would.
-        Task::Balance => Service::Relay(Arc::new(Group::new("back ends", web_servers.clone()))),
+        Task::Balance => Service::Relay(Arc::new(Group::new(role.name, web_servers.clone()))),
     };
     let with_service = |bound: BoundMember| {
-        let service = service(&bound.member.task);
+        let service = service(&bound.member);
         refuse_itself(&bound, &service)?;
         Ok((bound.member, bound.listener, service))
     };
@@ -323,7 +323,7 @@ mod tests {
             .collect();
         let address = bound.iter().find(|bound| bound.member.role == Role::LB_ASYNC).unwrap().address;
         for bound in &bound {
-            let service = Service::Relay(Arc::new(Group::new("back ends", vec![address])));
+            let service = Service::Relay(Arc::new(Group::new("lb-async", vec![address])));
             let expected = bound.member.role != Role::LB_ASYNC;
             assert_eq!(refuse_itself(bound, &service).is_ok(), expected);
         }

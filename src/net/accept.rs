@@ -1,4 +1,4 @@
-//! Classes of errors of `accept(2)`, by what an acceptor has to do next.
+//! Errors of `accept(2)`: whether an acceptor goes on or pauses, and what the log is told.
 //!
 //! Contract: no error may make an acceptor loop without progress or end without a message.
 
@@ -18,8 +18,8 @@ pub(crate) struct Shortage(Mutex<Option<Instant>>);
 /// All connections that may be open are.
 pub(crate) static NO_PERMIT: Shortage = Shortage(Mutex::new(None));
 
-/// Accepting a client failed for want of a descriptor or memory.
-pub(crate) static NO_DESCRIPTOR: Shortage = Shortage(Mutex::new(None));
+/// Accepting fails, mostly for want of a descriptor.
+pub(crate) static ACCEPT_FAILS: Shortage = Shortage(Mutex::new(None));
 
 impl Shortage {
     /// It is met now. True if it is to be told: not while the last time is less than [`CALM`] ago.
@@ -39,47 +39,23 @@ pub(crate) fn peer_address(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// What an error of accept means for the listener.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum AcceptError {
-    /// This one connection is lost, or there is none to accept: go on.
-    Transient,
-    /// The process or the kernel has no descriptor or memory left: stop accepting until a connection closes.
-    /// Log it once.
-    OutOfDescriptors,
-    /// The listener itself is broken: stop and report.
-    Fatal,
+/// True if only this one client is lost, or there is none to accept: go on. Else the next call would fail as well: no
+/// descriptor or memory is left, or the listener itself is broken. Then accepting pauses until a connection closes
+/// or a while has passed, and is tried again for as long as the program runs; [`ACCEPT_FAILS`] bounds what is told.
+#[cfg(unix)]
+pub(crate) fn is_transient(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    // On Linux accept also returns network errors of the new connection (EPROTO, ENETDOWN, EHOSTUNREACH and more)
+    // and EPERM from a firewall, see accept(2): so this lists what lasts.
+    const NO_MEANS: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    const BROKEN: [Errno; 5] = [Errno::BADF, Errno::INVAL, Errno::NOTSOCK, Errno::OPNOTSUPP, Errno::FAULT];
+    Errno::from_io_error(error).is_some_and(|errno| !NO_MEANS.contains(&errno) && !BROKEN.contains(&errno))
 }
 
-impl AcceptError {
-    /// The class of an error. `WouldBlock` is [`Transient`](AcceptError::Transient); an event loop checks for it
-    /// before, because it means that there is no client to accept now.
-    #[cfg(unix)]
-    pub(crate) fn of(error: &io::Error) -> AcceptError {
-        use rustix::io::Errno;
-        let Some(errno) = Errno::from_io_error(error) else {
-            return AcceptError::Fatal;
-        };
-        match errno {
-            Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => AcceptError::OutOfDescriptors,
-            Errno::BADF | Errno::INVAL | Errno::NOTSOCK | Errno::OPNOTSUPP | Errno::FAULT => {
-                AcceptError::Fatal
-            }
-            // ECONNABORTED, EINTR, EAGAIN. On Linux accept also returns network errors of the new connection
-            // (EPROTO, ENETDOWN, EHOSTUNREACH and more) and EPERM from a firewall: see accept(2).
-            _ => AcceptError::Transient,
-        }
-    }
-
-    /// The class of an error.
-    #[cfg(not(unix))]
-    pub(crate) fn of(error: &io::Error) -> AcceptError {
-        match error.kind() {
-            io::ErrorKind::OutOfMemory => AcceptError::OutOfDescriptors,
-            io::ErrorKind::InvalidInput => AcceptError::Fatal,
-            _ => AcceptError::Transient,
-        }
-    }
+/// True if only this one client is lost, or there is none to accept.
+#[cfg(not(unix))]
+pub(crate) fn is_transient(error: &io::Error) -> bool {
+    !matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::InvalidInput)
 }
 
 #[cfg(all(test, unix))]
@@ -110,21 +86,13 @@ mod tests {
     }
 
     #[test]
-    fn each_error_has_its_class() {
-        for (errno, class) in [
-            (Errno::CONNABORTED, AcceptError::Transient),
-            (Errno::INTR, AcceptError::Transient),
-            (Errno::AGAIN, AcceptError::Transient),
-            (Errno::PROTO, AcceptError::Transient),
-            (Errno::PERM, AcceptError::Transient),
-            (Errno::MFILE, AcceptError::OutOfDescriptors),
-            (Errno::NFILE, AcceptError::OutOfDescriptors),
-            (Errno::NOMEM, AcceptError::OutOfDescriptors),
-            (Errno::BADF, AcceptError::Fatal),
-            (Errno::INVAL, AcceptError::Fatal),
-        ] {
-            assert_eq!(AcceptError::of(&errno.into()), class, "{errno}");
+    fn an_error_that_would_come_again_is_not_transient() {
+        for errno in [Errno::CONNABORTED, Errno::INTR, Errno::AGAIN, Errno::PROTO, Errno::PERM] {
+            assert!(is_transient(&errno.into()), "{errno}");
         }
-        assert_eq!(AcceptError::of(&io::Error::other("no errno")), AcceptError::Fatal);
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::BADF, Errno::INVAL] {
+            assert!(!is_transient(&errno.into()), "{errno}");
+        }
+        assert!(!is_transient(&io::Error::other("no errno")));
     }
 }

@@ -6,7 +6,8 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -157,6 +158,23 @@ pub(crate) fn wait(sockets: [(BorrowedFd<'_>, Readiness); 2], limit: Duration) -
         return [Readiness::default(); 2];
     }
     [of_first.told(asked[0].revents()), of_second.told(asked[1].revents())]
+}
+
+/// A number that no other open socket has: its descriptor.
+pub(crate) fn number(socket: impl AsFd) -> usize {
+    // Descriptors that are open are not negative.
+    socket.as_fd().as_raw_fd().try_into().unwrap_or_default()
+}
+
+/// Our address, to which the peer of this socket has connected.
+pub(crate) fn local_address(socket: impl AsFd) -> io::Result<SocketAddr> {
+    let address = socket2::SockRef::from(&socket).local_addr()?;
+    address.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
+}
+
+/// Closes our sending side.
+pub(crate) fn shut(socket: impl AsFd) -> io::Result<()> {
+    socket2::SockRef::from(&socket).shutdown(Shutdown::Write)
 }
 
 /// Makes the close of this socket a reset, so that the peer knows that its data is not complete.

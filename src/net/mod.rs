@@ -21,9 +21,11 @@
 //! | `keep_alive` | signs of life of silent peers, on both sides |
 //! | `fetch` | one small document over HTTP, for whoever asks a running role |
 //! | **moving bytes and waiting** | |
+//! | `session` | one connection as both drivers hold it |
 //! | `io` | the calls that read and write sockets, and `poll` for the threaded driver |
 //! | `pipe` | moving bytes from socket to socket within the kernel (`splice`) |
 //! | `poller` | the differences between epoll and kqueue, for the event loops |
+//! | `waker` | waking a thread that sleeps in its poller |
 //! | `timers` | the deadlines of all connections of an event loop |
 //! | **files** | |
 //! | `files` | opening the files that flags name, whatever kind of file they are |
@@ -34,7 +36,7 @@
 //! | `shutdown` | the begin of a drain |
 //! | `limits` | the limit on open descriptors |
 //! | `process` | processor time, memory and open files of this process |
-//! | `threads` | names of threads |
+//! | `threads` | names of threads, and waiting for their end |
 
 pub(crate) mod accept;
 pub(crate) mod beneath;
@@ -54,7 +56,9 @@ pub(crate) mod permits;
 pub(crate) mod pipe;
 pub(crate) mod poller;
 pub(crate) mod process;
+pub(crate) mod session;
 pub(crate) mod shutdown;
 pub(crate) mod signals;
 pub(crate) mod threads;
 pub(crate) mod timers;
+pub(crate) mod waker;

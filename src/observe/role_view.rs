@@ -134,6 +134,11 @@ impl RoleView {
         format!("{} {}", self.facts.role, listen.join(" "))
     }
 
+    /// Gives the running thread a lane, if somebody looks.
+    pub(crate) fn show(view: Option<&Arc<RoleView>>, kind: Kind, name: &str) {
+        view.into_iter().for_each(|view| view.attach(kind, name));
+    }
+
     /// Gives the running thread a lane of this role.
     pub(crate) fn attach(&self, kind: Kind, name: &str) {
         let lane = Arc::new(Lane::new(name, kind, &self.switches));

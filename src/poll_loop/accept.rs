@@ -15,7 +15,7 @@ use mio::net::TcpStream;
 
 use super::scaling::AcceptScaling;
 use super::slots::Source;
-use crate::net::accept::{AcceptError, NO_DESCRIPTOR, NO_PERMIT, Shortage, peer_address};
+use crate::net::accept::{ACCEPT_FAILS, NO_PERMIT, Shortage, is_transient, peer_address};
 use crate::net::listen::ACCEPTED_INHERIT_NODELAY;
 use crate::net::permits::{Permit, Permits};
 use crate::net::poller::{self, LISTENERS_ARE_LEVEL_TRIGGERED};
@@ -126,13 +126,11 @@ impl Accept {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         self.listeners[number].is_ready = false;
                     }
-                    Err(error) => match AcceptError::of(&error) {
-                        AcceptError::Transient => {}
-                        AcceptError::OutOfDescriptors | AcceptError::Fatal => {
-                            let why = format_args!("{error}");
-                            self.pause_without_room(mine, registry, now, &NO_DESCRIPTOR, why);
-                        }
-                    },
+                    Err(error) if is_transient(&error) => {}
+                    Err(error) => {
+                        let why = format_args!("{error}");
+                        self.pause_without_room(mine, registry, now, &ACCEPT_FAILS, why);
+                    }
                 }
             }
             // The poller reports again what is left, and to ask without its word may be in vain.
@@ -250,7 +248,7 @@ fn accepts_max(events: usize) -> usize {
 mod tests {
     use super::*;
     use crate::net::listen::bind;
-    use crate::poll_loop::waker::LoopWaker;
+    use crate::net::waker::PollerWaker;
     use crate::protocol::testing;
     use mio::{Events, Poll, Waker};
 
@@ -258,7 +256,7 @@ mod tests {
     fn two_loops(connections_max: usize) -> ([Poll; 2], [Accept; 2], Permits, TcpListener) {
         let polls = [(); 2].map(|()| Poll::new().unwrap());
         let waker = |poll: &Poll| Waker::new(poll.registry(), Source::Waker.token()).unwrap();
-        let scaling = Arc::new(AcceptScaling::new(polls.iter().map(|poll| LoopWaker::new(waker(poll)))));
+        let scaling = Arc::new(AcceptScaling::new(polls.iter().map(|poll| PollerWaker::new(waker(poll)))));
         let permits = Permits::new(connections_max);
         let listener = bind(([127, 0, 0, 1], 0).into(), 64).unwrap();
         let of_loop = |number| {

@@ -14,15 +14,15 @@ use mio::event::Event;
 use mio::{Events, Poll, Waker};
 
 use super::accept::Accept;
-use super::slots::Side;
-use super::slots::{BackendOwner, BackendSlots, Slots, Source};
+use super::session::Session;
+use super::slots::{BackendOwner, BackendSlots, Side, Slots, Source};
 use super::socket::Socket;
-use super::waker::LoopWaker;
-use super::{Connection, LoopContext, Served, Settings};
+use super::{Connection, LoopContext, LoopSettings, Served, Service};
 use crate::net::clock;
 use crate::net::permits::Permit;
 use crate::net::shutdown::Shutdown;
 use crate::net::timers::Timers;
+use crate::net::waker::PollerWaker;
 use crate::observe::counters::Counter;
 use crate::observe::lane::{self, Phase};
 use crate::protocol::now::Now;
@@ -38,9 +38,9 @@ const TIDY_INTERVAL: Duration = Duration::from_secs(1);
 /// One event loop.
 pub(crate) struct EventLoop<C: Connection> {
     poll: Poll,
-    waker: Arc<LoopWaker>,
+    waker: Arc<PollerWaker>,
     accept: Accept,
-    service: Arc<ArcSwap<C::Service>>,
+    service: Arc<ArcSwap<Service<C>>>,
     local: C::Local,
     shutdown: Shutdown,
     drain: Duration,
@@ -64,18 +64,18 @@ struct Entry<C> {
 }
 
 /// A poller for a loop, and the waker of that loop, which must live as long as the loop runs.
-pub(crate) fn poller() -> io::Result<(Poll, Arc<LoopWaker>)> {
+pub(crate) fn poller() -> io::Result<(Poll, Arc<PollerWaker>)> {
     let poll = Poll::new()?;
-    let waker = LoopWaker::new(Waker::new(poll.registry(), Source::Waker.token())?);
+    let waker = PollerWaker::new(Waker::new(poll.registry(), Source::Waker.token())?);
     Ok((poll, waker))
 }
 
 impl<C: Connection> EventLoop<C> {
     pub(crate) fn new(
-        (poll, waker): (Poll, Arc<LoopWaker>),
-        service: Arc<ArcSwap<C::Service>>,
+        (poll, waker): (Poll, Arc<PollerWaker>),
+        service: Arc<ArcSwap<Service<C>>>,
         accept: Accept,
-        settings: &Settings,
+        settings: &LoopSettings,
         shutdown: &Shutdown,
     ) -> EventLoop<C> {
         EventLoop {
@@ -182,7 +182,8 @@ impl<C: Connection> EventLoop<C> {
             lane::enter_at(Phase::Accept, 0, now.instant);
             lane::count(Counter::Accepted, 1);
             let client = Socket::new(client, Side::Client, connections.next());
-            let connection = Box::new(C::accept(service.load_full(), client, peer, now));
+            let session = Session::accept(service.load_full(), client, peer, now.instant, now);
+            let connection = Box::new(session.into());
             due.push(connections.insert(Entry { connection, is_due: true, _permit: permit }));
         });
     }

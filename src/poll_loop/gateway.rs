@@ -1,64 +1,44 @@
 //! One client of a gateway, served by a loop. Twin: `threaded/gateway.rs`.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use super::relay::RelayConnection;
-use super::session::{Session, Waiting};
+use super::session::{Pollable, Session};
 use super::slots::{BackendOwner, BackendSlots};
 use super::socket::Socket;
 use super::{CALLS_PER_ITERATION_MAX, Connection, LoopContext, Served};
 use crate::balance::idle_pool::IdlePool;
 use crate::net::io::is_quiet;
-use crate::protocol::exchange::{Exchange, Gateway};
+use crate::net::session::GatewaySession;
+use crate::protocol::exchange::Exchange;
 use crate::protocol::interest::Step;
 use crate::protocol::now::Now;
 
 /// A client of a gateway, and the back end that is serving it.
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "nearly all connections are the large one for all their life")]
-pub(crate) enum GatewayConnection {
-    Http(HttpConnection),
-    /// After `101`: bytes both ways.
-    Tunnel(RelayConnection),
-    /// For the moment between the two.
-    Switching,
-}
-
-#[derive(Debug)]
-pub(crate) struct HttpConnection {
-    session: Session<Exchange>,
-}
+pub(crate) type GatewayConnection = GatewaySession<Socket>;
 
 impl Connection for GatewayConnection {
-    type Service = Gateway;
+    type Machine = Exchange;
     /// Idle connections to back ends, for whichever connection of this loop needs one next.
     type Local = IdlePool<Socket>;
 
-    fn accept(gateway: Arc<Gateway>, client: Socket, peer: SocketAddr, now: &Now) -> Self {
-        let caller = gateway.context.proxies.identify(peer, || client.local_addr());
-        let exchange = Exchange::new(gateway, caller, now.instant, now);
-        GatewayConnection::Http(HttpConnection { session: Session::new(exchange, client, None) })
-    }
-
     fn serve(&mut self, idle: &mut IdlePool<Socket>, context: &mut LoopContext<'_>) -> Served {
-        if let GatewayConnection::Http(http) = self
-            && let Some(served) = http.serve(idle, context)
-        {
-            return served;
+        if let GatewaySession::Http(http) = self {
+            if let Some(served) = http.serve_requests(idle, context) {
+                return served;
+            }
+            self.switch_protocols(&context.now);
         }
-        self.switch_protocols(&context.now);
         match self {
-            GatewayConnection::Tunnel(relay) => relay.serve(&mut (), context),
-            GatewayConnection::Http(_) | GatewayConnection::Switching => Served::Closed,
+            GatewaySession::Tunnel(relay) => relay.serve(&mut (), context),
+            GatewaySession::Http(_) | GatewaySession::Switching => Served::Closed,
         }
     }
 
-    fn session(&mut self) -> Option<&mut dyn Waiting> {
+    fn session(&mut self) -> Option<&mut dyn Pollable> {
         match self {
-            GatewayConnection::Http(http) => Some(&mut http.session),
-            GatewayConnection::Tunnel(relay) => relay.session(),
-            GatewayConnection::Switching => None,
+            GatewaySession::Http(http) => Some(http),
+            GatewaySession::Tunnel(relay) => Some(relay),
+            GatewaySession::Switching => None,
         }
     }
 
@@ -73,63 +53,47 @@ impl Connection for GatewayConnection {
     }
 }
 
-impl GatewayConnection {
-    /// The exchange has ended in `101`: the same sockets go on as a relay.
-    fn switch_protocols(&mut self, now: &Now) {
-        *self = match std::mem::replace(self, GatewayConnection::Switching) {
-            GatewayConnection::Http(http) => {
-                let relay = http.session.with(|exchange| exchange.into_relay(now));
-                relay.map_or(GatewayConnection::Switching, |session| {
-                    GatewayConnection::Tunnel(RelayConnection::join(session))
-                })
-            }
-            connection => connection,
-        };
-    }
-}
-
-impl HttpConnection {
-    /// Serves requests as far as it goes; `None` means that the exchange became a tunnel.
-    fn serve(&mut self, idle: &mut IdlePool<Socket>, context: &mut LoopContext<'_>) -> Option<Served> {
-        let session = &mut self.session;
-        session.keep_time(context);
+impl Session<Exchange> {
+    /// Request after request, as far as it goes; `None` means that the exchange became a tunnel.
+    fn serve_requests(
+        &mut self,
+        idle: &mut IdlePool<Socket>,
+        context: &mut LoopContext<'_>,
+    ) -> Option<Served> {
+        self.keep_time(context);
         for _ in 0..CALLS_PER_ITERATION_MAX {
-            match session.step() {
+            match self.step() {
                 Step::Connect => {
-                    session.connect(context, |address, context| take_idle(idle, address, context))
+                    self.try_backend(context, |address, context| take_idle(idle, address, context))
                 }
-                Step::ReleaseBackend => release_backend(session, idle, context),
-                Step::ShutClient => session.shut_client(),
+                Step::ReleaseBackend => self.release_backend(idle, context),
+                Step::ShutClient => self.shut_client(),
                 Step::SwitchProtocols => return None,
-                Step::Finish => return Some(session.finish(context)),
-                _ if session.transfer(context) => {}
-                _ => return Some(session.register(context)),
+                Step::Finish => return Some(self.close(context)),
+                _ if self.transfer(context) => {}
+                _ => return Some(self.register(context)),
             }
         }
         Some(Served::MoreToDo)
     }
-}
 
-/// Keeps the back end's connection for another request, or closes it.
-fn release_backend(
-    session: &mut Session<Exchange>,
-    idle: &mut IdlePool<Socket>,
-    context: &mut LoopContext<'_>,
-) {
-    let release = session.machine.release_backend(&context.now);
-    if !release.keep {
-        return session.drop_backend(context);
-    }
-    let Some((address, mut socket)) = session.take_backend() else { return };
-    let slot = socket.slot();
-    // One that has closed, or that could not be registered, would be dead without an event to tell.
-    if socket.has_closed() || socket.register(context.registry).is_err() {
-        context.backends.remove(slot);
-        return;
-    }
-    context.backends.set(slot, BackendOwner::Pool);
-    if let Some(surplus) = idle.put(address, socket, context.now.instant) {
-        context.backends.remove(surplus.slot());
+    /// Keeps the back end's connection for another request, or closes it.
+    fn release_backend(&mut self, idle: &mut IdlePool<Socket>, context: &mut LoopContext<'_>) {
+        let release = self.machine.release_backend(&context.now);
+        if !release.keep {
+            return self.drop_backend(context);
+        }
+        let Some((address, mut socket)) = self.backend.take() else { return };
+        let slot = socket.slot();
+        // One that has closed, or that could not be registered, would be dead without an event to tell.
+        if socket.has_closed() || socket.register(context.registry).is_err() {
+            context.backends.remove(slot);
+            return;
+        }
+        context.backends.set(slot, BackendOwner::Pool);
+        if let Some(surplus) = idle.put(address, socket, context.now.instant) {
+            context.backends.remove(surplus.slot());
+        }
     }
 }
 

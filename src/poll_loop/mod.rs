@@ -17,13 +17,10 @@
 //! not on a stack. The price is that nothing may block: no name look-up, no log line, no read from a slow
 //! disk, because all connections of the loop would wait with it.
 //!
-//! Sockets are edge triggered: the poller reports once that one is ready, and the socket remembers that
-//! until a call would have to wait. A socket is registered with the poller when its connection has to wait
-//! for the first time, if it ever has. Listeners are level triggered on Linux: the poller reports one again
-//! for as long as clients wait in its backlog, so a loop need not accept until there is none, which
-//! would be one `accept` in vain for each batch. There is no async runtime and no `async fn`.
-//!
-//! A role has several loops, each on its own thread; a connection stays with the loop that accepted it.
+//! Sockets are edge triggered: the poller reports once that one is ready (`socket`). Listeners are level
+//! triggered on Linux: the poller reports one again for as long as clients wait in its backlog (`accept`).
+//! There is no async runtime and no `async fn`. A role has several loops, each on its own thread; a connection
+//! stays with the loop that accepted it.
 //!
 //! | file | owns | in `threaded/` |
 //! |---|---|---|
@@ -32,7 +29,7 @@
 //! | `accept` | the listeners as one loop has them | `intake/` |
 //! | `scaling` | which loops accept | `intake/shared_accept` |
 //! | `slots` | which connection an event is for | nothing: a worker has one connection |
-//! | `waker` | waking a loop for a connection that waits in the queue for a back end | `waker` |
+//! | `session` | what the connections have in common: the moves of bytes | `session`, which also waits |
 //! | `socket` | a socket that remembers what it is ready for | `io`, whose calls wait instead |
 
 mod accept;
@@ -43,11 +40,10 @@ mod scaling;
 mod session;
 mod slots;
 mod socket;
-mod waker;
 mod web;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -56,26 +52,28 @@ use arc_swap::ArcSwap;
 use mio::Registry;
 
 use crate::net::clock;
+use crate::net::io::FileToSend;
 use crate::net::permits::Permits;
 use crate::net::shutdown::Shutdown;
+use crate::net::threads::join;
+use crate::net::waker::PollerWaker;
 use crate::observe::lane::Kind;
 use crate::observe::role_view::{Gauges, RoleView};
-use crate::protocol::exchange::Gateway;
+use crate::protocol::machine::Machine;
 use crate::protocol::now::Now;
-use crate::protocol::relay::RelayService;
-use crate::protocol::web::WebService;
-use crate::site::Site;
 use accept::Accept;
 use event_loop::EventLoop;
 use scaling::AcceptScaling;
-use session::Waiting;
+use session::{Pollable, Session};
 use slots::BackendSlots;
-use socket::Socket;
-use waker::LoopWaker;
+
+pub(crate) use gateway::GatewayConnection;
+pub(crate) use relay::RelayConnection;
+pub(crate) use web::WebConnection;
 
 /// What the driver is told.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct LoopSettings {
     /// Poll loops, each with its own thread.
     pub(crate) loops: usize,
     /// Open client connections; further ones wait in the kernel's backlog.
@@ -90,10 +88,10 @@ pub(crate) struct Settings {
 /// drain's time is over. `service` may be replaced meanwhile; it holds for connections accepted later.
 ///
 /// Errors: threads or pollers that cannot be made; nothing that a client or a back end does.
-pub(crate) fn serve<S: Service>(
+pub(crate) fn serve<C: Connection>(
     listeners: Vec<TcpListener>,
-    service: &Arc<ArcSwap<S>>,
-    settings: &Settings,
+    service: &Arc<ArcSwap<Service<C>>>,
+    settings: &LoopSettings,
     shutdown: &Shutdown,
 ) -> io::Result<()> {
     let permits = Permits::new(settings.connections_max);
@@ -107,22 +105,16 @@ pub(crate) fn serve<S: Service>(
         let waker = Arc::clone(&poller.1);
         shutdown.subscribe(move || waker.wake());
         let accept = Accept::new(&listeners, permits.clone(), Arc::clone(&scaling), number)?;
-        let event_loop =
-            EventLoop::<S::Connection>::new(poller, Arc::clone(service), accept, settings, shutdown);
+        let event_loop = EventLoop::<C>::new(poller, Arc::clone(service), accept, settings, shutdown);
         let (name, view) = (format!("loop-{number}"), settings.view.clone());
-        let thread = thread::Builder::new().name(name.clone());
-        threads.push(thread.spawn(move || {
-            view.into_iter().for_each(|view| view.attach(Kind::Loop, &name));
+        threads.push(thread::Builder::new().name(name.clone()).spawn(move || {
+            RoleView::show(view.as_ref(), Kind::Loop, &name);
             event_loop.run();
         })?);
     }
     // Only the loops hold the listeners now: when the last loop closes them, clients are refused.
     drop(listeners);
-    for thread in threads {
-        if thread.join().is_err() {
-            log::error!("an event loop ended by a panic");
-        }
-    }
+    threads.into_iter().for_each(|thread| join(thread, "an event loop"));
     Ok(())
 }
 
@@ -132,39 +124,18 @@ fn gauges(permits: &Permits) -> Gauges {
     Gauges { permits: Box::new(move || permits.count()), worker_queue: Box::new(|| 0) }
 }
 
-/// What this driver can serve.
-pub(crate) trait Service: Sized + Send + Sync + 'static {
-    /// Its connections.
-    type Connection: Connection<Service = Self>;
-}
-
-impl Service for WebService<Site> {
-    type Connection = web::WebConnection;
-}
-
-impl Service for Gateway {
-    type Connection = gateway::GatewayConnection;
-}
-
-impl Service for RelayService {
-    type Connection = relay::RelayConnection;
-}
-
 /// A kind of connection that a loop can serve.
-pub(crate) trait Connection: Sized + Send + 'static {
-    /// The service it is accepted for.
-    type Service: Send + Sync + 'static;
+pub(crate) trait Connection: From<Session<Self::Machine>> + Send + 'static {
+    /// What decides for a client that has just come.
+    type Machine: Machine<Service: Send + Sync + 'static, File: FileToSend>;
     /// What the connections of one loop share.
     type Local: Default + Send;
-
-    /// Takes up a client that was just accepted.
-    fn accept(service: Arc<Self::Service>, client: Socket, peer: SocketAddr, now: &Now) -> Self;
 
     /// Serves it as far as it goes without waiting, and within the bounds of one iteration.
     fn serve(&mut self, local: &mut Self::Local, context: &mut LoopContext<'_>) -> Served;
 
-    /// The session behind it, which waits while the loop does not serve it. `None`: it is over.
-    fn session(&mut self) -> Option<&mut dyn Waiting>;
+    /// The session behind it, while the loop does not serve it. `None`: it is over.
+    fn session(&mut self) -> Option<&mut dyn Pollable>;
 
     /// Drops the idle connection to a back end whose socket is in this slot: it was closed, or sends
     /// what nobody has asked for.
@@ -174,11 +145,14 @@ pub(crate) trait Connection: Sized + Send + 'static {
     fn tidy(_local: &mut Self::Local, _backends: &mut BackendSlots, _now: &Now) {}
 }
 
+/// What connections of this kind are served with.
+pub(crate) type Service<C> = <<C as Connection>::Machine as Machine>::Service;
+
 /// What a connection may use of its loop while it is served.
 pub(crate) struct LoopContext<'l> {
     pub(crate) registry: &'l Registry,
     pub(crate) backends: &'l mut BackendSlots,
-    pub(crate) waker: &'l Arc<LoopWaker>,
+    pub(crate) waker: &'l Arc<PollerWaker>,
     /// The connection's own slot in the loop's table.
     pub(crate) slot: usize,
     /// The time at which this iteration began, or at which the clock was last [read](Self::read_clock).

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::waker::LoopWaker;
+use crate::net::waker::PollerWaker;
 
 /// For every 16 open connections of the role one more loop accepts: one loop serves that many before the
 /// last of them waits noticeably.
@@ -29,7 +29,7 @@ pub(crate) struct AcceptScaling {
 
 #[derive(Debug)]
 struct Loop {
-    waker: Arc<LoopWaker>,
+    waker: Arc<PollerWaker>,
     accepts: AtomicBool,
     /// Another loop has stopped accepting since this one looked for clients.
     is_to_look: AtomicBool,
@@ -37,7 +37,7 @@ struct Loop {
 
 impl AcceptScaling {
     /// For the loops that these wakers wake. At first only the first of them accepts.
-    pub(crate) fn new(wakers: impl IntoIterator<Item = Arc<LoopWaker>>) -> AcceptScaling {
+    pub(crate) fn new(wakers: impl IntoIterator<Item = Arc<PollerWaker>>) -> AcceptScaling {
         let of_loop = |(number, waker)| Loop {
             waker,
             accepts: AtomicBool::new(number == 0),
@@ -110,7 +110,7 @@ mod tests {
 
     fn scaling(loops: usize) -> (Vec<Poll>, AcceptScaling) {
         let polls: Vec<_> = (0..loops).map(|_| Poll::new().unwrap()).collect();
-        let waker = |poll: &Poll| LoopWaker::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let waker = |poll: &Poll| PollerWaker::new(Waker::new(poll.registry(), Token(0)).unwrap());
         let scaling = AcceptScaling::new(polls.iter().map(waker));
         (polls, scaling)
     }

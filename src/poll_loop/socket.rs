@@ -5,19 +5,18 @@
 //! call is made in vain twice.
 
 use std::fs::File;
-use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry};
 
-use super::slots::Side;
-use super::slots::Source;
+use super::slots::{Side, Source};
 use crate::net::connect::{self, ConnectError};
 use crate::net::io::{self, Moved};
 use crate::net::pipe::StreamPipe;
 use crate::net::poller::READ_INTEREST;
+use crate::protocol::machine::Received;
 
 /// How far the connect has come, as far as is known. The poller reports its end by readiness to write.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,17 +27,6 @@ enum Connect {
     /// An event reports an error, or something that needs a closer look.
     Unclear,
     Done,
-}
-
-/// What a read brought, and where the bytes are.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Received {
-    /// So many bytes in the buffer; 0 is the end of the stream.
-    Buffered(usize),
-    /// So many bytes in the pipe; 0 is the end of the stream.
-    Piped(usize),
-    /// There were none.
-    Nothing,
 }
 
 /// A socket and its readiness.
@@ -212,21 +200,6 @@ impl Socket {
         };
         self.connect = if is_connected { Connect::Done } else { Connect::UnderWay };
         Ok(is_connected)
-    }
-
-    /// Our address, to which the peer has connected.
-    pub(crate) fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.stream.local_addr()
-    }
-
-    /// Closes our sending side.
-    pub(crate) fn shut(&self) -> std::io::Result<()> {
-        self.stream.shutdown(Shutdown::Write)
-    }
-
-    /// Makes the close a reset: the peer must not take what it has got for the whole.
-    pub(crate) fn reset_on_close(&self) {
-        io::reset_on_close(&self.stream);
     }
 }
 

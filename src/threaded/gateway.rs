@@ -1,85 +1,47 @@
 //! The story of one client of a gateway, told by one worker. Twin: `poll_loop/gateway.rs`.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use super::io::Socket;
-use super::relay::RelayConnection;
-use super::session::{Session, Waiting};
+use super::session::{Parkable, Session};
 use super::worker::WaitBudget;
 use super::{Connection, Parked};
 use crate::balance::idle_pool::IdlePool;
 use crate::net::clock;
 use crate::net::io::is_quiet;
-use crate::protocol::exchange::{Exchange, Gateway};
+use crate::net::session::GatewaySession;
+use crate::protocol::exchange::Exchange;
 use crate::protocol::interest::Step;
 use crate::protocol::now::Now;
 
 /// A client of a gateway, and the back end that is serving it.
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "nearly all connections are the large one for all their life")]
-pub(crate) enum GatewayConnection {
-    Http(HttpConnection),
-    /// After `101`: bytes both ways.
-    Tunnel(RelayConnection),
-    /// For the moment between the two.
-    Switching,
-}
-
-#[derive(Debug)]
-pub(crate) struct HttpConnection {
-    session: Session<Exchange>,
-    idle: SharedIdlePool,
-}
-
-/// Idle connections to back ends, for whichever worker needs one next.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SharedIdlePool(Arc<Mutex<IdlePool<Socket>>>);
+pub(crate) type GatewayConnection = GatewaySession<Socket>;
 
 impl Connection for GatewayConnection {
-    type Service = Gateway;
+    type Machine = Exchange;
     type Common = SharedIdlePool;
     const REFUSES_WHEN_FULL: bool = true;
 
-    fn accept(
-        gateway: Arc<Gateway>,
-        idle: &SharedIdlePool,
-        client: TcpStream,
-        peer: SocketAddr,
-        accepted: Instant,
-        now: &Now,
-    ) -> Self {
-        let caller = gateway.context.proxies.identify(peer, || client.local_addr());
-        let exchange = Exchange::new(gateway, caller, accepted, now);
-        let session = Session::new(exchange, Socket::accepted(client), None);
-        GatewayConnection::Http(HttpConnection { session, idle: idle.clone() })
-    }
-
-    fn serve(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
-        if let GatewayConnection::Http(http) = self {
-            http.serve(budget)?;
+    fn serve(&mut self, idle: &SharedIdlePool, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+        if let GatewaySession::Http(http) = self {
+            http.serve_requests(idle, budget)?;
+            if http.machine.step() == Step::Finish {
+                return Ok(());
+            }
+            self.switch_protocols(&clock::now());
         }
-        self.switch_protocols();
         match self {
-            GatewayConnection::Tunnel(relay) => relay.serve(budget),
-            GatewayConnection::Http(_) | GatewayConnection::Switching => Ok(()),
+            GatewaySession::Tunnel(relay) => relay.serve(&(), budget),
+            GatewaySession::Http(_) | GatewaySession::Switching => Ok(()),
         }
     }
 
-    fn session(&self) -> Option<&dyn Waiting> {
+    fn session(&mut self) -> Option<&mut dyn Parkable> {
         match self {
-            GatewayConnection::Http(http) => Some(&http.session),
-            GatewayConnection::Tunnel(relay) => relay.session(),
-            GatewayConnection::Switching => None,
-        }
-    }
-
-    fn session_mut(&mut self) -> Option<&mut dyn Waiting> {
-        match self {
-            GatewayConnection::Http(http) => Some(&mut http.session),
-            GatewayConnection::Tunnel(relay) => relay.session_mut(),
-            GatewayConnection::Switching => None,
+            GatewaySession::Http(http) => Some(http),
+            GatewaySession::Tunnel(relay) => Some(relay),
+            GatewaySession::Switching => None,
         }
     }
 
@@ -94,47 +56,32 @@ impl Connection for GatewayConnection {
     }
 }
 
-impl GatewayConnection {
-    /// If the exchange has ended in `101`, the same sockets go on as a relay.
-    fn switch_protocols(&mut self) {
-        *self = match std::mem::replace(self, GatewayConnection::Switching) {
-            GatewayConnection::Http(http) if http.session.machine.step() == Step::SwitchProtocols => {
-                let relay = http.session.with(|exchange| exchange.into_relay(&clock::now()));
-                relay.map_or(GatewayConnection::Switching, |session| {
-                    GatewayConnection::Tunnel(RelayConnection::join(session))
-                })
-            }
-            connection => connection,
-        };
-    }
-}
-
-impl HttpConnection {
+impl Session<Exchange> {
     /// Request after request, until one of them is the last or makes a tunnel of the connection.
-    fn serve(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
-        while self.session.machine.is_open() {
+    fn serve_requests(&mut self, idle: &SharedIdlePool, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+        while self.machine.is_open() {
             self.read_request_head(budget)?;
-            self.connect(budget)?;
-            self.exchange_bodies(budget)?;
+            self.connect(idle, budget)?;
+            self.exchange_bodies(idle, budget)?;
         }
-        self.close(budget)
+        self.close(idle, budget)
     }
 
     /// Reads until a whole request head is here.
     fn read_request_head(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
-        while self.session.machine.awaits_request() {
-            self.session.wait_and_read(budget)?;
+        while self.machine.awaits_request() {
+            self.wait_and_read(budget)?;
         }
         Ok(())
     }
 
     /// Takes an idle connection to the back end whose turn it is, or connects to it; to the next, if
     /// that one cannot be had.
-    fn connect(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
-        while self.session.machine.needs_backend() {
-            match self.session.machine.step() {
-                Step::Connect => self.session.connect(budget, |address, now| self.idle.take(address, now)),
-                _ => self.session.wait_and_read(budget)?,
+    fn connect(&mut self, idle: &SharedIdlePool, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+        while self.machine.needs_backend() {
+            match self.machine.step() {
+                Step::Connect => self.try_backend(budget, |address, now| idle.take(address, now)),
+                _ => self.wait_and_read(budget)?,
             }
         }
         Ok(())
@@ -142,49 +89,51 @@ impl HttpConnection {
 
     /// Sends the request on and passes the response back. Both at once, for a back end may answer
     /// before it has the whole body.
-    fn exchange_bodies(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
-        while self.session.machine.is_exchanging() {
+    fn exchange_bodies(&mut self, idle: &SharedIdlePool, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+        while self.machine.is_exchanging() {
             // Both are tried, whatever comes of the first: not `||`.
-            let has_sent = self.session.write_backend() | self.session.write_client();
-            match self.session.machine.step() {
-                Step::ReleaseBackend => self.release_backend(),
+            let has_sent = self.write_backend() | self.write_client();
+            match self.machine.step() {
+                Step::ReleaseBackend => self.release_backend(idle),
                 // That back end could not take the request: another one may.
-                Step::Connect | Step::Queue => self.connect(budget)?,
-                Step::Transfer if !has_sent => self.session.wait_and_read(budget)?,
+                Step::Connect | Step::Queue => self.connect(idle, budget)?,
+                Step::Transfer if !has_sent => self.wait_and_read(budget)?,
                 _ => {}
             }
         }
         Ok(())
     }
 
-    /// Closes our side first, and reads for a while what the client still sends: to close with bytes
-    /// unread would be a reset, and a reset can take the response with it.
-    fn close(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+    /// Closes as a web server does (`web.rs`), unless the connection becomes a tunnel.
+    fn close(&mut self, idle: &SharedIdlePool, budget: &WaitBudget<'_>) -> Result<(), Parked> {
         loop {
-            match self.session.machine.step() {
-                Step::ReleaseBackend => self.release_backend(),
-                Step::ShutClient => self.session.shut_client(),
-                Step::Finish => break self.session.finish(),
-                // Not the end, but the beginning of a tunnel.
+            match self.machine.step() {
+                Step::ReleaseBackend => self.release_backend(idle),
+                Step::ShutClient => self.shut_client(),
+                Step::Finish => break self.finish(&clock::now()),
                 Step::SwitchProtocols => break,
-                _ => self.session.wait_and_read(budget)?,
+                _ => self.wait_and_read(budget)?,
             }
         }
         Ok(())
     }
 
     /// Keeps the back end's connection for another request, or closes it.
-    fn release_backend(&mut self) {
+    fn release_backend(&mut self, idle: &SharedIdlePool) {
         let now = clock::now();
-        let release = self.session.machine.release_backend(&now);
-        if let Some((address, socket)) = self.session.take_backend()
+        let release = self.machine.release_backend(&now);
+        if let Some((address, socket)) = self.backend.take()
             && release.keep
         {
             // Closed after the lock is let go, if there are too many.
-            let _surplus = self.idle.lock().put(address, socket, now.instant);
+            let _surplus = idle.lock().put(address, socket, now.instant);
         }
     }
 }
+
+/// Idle connections to back ends, for whichever worker needs one next.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedIdlePool(Arc<Mutex<IdlePool<Socket>>>);
 
 impl SharedIdlePool {
     fn lock(&self) -> MutexGuard<'_, IdlePool<Socket>> {

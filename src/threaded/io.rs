@@ -5,7 +5,7 @@
 //! after a look that does not wait where bytes are likely, through a buffer or through a pipe.
 
 use std::fs::File;
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::net::io::{self, Moved, Readiness};
 use crate::net::listen::ACCEPTED_INHERIT_TIMEOUT;
 use crate::net::pipe::{Pipe, StreamPipe};
 use crate::protocol::interest::Interest;
+use crate::protocol::machine::Received;
 
 /// A blocking socket, and what is known of it.
 #[derive(Debug)]
@@ -42,17 +43,6 @@ enum Look {
     AfterFirstRead,
     /// They are not.
     No,
-}
-
-/// What a read brought, and where the bytes are.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Received {
-    /// So many bytes in the buffer; 0 is the end of the stream.
-    Buffered(usize),
-    /// So many bytes in the pipe; 0 is the end of the stream.
-    Piped(usize),
-    /// None came in time.
-    Nothing,
 }
 
 /// Which of two sockets can be read now, and how long that read may still wait.
@@ -186,14 +176,13 @@ impl Socket {
         moved
     }
 
-    /// Closes our sending side.
-    pub(crate) fn shut(&self) -> std::io::Result<()> {
-        self.stream.shutdown(Shutdown::Write)
-    }
-
-    /// Makes the close a reset: the peer must not take what it has for the whole.
-    pub(crate) fn reset_on_close(&self) {
-        io::reset_on_close(&self.stream);
+    /// True, once, if a look is worth it.
+    fn takes_look(&mut self) -> bool {
+        let looks = self.look == Look::Now;
+        if looks {
+            self.look = Look::No;
+        }
+        looks
     }
 }
 
@@ -244,16 +233,5 @@ pub(crate) fn wait(
         client_failed: watch_client && of_client.failed,
         has_room: of_client.write || of_backend.write,
         ..Ready::default()
-    }
-}
-
-impl Socket {
-    /// True, once, if a look is worth it.
-    fn takes_look(&mut self) -> bool {
-        let looks = self.look == Look::Now;
-        if looks {
-            self.look = Look::No;
-        }
-        looks
     }
 }

@@ -17,7 +17,6 @@
 //! | `intake` | where a worker's next connection comes from |
 //! | `worker` | the workers, and how long each may wait |
 //! | `parking` | connections that wait without a worker |
-//! | `waker` | how a connection is called that waits in the queue for a back end |
 //! | `io` | how a call on a socket waits |
 
 mod gateway;
@@ -26,38 +25,35 @@ mod io;
 mod parking;
 mod relay;
 mod session;
-mod waker;
 mod web;
 mod worker;
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::BorrowedFd;
+use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use crate::net::clock;
+use crate::net::io::FileToSend;
 use crate::net::permits::Permits;
 use crate::net::shutdown::Shutdown;
-use crate::observe::lane::Kind;
+use crate::net::threads::join;
 use crate::observe::role_view::{Gauges, RoleView};
-use crate::observe::status::StatusSite;
-use crate::protocol::exchange::Gateway;
-use crate::protocol::interest::{Interest, Step};
+use crate::protocol::machine::Machine;
 use crate::protocol::now::Now;
-use crate::protocol::relay::RelayService;
-use crate::protocol::web::WebService;
-use crate::site::Site;
-use intake::Entrance;
-use parking::Parking;
-use session::Waiting;
-use waker::Wakers;
-use worker::{PoolLoad, WaitBudget};
+use intake::{Acceptor, Intake};
+use parking::Order;
+use session::{Parkable, Session};
+use worker::{Pool, PoolLoad, WaitBudget};
+
+pub(crate) use gateway::GatewayConnection;
+pub(crate) use relay::RelayConnection;
+pub(crate) use web::WebConnection;
 
 /// What the driver is told.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct PoolSettings {
     /// Threads of the pool.
     pub(crate) workers: usize,
     /// Accepted connections that may wait for a worker.
@@ -78,145 +74,72 @@ pub(crate) struct Settings {
 /// drain's time is over. `service` may be replaced meanwhile; it holds for connections accepted later.
 ///
 /// Errors: threads or pollers that cannot be made; nothing that a client or a back end does.
-pub(crate) fn serve<S: Service>(
+pub(crate) fn serve<C: Connection>(
     listeners: Vec<TcpListener>,
-    service: &Arc<ArcSwap<S>>,
-    settings: &Settings,
+    service: &Arc<ArcSwap<Service<C>>>,
+    settings: &PoolSettings,
     shutdown: &Shutdown,
 ) -> std::io::Result<()> {
-    let role = Role::<S::Connection> { service: Arc::clone(service), common: Default::default() };
     let permits = Permits::new(settings.connections_max);
-    let entrance = Entrance::new(listeners, settings.workers, settings.queue, &permits);
+    let (intake, worker_queue) = Intake::new(listeners, settings.workers, settings.queue, &permits);
     if let Some(view) = &settings.view {
-        view.set_gauges(gauges(&permits, entrance.queue_length()));
+        view.set_gauges(gauges(&permits, &intake));
     }
-    let (parking, handle) = Parking::start(entrance.sender(), &role, settings.view.clone())?;
-    let wakers = Wakers::new({
-        let handle = handle.clone();
-        move |number| handle.wake(number)
-    });
-    let load = Arc::new(PoolLoad::new(settings.workers, settings.park, shutdown, wakers));
-    let workers = worker::start(settings, &role, &load, &handle, |number| entrance.intake(number));
-    let acceptors = entrance.start_acceptors(&role, &load, &handle, settings, shutdown)?;
+    let common = C::Common::default();
+    let (parking_thread, parking) =
+        parking::start::<C>(worker_queue.clone(), common.clone(), settings.view.clone())?;
+    let load = PoolLoad::new(settings.workers, settings.park, shutdown, &parking.waker);
+    let pool = Arc::new(Pool { service: Arc::clone(service), common, load, parking });
+    let workers = worker::start(settings, &pool, &intake);
+    let acceptors = Acceptor::start_all(&pool, &intake, worker_queue, settings)?;
 
     shutdown.wait();
     let until = clock::now().instant + settings.drain;
-    for acceptor in acceptors {
-        if acceptor.join().is_err() {
-            log::error!("an acceptor ended by a panic");
-        }
-    }
-    handle.drain();
+    acceptors.into_iter().for_each(|acceptor| join(acceptor, "an acceptor"));
+    pool.parking.send(Order::Drain);
     let left = permits.wait_until_none(until);
     if left > 0 {
         log::warn!("the drain's time is over: {left} connections are cut");
     }
-    load.end();
-    handle.stop();
-    // The parking held the last sender of the worker queue. Without a sender the workers' `recv` fails: they end.
-    parking.join();
+    pool.load.end();
+    pool.parking.send(Order::Stop);
+    // The parking has the last sender of the worker queue. Without a sender the workers' `recv` fails: they end.
+    join(parking_thread, "the parking thread");
     workers.join();
     Ok(())
 }
 
 /// What only this driver can tell of a role.
-fn gauges(permits: &Permits, worker_queue: impl Fn() -> usize + Send + Sync + 'static) -> Gauges {
-    let permits = permits.clone();
-    Gauges { permits: Box::new(move || permits.count()), worker_queue: Box::new(worker_queue) }
+fn gauges<C: Send + 'static>(permits: &Permits, intake: &Arc<Intake<C>>) -> Gauges {
+    let (permits, intake) = (permits.clone(), Arc::clone(intake));
+    Gauges {
+        permits: Box::new(move || permits.count()),
+        worker_queue: Box::new(move || intake.queue_length()),
+    }
 }
-
-/// Gives the running thread a lane, if somebody looks.
-fn show(view: Option<&Arc<RoleView>>, kind: Kind, name: &str) {
-    view.into_iter().for_each(|view| view.attach(kind, name));
-}
-
-/// What this driver can serve.
-pub(crate) trait Service: Sized + Send + Sync + 'static {
-    /// Its connections.
-    type Connection: Connection<Service = Self>;
-}
-
-impl Service for WebService<Site> {
-    type Connection = web::WebConnection<Site>;
-}
-
-/// The status page is a web server as well.
-impl Service for WebService<StatusSite> {
-    type Connection = web::WebConnection<StatusSite>;
-}
-
-impl Service for Gateway {
-    type Connection = gateway::GatewayConnection;
-}
-
-impl Service for RelayService {
-    type Connection = relay::RelayConnection;
-}
-
-/// The connection waits for something that its worker does not wait for: it is to be parked.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Parked;
 
 /// A kind of connection that the workers can serve.
-pub(crate) trait Connection: Send + Sized + 'static {
-    /// The service it is accepted for.
-    type Service: Send + Sync + 'static;
-    /// What the connections of a role share beyond that, however often the service is replaced.
+pub(crate) trait Connection: From<Session<Self::Machine>> + Send + 'static {
+    /// What decides for a client that has just come.
+    type Machine: Machine<Service: Send + Sync + 'static, File: FileToSend>;
+    /// What the connections of a role share beyond their service, however often that is replaced.
     type Common: Clone + Default + Send + Sync + 'static;
-    /// What a full queue means: a server says 503, a relay lets the kernel's backlog fill up.
+    /// What a full worker queue means: a server refuses the client, a relay lets the kernel's backlog fill up.
     const REFUSES_WHEN_FULL: bool;
 
-    /// Takes up a client that was accepted at `accepted`.
-    fn accept(
-        service: Arc<Self::Service>,
-        common: &Self::Common,
-        client: TcpStream,
-        peer: SocketAddr,
-        accepted: Instant,
-        now: &Now,
-    ) -> Self;
-
     /// Serves it to its end, or until it has to wait longer than `budget` allows.
-    fn serve(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked>;
+    fn serve(&mut self, common: &Self::Common, budget: &WaitBudget<'_>) -> Result<(), Parked>;
 
-    /// The session behind it, which waits while no worker serves it. `None`: it is over.
-    fn session(&self) -> Option<&dyn Waiting>;
-
-    /// The same, to be told of the drain.
-    fn session_mut(&mut self) -> Option<&mut dyn Waiting>;
+    /// The session behind it, while no worker serves it. `None`: it is over.
+    fn session(&mut self) -> Option<&mut dyn Parkable>;
 
     /// What the role keeps between connections is looked over, once in a while.
     fn tidy(_common: &Self::Common, _now: &Now) {}
 }
 
-/// What a parked connection waits for, and on which sockets.
-pub(crate) struct Awaited<'c> {
-    pub(crate) step: Step,
-    pub(crate) interest: Interest,
-    pub(crate) client: BorrowedFd<'c>,
-    pub(crate) backend: Option<BorrowedFd<'c>>,
-    /// The number of the waker it was given when it last had to wait for a back end.
-    pub(crate) waker: Option<u64>,
-}
+/// What connections of this kind are served with.
+pub(crate) type Service<C> = <<C as Connection>::Machine as Machine>::Service;
 
-/// The role whose connections are served.
-pub(crate) struct Role<C: Connection> {
-    service: Arc<ArcSwap<C::Service>>,
-    common: C::Common,
-}
-
-impl<C: Connection> Clone for Role<C> {
-    fn clone(&self) -> Role<C> {
-        Role { service: Arc::clone(&self.service), common: self.common.clone() }
-    }
-}
-
-impl<C: Connection> Role<C> {
-    fn accept(&self, client: TcpStream, peer: SocketAddr, accepted: Instant, now: &Now) -> C {
-        C::accept(self.service.load_full(), &self.common, client, peer, accepted, now)
-    }
-
-    fn tidy(&self, now: &Now) {
-        C::tidy(&self.common, now);
-    }
-}
+/// The connection waits for something that its worker does not wait for: it is to be parked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Parked;

@@ -14,18 +14,19 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, SendError, Sender};
 use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
-use slab::Slab;
 
+use super::Connection;
 use super::intake::Work;
-use super::session::Waiting;
-use super::{Awaited, Connection, Role, show};
+use super::session::Awaited;
 use crate::net::clock;
+use crate::net::io::number;
 use crate::net::permits::Permit;
 use crate::net::timers::Timers;
+use crate::net::waker::PollerWaker;
 use crate::observe::lane::{self, Kind, Phase};
 use crate::observe::role_view::RoleView;
 use crate::protocol::interest::Step;
@@ -33,7 +34,9 @@ use crate::protocol::interest::Step;
 /// Events looked at in one iteration; more of them wait for the next.
 const EVENTS_PER_ITERATION_MAX: usize = 1024;
 
-/// How soon a connection whose wait is over, and for which the workers' channel had no room, is tried again.
+/// How soon a connection whose wait is over, and for which the workers' channel had no room, is tried again. The
+/// channel is full only while every worker is busy: then a connection waits for its worker much longer than this,
+/// and 200 looks a second are no load.
 const FULL_QUEUE_RETRY: Duration = Duration::from_millis(5);
 
 /// How often what the role keeps between connections is looked over: idle back-end connections, for one.
@@ -43,125 +46,80 @@ const WAKE: Token = Token(usize::MAX);
 
 /// A connection between two workers.
 pub(crate) struct ParkedConnection<C> {
-    /// On the heap: it changes hands often.
+    /// On the heap: it changes hands often. It goes first: the sockets close before the permit is given back.
     pub(crate) connection: Box<C>,
-    pub(crate) permit: Permit,
+    pub(crate) _permit: Permit,
 }
 
-/// The thread that waits for all parked connections.
-#[derive(Debug)]
-pub(crate) struct Parking(JoinHandle<()>);
-
-/// Hands connections over to be parked. Clones lead to the same thread.
-pub(crate) struct ParkingHandle<C> {
-    /// Without a bound of its own: each open connection is in it once at most, and those are bounded.
-    orders: Sender<Order<C>>,
-    waker: Arc<Waker>,
-}
-
-enum Order<C> {
+/// What the parking is told.
+pub(crate) enum Order<C> {
     Park(ParkedConnection<C>),
-    /// The waker of this number was called.
-    Wake(u64),
     /// The drain begins: every connection is told, and those with nothing in flight end.
     Drain,
     /// The drain is over: cut every connection.
     Stop,
 }
 
-impl<C> Clone for ParkingHandle<C> {
-    fn clone(&self) -> ParkingHandle<C> {
-        ParkingHandle { orders: self.orders.clone(), waker: Arc::clone(&self.waker) }
-    }
+/// The way to the thread that waits for all parked connections.
+pub(crate) struct ParkingHandle<C> {
+    /// Without a bound of its own: each open connection is in it once at most, and those are bounded.
+    orders: Sender<Order<C>>,
+    pub(crate) waker: Arc<PollerWaker>,
 }
 
 impl<C: Connection> ParkingHandle<C> {
-    /// Lets a connection wait without a worker.
-    pub(crate) fn park(&self, parked: ParkedConnection<C>) {
-        self.order(Order::Park(parked));
-    }
-
-    /// Brings the connection back that waits for the waker of this number.
-    pub(crate) fn wake(&self, number: u64) {
-        self.order(Order::Wake(number));
-    }
-
-    /// The drain begins.
-    pub(crate) fn drain(&self) {
-        self.order(Order::Drain);
-    }
-
-    /// The drain is over.
-    pub(crate) fn stop(&self) {
-        self.order(Order::Stop);
-    }
-
-    fn order(&self, order: Order<C>) {
+    pub(crate) fn send(&self, order: Order<C>) {
         match self.orders.send(order) {
-            // Waking fails only if the poller is gone, and then its end of the channel is gone too.
-            Ok(()) => _ = self.waker.wake(),
-            Err(refused) => {
-                if let Order::Park(mut parked) = refused.0 {
-                    cut(&mut *parked.connection);
-                }
-            }
+            Ok(()) => self.waker.wake(),
+            Err(SendError(Order::Park(parked))) => cut(parked),
+            Err(SendError(Order::Drain | Order::Stop)) => {}
         }
     }
 }
 
-impl Parking {
-    /// Starts the thread. `worker_queue` is where connections go back to.
-    pub(crate) fn start<C: Connection>(
-        worker_queue: Sender<Work<C>>,
-        role: &Role<C>,
-        view: Option<Arc<RoleView>>,
-    ) -> io::Result<(Parking, ParkingHandle<C>)> {
-        let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
-        let (orders, received) = crossbeam_channel::unbounded();
-        let poller = Poller {
-            poll,
-            worker_queue,
-            role: role.clone(),
-            received,
-            parked: Slab::new(),
-            timers: Timers::new(),
-            wakers: HashMap::new(),
-            returning: VecDeque::new(),
-            is_draining: false,
-        };
-        let run = move || {
-            show(view.as_ref(), Kind::Parking, "parking");
-            poller.run();
-        };
-        let thread = thread::Builder::new().name("parking".to_owned()).spawn(run)?;
-        Ok((Parking(thread), ParkingHandle { orders, waker }))
-    }
-
-    /// Waits for its end, which [`stop`](ParkingHandle::stop) brings about.
-    pub(crate) fn join(self) {
-        if self.0.join().is_err() {
-            log::error!("the parking thread ended by a panic");
-        }
-    }
+/// Starts the thread, which runs until [`Order::Stop`]. `worker_queue` is where connections go back to.
+pub(crate) fn start<C: Connection>(
+    worker_queue: Sender<Work<C>>,
+    common: C::Common,
+    view: Option<Arc<RoleView>>,
+) -> io::Result<(JoinHandle<()>, ParkingHandle<C>)> {
+    let poll = Poll::new()?;
+    let waker = PollerWaker::new(Waker::new(poll.registry(), WAKE)?);
+    let (orders, received) = crossbeam_channel::unbounded();
+    let parking = Parking {
+        poll,
+        waker: Arc::clone(&waker),
+        worker_queue,
+        common,
+        received,
+        parked: HashMap::new(),
+        timers: Timers::new(),
+        returning: VecDeque::new(),
+        is_draining: false,
+    };
+    let thread = thread::Builder::new().name("parking".to_owned()).spawn(move || {
+        RoleView::show(view.as_ref(), Kind::Parking, "parking");
+        parking.run();
+    })?;
+    Ok((thread, ParkingHandle { orders, waker }))
 }
 
 /// What the thread owns.
-struct Poller<C: Connection> {
+struct Parking<C: Connection> {
     poll: Poll,
+    waker: Arc<PollerWaker>,
     worker_queue: Sender<Work<C>>,
-    role: Role<C>,
+    common: C::Common,
     received: Receiver<Order<C>>,
-    parked: Slab<ParkedConnection<C>>,
+    /// By the [number] of their client's socket, as are the timers and wakers.
+    parked: HashMap<usize, ParkedConnection<C>>,
     timers: Timers,
-    /// The slots of connections that wait for a waker, by its number.
-    wakers: HashMap<u64, usize>,
     /// Connections whose wait is over and for which the workers' channel had no room yet.
     returning: VecDeque<ParkedConnection<C>>,
     is_draining: bool,
 }
 
-impl<C: Connection> Poller<C> {
+impl<C: Connection> Parking<C> {
     fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_PER_ITERATION_MAX);
         let mut tidied = Instant::now();
@@ -173,30 +131,27 @@ impl<C: Connection> Poller<C> {
             {
                 log::error!("the poller of parked connections failed: {error}");
             }
-            // Events before orders: a slot that an event empties is filled again only after all events
-            // of this iteration, so no event can reach a successor.
+            // Events before orders: a number that an event frees is parked again only after all events of this
+            // iteration, so no event can reach a successor.
             for event in &events {
-                if event.token() != WAKE && !self.is_of_no_interest(event) {
+                if event.token() == WAKE {
+                    self.waker.take_woken().into_iter().for_each(|number| self.bring_back(number));
+                } else if !self.is_of_no_interest(event) {
                     self.bring_back(event.token().0 / 2);
                 }
             }
             let now = clock::now();
-            while let Some(slot) = self.timers.expired(now.instant) {
-                self.bring_back(slot);
+            while let Some(number) = self.timers.expired(now.instant) {
+                self.bring_back(number);
             }
             self.return_to_workers();
             if now.instant - tidied >= TIDY_INTERVAL {
-                self.role.tidy(&now);
+                C::tidy(&self.common, &now);
                 tidied = now.instant;
             }
             while let Ok(order) = self.received.try_recv() {
                 match order {
                     Order::Park(parked) => self.park(parked),
-                    Order::Wake(number) => {
-                        if let Some(slot) = self.wakers.get(&number) {
-                            self.bring_back(*slot);
-                        }
-                    }
                     Order::Drain => self.drain(),
                     Order::Stop => return self.cut_all(),
                 }
@@ -206,10 +161,11 @@ impl<C: Connection> Poller<C> {
 
     /// True if an event is of a client that is only watched for a failure, and it has not failed: it
     /// has sent on, or finished sending, and waits for its response.
-    fn is_of_no_interest(&self, event: &Event) -> bool {
-        let (slot, is_client) = (event.token().0 / 2, event.token().0.is_multiple_of(2));
-        let session = self.parked.get(slot).and_then(|parked| parked.connection.session());
-        let Some(Awaited { interest, .. }) = session.map(Waiting::awaited) else { return false };
+    fn is_of_no_interest(&mut self, event: &Event) -> bool {
+        let (number, is_client) = (event.token().0 / 2, event.token().0.is_multiple_of(2));
+        let session = self.parked.get_mut(&number).and_then(|parked| parked.connection.session());
+        let Some(session) = session else { return false };
+        let interest = session.awaited().interest;
         is_client && !interest.read_client && !interest.write_client && !event.is_error()
     }
 
@@ -225,54 +181,48 @@ impl<C: Connection> Poller<C> {
     fn drain(&mut self) {
         self.is_draining = true;
         let mut ended = Vec::new();
-        for (slot, parked) in &mut self.parked {
-            if let Some(session) = parked.connection.session_mut() {
+        for (number, parked) in &mut self.parked {
+            if let Some(session) = parked.connection.session() {
                 session.drain();
                 if session.awaited().step == Step::Finish {
-                    ended.push(slot);
+                    ended.push(*number);
                 }
             }
         }
-        ended.into_iter().for_each(|slot| self.bring_back(slot));
+        ended.into_iter().for_each(|number| self.bring_back(number));
     }
 
     fn park(&mut self, mut parked: ParkedConnection<C>) {
-        let slot = self.parked.vacant_key();
-        let Some(session) = parked.connection.session_mut() else { return };
+        let Some(session) = parked.connection.session() else { return };
         if self.is_draining {
             // Its worker may not have heard of it.
             session.drain();
         }
         let awaited = session.awaited();
-        let registered = register(self.poll.registry(), &awaited, slot);
-        // It was called before it came here, or the drain has ended it.
-        let is_due = matches!(awaited.step, Step::Connect | Step::Finish);
-        if let (Step::Queue, Some(number)) = (awaited.step, awaited.waker) {
-            self.wakers.insert(number, slot);
-        }
-        if let Some(deadline) = session.deadline() {
-            self.timers.set(slot, deadline);
-        }
-        self.parked.insert(parked);
+        let number = number(awaited.client);
+        let registered = register(self.poll.registry(), &awaited, number);
         if let Err(error) = &registered {
             // It cannot wait here, so it waits in the channel; its own calls will tell what is wrong.
             log::error!("a connection could not be parked: {error}");
         }
+        // Its waker was called before it came here, or the drain has ended it.
+        let is_due = matches!(awaited.step, Step::Connect | Step::Finish);
+        if let Some(deadline) = awaited.deadline {
+            self.timers.set(number, deadline);
+        }
+        self.parked.insert(number, parked);
         if is_due || registered.is_err() {
-            self.bring_back(slot);
+            self.bring_back(number);
         }
     }
 
-    /// Takes a connection out of its slot, if it is still there, and hands it to the workers.
-    fn bring_back(&mut self, slot: usize) {
-        let Some(parked) = self.parked.try_remove(slot) else { return };
-        if let Some(awaited) = parked.connection.session().map(Waiting::awaited) {
-            deregister(self.poll.registry(), &awaited);
-            if let Some(number) = awaited.waker {
-                self.wakers.remove(&number);
-            }
+    /// Hands the connection of this number to the workers, if it is still here.
+    fn bring_back(&mut self, number: usize) {
+        let Some(mut parked) = self.parked.remove(&number) else { return };
+        if let Some(session) = parked.connection.session() {
+            deregister(self.poll.registry(), &session.awaited());
         }
-        self.timers.clear(slot);
+        self.timers.clear(number);
         self.returning.push_back(parked);
         self.return_to_workers();
     }
@@ -289,13 +239,12 @@ impl<C: Connection> Poller<C> {
     }
 
     fn cut_all(&mut self) {
-        let parked = self.parked.drain().chain(self.returning.drain(..));
-        parked.for_each(|mut parked| cut(&mut *parked.connection));
+        self.parked.drain().map(|(_, parked)| parked).chain(self.returning.drain(..)).for_each(cut);
     }
 }
 
-fn cut(connection: &mut impl Connection) {
-    if let Some(session) = connection.session_mut() {
+fn cut<C: Connection>(mut parked: ParkedConnection<C>) {
+    if let Some(session) = parked.connection.session() {
         session.cut();
     }
 }
@@ -313,11 +262,11 @@ fn interests(awaited: &Awaited<'_>) -> [Option<Interest>; 2] {
     [interest(watches_client, of.write_client), interest(of.read_backend, of.write_backend)]
 }
 
-fn register(registry: &Registry, awaited: &Awaited<'_>, slot: usize) -> io::Result<()> {
+fn register(registry: &Registry, awaited: &Awaited<'_>, number: usize) -> io::Result<()> {
     let sockets = [Some(awaited.client), awaited.backend];
     for (side, (socket, interest)) in sockets.into_iter().zip(interests(awaited)).enumerate() {
         if let (Some(socket), Some(interest)) = (socket, interest) {
-            registry.register(&mut SourceFd(&socket.as_raw_fd()), Token(2 * slot + side), interest)?;
+            registry.register(&mut SourceFd(&socket.as_raw_fd()), Token(2 * number + side), interest)?;
         }
     }
     Ok(())

@@ -4,80 +4,53 @@
 //! response, and sends it. Here the machine makes the response as soon as the request is complete
 //! (`take_head` in `protocol/web/request.rs`, which asks the site), so the story reads and writes only.
 
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::time::Instant;
-
-use super::io::Socket;
-use super::session::{Session, Waiting};
+use super::session::{Parkable, Session};
 use super::worker::WaitBudget;
 use super::{Connection, Parked};
+use crate::net::clock;
 use crate::net::io::FileToSend;
 use crate::protocol::interest::Step;
-use crate::protocol::now::Now;
-use crate::protocol::web::{Response, Site, Web, WebService};
+use crate::protocol::web::{Response, Site, Web};
 
-/// A client of a web server.
-#[derive(Debug)]
-pub(crate) struct WebConnection<S: Site> {
-    session: Session<Web<S>>,
-}
+/// A client of a web server, whichever its site: the status page is one too.
+pub(crate) type WebConnection<S> = Session<Web<S>>;
 
 impl<S> Connection for WebConnection<S>
 where
-    S: Site<Response: Response<File: FileToSend + Send, Memory: Send, Generator: Send> + Send>
-        + Send
-        + Sync
-        + 'static,
+    S: Site<Response: Response<File: FileToSend> + Send> + Send + Sync + 'static,
+    Web<S>: Send,
 {
-    type Service = WebService<S>;
+    type Machine = Web<S>;
     type Common = ();
     const REFUSES_WHEN_FULL: bool = true;
 
-    fn accept(
-        service: Arc<WebService<S>>,
-        _common: &(),
-        client: TcpStream,
-        peer: SocketAddr,
-        accepted: Instant,
-        now: &Now,
-    ) -> Self {
-        let caller = service.context.proxies.identify(peer, || client.local_addr());
-        let web = Web::new(service, caller, accepted, now);
-        WebConnection { session: Session::new(web, Socket::accepted(client), None) }
-    }
-
-    fn serve(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
-        while self.session.machine.is_open() {
+    fn serve(&mut self, _common: &(), budget: &WaitBudget<'_>) -> Result<(), Parked> {
+        while self.machine.is_open() {
             self.read_request(budget)?;
             self.write_response(budget)?;
         }
         self.close(budget)
     }
 
-    fn session(&self) -> Option<&dyn Waiting> {
-        Some(&self.session)
-    }
-
-    fn session_mut(&mut self) -> Option<&mut dyn Waiting> {
-        Some(&mut self.session)
+    fn session(&mut self) -> Option<&mut dyn Parkable> {
+        Some(self)
     }
 }
 
 impl<S: Site<Response: Response<File: FileToSend>>> WebConnection<S> {
     /// Reads until a whole request is here.
     fn read_request(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
-        while self.session.machine.awaits_request() {
-            self.session.wait_and_read(budget)?;
+        while self.machine.awaits_request() {
+            self.wait_and_read(budget)?;
         }
         Ok(())
     }
 
     /// Sends the response to its last byte; a test response with `?delay=` begins later.
     fn write_response(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
-        while self.session.machine.owes_response() {
-            if !self.session.write_client() {
-                self.session.wait_and_read(budget)?;
+        while self.machine.owes_response() {
+            if !self.write_client() {
+                self.wait_and_read(budget)?;
             }
         }
         Ok(())
@@ -86,13 +59,13 @@ impl<S: Site<Response: Response<File: FileToSend>>> WebConnection<S> {
     /// Closes our side first, and reads for a while what the client still sends: to close with bytes
     /// unread would be a reset, and a reset can take the response with it.
     fn close(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
-        if self.session.machine.step() == Step::ShutClient {
-            self.session.shut_client();
+        if self.machine.step() == Step::ShutClient {
+            self.shut_client();
         }
-        while self.session.machine.step() != Step::Finish {
-            self.session.wait_and_read(budget)?;
+        while self.machine.step() != Step::Finish {
+            self.wait_and_read(budget)?;
         }
-        self.session.finish();
+        self.finish(&clock::now());
         Ok(())
     }
 }

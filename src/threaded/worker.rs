@@ -8,20 +8,24 @@ use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use threadpool::ThreadPool;
 
 use super::intake::{Accepted, Intake, Work};
-use super::parking::{ParkedConnection, ParkingHandle};
-use super::waker::Wakers;
-use super::{Connection, Parked, Role, Settings, show};
+use super::io::Socket;
+use super::parking::{Order, ParkedConnection, ParkingHandle};
+use super::session::Session;
+use super::{Connection, Parked, PoolSettings, Service};
 use crate::net::clock;
 use crate::net::listen::ACCEPTED_READ_TIMEOUT;
 use crate::net::shutdown::Shutdown;
-use crate::net::threads::name_this_thread;
+use crate::net::threads;
+use crate::net::waker::PollerWaker;
 use crate::observe::lane::Kind;
+use crate::observe::log::name_this_thread;
+use crate::observe::role_view::RoleView;
 use crate::protocol::buffer;
 use crate::protocol::now::Now;
 
@@ -34,31 +38,106 @@ pub(crate) const TICK: Duration = ACCEPTED_READ_TIMEOUT;
 /// counts as crowded, and connections are parked at once.
 pub(crate) const CROWDED_PART: usize = 8;
 
+/// Starts the workers, which end when the senders of the worker queue are gone.
+pub(crate) fn start<C: Connection>(
+    settings: &PoolSettings,
+    pool: &Arc<Pool<C>>,
+    intake: &Arc<Intake<C>>,
+) -> ThreadPool {
+    let workers = settings.workers;
+    let threads = threadpool::Builder::new().num_threads(workers).thread_name("worker".to_owned()).build();
+    for number in 0..workers {
+        let (pool, intake, view) = (Arc::clone(pool), Arc::clone(intake), settings.view.clone());
+        threads.execute(move || {
+            // `threadpool` has one name for all of them; a debugger and the log show which is which.
+            let name = format!("worker-{number:02}");
+            threads::name_this_thread(&name);
+            name_this_thread(&name);
+            RoleView::show(view.as_ref(), Kind::Worker, &name);
+            buffer::keep_few_spares();
+            while let Some(work) = intake.next(number) {
+                pool.work(work);
+            }
+        });
+    }
+    threads
+}
+
+/// What the workers and acceptors of a role share.
+pub(crate) struct Pool<C: Connection> {
+    pub(crate) service: Arc<ArcSwap<Service<C>>>,
+    pub(crate) common: C::Common,
+    pub(crate) load: PoolLoad,
+    pub(crate) parking: ParkingHandle<C>,
+}
+
+impl<C: Connection> Pool<C> {
+    /// What a worker does with a connection.
+    fn work(&self, work: Work<C>) {
+        self.load.busy.fetch_add(1, Ordering::Relaxed);
+        let served = panic::catch_unwind(AssertUnwindSafe(|| {
+            let connection = match work {
+                Work::New(accepted) => self.accept(accepted),
+                Work::Resumed(connection) => connection,
+            };
+            self.serve(connection, &WaitBudget::new(&self.load));
+        }));
+        if served.is_err() {
+            log::error!("a connection was lost to a panic of its worker");
+        }
+        self.load.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Takes up a client.
+    pub(crate) fn accept(&self, accepted: Accepted) -> ParkedConnection<C> {
+        let Accepted { client, peer, at, permit } = accepted;
+        let (service, client) = (self.service.load_full(), Socket::accepted(client));
+        let session = Session::accept(service, client, peer, at, &clock::now());
+        ParkedConnection { connection: Box::new(session.into()), _permit: permit }
+    }
+
+    /// Serves a connection to its end, or parks it when it has to wait longer than `budget` allows.
+    pub(crate) fn serve(&self, mut parked: ParkedConnection<C>, budget: &WaitBudget<'_>) {
+        if let Err(Parked) = parked.connection.serve(&self.common, budget) {
+            self.parking.send(Order::Park(parked));
+        }
+    }
+}
+
 /// How busy the workers are, and whether the end has come.
 pub(crate) struct PoolLoad {
     workers: usize,
     busy: AtomicUsize,
     /// False with `--no-park`: a connection keeps its worker to its end.
     parks: bool,
-    /// The drain's time is over: cut what is left.
+    pub(crate) shutdown: Shutdown,
     over: AtomicBool,
-    shutdown: Shutdown,
-    wakers: Wakers,
+    /// Wakes the parking.
+    pub(crate) waker: Arc<PollerWaker>,
 }
 
 impl PoolLoad {
-    pub(crate) fn new(workers: usize, parks: bool, shutdown: &Shutdown, wakers: Wakers) -> PoolLoad {
-        PoolLoad {
-            workers,
-            busy: AtomicUsize::new(0),
-            parks,
-            over: AtomicBool::new(false),
-            shutdown: shutdown.clone(),
-            wakers,
-        }
+    pub(crate) fn new(
+        workers: usize,
+        parks: bool,
+        shutdown: &Shutdown,
+        waker: &Arc<PollerWaker>,
+    ) -> PoolLoad {
+        let (shutdown, waker) = (shutdown.clone(), Arc::clone(waker));
+        PoolLoad { workers, busy: AtomicUsize::new(0), parks, shutdown, over: AtomicBool::new(false), waker }
     }
 
-    /// From now on whatever is still open is cut.
+    /// The program stops: finish what is in flight.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.shutdown.is_draining()
+    }
+
+    /// The time for that is over too: cut what is left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    /// From now on it [is over](PoolLoad::is_over).
     pub(crate) fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
     }
@@ -71,7 +150,7 @@ impl PoolLoad {
 
 /// How long a worker may wait for the connection that it serves: the rule, and what it depends on.
 pub(crate) struct WaitBudget<'p> {
-    load: &'p PoolLoad,
+    pub(crate) load: &'p PoolLoad,
     /// A wait of this connection was in vain: the next one is not waited here.
     waited: Cell<bool>,
     /// For a thread that may look and never wait.
@@ -86,7 +165,7 @@ impl<'p> WaitBudget<'p> {
 
     /// For a thread that may look and never wait.
     pub(crate) fn none(load: &'p PoolLoad) -> WaitBudget<'p> {
-        WaitBudget { load, waited: Cell::new(false), never: true }
+        WaitBudget { never: true, ..WaitBudget::new(load) }
     }
 
     /// How long the next wait may be, up to the `deadline`; zero: only look.
@@ -117,82 +196,5 @@ impl<'p> WaitBudget<'p> {
     pub(crate) fn park(&self, deadline: Option<Instant>) -> Result<(), Parked> {
         let is_due = deadline.is_some_and(|deadline| deadline <= clock::now().instant);
         if is_due { Ok(()) } else { Err(Parked) }
-    }
-
-    /// A waker for a connection that has to wait in the queue for a back end, and its number.
-    pub(crate) fn waker(&self) -> (Waker, u64) {
-        self.load.wakers.waker()
-    }
-
-    /// The program stops: finish what is in flight.
-    pub(crate) fn is_draining(&self) -> bool {
-        self.load.shutdown.is_draining()
-    }
-
-    /// The time for that is over too.
-    pub(crate) fn is_over(&self) -> bool {
-        self.load.over.load(Ordering::Relaxed)
-    }
-}
-
-/// Starts the workers; each gets an intake of its own from `intake`.
-pub(crate) fn start<C: Connection>(
-    settings: &Settings,
-    role: &Role<C>,
-    load: &Arc<PoolLoad>,
-    parking: &ParkingHandle<C>,
-    intake: impl Fn(usize) -> Intake<C>,
-) -> ThreadPool {
-    let workers = settings.workers;
-    let threads = threadpool::Builder::new().num_threads(workers).thread_name("worker".to_owned()).build();
-    for number in 0..workers {
-        let worker = Worker {
-            intake: intake(number),
-            role: role.clone(),
-            load: Arc::clone(load),
-            parking: parking.clone(),
-        };
-        let view = settings.view.clone();
-        threads.execute(move || {
-            let name = format!("worker-{number:02}");
-            // `threadpool` has one name for all of them, and a debugger shows which is which.
-            name_this_thread(&name);
-            show(view.as_ref(), Kind::Worker, &name);
-            buffer::keep_few_spares();
-            worker.run();
-        });
-    }
-    threads
-}
-
-struct Worker<C: Connection> {
-    intake: Intake<C>,
-    role: Role<C>,
-    load: Arc<PoolLoad>,
-    parking: ParkingHandle<C>,
-}
-
-impl<C: Connection> Worker<C> {
-    fn run(&self) {
-        while let Some(work) = self.intake.next() {
-            self.load.busy.fetch_add(1, Ordering::Relaxed);
-            if panic::catch_unwind(AssertUnwindSafe(|| self.serve(work))).is_err() {
-                log::error!("a connection was lost to a panic of its worker");
-            }
-            self.load.busy.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    fn serve(&self, work: Work<C>) {
-        // Rust drops the last variable first: the sockets close before the permit is given back.
-        let (permit, mut connection) = match work {
-            Work::Resumed(ParkedConnection { connection, permit }) => (permit, connection),
-            Work::New(Accepted { client, peer, at, permit }) => {
-                (permit, Box::new(self.role.accept(client, peer, at, &clock::now())))
-            }
-        };
-        if let Err(Parked) = connection.serve(&WaitBudget::new(&self.load)) {
-            self.parking.park(ParkedConnection { connection, permit });
-        }
     }
 }

@@ -162,7 +162,7 @@ fn received(gateway: Gateway, client: ClientIdentity, request: &[u8]) -> Exchang
 fn proxy_header(client: ClientIdentity) -> Vec<u8> {
     let mut header = Buffer::new();
     // An empty buffer has room for it.
-    let _ = client.write_header(&mut header);
+    let _ = client.write_proxy_header(&mut header);
     header.bytes().to_vec()
 }
 

@@ -14,13 +14,13 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::sync::Arc;
 
-use log::{LevelFilter, Log, Record};
-use simplelog::{ConfigBuilder, LevelPadding, ThreadLogMode, WriteLogger};
+use log::{Level, LevelFilter, Log, Record};
+use simplelog::{ConfigBuilder, LevelPadding, WriteLogger};
 
 use super::line::{Style, one_line};
 use super::quoted::{Escaped, Quoted, Within};
 use super::writer::Writer;
-use super::{Format, clock, colour, with_line};
+use super::{Format, clock, colour, thread, with_line};
 
 /// What writes the messages of a process.
 pub(super) enum Messages {
@@ -39,11 +39,9 @@ impl Messages {
         let config = ConfigBuilder::new()
             .set_time_level(LevelFilter::Off)
             .set_level_padding(LevelPadding::Right)
-            // From `debug` on, a message also shows its thread and the module that tells it. Never
-            // the source file: that of a package is a path of the machine that built the program.
-            .set_thread_level(LevelFilter::Debug)
-            .set_thread_mode(ThreadLogMode::Names)
-            .set_target_level(LevelFilter::Debug)
+            // Thread and module are a part of the text: simplelog knows Rust's names of threads only.
+            .set_thread_level(LevelFilter::Off)
+            .set_target_level(LevelFilter::Off)
             .set_location_level(LevelFilter::Off)
             .build();
         let lines = Lines { line: String::new(), coloured: style.coloured, writer };
@@ -55,7 +53,7 @@ impl Messages {
     pub(super) fn write(&self, record: &Record<'_>) {
         match self {
             Messages::Simplelog(logger) => with_line(|text| {
-                if plain(text, record).is_err() {
+                if whence(text, record).and_then(|()| plain(text, record)).is_err() {
                     text.clear();
                     text.push_str("a log line could not be formatted");
                 }
@@ -102,6 +100,15 @@ impl io::Write for Lines {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// From `debug` on: the thread and the module that tell it. Never the source file: that of a package is a path of
+/// the machine that built the program.
+fn whence(out: &mut String, record: &Record<'_>) -> fmt::Result {
+    if record.level() < Level::Debug {
+        return Ok(());
+    }
+    thread::with_name(|name| write!(out, "({name}) {}: ", record.target()))
 }
 
 /// The text, with what is not visible escaped.

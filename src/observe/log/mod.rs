@@ -18,6 +18,7 @@ mod line;
 mod message;
 mod panics;
 mod quoted;
+mod thread;
 mod writer;
 
 use std::cell::Cell;
@@ -35,6 +36,7 @@ use writer::{Target, Writer};
 pub(crate) use writer::LogFile;
 
 pub(crate) use quoted::{Quoted, TomlQuoted};
+pub(crate) use thread::name_this_thread;
 
 /// The format of a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
@@ -311,9 +313,17 @@ mod tests {
     #[test]
     fn from_debug_on_a_message_shows_thread_and_module() {
         let style = Style { format: Format::Text, coloured: false };
-        let thread = std::thread::Builder::new().name("worker-7".to_owned());
-        let line = thread.spawn(move || message(style, Level::Debug, "x")).unwrap().join().unwrap();
-        assert!(line.ends_with(" [DEBUG] (worker-7) giliran::web: x"), "{line}");
+        for own in [None, Some("worker-07")] {
+            let thread = std::thread::Builder::new().name("worker".to_owned());
+            let tell = move || {
+                own.into_iter().for_each(name_this_thread);
+                message(style, Level::Debug, "x")
+            };
+            let line = thread.spawn(tell).unwrap().join().unwrap();
+            let name = own.unwrap_or("worker");
+            assert!(line.ends_with(&format!(" [DEBUG] ({name}) giliran::web: x")), "{line}");
+        }
+        assert!(message(style, Level::Info, "x").ends_with(" [INFO ] x"));
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::any::Any;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::panic::{self, PanicHookInfo};
-use std::thread;
 
 use log::Level;
 
 use super::quoted::{Escaped, Within};
+use super::thread;
 
 /// From now on a panic is an error in the log. With `--log off` the same line goes to standard error: no level may
 /// hide a fault of this program.
@@ -17,13 +17,11 @@ pub(super) fn tell_panics() {
 }
 
 fn tell(panic: &PanicHookInfo<'_>) {
-    let thread = thread::current();
-    let thread = thread.name().unwrap_or("a thread without a name");
     let words = words(panic.payload());
-    let line = match panic.location() {
+    let line = thread::with_name(|thread| match panic.location() {
         Some(place) => format!("{thread} panicked at {place}: {words}"),
         None => format!("{thread} panicked: {words}"),
-    };
+    });
     if log::log_enabled!(Level::Error) {
         return log::error!("{line}");
     }

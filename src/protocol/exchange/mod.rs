@@ -45,6 +45,7 @@ use crate::protocol::http::request_reader::RequestReader;
 use crate::protocol::http::{Method, Refusal, Version};
 use crate::protocol::interest::{Interest, Step};
 use crate::protocol::linger::Linger;
+use crate::protocol::machine::NO_WORKER;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::proxy_header::ClientIdentity;
@@ -278,13 +279,12 @@ impl Exchange {
         self.cut(Outcome::new(Who::Us, How::Drained, self.phase()));
     }
 
-    /// Responds 503 and closes: there is no worker for this connection.
+    /// See [`Machine::refuse_for_lack_of_workers`](crate::protocol::machine::Machine::refuse_for_lack_of_workers).
     pub(crate) fn refuse_for_lack_of_workers(&mut self, now: &Now) {
         if matches!(self.state, State::Over(_)) {
             return; // a client that was not admitted gets no response
         }
-        let refusal = Refusal::new(503, "All workers are busy and the queue is full; try again soon.");
-        self.refuse(refusal, How::Limited, Phase::Queue, now);
+        self.refuse_with(NO_WORKER, Outcome::new(Who::Us, How::Limited, Phase::Queue), now);
     }
 
     /// Continues as a relay, once the step is [`Step::SwitchProtocols`].
@@ -337,12 +337,15 @@ impl Exchange {
 
     /// Refuses a request that was not forwarded, or not all of it, and closes.
     fn refuse(&mut self, refusal: Refusal, how: How, phase: Phase, now: &Now) {
+        self.refuse_with(refusal, Outcome::new(Who::Client, how, phase), now);
+    }
+
+    fn refuse_with(&mut self, refusal: Refusal, outcome: Outcome, now: &Now) {
         log::debug!("{} gets {refusal}", self.client.address());
         self.request_line.set_unread(self.client_input.bytes(), self.wants_closings());
         self.client.report_connection(&self.gateway.context);
         self.request.abandon();
         self.request.keep = false;
-        let outcome = Outcome::new(Who::Client, how, phase);
         self.respond_with_error(refusal.status, "http_request_error", refusal.reason, outcome, now);
     }
 

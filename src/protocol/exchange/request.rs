@@ -173,7 +173,7 @@ impl Exchange {
         self.timing.bytes_in += count as u64;
         self.client_ended |= count == 0;
         match self.state {
-            State::Head => match self.client.read_header(&mut self.client_input, self.client_ended) {
+            State::Head => match self.client.read_proxy_header(&mut self.client_input, self.client_ended) {
                 Ok(true) => self.read_head(now),
                 Ok(false) => {}
                 Err(outcome) => self.state = State::Over(outcome),
@@ -248,7 +248,7 @@ impl Exchange {
             &mut self.backend_output,
         )?;
         let head_bytes = self.backend_output.len();
-        if !self.client.write_header(&mut self.backend_output) {
+        if !self.client.write_proxy_header(&mut self.backend_output) {
             return Err(Refusal::new(431, "The request head leaves no room for a PROXY header."));
         }
         let start = self.backend_output.len() - head_bytes;

@@ -1433,6 +1433,8 @@ fn without_a_worker_the_response_is_503_and_the_connection_lingers() {
         connection.input.extend(input.as_bytes());
         connection.run();
         assert_eq!((connection.statuses(), connection.state()), (vec![503], LINGERS));
+        connection.ends = true;
+        assert_eq!(connection.run().outcome(), Outcome::new(Who::Us, How::Limited, Phase::Queue));
     }
 }
 

@@ -4,21 +4,44 @@
 //! came of it; it passes the time in, and never decides anything about the protocol. The three machines
 //! [`Web`](super::web::Web), [`Exchange`](super::exchange::Exchange) and [`Relay`](super::relay::Relay) differ in what they decide, not in how they are driven.
 
+use std::io;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use crate::protocol::context::RoleContext;
 use crate::protocol::exchange::BackendTarget;
+use crate::protocol::http::Refusal;
 use crate::protocol::interest::{Interest, Step};
 use crate::protocol::now::Now;
 use crate::protocol::outcome::How;
+use crate::protocol::proxy_header::ClientIdentity;
 use crate::protocol::web::Output;
+
+/// What a read brought, and where the bytes are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Received {
+    /// So many bytes in the machine's buffer; 0 is the end of the stream.
+    Buffered(usize),
+    /// So many bytes in the driver's pipe; 0 is the end of the stream.
+    Piped(usize),
+    /// There were none.
+    Nothing,
+}
 
 /// One client connection, as its driver sees it.
 ///
 /// The functions about a back end have a default for machines that never ask for one.
 pub(crate) trait Machine {
+    /// What it serves its client with: a site, routes, or a group of back ends.
+    type Service;
     /// A file that a driver sends from.
     type File;
+
+    /// A machine for a client that was accepted at `accepted` and that is served from now on.
+    fn open(service: Arc<Self::Service>, client: ClientIdentity, accepted: Instant, now: &Now) -> Self;
+    /// The settings that all connections of a service share.
+    fn context(service: &Self::Service) -> &RoleContext;
 
     /// The number of the client's connection.
     fn connection(&self) -> u64;
@@ -41,7 +64,8 @@ pub(crate) trait Machine {
     fn take_last_request(&mut self) {}
     /// The time for finishing is over: ends it here and now.
     fn drained(&mut self);
-    /// There is no worker for this client: answers 503 and closes, or just closes.
+    /// No worker will serve this client: it gets a response that says so (503), and is closed. A relay, which has
+    /// no words of its own, just closes.
     fn refuse_for_lack_of_workers(&mut self, now: &Now);
     /// True if the close must be a reset, because an orderly one would make a part look like the whole.
     fn was_cut(&self) -> bool;
@@ -118,7 +142,136 @@ pub(crate) trait Machine {
     fn backend_shut(&mut self) {}
     /// Reading from the back end failed.
     fn backend_failed(&mut self, _how: How, _now: &Now) {}
+
+    /// What came of a read from the client. False if nothing has come.
+    fn client_read(&mut self, received: io::Result<Received>, now: &Now) -> bool {
+        match received {
+            Ok(Received::Buffered(count)) => self.client_received(count, now),
+            Ok(Received::Piped(count)) => self.client_piped(count, now),
+            Ok(Received::Nothing) => {
+                self.nothing_from_client();
+                return false;
+            }
+            Err(_) => self.client_failed(),
+        }
+        true
+    }
+    /// What came of a read from the back end. False if nothing has come.
+    fn backend_read(&mut self, received: io::Result<Received>, now: &Now) -> bool {
+        match received {
+            Ok(Received::Buffered(count)) => self.backend_received(count, now),
+            Ok(Received::Piped(count)) => self.backend_piped(count, now),
+            Ok(Received::Nothing) => {
+                self.nothing_from_backend();
+                return false;
+            }
+            Err(_) => self.backend_failed(How::Reset, now),
+        }
+        true
+    }
+    /// What came of sending to the client. False if nothing was sent, because there is no room.
+    fn client_written(&mut self, sent: io::Result<Option<usize>>, now: &Now) -> bool {
+        match sent {
+            // `sendfile` sends nothing where the file has become shorter than it was.
+            Ok(Some(0)) => self.file_ended(),
+            Ok(Some(count)) => self.client_sent(count, now),
+            Ok(None) => return false,
+            Err(_) => self.client_failed(),
+        }
+        true
+    }
+    /// What came of sending to the back end. False if nothing was sent, because there is no room.
+    fn backend_written(&mut self, sent: io::Result<Option<usize>>, now: &Now) -> bool {
+        match sent {
+            Ok(Some(count)) => self.backend_sent(count, now),
+            Ok(None) => return false,
+            Err(_) => self.backend_send_failed(How::Reset, now),
+        }
+        true
+    }
 }
+
+/// The functions of [`Machine`] that every machine has as its own, under the same name: Rust takes a type's own
+/// function before that of a trait, so none of these calls itself.
+macro_rules! own_functions {
+    () => {
+        fn connection(&self) -> u64 {
+            self.client.number()
+        }
+        fn step(&self) -> $crate::protocol::interest::Step {
+            self.step()
+        }
+        fn interest(&self) -> $crate::protocol::interest::Interest {
+            self.interest()
+        }
+        fn deadline(&self) -> Option<std::time::Instant> {
+            self.deadline()
+        }
+        fn expired(&mut self, now: &$crate::protocol::now::Now) {
+            self.expired(now);
+        }
+        fn drained(&mut self) {
+            self.drained();
+        }
+        fn was_cut(&self) -> bool {
+            self.was_cut()
+        }
+        fn finish(&mut self, now: &$crate::protocol::now::Now) {
+            self.finish(now);
+        }
+        fn client_space(&mut self) -> &mut [u8] {
+            self.client_space()
+        }
+        fn client_received(&mut self, count: usize, now: &$crate::protocol::now::Now) {
+            self.client_received(count, now);
+        }
+        fn nothing_from_client(&mut self) {
+            self.nothing_from_client();
+        }
+        fn client_sent(&mut self, count: usize, now: &$crate::protocol::now::Now) {
+            self.client_sent(count, now);
+        }
+        fn client_shut(&mut self) {
+            self.client_shut();
+        }
+        fn client_failed(&mut self) {
+            self.client_failed();
+        }
+    };
+}
+pub(crate) use own_functions;
+
+/// The same for those about a back end, for the two machines that have one.
+macro_rules! own_backend_functions {
+    () => {
+        fn connect_timeout(&self, now: &$crate::protocol::now::Now) -> std::time::Duration {
+            self.connect_timeout(now)
+        }
+        fn is_connecting(&self) -> bool {
+            self.is_connecting()
+        }
+        fn connect_failed(&mut self, how: $crate::protocol::outcome::How, now: &$crate::protocol::now::Now) {
+            self.connect_failed(how, now);
+        }
+        fn backend_space(&mut self) -> &mut [u8] {
+            self.backend_space()
+        }
+        fn backend_received(&mut self, count: usize, now: &$crate::protocol::now::Now) {
+            self.backend_received(count, now);
+        }
+        fn nothing_from_backend(&mut self) {
+            self.nothing_from_backend();
+        }
+        fn backend_sent(&mut self, count: usize, now: &$crate::protocol::now::Now) {
+            self.backend_sent(count, now);
+        }
+    };
+}
+pub(crate) use own_backend_functions;
+
+/// What [`refuse_for_lack_of_workers`](Machine::refuse_for_lack_of_workers) responds.
+pub(crate) const NO_WORKER: Refusal =
+    Refusal::new(503, "All workers are busy and the queue is full; try again soon.");
 
 /// The file of machines that send none.
 #[derive(Debug)]

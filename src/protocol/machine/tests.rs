@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::balance::Group;
 use crate::balance::routes::Routes;
-use crate::protocol::context::RoleContext;
 use crate::protocol::event::{Connection, Event, Observer};
 use crate::protocol::exchange::{Exchange, Gateway};
 use crate::protocol::forward::Rules;
@@ -510,12 +509,18 @@ fn a_read_of_nothing_leaves_no_trace() {
 struct Alone(Interest);
 
 impl Machine for Alone {
+    type Service = Arc<RoleContext>;
     type File = NoFile;
 
+    fn open(_service: Arc<Arc<RoleContext>>, _: ClientIdentity, _accepted: Instant, _now: &Now) -> Alone {
+        Alone(Interest::NONE)
+    }
+    fn context(service: &Arc<RoleContext>) -> &RoleContext {
+        service
+    }
     fn connection(&self) -> u64 {
         0
     }
-
     fn step(&self) -> Step {
         Step::Transfer
     }

@@ -8,8 +8,8 @@
 //! [specification](https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt) is refused here.
 //!
 //! Each of the three machines holds a [`ClientIdentity`]. It calls [`admit`](ClientIdentity::admit) first, then
-//! [`read_header`](ClientIdentity::read_header) until the header is complete, and
-//! [`write_header`](ClientIdentity::write_header) at the start of a connection to a back end.
+//! [`read_proxy_header`](ClientIdentity::read_proxy_header) until the header is complete, and
+//! [`write_proxy_header`](ClientIdentity::write_proxy_header) at the start of a connection to a back end.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -174,7 +174,7 @@ impl ClientIdentity {
 
     /// Removes the header from the start of `input`. Returns false while it is not complete. `ended` means
     /// that no more bytes will come. An error is the end of the connection.
-    pub fn read_header(&mut self, input: &mut Buffer, ended: bool) -> Result<bool, Outcome> {
+    pub fn read_proxy_header(&mut self, input: &mut Buffer, ended: bool) -> Result<bool, Outcome> {
         if self.is_known() {
             return Ok(true);
         }
@@ -207,7 +207,7 @@ impl ClientIdentity {
     /// Inserts the header for a back end, if it gets one, before the bytes in `output`. False if there is no
     /// room for it.
     #[must_use]
-    pub fn write_header(&self, output: &mut Buffer) -> bool {
+    pub fn write_proxy_header(&self, output: &mut Buffer) -> bool {
         let Some((version, destination)) = self.send else { return true };
         let header = match destination {
             Some(destination) => encode_header(version, Some((self.address, destination))),

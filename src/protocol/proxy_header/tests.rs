@@ -65,18 +65,18 @@ fn a_header_is_read_in_any_pieces_and_the_bytes_behind_it_stay() {
             let mut identity = awaited();
             let mut input = buffer(&header[..cut]);
             assert_eq!(
-                identity.read_header(&mut input, false),
+                identity.read_proxy_header(&mut input, false),
                 Ok(cut == header.len()),
                 "{cut} of {header:?}"
             );
             assert!(input.push(&header[cut..]) && input.push(b"behind"));
-            assert_eq!(identity.read_header(&mut input, false), Ok(true), "{cut} of {header:?}");
+            assert_eq!(identity.read_proxy_header(&mut input, false), Ok(true), "{cut} of {header:?}");
             let behind: &[u8] =
                 if cut == header.len() { &[&header[cut..], b"behind"].concat() } else { b"behind" };
             assert_eq!((input.bytes(), identity.address()), (behind, address(told)), "{header:?}");
         }
         assert_eq!(
-            awaited().read_header(&mut buffer(&header), true),
+            awaited().read_proxy_header(&mut buffer(&header), true),
             Ok(true),
             "the end of the stream behind it does not matter"
         );
@@ -110,17 +110,17 @@ fn a_malformed_header_ends_the_connection_at_its_first_wrong_byte() {
     for (bytes, seen_at) in bad {
         let mut identity = awaited();
         let before = &bytes[..seen_at - 1];
-        assert_eq!(identity.read_header(&mut buffer(before), false), Ok(false), "{bytes:?}");
-        let outcome = identity.read_header(&mut buffer(&bytes[..seen_at]), false).unwrap_err();
+        assert_eq!(identity.read_proxy_header(&mut buffer(before), false), Ok(false), "{bytes:?}");
+        let outcome = identity.read_proxy_header(&mut buffer(&bytes[..seen_at]), false).unwrap_err();
         assert_eq!(outcome, Outcome::new(Who::Client, How::Malformed, Phase::ProxyHeader), "{bytes:?}");
-        let whole = awaited().read_header(&mut buffer(&bytes), false).unwrap_err();
+        let whole = awaited().read_proxy_header(&mut buffer(&bytes), false).unwrap_err();
         assert_eq!(whole, outcome, "the same in any pieces: {bytes:?}");
     }
 }
 
 #[test]
 fn the_client_closes_before_its_header_is_complete() {
-    let phase = |bytes: &[u8]| awaited().read_header(&mut buffer(bytes), true).unwrap_err().phase;
+    let phase = |bytes: &[u8]| awaited().read_proxy_header(&mut buffer(bytes), true).unwrap_err().phase;
     assert_eq!((phase(b""), phase(b"PROX")), (Phase::Idle, Phase::ProxyHeader));
 }
 
@@ -133,14 +133,14 @@ fn headers_are_read_from_trusted_peers_and_only_where_expected() {
     let mut plain =
         Policy::default().identify(client(), || panic!("no header is sent, so the address is not needed"));
     let mut input = buffer(b"PROXY UNKNOWN\r\n");
-    assert_eq!((plain.admit(), plain.read_header(&mut input, false)), (Ok(()), Ok(true)));
+    assert_eq!((plain.admit(), plain.read_proxy_header(&mut input, false)), (Ok(()), Ok(true)));
     assert_eq!(input.len(), 15, "these bytes are the client's");
 }
 
 /// `rest` with the header that a back end gets before it.
 fn with_header(identity: &ClientIdentity, rest: &[u8]) -> Vec<u8> {
     let mut output = buffer(rest);
-    assert!(identity.write_header(&mut output));
+    assert!(identity.write_proxy_header(&mut output));
     output.bytes().to_vec()
 }
 
@@ -171,10 +171,10 @@ fn a_back_end_is_told_who_the_client_is() {
 fn the_address_of_a_header_is_forwarded() {
     let mut identity = policy(Some(Version::V2)).identify(address(PEER), || Ok(address("10.0.0.2:80")));
     let mut input = buffer(b"PROXY TCP4 203.0.113.9 198.51.100.1 49152 80\r\n");
-    assert_eq!(identity.read_header(&mut input, false), Ok(true));
+    assert_eq!(identity.read_proxy_header(&mut input, false), Ok(true));
     assert_eq!(with_header(&identity, b""), binary(0x21, 0x11, IPV4));
     let mut full = buffer(&vec![0; Buffer::new().room()]);
-    assert!(!identity.write_header(&mut full), "no room");
+    assert!(!identity.write_proxy_header(&mut full), "no room");
 }
 
 proptest! {
@@ -185,12 +185,12 @@ proptest! {
     ) {
         let bytes = [begin.as_bytes(), &rest].concat();
         let mut whole = buffer(&bytes);
-        let at_once = awaited().read_header(&mut whole, false);
+        let at_once = awaited().read_proxy_header(&mut whole, false);
         let (mut identity, mut input, mut in_pieces) = (awaited(), Buffer::new(), Ok(false));
         for byte in &bytes {
             prop_assert!(input.push(&[*byte]));
             if in_pieces == Ok(false) {
-                in_pieces = identity.read_header(&mut input, false);
+                in_pieces = identity.read_proxy_header(&mut input, false);
             }
         }
         prop_assert_eq!(in_pieces, at_once);

@@ -1,77 +1,42 @@
 //! The machine of a relay as the drivers see it.
-//!
-//! The methods of the trait call the machine's own methods of the same name: where both exist, Rust takes a
-//! type's own method, so nothing here calls itself.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::Relay;
+use super::{Relay, RelayService};
+use crate::protocol::context::RoleContext;
 use crate::protocol::exchange::BackendTarget;
-use crate::protocol::interest::{Interest, Step};
-use crate::protocol::machine::{Machine, NoFile};
+use crate::protocol::machine::{Machine, NoFile, own_backend_functions, own_functions};
 use crate::protocol::now::Now;
 use crate::protocol::outcome::How;
+use crate::protocol::proxy_header::ClientIdentity;
 use crate::protocol::web::Output;
 
 impl Machine for Relay {
+    type Service = RelayService;
     type File = NoFile;
 
-    fn connection(&self) -> u64 {
-        self.client.number()
+    own_functions!();
+    own_backend_functions!();
+
+    fn open(service: Arc<RelayService>, client: ClientIdentity, accepted: Instant, now: &Now) -> Relay {
+        Relay::new(service, client, accepted, now)
     }
 
-    fn step(&self) -> Step {
-        self.step()
-    }
-
-    fn interest(&self) -> Interest {
-        self.interest()
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.deadline()
-    }
-
-    fn expired(&mut self, now: &Now) {
-        self.expired(now);
+    fn context(service: &RelayService) -> &RoleContext {
+        &service.context
     }
 
     /// A relay cannot tell what is in flight: it goes on until it ends, or the drain does.
     fn drain(&mut self) {}
 
-    fn drained(&mut self) {
-        self.drained();
-    }
-
-    /// A relay has no words of its own: it is never asked to refuse, and would just close.
     fn refuse_for_lack_of_workers(&mut self, _now: &Now) {
         self.drained();
     }
 
-    fn was_cut(&self) -> bool {
-        self.was_cut()
-    }
-
     fn backend_was_cut(&self) -> bool {
         self.was_cut()
-    }
-
-    fn finish(&mut self, now: &Now) {
-        self.finish(now);
-    }
-
-    fn client_space(&mut self) -> &mut [u8] {
-        self.client_space()
-    }
-
-    fn client_received(&mut self, count: usize, now: &Now) {
-        self.client_received(count, now);
-    }
-
-    fn nothing_from_client(&mut self) {
-        self.nothing_from_client();
     }
 
     fn client_may_be_piped(&self) -> bool {
@@ -82,53 +47,17 @@ impl Machine for Relay {
         self.client_piped(count, now);
     }
 
-    fn client_output(&self) -> Output<'_, Self::File> {
+    fn client_output(&self) -> Output<'_, NoFile> {
         Output::Bytes { first: self.client_output(), second: &[], more: false }
     }
 
-    fn client_sent(&mut self, count: usize, now: &Now) {
-        self.client_sent(count, now);
-    }
-
-    fn client_shut(&mut self) {
-        self.client_shut();
-    }
-
-    fn client_failed(&mut self) {
-        self.client_failed();
-    }
-
-    fn connect_timeout(&self, now: &Now) -> Duration {
-        self.connect_timeout(now)
-    }
-
     fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<BackendTarget> {
-        let address: SocketAddr = self.choose_backend(now, waker)?;
+        let address = self.choose_backend(now, waker)?;
         Some(BackendTarget { address, may_reuse: false })
-    }
-
-    fn is_connecting(&self) -> bool {
-        self.is_connecting()
     }
 
     fn connected(&mut self, _reused: bool, now: &Now) {
         self.connected(now);
-    }
-
-    fn connect_failed(&mut self, how: How, now: &Now) {
-        self.connect_failed(how, now);
-    }
-
-    fn backend_space(&mut self) -> &mut [u8] {
-        self.backend_space()
-    }
-
-    fn backend_received(&mut self, count: usize, now: &Now) {
-        self.backend_received(count, now);
-    }
-
-    fn nothing_from_backend(&mut self) {
-        self.nothing_from_backend();
     }
 
     fn backend_may_be_piped(&self) -> bool {
@@ -141,10 +70,6 @@ impl Machine for Relay {
 
     fn backend_output(&self) -> [&[u8]; 2] {
         [self.backend_output(), &[]]
-    }
-
-    fn backend_sent(&mut self, count: usize, now: &Now) {
-        self.backend_sent(count, now);
     }
 
     fn backend_send_failed(&mut self, _how: How, _now: &Now) {

@@ -188,13 +188,13 @@ impl Relay {
     /// Begins to connect, as soon as the client's PROXY header is complete or if none is expected.
     fn read_proxy_header(&mut self, now: &Now) {
         let State::ProxyHeader { .. } = self.state else { return };
-        match self.client.read_header(&mut self.up.buffer, self.up.ended) {
+        match self.client.read_proxy_header(&mut self.up.buffer, self.up.ended) {
             Ok(true) => {
                 self.client.report_connection(&self.service.context);
                 let until = now.instant + self.timeouts().connect;
                 self.state = State::Connecting { turn: None, backend: None, until };
                 // There is room for it: see `client_space`.
-                if !self.client.write_header(&mut self.up.buffer) {
+                if !self.client.write_proxy_header(&mut self.up.buffer) {
                     self.end(Outcome::new(Who::Us, How::Failed, Phase::ProxyHeader));
                 }
             }

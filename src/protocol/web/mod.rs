@@ -28,6 +28,7 @@ use crate::protocol::http::request_reader::RequestReader;
 use crate::protocol::http::{Refusal, Version};
 use crate::protocol::interest::{Interest, Step};
 use crate::protocol::linger::Linger;
+use crate::protocol::machine::NO_WORKER;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::proxy_header::ClientIdentity;
@@ -298,13 +299,12 @@ impl<S: Site> Web<S> {
         self.cut(Who::Us, How::Drained);
     }
 
-    /// Responds 503 and closes: there is no worker for this connection.
+    /// See [`Machine::refuse_for_lack_of_workers`](crate::protocol::machine::Machine::refuse_for_lack_of_workers).
     pub(crate) fn refuse_for_lack_of_workers(&mut self, now: &Now) {
         if matches!(self.state, State::Over(_)) {
             return; // a client that was not admitted gets no response
         }
-        let refusal = Refusal::new(503, "All workers are busy and the queue is full; try again soon.");
-        self.refuse(refusal, How::Limited, Phase::Queue, now);
+        self.refuse_with(NO_WORKER, Outcome::new(Who::Us, How::Limited, Phase::Queue), now);
     }
 
     /// True if the close must be a reset: after an orderly close a response that was cut short could look

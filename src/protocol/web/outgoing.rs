@@ -133,8 +133,12 @@ impl<S: Site> Web<S> {
 
     /// Responds with an error and closes.
     pub(super) fn refuse(&mut self, refusal: Refusal, how: How, phase: Phase, now: &Now) {
+        self.refuse_with(refusal, Outcome::new(Who::Client, how, phase), now);
+    }
+
+    pub(super) fn refuse_with(&mut self, refusal: Refusal, outcome: Outcome, now: &Now) {
         log::debug!("{} gets {refusal}", self.client.address());
-        let close = Close { outcome: Outcome::new(Who::Client, how, phase), linger: !self.client_ended };
+        let close = Close { outcome, linger: !self.client_ended };
         self.request_line.set_unread(self.input.bytes(), self.wants_closings());
         self.client.report_connection(&self.service.context);
         self.write_response(self.service.site.refuse(refusal), Version::Http11, Some(close), now);

@@ -37,7 +37,7 @@ impl<S: Site> Web<S> {
         }
         self.timing.bytes_in += count as u64;
         self.client_ended |= count == 0;
-        match self.client.read_header(&mut self.input, self.client_ended) {
+        match self.client.read_proxy_header(&mut self.input, self.client_ended) {
             Ok(true) => self.advance(now),
             Ok(false) => {}
             Err(outcome) => self.state = State::Over(outcome),

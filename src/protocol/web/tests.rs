@@ -640,6 +640,8 @@ fn without_a_worker_the_response_is_503_whatever_comes() {
         client.run();
         assert_eq!(client.statuses(), [503]);
         assert_eq!(client.shut_at, Some(client.received.len()));
+        client.ends = true;
+        assert_eq!(client.run().outcome(), Outcome::new(Who::Us, How::Limited, Phase::Queue));
     }
 }
 

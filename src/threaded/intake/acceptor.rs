@@ -1,6 +1,5 @@
 //! From a listener to the channel: one thread a listener, for as long as no worker accepts by itself.
 
-use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -9,50 +8,60 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{SendTimeoutError, Sender, TrySendError};
 
 use super::shared_accept::SharedAccept;
-use super::{Accepted, Work};
-use crate::net::accept::{AcceptError, NO_DESCRIPTOR, NO_PERMIT};
+use super::{Accepted, Intake, Work};
+use crate::net::accept::{ACCEPT_FAILS, NO_PERMIT, is_transient};
 use crate::net::clock;
 use crate::net::permits::Permits;
-use crate::net::shutdown::Shutdown;
 use crate::observe::counters::Counter;
 use crate::observe::lane::{self, Kind, Phase};
 use crate::observe::role_view::RoleView;
-use crate::threaded::parking::{ParkedConnection, ParkingHandle};
-use crate::threaded::worker::{PoolLoad, TICK, WaitBudget};
-use crate::threaded::{Connection, Parked, Role, show};
+use crate::threaded::worker::{Pool, TICK, WaitBudget};
+use crate::threaded::{Connection, PoolSettings};
 
 /// How long accepting pauses at most when descriptors or permits are used up: a connection that
 /// closes ends the pause earlier.
 const PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) struct Acceptor<C: Connection> {
-    pub(super) listener: Arc<SharedAccept>,
-    pub(super) worker_queue: Sender<Work<C>>,
-    pub(super) queue_wait: Duration,
+/// Accepts from one listener.
+pub(crate) struct Acceptor<C: Connection> {
+    pool: Arc<Pool<C>>,
+    listener: Arc<SharedAccept>,
+    permits: Permits,
+    worker_queue: Sender<Work<C>>,
+    queue_wait: Duration,
     /// Since when the channel has been full each time a client was to be handed over.
-    pub(super) full_since: Cell<Option<Instant>>,
-    pub(super) permits: Permits,
-    pub(super) role: Role<C>,
-    pub(super) load: Arc<PoolLoad>,
-    pub(super) parking: ParkingHandle<C>,
-    pub(super) shutdown: Shutdown,
+    full_since: Option<Instant>,
 }
 
 impl<C: Connection> Acceptor<C> {
-    /// Starts its thread, which ends with the drain.
-    pub(super) fn start(self, number: usize, view: Option<Arc<RoleView>>) -> io::Result<JoinHandle<()>> {
-        let name = format!("acceptor-{number}");
-        let run = {
-            let name = name.clone();
-            move || {
-                show(view.as_ref(), Kind::Acceptor, &name);
-                self.run();
-            }
+    /// Starts a thread for each listener. They end with the drain; from then on nothing new comes.
+    pub(crate) fn start_all(
+        pool: &Arc<Pool<C>>,
+        intake: &Intake<C>,
+        worker_queue: Sender<Work<C>>,
+        settings: &PoolSettings,
+    ) -> io::Result<Vec<JoinHandle<()>>> {
+        let start = |(number, listener): (usize, &Arc<SharedAccept>)| {
+            let closes = Arc::clone(listener);
+            pool.load.shutdown.subscribe(move || closes.close());
+            let acceptor = Acceptor {
+                pool: Arc::clone(pool),
+                listener: Arc::clone(listener),
+                permits: intake.permits.clone(),
+                worker_queue: worker_queue.clone(),
+                queue_wait: settings.queue_wait,
+                full_since: None,
+            };
+            let (name, view) = (format!("acceptor-{number}"), settings.view.clone());
+            thread::Builder::new().name(name.clone()).spawn(move || {
+                RoleView::show(view.as_ref(), Kind::Acceptor, &name);
+                acceptor.run();
+            })
         };
-        thread::Builder::new().name(name).spawn(run)
+        intake.listeners.iter().enumerate().map(start).collect()
     }
 
-    fn run(&self) {
+    fn run(mut self) {
         while self.listener.wait_until_no_worker_accepts() {
             // The permit comes first: a client that can have none waits in the kernel's backlog, not in ours.
             let Some(permit) = self.permits.take() else {
@@ -70,36 +79,27 @@ impl<C: Connection> Acceptor<C> {
                     lane::count(Counter::Accepted, 1);
                     self.enqueue(Accepted { client, peer, at: clock::now().instant, permit });
                 }
-                Err(_) if self.shutdown.is_draining() => {}
-                Err(error) => match AcceptError::of(&error) {
-                    AcceptError::Transient => {}
-                    AcceptError::OutOfDescriptors => {
-                        if NO_DESCRIPTOR.is_news(clock::now().instant) {
-                            log::error!("accepting pauses until a connection closes: {error}");
-                        }
-                        drop(permit);
-                        self.permits.wait_for_close(PAUSE);
+                Err(error) if is_transient(&error) || self.pool.load.is_draining() => {}
+                Err(error) => {
+                    if ACCEPT_FAILS.is_news(clock::now().instant) {
+                        log::error!("accepting pauses until a connection closes: {error}");
                     }
-                    AcceptError::Fatal => {
-                        log::error!("accepting failed: {error}");
-                        drop(permit);
-                        self.permits.wait_for_close(PAUSE);
-                    }
-                },
+                    drop(permit);
+                    self.permits.wait_for_close(PAUSE);
+                }
             }
         }
     }
 
     /// Hands a client to the workers. While their channel is full it waits for room, and accepts nobody
     /// else meanwhile; a server gives up on that once the channel has been full for long enough.
-    fn enqueue(&self, accepted: Accepted) {
+    fn enqueue(&mut self, accepted: Accepted) {
         let mut work = match self.worker_queue.try_send(Work::New(accepted)) {
             Err(TrySendError::Full(work)) => work,
             // Disconnected: the workers are gone, and with them whoever could serve it.
-            Ok(()) | Err(TrySendError::Disconnected(_)) => return self.full_since.set(None),
+            Ok(()) | Err(TrySendError::Disconnected(_)) => return self.full_since = None,
         };
-        let since = self.full_since.get().unwrap_or_else(Instant::now);
-        self.full_since.set(Some(since));
+        let since = *self.full_since.get_or_insert_with(Instant::now);
         loop {
             let left = self.queue_wait.saturating_sub(since.elapsed());
             let wait = if C::REFUSES_WHEN_FULL { left.min(TICK) } else { TICK };
@@ -107,28 +107,25 @@ impl<C: Connection> Acceptor<C> {
                 Err(SendTimeoutError::Timeout(work)) => work,
                 Ok(()) | Err(SendTimeoutError::Disconnected(_)) => return,
             };
-            if C::REFUSES_WHEN_FULL && (since.elapsed() >= self.queue_wait || self.shutdown.is_draining()) {
+            if C::REFUSES_WHEN_FULL && (since.elapsed() >= self.queue_wait || self.pool.load.is_draining()) {
                 return self.refuse(work);
             }
-            if self.shutdown.is_draining() {
+            if self.pool.load.is_draining() {
                 return log::warn!("a client was accepted but not served: the program stops");
             }
         }
     }
 
-    /// Answers 503 from this thread, which may look and never wait.
+    /// Refuses a client from this thread, which may look and never wait.
     fn refuse(&self, work: Work<C>) {
         // The acceptor sends nothing but new clients.
-        let Work::New(Accepted { client, peer, at, permit }) = work else { return };
-        log::warn!("the queue is full: {peer} is answered 503");
+        let Work::New(accepted) = work else { return };
+        log::warn!("the queue is full: {} is answered 503", accepted.peer);
         lane::count(Counter::Refused, 1);
-        let now = clock::now();
-        let mut connection = Box::new(self.role.accept(client, peer, at, &now));
-        if let Some(session) = connection.session_mut() {
+        let mut refused = self.pool.accept(accepted);
+        if let Some(session) = refused.connection.session() {
             session.refuse();
         }
-        if let Err(Parked) = connection.serve(&WaitBudget::none(&self.load)) {
-            self.parking.park(ParkedConnection { connection, permit });
-        }
+        self.pool.serve(refused, &WaitBudget::none(&self.pool.load));
     }
 }

@@ -10,10 +10,9 @@
 //!
 //! | name | what it is |
 //! |---|---|
-//! | [`Entrance`] | all of this room, as the driver makes it |
-//! | [`Intake`] | one worker's part of it |
+//! | [`Intake`] | what the workers take from |
 //! | `SharedAccept` | one listener, from which idle workers or the acceptor accept |
-//! | `Acceptor` | the thread that accepts from one listener when no worker does |
+//! | [`Acceptor`] | the thread that accepts from one listener when no worker does |
 //!
 //! The channel is the *worker queue*. It is one of three queues a client may wait in: before it there is the
 //! kernel's backlog of the listener, and behind it, if back ends have a limit, the queue for a back end
@@ -21,31 +20,27 @@
 //!
 //! Contract: at most `queue` connections wait in the channel. When it is full, the acceptor accepts no
 //! further, so clients wait in the kernel's backlog: a relay's for as long as it takes, a server's until
-//! the channel has been full for `queue_wait`. From then on a server answers 503 at once.
+//! the channel has been full for `queue_wait`. From then on a server refuses them at once
+//! ([`refuse_for_lack_of_workers`](crate::protocol::machine::Machine::refuse_for_lack_of_workers)).
 
 mod acceptor;
 mod shared_accept;
 
-use std::cell::Cell;
-use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::parking::{ParkedConnection, ParkingHandle};
-use super::worker::PoolLoad;
-use super::{Connection, Role, Settings};
+use super::parking::ParkedConnection;
 use crate::net::clock;
 use crate::net::permits::{Permit, Permits};
-use crate::net::shutdown::Shutdown;
 use crate::observe::counters::Counter;
 use crate::observe::lane::{self, Phase};
-use acceptor::Acceptor;
 use shared_accept::SharedAccept;
+
+pub(crate) use acceptor::Acceptor;
 
 /// A client that was accepted, and its permit among the open connections.
 #[derive(Debug)]
@@ -64,102 +59,43 @@ pub(crate) enum Work<C> {
     Resumed(ParkedConnection<C>),
 }
 
-/// The listeners of a role and the channel to its workers.
-pub(crate) struct Entrance<C> {
+/// The listeners of a role, and the workers' end of the channel.
+pub(crate) struct Intake<C> {
     listeners: Vec<Arc<SharedAccept>>,
     permits: Permits,
-    worker_queue: (Sender<Work<C>>, Receiver<Work<C>>),
+    worker_queue: Receiver<Work<C>>,
     /// Workers that wait at the channel.
-    idle: Arc<AtomicUsize>,
+    idle: AtomicUsize,
 }
 
-impl<C: Connection> Entrance<C> {
-    /// For `workers` that serve these listeners, with a channel of `queue` places.
+impl<C> Intake<C> {
+    /// For `workers` that serve these listeners, and the other end of their channel, which has `queue` places.
     pub(crate) fn new(
         listeners: Vec<TcpListener>,
         workers: usize,
         queue: usize,
         permits: &Permits,
-    ) -> Entrance<C> {
+    ) -> (Arc<Intake<C>>, Sender<Work<C>>) {
         let count = listeners.len();
         let shared = |listener| Arc::new(SharedAccept::new(listener, workers, count));
-        Entrance {
-            listeners: listeners.into_iter().map(shared).collect(),
-            permits: permits.clone(),
-            worker_queue: crossbeam_channel::bounded(queue),
-            idle: Arc::default(),
-        }
+        let listeners = listeners.into_iter().map(shared).collect();
+        let (sender, worker_queue) = crossbeam_channel::bounded(queue);
+        let idle = AtomicUsize::new(0);
+        (Arc::new(Intake { listeners, permits: permits.clone(), worker_queue, idle }), sender)
     }
 
-    /// The end of the channel that parked connections come back by.
-    pub(crate) fn sender(&self) -> Sender<Work<C>> {
-        self.worker_queue.0.clone()
+    /// How many connections wait in the channel.
+    pub(crate) fn queue_length(&self) -> usize {
+        self.worker_queue.len()
     }
 
-    /// Tells how many connections wait in the channel.
-    pub(crate) fn queue_length(&self) -> impl Fn() -> usize + Send + Sync + 'static + use<C> {
-        // Not a sender: the workers end when the last one is gone.
-        let receiver = self.worker_queue.1.clone();
-        move || receiver.len()
-    }
-
-    /// The intake of one worker.
-    pub(crate) fn intake(&self, worker: usize) -> Intake<C> {
-        Intake {
-            // A worker cannot wait at two listeners, so the workers are divided among them.
-            listener: self.listeners.get(worker % self.listeners.len().max(1)).map(Arc::clone),
-            permits: self.permits.clone(),
-            worker_queue: self.worker_queue.1.clone(),
-            idle: Arc::clone(&self.idle),
-        }
-    }
-
-    /// Starts a thread for each listener, which accepts when no worker does, and closes its listener
-    /// when the drain begins. When those threads have ended, nothing new comes.
-    pub(crate) fn start_acceptors(
-        self,
-        role: &Role<C>,
-        load: &Arc<PoolLoad>,
-        parking: &ParkingHandle<C>,
-        settings: &Settings,
-        shutdown: &Shutdown,
-    ) -> io::Result<Vec<JoinHandle<()>>> {
-        let start = |(number, listener): (usize, &Arc<SharedAccept>)| {
-            let closes = Arc::clone(listener);
-            shutdown.subscribe(move || closes.close());
-            let acceptor = Acceptor {
-                listener: Arc::clone(listener),
-                worker_queue: self.worker_queue.0.clone(),
-                queue_wait: settings.queue_wait,
-                full_since: Cell::new(None),
-                permits: self.permits.clone(),
-                role: role.clone(),
-                load: Arc::clone(load),
-                parking: parking.clone(),
-                shutdown: shutdown.clone(),
-            };
-            acceptor.start(number, settings.view.clone())
-        };
-        self.listeners.iter().enumerate().map(start).collect()
-    }
-}
-
-/// Where one worker gets its connections.
-pub(crate) struct Intake<C> {
-    listener: Option<Arc<SharedAccept>>,
-    permits: Permits,
-    worker_queue: Receiver<Work<C>>,
-    idle: Arc<AtomicUsize>,
-}
-
-impl<C> Intake<C> {
-    /// Waits for the next connection: what is in the channel comes first, then a client at the
-    /// listener, then whichever comes to the channel. `None`: there will be no more.
-    pub(crate) fn next(&self) -> Option<Work<C>> {
+    /// The next connection of this worker: what is in the channel comes first, then a client at the listener, then
+    /// whichever comes to the channel. `None`: there will be no more.
+    pub(crate) fn next(&self, worker: usize) -> Option<Work<C>> {
         if let Ok(work) = self.worker_queue.try_recv() {
             return Some(work);
         }
-        if let Some(accepted) = self.accept() {
+        if let Some(accepted) = self.accept(worker) {
             return Some(Work::New(accepted));
         }
         lane::enter(Phase::Idle, 0);
@@ -170,10 +106,12 @@ impl<C> Intake<C> {
     }
 
     /// Waits at the listener for a moment, if this worker may.
-    fn accept(&self) -> Option<Accepted> {
+    fn accept(&self, worker: usize) -> Option<Accepted> {
         let permit = self.permits.take_spare()?;
+        // A worker cannot wait at two listeners, so the workers are divided among them.
+        let listener = self.listeners.get(worker % self.listeners.len().max(1))?;
         lane::enter(Phase::Accept, 0);
-        let (client, peer) = self.listener.as_ref()?.accept_as_worker(self.idle.load(Ordering::Relaxed))?;
+        let (client, peer) = listener.accept_as_worker(self.idle.load(Ordering::Relaxed))?;
         lane::count(Counter::Accepted, 1);
         Some(Accepted { client, peer, at: clock::now().instant, permit })
     }
