@@ -241,7 +241,10 @@ fn document(backends: &[(SocketAddr, &str, bool)]) -> String {
         )
     };
     let backends: Vec<String> = backends.iter().map(one).collect();
-    let group = format!(r#"{{"name":"default","policy":"round-robin","backends":[{}]}}"#, backends.join(","));
+    let group = format!(
+        r#"{{"name":"the default route","policy":"round-robin","backends":[{}]}}"#,
+        backends.join(",")
+    );
     format!(r#"{{"schema":1,"since":0,"roles":[{{"role":"reverse-proxy","groups":[{group}]}}]}}"#)
 }
 
@@ -263,8 +266,10 @@ fn a_running_role_says_which_back_ends_it_uses_and_whose_turn_it_is() {
         (at(9), "up", false),
     ]));
     let text = told(&live(&page, [1, 2, 3]));
-    let source =
-        format!("group      default, round-robin, as seen by http://{} (reverse-proxy)", page.address());
+    let source = format!(
+        "group      the default route, round-robin, as seen by http://{} (reverse-proxy)",
+        page.address()
+    );
     assert_eq!(
         below(&text, &source),
         [
@@ -298,7 +303,7 @@ fn a_running_role_without_a_usable_back_end_answers_503() {
 fn a_relay_without_a_usable_back_end_closes() {
     let at = SocketAddr::from(([127, 0, 0, 1], 9001));
     let page = document(&[(at, "drain", true)])
-        .replace("\"default\"", "\"back ends\"")
+        .replace("\"the default route\"", "\"lb-async\"")
         .replace("reverse-proxy", "lb-async");
     let page = status_page(&page);
     let text = told(&explain("lb-async", &["GET", "/", "--live", &page.address().to_string()]));
@@ -315,8 +320,8 @@ fn a_status_page_that_cannot_be_read_is_named() {
         (Backend::answering("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), "status 404"),
         (Backend::start(|_| Ok(())), "before the end of the response"),
         (
-            status_page(&document(&[(at, "up", true)]).replace("\"default\"", "\"back ends\"")),
-            "the reverse-proxy there has no group \"default\"",
+            status_page(&document(&[(at, "up", true)]).replace("\"the default route\"", "\"lb-async\"")),
+            "the reverse-proxy there has no group \"the default route\"",
         ),
     ] {
         let ended = live(&page, [1, 2, 3]).end();

@@ -294,12 +294,12 @@ fn metrics_count_what_clients_did(model: Model) {
     for (name, expected) in [
         (format!("giliran_requests_total{{{labels},status=\"2xx\"}}"), "3"),
         (format!("giliran_route_requests_total{{{labels},route=\"/pdf/\",status=\"2xx\"}}"), "1"),
-        (format!("giliran_route_requests_total{{{labels},route=\"default\",status=\"2xx\"}}"), "2"),
+        (format!("giliran_route_requests_total{{{labels},route=\"the default route\",status=\"2xx\"}}"), "2"),
         (format!("giliran_connections_accepted_total{{{labels}}}"), "1"),
         (format!("giliran_total_seconds_count{{{labels}}}"), "4"),
         (
             format!(
-                "giliran_backend_served_total{{{labels},group=\"default\",backend=\"{}\"}}",
+                "giliran_backend_served_total{{{labels},group=\"the default route\",backend=\"{}\"}}",
                 backend.address()
             ),
             "2",

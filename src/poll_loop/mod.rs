@@ -51,7 +51,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use mio::Registry;
 
-use crate::net::clock;
 use crate::net::io::FileToSend;
 use crate::net::permits::Permits;
 use crate::net::shutdown::Shutdown;
@@ -155,17 +154,10 @@ pub(crate) struct LoopContext<'l> {
     pub(crate) waker: &'l Arc<PollerWaker>,
     /// The connection's own slot in the loop's table.
     pub(crate) slot: usize,
-    /// The time at which this iteration began, or at which the clock was last [read](Self::read_clock).
+    /// When this iteration began; before and after a connect it is read anew, for a back end on the same machine
+    /// accepts within the iteration, and the connect would seem to take no time.
     pub(crate) now: Now,
     pub(crate) is_draining: bool,
-}
-
-impl LoopContext<'_> {
-    /// Reads the clock within an iteration, before and after a connect: a back end on the same machine accepts
-    /// within the iteration, and the connect would seem to take no time.
-    pub(crate) fn read_clock(&mut self) {
-        self.now = clock::now();
-    }
 }
 
 /// What the loop does with a connection that it has served.

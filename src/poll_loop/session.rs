@@ -15,7 +15,7 @@ use super::socket::Socket;
 use super::{LoopContext, Served};
 use crate::net::connect::{self, ConnectError};
 use crate::net::io::FileToSend;
-use crate::net::session;
+use crate::net::{clock, session};
 use crate::observe::lane::{self, Phase};
 use crate::protocol::interest::Step;
 use crate::protocol::machine::Machine;
@@ -37,7 +37,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
     /// Moves bytes that can be moved now; false if there are none.
     pub(crate) fn transfer(&mut self, context: &mut LoopContext<'_>) -> bool {
         if self.machine.is_connecting() {
-            context.read_clock();
+            context.now = clock::now();
         }
         let now = &context.now;
         let interest = self.machine.interest();
@@ -91,7 +91,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
     ) {
         lane::enter_at(Phase::Connect, self.machine.connection(), context.now.instant);
         self.drop_backend(context);
-        context.read_clock();
+        context.now = clock::now();
         let now = context.now;
         let waker = || context.waker.for_connection(context.slot);
         let Some(choice) = self.machine.choose_backend(&now, waker) else { return };

@@ -38,12 +38,12 @@ pub(crate) enum Pick {
 pub(super) struct Limit {
     active_max: usize,
     /// Locked after the group's list. Every change of a back end's active count is made with it locked.
-    queue: Mutex<VecDeque<Waiting>>,
+    queue: Mutex<VecDeque<Waiter>>,
 }
 
 /// An entry of the queue.
 #[derive(Debug)]
-struct Waiting {
+struct Waiter {
     turn: Turn,
     handover: Arc<Handover>,
 }
@@ -93,9 +93,9 @@ impl Handover {
 }
 
 /// Entries taken from the queue, each with what it gets. To be finished when the locks are released.
-type Served = Vec<(Waiting, Option<Chosen>)>;
+type Handed = Vec<(Waiter, Option<Chosen>)>;
 
-impl Waiting {
+impl Waiter {
     /// Ends the wait. Not with the queue locked: if the ticket is gone, dropping its back end locks it.
     fn finish(self, backend: Option<Chosen>) {
         *self.handover.result() = Some((self.turn, backend));
@@ -109,7 +109,7 @@ impl Limit {
         Limit { active_max, queue: Mutex::default() }
     }
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Waiter>> {
         // Entries are added and removed whole: after a panic elsewhere it is still a queue.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,10 +138,10 @@ impl Limit {
     fn serve(
         &self,
         list: &List,
-        queue: &mut VecDeque<Waiting>,
+        queue: &mut VecDeque<Waiter>,
         may_be_used: impl Fn(&Backend) -> bool,
-    ) -> Served {
-        let mut served = Served::new();
+    ) -> Handed {
+        let mut served = Handed::new();
         let mut index = 0;
         while let Some(waiting) = queue.get_mut(index) {
             match list.candidate(&mut waiting.turn, |backend| self.has_room(backend) && may_be_used(backend))
@@ -167,7 +167,7 @@ impl Group {
         // trial has come, which no event tells.
         let served = match !queue.is_empty() && list.backends.iter().any(is_free) {
             true => limit.serve(&list, &mut queue, |backend| self.may_be_used(backend, now)),
-            false => Served::new(),
+            false => Handed::new(),
         };
         let may_be_used = |backend: &Backend| limit.has_room(backend) && self.may_be_used(backend, now);
         turn.start.get_or_insert_with(|| list.start_of_turn(turn.number, || now_ms));
@@ -178,7 +178,7 @@ impl Group {
             None => {
                 let (is_done, result) = (AtomicBool::new(false), Mutex::new(None));
                 let handover = Arc::new(Handover { waker: waker(), is_done, result });
-                queue.push_back(Waiting { turn: turn.clone(), handover: Arc::clone(&handover) });
+                queue.push_back(Waiter { turn: turn.clone(), handover: Arc::clone(&handover) });
                 Pick::Queued(Ticket { limit: Arc::clone(limit), handover })
             }
         };
