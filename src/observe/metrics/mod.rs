@@ -41,7 +41,7 @@ impl Format {
     }
 }
 
-/// All metrics of the process at this moment.
+/// All metrics of the process at this moment. Each help text stands alone: Prometheus shows it without its neighbours.
 pub(crate) fn text(board: &Board, format: Format) -> String {
     let mut text = Text { out: String::new(), format };
     process(&mut text, board);
@@ -78,7 +78,7 @@ fn process(text: &mut Text, board: &Board) {
     let figures = ProcessFigures::read();
     let none = Labels::default();
     let uptime = board.switches.began.elapsed();
-    text.family("giliran_uptime_seconds", Type::Gauge, "Time since the start.").sample(
+    text.family("giliran_uptime_seconds", Type::Gauge, "Time since this process started.").sample(
         "",
         &none,
         Seconds(uptime),
@@ -91,9 +91,13 @@ fn process(text: &mut Text, board: &Board) {
         );
     }
     let gauges = [
-        ("process_resident_memory_bytes", "Memory in RAM.", figures.resident_bytes),
-        ("process_open_fds", "Open files and sockets.", figures.open_files),
-        ("process_max_fds", "The most that may be open.", figures.open_files_max),
+        ("process_resident_memory_bytes", "Memory of this process in RAM.", figures.resident_bytes),
+        ("process_open_fds", "Open files and sockets of this process.", figures.open_files),
+        (
+            "process_max_fds",
+            "The most files and sockets that this process may have open.",
+            figures.open_files_max,
+        ),
     ];
     for (name, help, value) in gauges {
         value.into_iter().for_each(|value| text.family(name, Type::Gauge, help).sample("", &none, value));
@@ -117,21 +121,24 @@ fn connections(text: &mut Text, roles: &[RoleSample]) {
     text.gauge(roles, "giliran_connections_open", "Client connections that are open.", |view| {
         view.open() as u64
     });
-    text.gauge(roles, "giliran_connections_max", "The most that may be open.", |view| {
+    text.gauge(roles, "giliran_connections_max", "Client connections that may be open at most.", |view| {
         view.facts.connections_max as u64
     });
     text.gauge(
         roles,
         "giliran_connections_parked",
-        "Connections that wait without a worker.",
+        "Client connections that wait for bytes without holding a worker.",
         RoleView::parked,
     );
-    text.gauge(roles, "giliran_worker_queue_length", "Connections that wait for a worker.", |view| {
+    text.gauge(roles, "giliran_worker_queue_length", "Client connections that wait for a worker.", |view| {
         view.worker_queue() as u64
     });
-    text.gauge(roles, "giliran_ready", "1 if new work may be sent here.", |view| {
-        u64::from(view.unready(Instant::now()).is_none())
-    });
+    text.gauge(
+        roles,
+        "giliran_ready",
+        "1 if new clients may be sent to this role, as /readyz says.",
+        |view| u64::from(view.unready(Instant::now()).is_none()),
+    );
 }
 
 fn requests(text: &mut Text, roles: &[RoleSample]) {
@@ -142,7 +149,7 @@ fn requests(text: &mut Text, roles: &[RoleSample]) {
             family.sample("_total", &role.labels.and("status", class), count);
         }
     }
-    let help = "The same by the group of back ends that served them.";
+    let help = "Requests that ended, by the route that they took and the class of their status.";
     let mut family = text.family("giliran_route_requests", Type::Counter, help);
     for role in roles.iter().filter(|role| role.view.facts.service == "gateway") {
         for group in role.view.groups() {
@@ -158,13 +165,13 @@ fn requests(text: &mut Text, roles: &[RoleSample]) {
     text.counter(
         roles,
         "giliran_requests_unclean",
-        "Those that did not end as they should.",
+        "Requests, or relayed connections, that did not end as they should.",
         Counter::Unclean,
     );
     text.counter(
         roles,
         "giliran_health_checks_answered",
-        "Health checks of others, counted nowhere else.",
+        "Health checks made here by other programs; no other metric counts them.",
         Counter::Checks,
     );
     text.counter(
@@ -180,12 +187,22 @@ fn requests(text: &mut Text, roles: &[RoleSample]) {
 fn latencies(text: &mut Text, roles: &[RoleSample]) {
     type Part = fn(&Totals) -> &Distribution;
     let parts: [(&str, &str, Part); 4] = [
-        ("giliran_queue_seconds", "Time in queues: for a worker, and for a back end with room.", |all| {
-            &all.queue
-        }),
+        (
+            "giliran_queue_seconds",
+            "Time of requests in queues: for a worker, and for a back end with room.",
+            |all| &all.queue,
+        ),
         ("giliran_connect_seconds", "Time to connect to a back end.", |all| &all.connect),
-        ("giliran_first_byte_seconds", "Time to the first byte of the response.", |all| &all.first_byte),
-        ("giliran_total_seconds", "Time from the beginning to the end.", |all| &all.total),
+        (
+            "giliran_first_byte_seconds",
+            "Time from the beginning of a request to the first byte of its response.",
+            |all| &all.first_byte,
+        ),
+        (
+            "giliran_total_seconds",
+            "Time from the beginning of a request, or relayed connection, to its end.",
+            |all| &all.total,
+        ),
     ];
     for (name, help, part) in parts {
         let mut family = text.family(name, Type::Histogram, help);
@@ -204,9 +221,9 @@ fn threads(text: &mut Text, roles: &[RoleSample]) {
     text.gauge(roles, "giliran_workers_busy", "Workers that serve a connection.", |view| {
         workers(view, |holds| holds > 0)
     });
-    text.gauge(roles, "giliran_loops", "Event loops.", |view| view.facts.loops as u64);
+    text.gauge(roles, "giliran_loops", "Event loops, each a thread.", |view| view.facts.loops as u64);
     text.counter(roles, "giliran_loop_iterations", "Iterations of the event loops.", Counter::Iterations);
-    text.counter(roles, "giliran_loop_events", "Events of those iterations.", Counter::Events);
+    text.counter(roles, "giliran_loop_events", "Events that the event loops handled.", Counter::Events);
 }
 
 fn backends(text: &mut Text, roles: &[RoleSample]) {
@@ -236,32 +253,44 @@ fn backends(text: &mut Text, roles: &[RoleSample]) {
             group.backends().into_iter().map(of).collect::<Vec<_>>()
         })
         .collect();
-    let mut family = text.family("giliran_backend_up", Type::Gauge, "1 if it gets turns.");
+    let mut family = text.family("giliran_backend_up", Type::Gauge, "1 if the back end gets new work.");
     for (_, _, labels, backend) in &all {
         family.sample("", labels, u8::from(backend.is_up()));
     }
-    let mut family = text.family("giliran_backend_state", Type::Gauge, "1 for the state it is in.");
+    let mut family = text.family(
+        "giliran_backend_state",
+        Type::Gauge,
+        "1 for the state that the back end is in, 0 for the others.",
+    );
     for (_, _, labels, backend) in &all {
         for state in ["up", "out by failures", "out by checks", "drain", "down"] {
             family.sample("", &labels.and("state", state), u8::from(backend.state() == state));
         }
     }
-    let mut family =
-        text.family("giliran_backend_active", Type::Gauge, "Connections or requests it is busy with.");
+    let mut family = text.family(
+        "giliran_backend_active",
+        Type::Gauge,
+        "Connections or requests that the back end is busy with.",
+    );
     for (role, group, labels, backend) in &all {
         family.sample("", labels, role.view.active(group, backend));
     }
     type Part = fn(&crate::balance::Backend) -> u64;
     let counters: [(&str, &str, Part); 3] = [
-        ("giliran_backend_served", "Times it was chosen.", |backend| backend.served()),
-        ("giliran_backend_failures", "Failures that connections met.", |backend| backend.failures_reported()),
-        ("giliran_backend_ejections", "Times that failures took it out.", |backend| backend.ejections()),
+        ("giliran_backend_served", "Times that the back end was chosen.", |backend| backend.served()),
+        ("giliran_backend_failures", "Failures of the back end that connections met.", |backend| {
+            backend.failures_reported()
+        }),
+        ("giliran_backend_ejections", "Times that failures took the back end out.", |backend| {
+            backend.ejections()
+        }),
     ];
     for (name, help, part) in counters {
         let mut family = text.family(name, Type::Counter, help);
         all.iter().for_each(|(_, _, labels, backend)| family.sample("_total", labels, part(backend)));
     }
-    let mut family = text.family("giliran_backend_checks", Type::Counter, "Health checks of it, by result.");
+    let mut family =
+        text.family("giliran_backend_checks", Type::Counter, "Health checks of the back end, by result.");
     for (_, _, labels, backend) in &all {
         for (result, count) in ["passed", "failed"].iter().zip(backend.checks()) {
             family.sample("_total", &labels.and("result", result), count);
