@@ -4,7 +4,7 @@
 #   integration/foreign/run.sh            all of it
 #   integration/foreign/run.sh test_curl  one file
 #
-# The Python packages go into a temporary folder; `curl`, `ab` and `slowhttptest` are Debian packages.
+# The Python packages go into a temporary folder; the programs are Debian packages: `.ci/run` names them.
 set -euo pipefail
 cd "$(dirname "$0")"
 

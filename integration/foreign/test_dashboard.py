@@ -8,9 +8,12 @@ import threading
 import time
 import unittest
 import urllib.request
+from pathlib import Path
 
 from browser import browser
 from roles import eventually, needs, suite
+
+SOURCES = Path(__file__).parents[2] / "src"
 
 # Much load for two cores: each of two `ab` has that many connections under way.
 CONCURRENCY = 100
@@ -122,6 +125,17 @@ class Dashboard(unittest.TestCase):
         """How often a role has chosen its back ends, or one of them."""
         [found] = [one for one in document(self.addresses, "status.json")["roles"] if one["role"] == role]
         return [one["served"] for group in found["groups"] for one in group["backends"] if address in (None, one["address"])]
+
+    def test_its_legend_names_functions_of_the_code(self):
+        page = self.opened()
+        rows = page.run('[...document.querySelectorAll("#legend tbody tr")].map(row => [...row.querySelectorAll("code")].map(code => code.textContent))')
+        self.assertEqual(len(rows), 7)
+        for column, folder in enumerate(["threaded", "poll_loop"]):
+            code = "".join(path.read_text() for path in (SOURCES / folder).rglob("*.rs"))
+            for of_type, function in re.findall(r"(\w+)::(\w+)", " ".join(row[column] for row in rows)):
+                with self.subTest(function=f"{of_type}::{function}", folder=folder):
+                    self.assertRegex(code, rf"impl.*\b{of_type}\b")
+                    self.assertRegex(code, rf"fn {function}\(")
 
     def test_a_complaint_would_be_heard(self):
         page = self.opened()

@@ -89,6 +89,16 @@ class Prometheus(unittest.TestCase):
         self.assertEqual(self.ask("metadata", metric="giliran_build")["giliran_build"][0]["type"], "info")
 
 
+class Documentation(unittest.TestCase):
+    def test_it_lists_every_metric_and_no_other(self):
+        with suite() as addresses:
+            _, text = metrics(addresses["status"], "*/*")
+        served = {name: kind for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE)}
+        served["giliran_build_info"] = "info"  # a type that this format does not have
+        page = Path(__file__).parents[2].joinpath("docs", "operations.md").read_text()
+        self.assertEqual(dict(re.findall(r"^\| `((?:giliran|process)_\w+)` \| (\w+) \|", page, re.MULTILINE)), served)
+
+
 @needs(promtool="prometheus", ab="apache2-utils")
 class Readers(unittest.TestCase):
     def test_promtool_has_no_complaint(self):
