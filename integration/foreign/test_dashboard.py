@@ -134,8 +134,7 @@ class Dashboard(unittest.TestCase):
             code = "".join(path.read_text() for path in (SOURCES / folder).rglob("*.rs"))
             for of_type, function in re.findall(r"(\w+)::(\w+)", " ".join(row[column] for row in rows)):
                 with self.subTest(function=f"{of_type}::{function}", folder=folder):
-                    self.assertRegex(code, rf"impl.*\b{of_type}\b")
-                    self.assertRegex(code, rf"fn {function}\(")
+                    self.assertTrue(re.search(rf"impl.*\b{of_type}\b", code) and re.search(rf"fn {function}\(", code))
 
     def test_a_complaint_would_be_heard(self):
         page = self.opened()

@@ -41,7 +41,7 @@ impl Format {
     }
 }
 
-/// All metrics of the process at this moment. Each help text stands alone: Prometheus shows it without its neighbours.
+/// All metrics at this moment. Each help text stands alone: Prometheus shows it without its neighbours.
 pub(crate) fn text(board: &Board, format: Format) -> String {
     let mut text = Text { out: String::new(), format };
     process(&mut text, board);
