@@ -149,6 +149,9 @@ impl Backend {
         self.controlled.get()
     }
 
+    /// All that [`state`](Backend::state) can be.
+    pub(crate) const STATES: [&'static str; 5] = ["up", "out by failures", "out by checks", "drain", "down"];
+
     /// Whether it is up, and if not, why: a person's decision goes before checks, and those before failures.
     pub(crate) fn state(&self) -> &'static str {
         match self.control() {

@@ -6,6 +6,7 @@ use crate::observe::role_view::RoleFacts;
 use crate::protocol::event::Closing;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use std::sync::Arc;
+use std::time::Duration;
 
 fn board() -> Board {
     let board = Board::new();
