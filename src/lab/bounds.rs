@@ -57,6 +57,10 @@ pub(super) const RESPONSE_FIELDS_MAX: usize = 100;
 /// Bytes of one `read` of the client: a large response needs few calls, so that the client is not the bottleneck.
 pub(super) const READ_BYTES: usize = 128 * 1024;
 
+/// A connect that took at least this long waited for a SYN retransmit, the first of which comes after a second: that
+/// second less the precision of the clock.
+pub(super) const SLOW_CONNECT: Duration = Duration::from_millis(990);
+
 /// The timeline of a run counts in steps of this length.
 pub(super) const TIMELINE_STEP: Duration = Duration::from_millis(100);
 

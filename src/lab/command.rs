@@ -10,6 +10,7 @@ use super::bounds::{
     BACKENDS, BACKENDS_MAX, CONCURRENCY, CONCURRENCY_MAX, QUICK_REQUESTS, QUICK_RUN_LIMIT, REPEATS,
     REPEATS_MAX, REQUESTS, REQUESTS_MAX, RUN_LIMIT,
 };
+use super::client::Connects;
 use super::findings::findings;
 use super::grid::{Grid, RUNS_FILE, seed_of_the_moment};
 use super::lang::{Lang, text};
@@ -20,7 +21,7 @@ use super::tables::course_tables;
 use super::terminal::failed_at;
 use super::testbed::Contender;
 use super::tools::Tool;
-use super::{lessons, report, terminal};
+use super::{lessons, reenactment, report, terminal};
 use crate::app::cli::Failure;
 use crate::app::duration;
 use crate::net::shutdown::Shutdown;
@@ -52,6 +53,9 @@ enum Other {
         #[arg(value_enum)]
         name: Lesson,
     },
+    /// The course's experiment with the behaviour of its load tool, beside its figures: why threads won in 2021.
+    #[command(name = "2021")]
+    Reenact(reenactment::Flags),
     /// Makes the report again from saved runs, without measuring.
     Report {
         /// The saved runs [default: results.json, or of an unfinished grid runs.jsonl, in the report's folder].
@@ -105,6 +109,9 @@ struct GridFlags {
     /// Many requests on one connection, instead of one connection for each request.
     #[arg(long)]
     keep_alive: bool,
+    /// What the lab's own client does while a connect waits: go on with other clients, or wait too, as ab does on Windows.
+    #[arg(long, value_enum, default_value = "overlapping")]
+    connects: Connects,
     /// Another balancer in the same grid; repeatable.
     #[arg(long, value_enum, value_name = "NAME")]
     peer: Vec<Peer>,
@@ -149,13 +156,13 @@ impl Command {
     /// Does what was asked for.
     pub(super) fn run(self) -> Result<(), Failure> {
         let common = &self.common;
-        let lesson = match &self.other {
+        match &self.other {
             Some(Other::Report { from, markdown }) => {
                 return report_again(common, from.as_deref(), markdown.as_deref());
             }
-            Some(Other::Lesson { name }) => Some(*name),
-            None => None,
-        };
+            Some(Other::Reenact(flags)) if flags.only_reads() => return flags.read(&common.out, common.lang),
+            _ => {}
+        }
         if cfg!(debug_assertions) && !common.allow_debug {
             return Err(Failure::Usage(
                 "this is a debug build, and its figures would mean nothing: cargo run --release --bin lab"
@@ -164,9 +171,10 @@ impl Command {
         }
         let (stop, _hangups) =
             signals::listen(false, || {}).map_err(|error| Failure::Runtime(error.to_string()))?;
-        match lesson {
-            None => self.grid.run(common, &stop),
-            Some(name) => {
+        match &self.other {
+            None | Some(Other::Report { .. }) => self.grid.run(common, &stop),
+            Some(Other::Reenact(flags)) => flags.run(&common.out, common.lang, common.quick, &stop),
+            Some(Other::Lesson { name }) => {
                 let room = Classroom {
                     lang: common.lang,
                     quick: common.quick,
@@ -174,7 +182,7 @@ impl Command {
                     out: &common.out,
                     stop: &stop,
                 };
-                lessons::teach(name, &room)
+                lessons::teach(*name, &room)
             }
         }
     }
@@ -188,7 +196,8 @@ fn report_again(common: &Common, from: Option<&Path>, markdown: Option<&Path>) -
     let results = Results::read(from).map_err(failed_at(from))?;
     let page = report::write(&common.out, &results, &[], common.lang).map_err(failed_at(&common.out))?;
     if let Some(file) = markdown {
-        report::write_markdown(file, &results, common.lang).map_err(failed_at(file))?;
+        let page = report::page(&results, &[], common.lang);
+        report::write_markdown(file, &page).map_err(failed_at(file))?;
     }
     terminal::print(&shown(&results, &[], markdown.unwrap_or(&page), common.lang))
 }
@@ -196,6 +205,13 @@ fn report_again(common: &Common, from: Option<&Path>, markdown: Option<&Path>) -
 impl GridFlags {
     fn run(&self, common: &Common, stop: &Shutdown) -> Result<(), Failure> {
         let lang = common.lang;
+        if self.connects == Connects::Serial && self.client != Tool::Own {
+            let why = format!(
+                "--connects serial is for the lab's own client: leave --client {} out",
+                self.client.name()
+            );
+            return Err(Failure::Usage(why));
+        }
         if !self.client.is_installed() {
             let why = format!("{} is not installed: leave --client out, or install it", self.client.name());
             return Err(Failure::Runtime(why));
@@ -253,6 +269,7 @@ impl GridFlags {
             requests: self.requests.unwrap_or(if quick { QUICK_REQUESTS } else { REQUESTS }),
             path: self.path.clone(),
             keep_alive: self.keep_alive,
+            connects: self.connects,
             client: self.client.name().to_owned(),
             limit_seconds: limit.max(Duration::from_secs(1)).as_secs(),
             repeats: self.repeat,
@@ -270,7 +287,7 @@ fn shown(results: &Results, remarks: &[String], page: &Path, lang: Lang) -> Stri
     shown += &(report::about(results, lang) + "\n");
     remarks.iter().for_each(|remark| shown += &format!("{remark}\n"));
     let cells = Cells::of(&results.runs);
-    course_tables(&cells, lang).iter().for_each(|table| shown += &format!("\n{}", table.draw()));
+    course_tables(&cells, lang).iter().for_each(|table| shown += &format!("\n{}", table.draw(lang)));
     shown += &format!("\n{}\n", text!(lang, "what-it-shows"));
     findings(results, &cells, lang).iter().for_each(|sentence| shown += &format!("  * {sentence}\n"));
     shown + &format!("\n{}: {}\n", text!(lang, "report"), page.display())

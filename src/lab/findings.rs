@@ -267,7 +267,7 @@ mod tests {
         );
         assert!(has(&english, "at least 8.00 times in each cell"), "{english:#?}");
         assert!(has(&english, "3 servers instead of 1 at concurrency 10") && has(&english, "share 2 cores"));
-        assert!(has(&told(runs, Lang::Id), "sedikitnya 8.00 kali"));
+        assert!(has(&told(runs, Lang::Id), "sedikitnya 8,00 kali lipat"));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //!                 '-> results (saved after each run) ---> summary ---> tables, findings ---> report
 //!                                                            '-> warnings ---^
 //!           ---> lessons (one cause each: a guess, a few small loads, one plot)
+//!           '--> reenactment (the course's experiment with its load tool's behaviour, beside its figures)
 //! ```
 //!
 //! One word, one meaning: a *cell* is one contender with one number of back ends at one concurrency; a
@@ -27,6 +28,7 @@ mod lessons;
 mod machine;
 mod measure;
 mod published;
+mod reenactment;
 mod report;
 mod results;
 mod role;

@@ -10,6 +10,7 @@ use super::classroom::{
     Classroom, Column, Drawn, Figures, Findings, Question, Teaching, load, measure, milliseconds, rate,
 };
 use crate::app::cli::Failure;
+use crate::lab::bounds::SLOW_CONNECT;
 use crate::lab::client::Percentiles;
 use crate::lab::lang::{Lang, parts, text};
 use crate::lab::testbed::{Contender, Testbed, TestbedOptions};
@@ -17,8 +18,6 @@ use crate::lab::testbed::{Contender, Testbed, TestbedOptions};
 const BACKLOGS: [u32; 6] = [1, 2, 5, 16, 128, 1024];
 /// Clients that ask at once: more than the small backlogs hold, fewer than the large ones.
 const CONCURRENCY: usize = 50;
-/// Time of the first retransmit, less the precision of the clock.
-const A_SECOND: Duration = Duration::from_millis(990);
 const LIMIT: Duration = Duration::from_secs(4);
 const QUICK_LIMIT: Duration = Duration::from_millis(2500);
 
@@ -61,7 +60,7 @@ fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
             backlog,
             rate: rate(&tally),
             total: tally.total.percentiles(),
-            seconds_long: tally.total.at_least(A_SECOND),
+            seconds_long: tally.total.at_least(SLOW_CONNECT),
             overflows: kernel.listen_overflows,
         });
     }

@@ -132,8 +132,12 @@ pub(super) fn testbed(
     backend_extra: &[&str],
 ) -> Result<Testbed, Failure> {
     let owned = |flags: &[&str]| flags.iter().map(|flag| (*flag).to_owned()).collect();
-    let options =
-        TestbedOptions { backends, backlog: None, extra: owned(extra), backend_extra: owned(backend_extra) };
+    let options = TestbedOptions {
+        backends,
+        extra: owned(extra),
+        backend_extra: owned(backend_extra),
+        ..TestbedOptions::default()
+    };
     Ok(Testbed::start(contender, &options)?)
 }
 

@@ -21,7 +21,6 @@ use clap::ValueEnum;
 use super::lang::{Lang, text};
 use super::machine::Machine;
 use super::report;
-use super::report::html::document;
 use super::report::page::{Block, Page};
 use super::report::plots::Plot;
 use super::report::svg::Chart;
@@ -126,7 +125,7 @@ fn result(question: &Question, guess: Option<usize>, findings: &Findings, lang: 
         Some(guess) => text!(lang, "guessed-wrong", guess = &question.choices[guess], right),
     };
     let explanation: String = findings.explanation.iter().map(|text| format!("{text}\n\n")).collect();
-    format!("{}\n{verdict}\n\n{explanation}", findings.table.draw())
+    format!("{}\n{verdict}\n\n{explanation}", findings.table.draw(lang))
 }
 
 /// Writes the lesson's page and plot; the page's file name is returned.
@@ -152,9 +151,8 @@ fn write(
     page.paragraph(read_next);
     page.push(Block::Machine(machine));
     fs::create_dir_all(room.out)?;
-    report::write_plots(room.out, &page)?;
     let file = format!("lesson-{name}.html");
-    fs::write(room.out.join(&file), document(&page))?;
+    report::write_page(&room.out.join(&file), &page)?;
     Ok(file)
 }
 

@@ -39,15 +39,15 @@ stray = { $responses } jawaban membawa bita setelah akhirnya
 
 # Temuan
 
-times = { $middle } kali
-times-range = { $middle } kali ({ $low } sampai { $high })
+times = { $middle } kali lipat
+times-range = { $middle } kali lipat ({ $low } sampai { $high })
 range = { $low } sampai { $high }
 checked = { $answered } permintaan terjawab dalam { $runs } putaran, setiap isi dibandingkan bita demi bita dengan milik server; { $failed } gagal.
 checked-by-tool = { $answered } permintaan terjawab dalam { $runs } putaran `{ $tool }`, yang tidak membandingkan isi; { $failed } gagal.
 faults-of-contender = Permintaan `{ $name }` yang gagal: { $faults }.
 beside-python =
     Pada konkurensi { $concurrency } `{ $model }` di atas server kami menjawab { $times } permintaan per detik dibanding
-    `{ $other }` di atas server Python: sedikitnya { $low } kali di setiap sel.
+    `{ $other }` di atas server Python: sedikitnya { $low } kali lipat di setiap sel.
 beside-peer = Dibanding `{ $peer }` pada konkurensi { $concurrency }, permintaan per detik: { $ratios }.
 models =
     `threaded` dan `async`: dari { $cells } sel, { $draws } berselisih lebih kecil dari putaran satu sel; `async` unggul di
@@ -217,3 +217,90 @@ one-byte-early =
 one-byte-ours =
     Milik kami menjawab setelah { $bytes }: kepala permintaan berakhir pada baris kosong, bagaimanapun dipotong. Belum lengkap
     bukan kesalahan melainkan keadaan: bita disimpan dan parser ditanya lagi.
+
+# Percobaan 2021 dijalankan lagi (`lab 2021`)
+
+overlapping-connects = connect tumpang-tindih
+serial-connects = connect serial
+concurrency = konkurensi
+reenact-begin =
+    { $runs } putaran, { $serial } di antaranya dengan connect serial: masing-masing membuat { $requests } permintaan atau selesai setelah { $seconds } detik.
+    Putaran tanpa connect yang menunggu butuh sekitar satu detik; semuanya paling lama { $minutes } menit.
+reenact-run = { $balancer } di depan { $backends } { $servers }, konkurensi { $concurrency }, backlog { $backlog } dan { $server_backlog }, { $connects }
+reenact-title = 2021 dijelaskan dan dijalankan lagi
+reenact-about =
+    Kenapa thread menang pada konkurensi 10 di tahun 2021, 155,60 lawan 14,38 permintaan per detik? Halaman ini memakai angka ab sendiri dari ke-30
+    putaran itu, lalu menjalankan program sejenis (padanan kami untuk Python mata kuliah, dengan backlog-nya: `listen(5)` di kedua load balancer dan
+    di server web asinkron, `listen(1)` di server web thread) dengan klien yang membuka koneksi seperti ab di Windows: satu connect
+    setiap kali, dan menunggu di dalamnya. { $date }.
+reenact-law-2021 =
+    2021, terukur: di setiap { $cells } putaran lambat, jumlah detiknya sama dengan 10.000 kali rata-rata connect. Sisanya { $low } sampai { $high } detik, padahal
+    pembulatan ab saja sudah 5 detik ke atas atau ke bawah. Jadi connect tidak berjalan bersamaan dengan apa pun, dan kecepatan server tidak berperan.
+reenact-cause =
+    Sebabnya, dibaca di kode sumber: ab meminta soket nonblocking tetapi tidak mengubah timeout-nya (httpd, `support/ab.c`, `start_connect`), lalu APR di
+    Windows menunggu di dalam connect (apr, `network_io/win32/sockets.c`, `apr_socket_connect`). Selama satu connect menunggu percobaan ulangnya,
+    ab tidak membaca dan tidak mengirim apa pun untuk klien lain.
+reenact-follows =
+    Akibatnya: putaran lambat membuat 1 / (bagian connect yang ditolak x { $step } detik) permintaan per detik. Dengan { $servers } server pada konkurensi
+    { $concurrency } load balancer asinkron menolak { $async_share } connect, jadi { $async_rate } per detik (di laporan: { $async_published });
+    yang thread menolak { $threaded_share }, jadi { $threaded_rate } (di laporan: { $threaded_published }; rata-ratanya 6 ms dibulatkan, dan 5,5 sampai 6,5 ms
+    menjadi 154 sampai 182). Thread menang karena load balancer-nya lebih
+    jarang menolak connect.
+reenact-collapse =
+    Di sini, terukur: `{ $name }` di depan { $servers } server pada konkurensi { $concurrency } menjawab { $overlapping } permintaan per detik dengan connect
+    tumpang-tindih dan { $serial } dengan connect serial. Putaran itu butuh { $seconds } detik, connect-nya { $connects } detik; { $share } di antaranya menunggu.
+reenact-law-here =
+    Di sini, terukur: di { $runs } putaran serial yang connect-nya ada yang menunggu, connect memakan paling sedikit { $least } % waktunya. Hukumnya sama,
+    langkahnya tidak: Linux membuang SYN klien yang mendapati antrean penuh, dan klien mengirimnya lagi setelah 1 detik; Windows menolaknya, dan
+    mencoba lagi setelah sekitar 0,5 detik.
+reenact-law-title = 2021: setiap putaran lambat, dan connect-nya satu demi satu
+reenact-law-columns = load balancer | server HTTP | konkurensi | detik | connect dtk | sisa dtk | ditolak
+reenact-law-how =
+    Connect adalah 10.000 kali rata-rata connect menurut ab. Bagian yang ditolak adalah rata-rata connect dibagi { $step } detik, yaitu lamanya connect
+    yang ditolak sekali. Connect terlama di putaran ini 506 sampai 528 ms, jadi tidak ada yang ditolak dua kali. Di 16 putaran lainnya rata-rata
+    connect 0 ms.
+reenact-cells-title = 2021 dan di sini, sel demi sel
+reenact-cells-columns = load balancer | server HTTP | konkurensi | permintaan/dtk 2021 | ditolak 2021 | permintaan/dtk serial | detik | connect dtk | menunggu | permintaan/dtk tumpang-tindih
+reenact-cells-how =
+    Load balancer di depan server web dengan model yang sama. Serial: klien menunggu di dalam setiap connect; menunggu adalah bagian connect yang
+    butuh satu detik. Tumpang-tindih: klien lab yang biasa, paling lama 4 detik. Bagian itu dari beberapa ratus connect: 15 % bisa saja 12 atau 18.
+reenact-pairing = { $balancer }, server { $servers }
+reenact-pairings-title = Connect yang menunggu, setiap load balancer di depan setiap jenis server web, konkurensi { $concurrency }
+reenact-share-plot-title = Connect yang ditolak (2021) atau menunggu (di sini), konkurensi { $concurrency }
+reenact-law-plot-title = 1000 permintaan: waktunya dan waktu connect-nya, konkurensi { $concurrency }
+reenact-law-plot-x = load balancer dan server HTTP
+reenact-time = waktu
+reenact-connects = connect
+reenact-here = di sini
+reenact-varied = Satu hal setiap kali
+reenact-varied-how =
+    Connect serial, nilai mata kuliah kecuali satu yang diubah. Linux menampung satu koneksi lebih banyak daripada backlog-nya.
+reenact-varied-columns = threaded permintaan/dtk | threaded menunggu | async permintaan/dtk | async menunggu
+reenact-from-to = { $from } sampai { $to }
+reenact-nearest = `{ $name }` dengan backlog { $backlog } ({ $share }, 2021: { $published })
+reenact-server-backlog = backlog server web
+reenact-backlog-title = Backlog load balancer, satu server, konkurensi 5
+reenact-backlog-seen =
+    Pada konkurensi 5 tidak pernah ada lebih dari lima koneksi: saat satu ditolak, paling banyak empat yang lain menunggu di antrean. Jadi antrean 2021
+    sudah penuh dengan empat koneksi atau kurang, padahal `listen(5)` meminta lima tempat. Yang paling dekat dengan bagiannya: { $threaded } dan { $looped }:
+    antreannya sepenuh antrean dengan satu atau dua tempat.
+reenact-backends-title = Jumlah server, backlog 1, konkurensi 10
+reenact-backends-seen =
+    Dari { $from } ke { $to } server, dengan antrean sekecil itu: threaded { $threaded }, async { $looped }. Di 2021 bagian itu turun dari 39,2 % ke 1,2 %
+    dan dari 49,0 % ke 13,3 %.
+reenact-server-backlog-title = Backlog server web, satu server, konkurensi 10
+reenact-server-backlog-seen =
+    Dari { $from } ke { $to } tempat di antrean server web: threaded { $threaded }, async { $looped }. Connect load balancer yang menunggu di sana bukan connect
+    klien.
+reenact-concurrency-title = Konkurensi, satu server
+reenact-concurrency-seen =
+    Konkurensi pertama yang connect-nya ada yang menunggu: threaded { $threaded }, async { $looped }. Enam tempat penuh saat klien ketujuh datang.
+reenact-open = Yang masih terbuka
+reenact-open-list =
+    Kenapa bagian itu turun dengan jumlah server. Di sini ia tidak turun seperti di 2021, dengan backlog yang sama dan program sejenis: jadi bukan
+    backlog saja dan bukan jumlah server saja sebabnya. Jumlah inti mesin itu, Python-nya, dan Windows sendiri tidak diubah di sini. | Kenapa satu server
+    cukup untuk menolak setiap connect kedua pada konkurensi 5. Akibatnya jelas: di sana kurang dari lima tempat yang kosong; sebabnya belum diketahui.
+    Dugaan, belum diuji: Windows mengisi ulang tempat soket yang listen setelah ada koneksi yang di-accept, sehingga connect yang beruntun cepat mendapati
+    lebih sedikit tempat daripada yang diminta. | Server web mana yang ada di belakang load balancer mana pada 2021 tidak tertulis. Pasangannya diubah di
+    atas. | Padanan thread kami memakai dua thread per koneksi, load balancer mata kuliah 2021 satu, yang baru connect ke servernya setelah
+    permintaan datang.

@@ -1,6 +1,7 @@
 //! A page as Markdown, for a repository; its plots are files beside it.
 
 use super::page::{Block, Page};
+use crate::lab::lang::Lang;
 use crate::lab::machine::Machine;
 use crate::lab::table::Table;
 
@@ -11,7 +12,7 @@ pub(super) fn markdown(page: &Page, folder: &str) -> String {
         Block::Paragraph(text) => escape(text),
         Block::List(items) => list(items),
         Block::Command(text) => format!("```console\n$ {text}\n```"),
-        Block::Table(table) => draw_table(table),
+        Block::Table(table) => draw_table(table, page.lang),
         Block::Plot(plot) => format!("![{}]({folder}/{})", escape(&plot.chart.title), plot.file),
         Block::Machine(machine) => machine_table(machine),
     });
@@ -23,7 +24,7 @@ fn list(items: &[String]) -> String {
     items.iter().map(|item| format!("- {}", escape(item))).collect::<Vec<_>>().join("\n")
 }
 
-fn draw_table(table: &Table) -> String {
+fn draw_table(table: &Table, lang: Lang) -> String {
     let row = |cells: &[String]| {
         let cells: String = cells.iter().map(|cell| format!(" {} |", escape(cell))).collect();
         format!("|{cells}")
@@ -31,7 +32,8 @@ fn draw_table(table: &Table) -> String {
     let first = if table.begins_with_names() { " :--- |" } else { " ---: |" };
     let rule = format!("|{first}{}", " ---: |".repeat(table.header.len().saturating_sub(1)));
     let mut lines = vec![row(&table.header), rule];
-    lines.extend(table.rows.iter().map(|cells| row(cells)));
+    let figures = |cells: &Vec<String>| cells.iter().map(|cell| lang.figure(cell)).collect::<Vec<_>>();
+    lines.extend(table.rows.iter().map(|cells| row(&figures(cells))));
     if !table.notes.is_empty() {
         lines.push(String::new());
         lines.push(list(&table.notes));
@@ -63,7 +65,6 @@ mod tests {
     use super::super::plots::Plot;
     use super::super::svg::Chart;
     use super::*;
-    use crate::lab::lang::Lang;
 
     #[test]
     fn every_block_has_its_form() {
