@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Requests of one run, as in the course's `ab -n 10000`.
 pub(super) const REQUESTS: u64 = 10_000;
 
-/// Requests of one run with `--quick`: thirty cells three times over in about a minute on two cores.
+/// Requests of one run with `--quick`: a run of ours then takes less than a second.
 pub(super) const QUICK_REQUESTS: u64 = 2000;
 
 /// Concurrencies of the course's tables.
@@ -44,6 +44,9 @@ pub(super) const WARM_UP_REQUESTS: u64 = 200;
 
 /// Longest time of a warm-up: while connects are retried nothing gets warm.
 pub(super) const WARM_UP_LIMIT: Duration = Duration::from_secs(2);
+
+/// What the start of a testbed's programs takes, at most on a machine that is not busy.
+pub(super) const START_USUAL: Duration = Duration::from_secs(1);
 
 /// Largest body that responses are compared with.
 pub(super) const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;

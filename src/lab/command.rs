@@ -19,9 +19,9 @@ use super::results::{Results, Settings};
 use super::summary::Cells;
 use super::tables::course_tables;
 use super::terminal::failed_at;
-use super::testbed::Contender;
+use super::testbed::{Contender, check_course};
 use super::tools::Tool;
-use super::{lessons, reenactment, report, terminal};
+use super::{compare, lessons, reenactment, report, terminal};
 use crate::app::cli::Failure;
 use crate::app::duration;
 use crate::net::shutdown::Shutdown;
@@ -33,8 +33,8 @@ use crate::net::signals;
     name = "lab",
     version,
     after_help = "Examples:\n  lab --quick\n  \
-    lab --peer python --peer haproxy --backends 1,3 --concurrency 10\n  lab lesson backlog\n  \
-    lab report --markdown docs/lab-2026.md"
+    lab --peer python --peer haproxy --backends 1,3 --concurrency 10\n  lab lesson serial\n  \
+    lab 2021 --quick\n  lab report --markdown lab-report/report.md\n  lab compare lab-monday/results.json lab-report/results.json"
 )]
 pub(super) struct Command {
     #[command(flatten)]
@@ -56,6 +56,16 @@ enum Other {
     /// The course's experiment with the behaviour of its load tool, beside its figures: why threads won in 2021.
     #[command(name = "2021")]
     Reenact(reenactment::Flags),
+    /// Two saved grids side by side: two machines, two commits, two semesters.
+    Compare {
+        /// The first, results.json of a report's folder.
+        a: PathBuf,
+        /// The second.
+        b: PathBuf,
+        /// Also writes the comparison as Markdown.
+        #[arg(long, value_name = "FILE")]
+        markdown: Option<PathBuf>,
+    },
     /// Makes the report again from saved runs, without measuring.
     Report {
         /// The saved runs [default: results.json, or of an unfinished grid runs.jsonl, in the report's folder].
@@ -69,7 +79,7 @@ enum Other {
 
 #[derive(Args, Debug)]
 struct Common {
-    /// Fewer requests and shorter runs: about a minute on two cores.
+    /// Fewer requests and shorter runs; how long they take at most is said first.
     #[arg(long, global = true)]
     quick: bool,
     /// The language of tables, sentences and reports.
@@ -160,6 +170,7 @@ impl Command {
             Some(Other::Report { from, markdown }) => {
                 return report_again(common, from.as_deref(), markdown.as_deref());
             }
+            Some(Other::Compare { a, b, markdown }) => return compared(common, a, b, markdown.as_deref()),
             Some(Other::Reenact(flags)) if flags.only_reads() => return flags.read(&common.out, common.lang),
             _ => {}
         }
@@ -172,7 +183,7 @@ impl Command {
         let (stop, _hangups) =
             signals::listen(false, || {}).map_err(|error| Failure::Runtime(error.to_string()))?;
         match &self.other {
-            None | Some(Other::Report { .. }) => self.grid.run(common, &stop),
+            None | Some(Other::Report { .. } | Other::Compare { .. }) => self.grid.run(common, &stop),
             Some(Other::Reenact(flags)) => flags.run(&common.out, common.lang, common.quick, &stop),
             Some(Other::Lesson { name }) => {
                 let room = Classroom {
@@ -202,6 +213,16 @@ fn report_again(common: &Common, from: Option<&Path>, markdown: Option<&Path>) -
     terminal::print(&shown(&results, &[], markdown.unwrap_or(&page), common.lang))
 }
 
+/// Two saved grids side by side.
+fn compared(common: &Common, a: &Path, b: &Path, markdown: Option<&Path>) -> Result<(), Failure> {
+    let read = |file: &Path| Results::read(file).map_err(failed_at(file));
+    let page = compare::page([a, b], [&read(a)?, &read(b)?], common.lang);
+    if let Some(file) = markdown {
+        report::write_markdown(file, &page).map_err(failed_at(file))?;
+    }
+    terminal::print(&page.text())
+}
+
 impl GridFlags {
     fn run(&self, common: &Common, stop: &Shutdown) -> Result<(), Failure> {
         let lang = common.lang;
@@ -224,6 +245,10 @@ impl GridFlags {
             settings: self.settings(common.quick),
             fresh: self.fresh,
         };
+        if let Some(folder) = &self.python {
+            let most = self.backends.iter().copied().max().unwrap_or(1);
+            check_course(folder, most).map_err(|error| Failure::Usage(format!("--python: {error}")))?;
+        }
         let outcome = grid.run(&common.out, lang, stop).map_err(failed_at(&common.out))?;
         if outcome.results.runs.is_empty() {
             let why = outcome.failures.first().or(outcome.missing.first()).cloned();

@@ -302,6 +302,18 @@ mod tests {
     }
 
     #[test]
+    fn overflows_that_no_percentile_shows_explain_nothing() {
+        let mut python = run(cell("python-async", 1, 10), 0, 300.0);
+        python.kernel.listen_overflows = 31;
+        let english = told(vec![python], Lang::En);
+        assert!(has(
+            &english,
+            "no percentile sits on a SYN retransmit there, so the overflows do not explain"
+        ));
+        assert!(!has(&english, "in 0 of them") && !has(&english, "is the backlog"), "{english:#?}");
+    }
+
+    #[test]
     fn the_models_are_compared_beyond_their_noise() {
         let runs = |name: &str, backends, rates: [f64; 3]| {
             rates

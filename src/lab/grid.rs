@@ -7,11 +7,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::bounds::{START_USUAL, WARM_UP_LIMIT};
 use super::lang::{Lang, text};
 use super::machine::Machine;
 use super::measure::Conditions;
 use super::results::{Cell, Results, Saved, Settings};
-use super::terminal::Progress;
+use super::terminal::{Progress, say};
 use super::testbed::{Contender, TestbedError};
 use super::tools::Tool;
 use crate::net::shutdown::Shutdown;
@@ -51,6 +52,8 @@ impl Grid {
         let mut saved = Saved::open(&path, self.settings.clone(), Machine::this(), self.fresh)?;
         let order = self.order();
         let left: Vec<_> = order.into_iter().filter(|(_, cell, repeat)| !saved.has(cell, *repeat)).collect();
+        let limit = Duration::from_secs(self.settings.limit_seconds);
+        say(&announcement(left.len(), limit, &self.settings, lang));
         let progress = Progress::new(left.len(), lang);
         if !saved.results.runs.is_empty() {
             let done = saved.results.runs.len();
@@ -123,6 +126,13 @@ impl Grid {
         });
         results
     }
+}
+
+/// What is to be run, and how long it takes at most on a machine that is not busy.
+fn announcement(runs: usize, limit: Duration, settings: &Settings, lang: Lang) -> String {
+    let longest = (limit + WARM_UP_LIMIT + START_USUAL) * u32::try_from(runs).unwrap_or(u32::MAX);
+    let minutes = longest.as_secs().div_ceil(60);
+    text!(lang, "grid-begin", runs, requests = settings.requests, seconds = limit.as_secs(), minutes)
 }
 
 fn describe(cell: &Cell, repeat: usize) -> String {

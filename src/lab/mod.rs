@@ -20,6 +20,7 @@
 mod bounds;
 mod client;
 mod command;
+mod compare;
 mod findings;
 mod grid;
 mod kernel;

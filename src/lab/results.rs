@@ -94,7 +94,7 @@ pub(super) struct Settings {
 impl Settings {
     /// True if runs with these settings can be compared with runs with the others. The order of the
     /// runs and how many there are do not matter for that.
-    fn compares_with(&self, other: &Settings) -> bool {
+    pub(super) fn compares_with(&self, other: &Settings) -> bool {
         let of = |settings: &Settings| Settings { seed: 0, repeats: 0, ..settings.clone() };
         of(self) == of(other)
     }

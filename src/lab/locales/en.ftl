@@ -5,6 +5,9 @@
 
 time-left = left
 resumed = Going on after { $done } saved runs (--fresh begins again).
+grid-begin =
+    { $runs } runs, each of { $requests } requests or at most { $seconds } s, and a start of its programs: all together at most { $minutes } min; runs that are
+    not held up end far sooner.
 stopped-early = stopped before the first run was over
 stopped-saved = stopped; what was measured is saved, and the same command continues from here
 report = Report
@@ -68,8 +71,8 @@ overflows =
     }
 no-overflows = No accept queue overflowed with { $names }.
 ours-beside-2021 =
-    Compared with 2021 `{ $name }` answers { $range } times as many requests a second: most where 2021 waited for connect
-    retries.
+    Compared with 2021 `{ $name }` answers { $range } times as many requests a second: most where ab on Windows stood still in connects that
+    waited for a retry (`lab 2021`).
 python-beside-2021 =
     Compared with 2021 `{ $name }` answers { $range } times as many requests a second: the same kind of program, on another
     machine and system.
@@ -102,13 +105,15 @@ how-to-read-closed-loop =
     The client is a closed loop: while a response is late, its client asks for nothing. So a bad second hits as many
     requests as there are clients, not as many as visitors would have sent (coordinated omission).
 how-to-read-2021 =
-    The 2021 figures are the course's own report: ab on Windows, backlogs of 1 and 5. Its slow cells waited for connect
-    retries. It was another machine and another system: look at where the ratio is high, not at how high it is.
+    The 2021 figures are the course's own report: ab on Windows, which waits inside each connect. The time of its slow cells is the sum of
+    their connects, whoever was measured: `lab 2021` shows it. It was another machine and another system: look at where the ratio is high, not at how
+    high it is.
 the-machine = The machine
 
 # Lessons
 
-measuring = Measuring: less than half a minute.
+measuring = Measuring: at most { $seconds } s.
+guess-again = { $guess } is not one of the choices: a, b or c.
 your-guess = Your guess (a, b, c)
 it-was = It was: { $right }.
 guessed-right = You guessed it: { $right }.
@@ -117,19 +122,21 @@ read = Read
 plot = Plot
 stopped = stopped
 none = none
+load-balancer = load balancer
+listen-overflows = listen overflows
 never = never
 clients = clients
 idle-clients = idle clients
 slow-clients = slow clients
 slowest-ms = slowest ms
-right-axis = { $name } (right axis)
 
 backlog-question =
-    The threaded balancer and its back end, { $concurrency } clients at once, listen backlogs from 1 to 1024. What
-    happens to a client that comes when the backlog is full?
+    The threaded balancer and its back end, { $two }, { $five } and { $ten } clients at once as in the course, listen backlogs from 1 to
+    1024. What happens to a client that comes when the backlog is full?
 backlog-choices = it is refused at once | it waits a whole second, and the server looks slow | nothing: the kernel makes the backlog longer
 backlog-title = A small backlog looks like a slow server
-backlog-columns = requests/s | p50 ms | p99 ms | slowest ms | of 1 s and more | listen overflows
+backlog-rate-column = c={ $concurrency }: requests/s
+backlog-slowest-column = c={ $concurrency }: slowest ms
 backlog-no-overflow =
     No accept queue overflowed in this run: this machine accepts faster than these clients come. So there is nothing to
     explain today; try again while it is busy.
@@ -138,11 +145,28 @@ backlog-cause =
     message, and sent again after 1 s: { $long } requests took a second or more, the slowest { $slowest } ms, though no thread
     was busy with them. Backlog, not threads.
 backlog-rate =
-    The rate hides it: { $rate } a second, since while some clients wait for their retransmit, the others go on. With few
-    clients, as in 2021, all of them wait at once and the rate falls to some requests a second.
+    The rate shows it less than the slowest request does: { $rate } a second with the most clients, { $of_largest } with the largest backlog,
+    since while some clients wait for their retransmit the others go on. With a client that waits for each connect, as ab on Windows did in
+    2021, they do not: see the lesson serial.
 backlog-large =
-    With backlog { $backlog }: { $overflows } overflows, the slowest request { $slowest } ms, { $rate } a second. The same code,
-    the same threads. Whoever compares two servers with different backlogs compares backlogs.
+    With backlog { $backlog }: { $overflows } overflows, the slowest request { $slowest } ms. The same code, the same threads. Whoever compares two servers with different backlogs compares backlogs.
+
+serial-question =
+    The course's Python balancers before { $servers } servers, { $concurrency } clients at once. Usually the client goes on with the others while a connect
+    waits. Now it waits too, as ab on Windows does. The programs are the same. How many requests a second are answered?
+serial-choices = as many: the servers set the pace | about half | a few a second: each connect that waits holds up all clients
+serial-title = The load tool can be the bottleneck
+serial-columns = load balancer | the client's connects | requests/s | seconds | connects s | waited
+serial-seen =
+    `{ $name }`: { $overlapping } requests a second while connects overlap, { $serial } while they are serial. That run took { $seconds } s, and its
+    connects one after the other { $connects } s; { $waited } of them waited a second.
+serial-cause =
+    One connect that waits for its SYN retransmit holds up all clients: nobody sends, nobody reads, and the servers have nothing to do. The time of the run
+    is the sum of its connects. The load tool was measured and not the servers.
+serial-nothing-waited = No connect waited in this run: this machine accepts faster than these clients come. Try again while it is busy.
+serial-2021 =
+    That is what happened in 2021: in every slow run the time is 10,000 times ab's mean connect, and at concurrency 10 threads won because their
+    balancer refused fewer connects. `lab 2021` runs all of its cells again.
 
 pool-question =
     A pool of { $workers } threads, each of which waits on its connection. { $workers } clients keep a connection and say
@@ -199,7 +223,9 @@ kill-choices = a third, until it is back | at most those under way on it: a hand
 kill-title = A back end killed and restarted
 kill-phase = phase
 kill-phases = three up | one killed | restarted
-kill-seconds = seconds (killed at { $kill }, restarted at { $restart })
+kill-seconds = seconds
+kill-killed = killed
+kill-restarted = restarted
 kill-answered = answered
 kill-failed = failed in 100 ms
 kill-figures =
@@ -221,6 +247,7 @@ one-byte-columns = server | answered after bytes | with
 one-byte-sent = bytes sent before the response
 one-byte-answered = answered after
 one-byte-whole = the whole request
+one-byte-server = server
 one-byte-early =
     { $name } answered after { $bytes } of { $whole } bytes: it looks at each piece as it comes, and this one ended in CR LF. It
     never saw the fields, and whatever came after them would be taken for another request, or lost.
@@ -314,3 +341,24 @@ reenact-open-list =
     finds fewer than were asked for. | Which web servers stood behind which balancer in 2021 is not written down. The pairing is varied above. | Our
     threaded counterpart has two threads for each connection, the course's balancer of 2021 one, which connects to its back end when the request
     has come.
+
+# Two grids side by side (`lab compare`)
+
+compare-title = Two grids side by side
+compare-file = { $name } is { $file }, measured { $date }.
+compare-differs = What differs
+compare-differs-columns = what | A | B
+compare-same = In the machine and in the settings nothing differs.
+compare-other-settings = The two are not of the same experiment: their settings differ, so their figures do not compare.
+compare-contender =
+    `{ $name }`: B answers { $middle } times as many requests a second as A ({ $low } to { $high }, { $count ->
+        [one] { $count } cell
+       *[other] { $count } cells
+    }); in { $draws } of them the two differ by less than the runs of one do.
+compare-only = { $only ->
+        [one] { $only } cell is in { $name } only.
+       *[other] { $only } cells are in { $name } only.
+    }
+compare-cells = Cell by cell
+compare-columns = load balancer | HTTP servers | concurrency | A requests/s | B requests/s | B/A | verdict | A p99 ms | B p99 ms | failed
+compare-draw = draw

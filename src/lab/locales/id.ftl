@@ -5,6 +5,9 @@
 
 time-left = lagi
 resumed = Melanjutkan setelah { $done } putaran tersimpan (--fresh memulai dari awal).
+grid-begin =
+    { $runs } putaran, masing-masing { $requests } permintaan atau paling lama { $seconds } detik, ditambah waktu menyalakan programnya: semuanya paling lama
+    { $minutes } menit; putaran yang tidak terhambat selesai jauh lebih cepat.
 stopped-early = dihentikan sebelum putaran pertama usai
 stopped-saved = dihentikan; yang terukur sudah tersimpan, dan perintah yang sama melanjutkannya
 report = Laporan
@@ -62,10 +65,10 @@ overflows =
     }
 no-overflows = Tidak ada antrean yang meluap pada { $names }.
 ours-beside-2021 =
-    Dibanding 2021 `{ $name }` menjawab { $range } kali permintaan per detik: terbanyak di sel yang pada 2021 menunggu
-    percobaan ulang koneksi.
+    Dibanding 2021 `{ $name }` menjawab { $range } kali lipat permintaan per detik: paling banyak di sel tempat ab di Windows berhenti di dalam connect
+    yang menunggu percobaan ulang (`lab 2021`).
 python-beside-2021 =
-    Dibanding 2021 `{ $name }` menjawab { $range } kali permintaan per detik: program sejenis, di mesin dan sistem lain.
+    Dibanding 2021 `{ $name }` menjawab { $range } kali lipat permintaan per detik: program sejenis, di mesin dan sistem lain.
 balancer-cpu = Waktu CPU load balancer saja untuk satu permintaan pada konkurensi { $concurrency }: { $list }.
 client-share = Klien memakai paling banyak { $percent } % satu dari { $cores } inti (`{ $name }`, server HTTP: { $backends }, konkurensi: { $concurrency }).
 
@@ -94,13 +97,15 @@ how-to-read-closed-loop =
     Klien bekerja dalam lingkaran tertutup: selama jawaban terlambat, klien itu tidak meminta apa-apa. Maka satu detik yang
     buruk mengenai permintaan sebanyak klien, bukan sebanyak pengunjung (coordinated omission).
 how-to-read-2021 =
-    Angka 2021 berasal dari laporan mata kuliah: ab di Windows, backlog 1 dan 5. Sel yang lambat menunggu percobaan ulang
-    koneksi. Mesin dan sistemnya lain: perhatikan di mana rasionya tinggi, bukan seberapa tingginya.
+    Angka 2021 berasal dari laporan mata kuliah: ab di Windows, yang menunggu di dalam setiap connect. Waktu sel yang lambat adalah jumlah
+    connect-nya, siapa pun yang diukur: `lab 2021` menunjukkannya. Mesin dan sistemnya lain: perhatikan di mana rasionya tinggi, bukan seberapa
+    tingginya.
 the-machine = Mesinnya
 
 # Pelajaran
 
-measuring = Mengukur: kurang dari setengah menit.
+measuring = Mengukur: paling lama { $seconds } detik.
+guess-again = { $guess } bukan salah satu pilihan: a, b, atau c.
 your-guess = Tebakan Anda (a, b, c)
 it-was = Ternyata: { $right }.
 guessed-right = Tebakan Anda tepat: { $right }.
@@ -109,19 +114,21 @@ read = Bacalah
 plot = Grafik
 stopped = dihentikan
 none = tidak ada
+load-balancer = load balancer
+listen-overflows = luapan listen
 never = tidak pernah
 clients = klien
 idle-clients = klien diam
 slow-clients = klien lambat
 slowest-ms = terlambat ms
-right-axis = { $name } (sumbu kanan)
 
 backlog-question =
-    Load balancer thread dan servernya, { $concurrency } klien sekaligus, backlog listen dari 1 sampai 1024. Apa yang terjadi
-    pada klien yang datang saat backlog penuh?
+    Load balancer thread dan servernya, { $two }, { $five }, dan { $ten } klien sekaligus seperti di mata kuliah, backlog listen dari 1 sampai
+    1024. Apa yang terjadi pada klien yang datang saat backlog penuh?
 backlog-choices = ia langsung ditolak | ia menunggu satu detik penuh, dan server tampak lambat | tidak ada: kernel memperpanjang backlog
 backlog-title = Backlog kecil tampak seperti server lambat
-backlog-columns = permintaan/dtk | p50 ms | p99 ms | terlambat ms | 1 dtk ke atas | luapan listen
+backlog-rate-column = c={ $concurrency }: permintaan/dtk
+backlog-slowest-column = c={ $concurrency }: terlama ms
 backlog-no-overflow =
     Tidak ada antrean yang meluap pada putaran ini: mesin ini menerima lebih cepat daripada klien datang. Tidak ada yang
     perlu dijelaskan hari ini; cobalah lagi saat mesin sibuk.
@@ -130,11 +137,28 @@ backlog-cause =
     dikirim lagi setelah 1 detik: { $long } permintaan memakan satu detik atau lebih, yang terlambat { $slowest } ms, padahal
     tidak ada thread yang sibuk dengannya. Backlog, bukan thread.
 backlog-rate =
-    Lajunya menyembunyikan itu: { $rate } per detik, sebab selama sebagian klien menunggu kirim ulang, yang lain berjalan
-    terus. Dengan sedikit klien, seperti 2021, semuanya menunggu bersama dan laju jatuh ke beberapa per detik.
+    Lajunya kurang menunjukkan itu dibanding permintaan terlama: { $rate } per detik dengan klien terbanyak, { $of_largest } dengan backlog terbesar, sebab
+    selama sebagian klien menunggu kirim ulang, yang lain berjalan terus. Dengan klien yang menunggu di setiap connect, seperti ab di Windows pada
+    2021, tidak begitu: lihat pelajaran serial.
 backlog-large =
-    Dengan backlog { $backlog }: { $overflows } luapan, permintaan terlambat { $slowest } ms, { $rate } per detik. Kode yang sama,
-    thread yang sama. Membandingkan dua server dengan backlog berbeda berarti membandingkan backlog.
+    Dengan backlog { $backlog }: { $overflows } luapan, permintaan terlama { $slowest } ms. Kode yang sama, thread yang sama. Membandingkan dua server dengan backlog berbeda berarti membandingkan backlog.
+
+serial-question =
+    Load balancer Python mata kuliah di depan { $servers } server, { $concurrency } klien sekaligus. Biasanya klien melanjutkan yang lain selama satu
+    connect menunggu. Sekarang ia ikut menunggu, seperti ab di Windows. Programnya sama. Berapa permintaan per detik yang dijawab?
+serial-choices = sama banyaknya: server yang menentukan laju | sekitar setengahnya | beberapa per detik: setiap connect yang menunggu menahan semua klien
+serial-title = Alat ukurnya bisa jadi penyebab lambatnya
+serial-columns = load balancer | connect klien | permintaan/dtk | detik | connect dtk | menunggu
+serial-seen =
+    `{ $name }`: { $overlapping } permintaan per detik selama connect tumpang-tindih, { $serial } selama serial. Putaran itu butuh { $seconds } detik, dan
+    connect-nya satu demi satu { $connects } detik; { $waited } di antaranya menunggu satu detik.
+serial-cause =
+    Satu connect yang menunggu kirim ulang SYN menahan semua klien: tidak ada yang mengirim, tidak ada yang membaca, dan server menganggur. Waktu
+    putaran itu adalah jumlah connect-nya. Yang terukur alat ukurnya, bukan servernya.
+serial-nothing-waited = Tidak ada connect yang menunggu di putaran ini: mesin ini meng-accept lebih cepat daripada klien datang. Coba lagi saat mesin sibuk.
+serial-2021 =
+    Itulah yang terjadi pada 2021: di setiap putaran lambat waktunya 10.000 kali rata-rata connect ab, dan pada konkurensi 10 thread menang karena load
+    balancer-nya lebih jarang menolak connect. `lab 2021` menjalankan lagi semua selnya.
 
 pool-question =
     Kumpulan { $workers } thread, masing-masing menunggu koneksinya. { $workers } klien menahan koneksi tanpa berkata apa-apa.
@@ -190,7 +214,9 @@ kill-choices = sepertiga, sampai ia kembali | paling banyak yang sedang berjalan
 kill-title = Server dimatikan dan dihidupkan lagi
 kill-phase = babak
 kill-phases = tiga hidup | satu mati | hidup lagi
-kill-seconds = detik (mati pada { $kill }, hidup lagi pada { $restart })
+kill-seconds = detik
+kill-killed = dimatikan
+kill-restarted = dihidupkan lagi
 kill-answered = terjawab
 kill-failed = gagal dalam 100 ms
 kill-figures =
@@ -211,6 +237,7 @@ one-byte-columns = server | menjawab setelah bita | dengan
 one-byte-sent = bita terkirim sebelum jawaban
 one-byte-answered = menjawab setelah
 one-byte-whole = seluruh permintaan
+one-byte-server = server
 one-byte-early =
     { $name } menjawab setelah { $bytes } dari { $whole } bita: setiap potongan dilihat begitu datang, dan yang ini berakhir
     dengan CR LF. Kolom-kolomnya tidak pernah dibaca, dan yang menyusul dianggap permintaan lain, atau hilang.
@@ -304,3 +331,19 @@ reenact-open-list =
     lebih sedikit tempat daripada yang diminta. | Server web mana yang ada di belakang load balancer mana pada 2021 tidak tertulis. Pasangannya diubah di
     atas. | Padanan thread kami memakai dua thread per koneksi, load balancer mata kuliah 2021 satu, yang baru connect ke servernya setelah
     permintaan datang.
+
+# Dua grid berdampingan (`lab compare`)
+
+compare-title = Dua grid berdampingan
+compare-file = { $name } adalah { $file }, diukur { $date }.
+compare-differs = Yang berbeda
+compare-differs-columns = apa | A | B
+compare-same = Di mesin dan pengaturannya tidak ada yang berbeda.
+compare-other-settings = Keduanya bukan percobaan yang sama: pengaturannya berbeda, jadi angkanya tidak bisa dibandingkan.
+compare-contender =
+    `{ $name }`: B menjawab { $middle } kali lipat permintaan per detik dibanding A ({ $low } sampai { $high }, { $count } sel); di { $draws } di antaranya selisih
+    keduanya lebih kecil dari selisih antarputaran.
+compare-only = { $only } sel hanya ada di { $name }.
+compare-cells = Sel demi sel
+compare-columns = load balancer | server HTTP | konkurensi | A permintaan/dtk | B permintaan/dtk | B/A | hasil | A p99 ms | B p99 ms | gagal
+compare-draw = seri

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::bounds::SLOW_CONNECT;
+use super::bounds::{SLOW_CONNECT, START_USUAL};
 use super::client::{self, Connects, Load, Tally};
 use super::kernel::Kernel;
 use super::lang::{Lang, text};
@@ -49,8 +49,6 @@ const QUICK_SERIAL_LIMIT: Duration = Duration::from_secs(6);
 const OVERLAPPING_REQUESTS: u64 = 5000;
 /// Longest time of such a run.
 const OVERLAPPING_LIMIT: Duration = Duration::from_secs(4);
-/// What the start of the programs takes, at most on a machine that is not busy.
-const START: Duration = Duration::from_secs(1);
 
 /// What one run counted.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -195,7 +193,7 @@ fn limit(setting: &Setting, quick: bool) -> Duration {
 
 /// What is to be run, and how long it takes at most.
 fn announcement(left: &[Setting], quick: bool, lang: Lang) -> String {
-    let longest: Duration = left.iter().map(|setting| limit(setting, quick) + START).sum();
+    let longest: Duration = left.iter().map(|setting| limit(setting, quick) + START_USUAL).sum();
     let minutes = longest.as_secs().div_ceil(60);
     let serial = left.iter().filter(|setting| setting.connects == Connects::Serial).count();
     let (requests, seconds) =

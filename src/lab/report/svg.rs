@@ -10,7 +10,7 @@ use maud::{Markup, PreEscaped, html};
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 360.0;
 const LEFT: f64 = 70.0;
-const RIGHT: f64 = 60.0;
+const RIGHT: f64 = 70.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 50.0;
 /// Height of one line of the legend, which is below the drawing.
@@ -34,6 +34,8 @@ pub(in crate::lab) struct Chart {
     pub(in crate::lab) series: Vec<Series>,
     /// Drawn behind the lines against an axis of its own, on the right.
     pub(in crate::lab) bars: Option<Series>,
+    /// Moments on the x axis, by the number of their label, each with its name.
+    pub(in crate::lab) marks: Vec<(usize, String)>,
     /// For values such as 4 and 4000 on one chart.
     pub(in crate::lab) is_logarithmic: bool,
 }
@@ -121,6 +123,7 @@ pub(in crate::lab) fn draw(chart: &Chart) -> Markup {
             text x=(WIDTH / 2.0) y="20" text-anchor="middle" font-weight="600" { (chart.title) }
             @if let Some(bars) = &chart.bars { (draw_bars(chart, bars)) }
             (draw_axes(chart, &scale))
+            (draw_marks(chart))
             @for (number, series) in chart.series.iter().enumerate() {
                 (draw_line(chart, &scale, series, series.colour(number)))
             }
@@ -151,8 +154,25 @@ fn draw_axes(chart: &Chart, scale: &Scale) -> Markup {
             text x=(px(x_of(chart, number))) y=(base + 18.0) text-anchor="middle" { (label) }
         }
         text x=(WIDTH / 2.0) y=(base + 38.0) text-anchor="middle" { (chart.x_label) }
-        text transform={ "translate(14 " ((TOP + base) / 2.0) ") rotate(-90)" } text-anchor="middle" {
-            (chart.y_label)
+        (draw_upright(14.0, &chart.y_label))
+    }
+}
+
+/// The label of a vertical axis.
+fn draw_upright(x: f64, label: &str) -> Markup {
+    let middle = (TOP + HEIGHT - BOTTOM) / 2.0;
+    html! {
+        text transform={ "translate(" (x) " " (middle) ") rotate(-90)" } text-anchor="middle" { (label) }
+    }
+}
+
+/// A line from top to bottom at each mark, with its name beside it.
+fn draw_marks(chart: &Chart) -> Markup {
+    html! {
+        @for (number, name) in &chart.marks {
+            @let x = x_of(chart, *number);
+            line.axis.dashed x1=(px(x)) y1=(TOP - 8.0) x2=(px(x)) y2=(HEIGHT - BOTTOM) {}
+            text x=(px(x + 4.0)) y=(TOP) { (name) }
         }
     }
 }
@@ -203,6 +223,7 @@ fn draw_bars(chart: &Chart, bars: &Series) -> Markup {
         @for (value, y) in scale.ticks() {
             text x=(WIDTH - RIGHT + 6.0) y=(px(y + 4.0)) { (short(value)) }
         }
+        (draw_upright(WIDTH - 8.0, &bars.name))
     }
 }
 
@@ -259,6 +280,7 @@ mod tests {
                 Series::new("two", vec![Some(1.0), Some(2.0), Some(f64::NAN)]),
             ],
             bars: Some(Series::new("overflows", vec![Some(0.0), Some(5.0), None])),
+            marks: vec![(1, "killed".to_owned())],
             ..Chart::default()
         }
     }
@@ -269,6 +291,8 @@ mod tests {
             let svg = draw(&Chart { is_logarithmic, ..chart() }).into_string();
             assert!(svg.contains("a &lt; b") && !svg.contains("a < b"));
             assert_eq!(svg.matches("<rect").count(), 2, "one bar and its legend");
+            assert_eq!(svg.matches(">overflows<").count(), 2, "beside its axis and in the legend");
+            assert!(svg.contains(">killed</text>"));
             assert_eq!(svg.matches(" points=").count(), 1, "a line needs two neighbours");
             assert_eq!(svg.matches("<path").count(), 4 + 2, "a marker for each value, and in the legend");
             assert!(svg.starts_with("<svg") && svg.ends_with("</svg>") && !svg.contains("/>"));
