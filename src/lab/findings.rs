@@ -156,7 +156,7 @@ fn more_servers(grid: &Grid<'_>, cores: usize) -> Option<String> {
     let ratio = |name: &&str| {
         let few = grid.cells.find(name, few, concurrency)?.rate();
         let many = grid.cells.find(name, many, concurrency)?.rate();
-        (few > 0.0).then(|| format!("`{name}` {}", times(many / few)))
+        (few > 0.0).then(|| format!("`{name}` {}", grid.lang.figure(&times(many / few))))
     };
     let ratios = grid.names.iter().filter_map(ratio).collect::<Vec<_>>().join(", ");
     (few < many && !ratios.is_empty())

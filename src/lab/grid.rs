@@ -179,6 +179,14 @@ mod tests {
     }
 
     #[test]
+    fn how_long_it_takes_follows_from_what_it_does() {
+        let limit = Duration::from_secs(5);
+        let said = |runs| announcement(runs, limit, &settings(), Lang::En);
+        assert!(said(90).contains("90 runs, each of 10000 requests or at most 5 s"), "{}", said(90));
+        assert!(said(90).contains("at most 12 min") && said(180).contains("at most 24 min"), "{}", said(180));
+    }
+
+    #[test]
     fn a_stopped_grid_says_so_and_measures_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let stop = Shutdown::new();

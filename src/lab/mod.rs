@@ -10,6 +10,7 @@
 //!                 '-> results (saved after each run) ---> summary ---> tables, findings ---> report
 //!                                                            '-> warnings ---^
 //!           ---> lessons (one cause each: a guess, a few small loads, one plot)
+//!           |--> compare (two saved grids)
 //!           '--> reenactment (the course's experiment with its load tool's behaviour, beside its figures)
 //! ```
 //!

@@ -12,7 +12,6 @@ mod pool;
 mod serial;
 mod slow_reader;
 
-use std::fs;
 use std::io::{self, BufRead, IsTerminal};
 use std::sync::mpsc;
 use std::thread;
@@ -174,7 +173,6 @@ fn write(
     findings.explanation.iter().for_each(|paragraph| page.paragraph(paragraph));
     page.paragraph(read_next);
     page.push(Block::Machine(machine));
-    fs::create_dir_all(room.out)?;
     let file = format!("lesson-{name}.html");
     report::write_page(&room.out.join(&file), &page)?;
     Ok(file)
@@ -182,6 +180,7 @@ fn write(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::Path;
 
     use super::*;

@@ -287,8 +287,8 @@ reenact-collapse =
     Here, measured: `{ $name }` before { $servers } servers at concurrency { $concurrency } answers { $overlapping } requests a second with overlapping
     connects and { $serial } with serial ones. That run took { $seconds } s, and its connects { $connects } s; { $share } of them waited.
 reenact-law-here =
-    Here, measured: in the { $runs } serial runs in which a connect waited, connects are at least { $least } % of the time. The law is the same,
-    the step is not: Linux drops the SYN of a client that finds the queue full, and the client sends it again after 1 s; Windows refuses it,
+    Here, measured: in the { $runs } serial runs in which a connect waited, connects are { $middle } of the time (median; { $least } at least; a connect
+    under way at the end is not counted). The law is the same, the step is not: Linux drops the SYN of a client that finds the queue full, and the client sends it again after 1 s; Windows refuses it,
     and tries again after about 0.5 s.
 reenact-law-title = 2021: each slow run, and its connects one after the other
 reenact-law-columns = load balancer | HTTP servers | concurrency | seconds | connects s | rest s | refused
@@ -305,7 +305,7 @@ reenact-pairing = { $balancer }, servers { $servers }
 reenact-pairings-title = Connects that waited, each balancer before each kind of web servers, concurrency { $concurrency }
 reenact-share-plot-title = Connects that were refused (2021) or waited (here), concurrency { $concurrency }
 reenact-law-plot-title = 1000 requests: their time and that of their connects, concurrency { $concurrency }
-reenact-law-plot-x = load balancer and HTTP servers
+reenact-law-plot-x = T threaded, A async, each before 1 to 5 HTTP servers
 reenact-time = time
 reenact-connects = connects
 reenact-here = here
@@ -319,8 +319,9 @@ reenact-server-backlog = backlog of the web servers
 reenact-backlog-title = The balancer's backlog, one server, concurrency 5
 reenact-backlog-seen =
     At concurrency 5 there are never more than five connections: when one is refused, at most four others wait in the queue. So the queue of 2021 was
-    full with four or fewer although `listen(5)` asked for five places. Nearest to its shares come { $threaded } and { $looped }: it was as full
-    as a queue of one or two places.
+    full with four or fewer although `listen(5)` asked for five places. Nearest to its shares come { $threaded } and { $looped }. The rule of thumb: a quick
+    series of connects fills the places, the next one waits, and meanwhile the queue is emptied; so one connect in places + 1 waits. In 2021 it was every
+    second one: as with one place.
 reenact-backends-title = The number of servers, backlog 1, concurrency 10
 reenact-backends-seen =
     From { $from } to { $to } servers, with so small a queue: threaded { $threaded }, async { $looped }. In 2021 the share fell from 39.2 % to 1.2 %
@@ -333,14 +334,19 @@ reenact-concurrency-title = The concurrency, one server
 reenact-concurrency-seen =
     The first concurrency at which a connect waited: threaded { $threaded }, async { $looped }. Six places are full when a seventh client comes.
 reenact-open = What is open
-reenact-open-list =
-    Why the share falls with the number of servers. Here it does not fall as in 2021, with the same backlogs and the same kind of programs: so
-    neither the backlog nor the number of servers alone is the reason. That machine's cores, its Python and Windows itself were not varied here. | Why
-    one server was enough to refuse every second connect at concurrency 5. It follows that fewer than five places were free there; why is not known.
-    A guess, not tested: Windows refills the places of a listening socket after connections were accepted, so that a quick series of connects
-    finds fewer than were asked for. | Which web servers stood behind which balancer in 2021 is not written down. The pairing is varied above. | Our
-    threaded counterpart has two threads for each connection, the course's balancer of 2021 one, which connects to its back end when the request
-    has come.
+reenact-open-servers =
+    Why the share fell with the number of servers in 2021: threaded 39.2 % to 1.2 %, async 49.0 % to 13.3 %. Here, with the same backlogs and the same
+    kind of programs, it went from { $threaded } with threads and from { $looped } with one loop.
+reenact-open-servers-alone =
+    So these backlogs and the number of servers do not do it by themselves. That machine's cores, its Python and Windows were not varied here.
+reenact-open-five =
+    Why one server was enough to refuse every second connect at concurrency 5. It follows that fewer than five places were free there; why is not known.
+    A guess, not tested: Windows refills the places of a listening socket some time after connections were accepted, so a quick series of connects
+    finds fewer of them than were asked for.
+reenact-open-pairing = Which web servers stood behind which balancer in 2021 is not written down. Both pairings are measured above.
+reenact-open-counterpart =
+    Our threaded counterpart has two threads for each connection; the course's balancer has one, which connects to its back end when the request has
+    come. What that changes was not measured.
 
 # Two grids side by side (`lab compare`)
 

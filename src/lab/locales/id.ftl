@@ -20,7 +20,7 @@ table-title = Load balancer: { $contender }
 table-columns = server HTTP | konkurensi | permintaan selesai | non-2xx | permintaan/dtk | ms per permintaan, semua | sebaran | p99 ms | permintaan/dtk 2021 | rasio
 side-by-side-title = Permintaan per detik pada konkurensi { $concurrency }, menurut jumlah server HTTP
 cost-title = Biaya satu permintaan
-cost-columns = load balancer | konkurensi | CPU balancer µs | CPU server µs | pergantian | memori MiB | koneksi p50 µs | bita pertama p50 µs | p50 ms | p99 ms | luapan listen | kirim ulang | inti klien
+cost-columns = load balancer | konkurensi | CPU balancer µs | CPU server µs | pergantian | memori MiB | koneksi p50 µs | byte pertama p50 µs | p50 ms | p99 ms | luapan accept queue | kirim ulang | inti klien
 rate-plot-title = Permintaan per detik, konkurensi { $concurrency }
 time-plot-title = Waktu jawab, persentil ke-99, konkurensi { $concurrency }
 
@@ -30,22 +30,22 @@ note-of-cell = { $backends } server, konkurensi { $concurrency }: { $sentence }
 note-common = { $count } dari { $of } sel: { $sentence }
 common-spread = putarannya berjauhan; adakah yang lain sibuk di mesin ini?
 common-noise = selisih kedua model lebih kecil dari selisih antarputaran; anggap seri
-common-stray = jawaban membawa bita setelah akhirnya
-syn-step = { $percentile } berada pada pengiriman ulang SYN { $step_seconds } detik, { $overflows } luapan antrean listen: backlog, bukan thread
-backlog-full = { $overflows } luapan antrean listen: backlog kadang penuh
+common-stray = jawaban membawa byte setelah akhirnya
+syn-step = { $percentile } berada pada pengiriman ulang SYN { $step_seconds } detik, { $overflows } luapan accept queue: backlog, bukan thread
+backlog-full = { $overflows } luapan accept queue: backlog kadang penuh
 faults-of-runs = { $count } permintaan dari semua putaran gagal: { $faults }
 cut = dihentikan batas waktu setelah { $answered } dari { $requests } permintaan; lajunya dari bagian itu
 client-bottleneck = klien memakai { $percent } % satu inti: mungkin klien, bukan server, yang menentukan laju
 spread = { $runs } putarannya berselisih { $percent } %: adakah yang lain sibuk di mesin ini?
 noise = selisih dengan { $other } lebih kecil dari selisih antarputaran: anggap seri
-stray = { $responses } jawaban membawa bita setelah akhirnya
+stray = { $responses } jawaban membawa byte setelah akhirnya
 
 # Temuan
 
 times = { $middle } kali lipat
 times-range = { $middle } kali lipat ({ $low } sampai { $high })
 range = { $low } sampai { $high }
-checked = { $answered } permintaan terjawab dalam { $runs } putaran, setiap isi dibandingkan bita demi bita dengan milik server; { $failed } gagal.
+checked = { $answered } permintaan terjawab dalam { $runs } putaran, setiap isi dibandingkan byte demi byte dengan milik server; { $failed } gagal.
 checked-by-tool = { $answered } permintaan terjawab dalam { $runs } putaran `{ $tool }`, yang tidak membandingkan isi; { $failed } gagal.
 faults-of-contender = Permintaan `{ $name }` yang gagal: { $faults }.
 beside-python =
@@ -59,7 +59,7 @@ more-servers =
     { $many } server alih-alih { $few } pada konkurensi { $concurrency }, kelipatan permintaan per detik: { $ratios }. Klien,
     load balancer, dan server berbagi { $cores } inti: lebih banyak server berarti lebih banyak proses, bukan inti.
 overflows =
-    `{ $name }`: antrean listen meluap { $sum } kali di { $cells } dari { $all } sel; { $steps ->
+    `{ $name }`: accept queue meluap { $sum } kali di { $cells } dari { $all } sel; { $steps ->
         [0] tidak ada persentil di sana yang berada pada pengiriman ulang SYN, jadi luapan itu tidak menjelaskan waktunya.
        *[other] di { $steps } di antaranya sebuah persentil berada pada pengiriman ulang SYN. Yang tampak lambat di sana adalah backlog.
     }
@@ -75,26 +75,26 @@ client-share = Klien memakai paling banyak { $percent } % satu dari { $cores } i
 # Laporan
 
 report-title = Load balancer, terukur
-debug-build = BANGUNAN DEBUG: angka ini menunjukkan bahwa lab bekerja, bukan kecepatan apa pun.
+debug-build = BUILD DEBUG: angka ini menunjukkan bahwa lab bekerja, bukan kecepatan apa pun.
 kept-connections = koneksi dipertahankan
 connection-per-request = satu koneksi per permintaan
 about =
     { $requests } permintaan { $path } per putaran, { $connections }, klien { $client }, median dari { $repeats } putaran dalam
-    urutan acak (benih { $seed }), paling lama { $seconds } detik per putaran; { $date }.
+    urutan acak (seed { $seed }), paling lama { $seconds } detik per putaran; { $date }.
 what-it-shows = Yang ditunjukkannya
 response-times = Waktu jawab
 how-costs-are-counted =
-    Median atas semua jumlah server HTTP; luapan listen dan kirim ulang dijumlahkan dari semua putaran. Waktu CPU adalah
+    Median atas semua jumlah server HTTP; luapan accept queue dan kirim ulang dijumlahkan dari semua putaran. Waktu CPU adalah
     milik proses load balancer dan server web sendiri, termasuk kerja kernel untuknya; pergantian adalah thread yang
     meninggalkan intinya, karena menunggu atau harus; memori adalah bagian load balancer (PSS) di akhir putaran. Koneksi
-    dan bita pertama dihitung dari awal permintaan.
+    dan byte pertama dihitung dari awal permintaan.
 how-to-read = Cara membacanya
 how-to-read-rows =
     Setiap baris adalah putaran dengan laju median di selnya, sehingga angkanya saling cocok; sebaran adalah jarak putaran
-    terlambat dan tercepat dalam persen dari median. Kegagalan dan luapan antrean listen dijumlahkan dari semua putaran.
+    paling lambat dan paling cepat dalam persen dari median. Kegagalan dan luapan accept queue dijumlahkan dari semua putaran.
 how-to-read-cores = Klien, load balancer, dan server berbagi mesin dan inti yang sama. Lebih banyak server bukan berarti lebih banyak inti.
 how-to-read-closed-loop =
-    Klien bekerja dalam lingkaran tertutup: selama jawaban terlambat, klien itu tidak meminta apa-apa. Maka satu detik yang
+    Klien bekerja dalam closed loop: selama jawaban terlambat, klien itu tidak meminta apa-apa. Maka satu detik yang
     buruk mengenai permintaan sebanyak klien, bukan sebanyak pengunjung (coordinated omission).
 how-to-read-2021 =
     Angka 2021 berasal dari laporan mata kuliah: ab di Windows, yang menunggu di dalam setiap connect. Waktu sel yang lambat adalah jumlah
@@ -115,12 +115,12 @@ plot = Grafik
 stopped = dihentikan
 none = tidak ada
 load-balancer = load balancer
-listen-overflows = luapan listen
+listen-overflows = luapan accept queue
 never = tidak pernah
 clients = klien
 idle-clients = klien diam
 slow-clients = klien lambat
-slowest-ms = terlambat ms
+slowest-ms = paling lambat ms
 
 backlog-question =
     Load balancer thread dan servernya, { $two }, { $five }, dan { $ten } klien sekaligus seperti di mata kuliah, backlog listen dari 1 sampai
@@ -128,20 +128,20 @@ backlog-question =
 backlog-choices = ia langsung ditolak | ia menunggu satu detik penuh, dan server tampak lambat | tidak ada: kernel memperpanjang backlog
 backlog-title = Backlog kecil tampak seperti server lambat
 backlog-rate-column = c={ $concurrency }: permintaan/dtk
-backlog-slowest-column = c={ $concurrency }: terlama ms
+backlog-slowest-column = c={ $concurrency }: paling lambat ms
 backlog-no-overflow =
     Tidak ada antrean yang meluap pada putaran ini: mesin ini menerima lebih cepat daripada klien datang. Tidak ada yang
     perlu dijelaskan hari ini; cobalah lagi saat mesin sibuk.
 backlog-cause =
-    Dengan backlog { $backlog }, { $overflows } jabat tangan mendapati antrean penuh. SYN seperti itu hilang tanpa kabar dan
-    dikirim lagi setelah 1 detik: { $long } permintaan memakan satu detik atau lebih, yang terlambat { $slowest } ms, padahal
+    Dengan backlog { $backlog }, { $overflows } handshake mendapati antrean penuh. SYN seperti itu hilang tanpa kabar dan
+    dikirim lagi setelah 1 detik: { $long } permintaan memakan satu detik atau lebih, yang paling lambat { $slowest } ms, padahal
     tidak ada thread yang sibuk dengannya. Backlog, bukan thread.
 backlog-rate =
-    Lajunya kurang menunjukkan itu dibanding permintaan terlama: { $rate } per detik dengan klien terbanyak, { $of_largest } dengan backlog terbesar, sebab
+    Lajunya kurang menunjukkan itu dibanding permintaan paling lambat: { $rate } per detik dengan klien terbanyak, { $of_largest } dengan backlog terbesar, sebab
     selama sebagian klien menunggu kirim ulang, yang lain berjalan terus. Dengan klien yang menunggu di setiap connect, seperti ab di Windows pada
     2021, tidak begitu: lihat pelajaran serial.
 backlog-large =
-    Dengan backlog { $backlog }: { $overflows } luapan, permintaan terlama { $slowest } ms. Kode yang sama, thread yang sama. Membandingkan dua server dengan backlog berbeda berarti membandingkan backlog.
+    Dengan backlog { $backlog }: { $overflows } luapan, permintaan paling lambat { $slowest } ms. Kode yang sama, thread yang sama. Membandingkan dua server dengan backlog berbeda berarti membandingkan backlog.
 
 serial-question =
     Load balancer Python mata kuliah di depan { $servers } server, { $concurrency } klien sekaligus. Biasanya klien melanjutkan yang lain selama satu
@@ -161,13 +161,13 @@ serial-2021 =
     balancer-nya lebih jarang menolak connect. `lab 2021` menjalankan lagi semua selnya.
 
 pool-question =
-    Kumpulan { $workers } thread, masing-masing menunggu koneksinya. { $workers } klien menahan koneksi tanpa berkata apa-apa.
+    Pool { $workers } thread, masing-masing menunggu koneksinya. { $workers } klien menahan koneksi tanpa berkata apa-apa.
     Bagaimana nasib { $concurrency } klien yang sibuk?
 pool-choices = sama baiknya: klien diam tidak memakan apa-apa | setengahnya | tidak dapat apa-apa sampai ada yang diam pergi
-pool-title = Klien diam dan kumpulan thread
+pool-title = Klien diam dan pool thread
 pool-starves =
     Tanpa parkir: { $before } permintaan per detik tanpa klien diam, { $starved } dengan { $workers } klien diam. Masing-masing
-    memiliki satu dari { $workers } pekerja, dan pekerja yang menunggu klien diam tidak melayani siapa pun.
+    memegang satu dari { $workers } worker, dan worker yang menunggu klien diam tidak melayani siapa pun.
 pool-parks =
     Diparkir: { $parked } dengan { $workers } klien diam yang sama. Satu thread mengawasi semua koneksi diam dan
     mengembalikannya ke antrean saat berbicara. Itulah yang dilakukan loop ({ $looped }) untuk semuanya.
@@ -179,17 +179,17 @@ blocked-loop-choices = beberapa milidetik: tidak ada hubungannya | sekitar satu 
 blocked-loop-title = Satu jawaban lambat di loop dan di pool
 blocked-loop-lines = loop, handler tidur | loop kami, timer | pool 4, --no-park | pool 4, diparkir
 blocked-loop-sleeps =
-    Loop yang tidur: { $alone } ms untuk permintaan cepat yang terlambat sendirian, { $beside } ms di samping satu klien lambat.
+    Loop yang tidur: { $alone } ms untuk permintaan cepat yang paling lambat saat sendirian, { $beside } ms di samping satu klien lambat.
     Selama handler tidur, loop tidak melayani yang lain: semua menunggu yang satu.
 blocked-loop-timer =
     Loop kami: { $alone } ms, lalu { $one } ms dan { $four } ms. Penundaan yang sama menjadi timer: loop mencatat kapan harus
-    menjawab lalu melanjutkan. Loop secepat handler terlambatnya, maka tidak boleh ada handler yang memblokir.
+    menjawab lalu melanjutkan. Loop secepat handler-nya yang paling lambat, maka tidak boleh ada handler yang memblokir.
 blocked-loop-pool =
-    Pool { $workers } tanpa parkir: { $one } ms di samping satu klien lambat, karena masih ada tiga pekerja, dan { $four } ms di
-    samping { $workers }. Pool tahan panggilan yang memblokir sampai jumlahnya menyamai pekerjanya.
+    Pool { $workers } tanpa parkir: { $one } ms di samping satu klien lambat, karena masih ada tiga worker, dan { $four } ms di
+    samping { $workers }. Pool tahan panggilan yang memblokir sampai jumlahnya menyamai worker-nya.
 
 slow-reader-question =
-    { $readers } klien meminta masing-masing { $mebibytes } MiB dan tidak membaca satu bita pun. Berapa memori load balancer
+    { $readers } klien meminta masing-masing { $mebibytes } MiB dan tidak membaca satu byte pun. Berapa memori load balancer
     untuk mereka?
 slow-reader-choices = semua yang diminta: 4 GiB | beberapa MiB untuk semuanya | tidak ada: mereka diputus
 slow-reader-title = Klien yang tidak membaca
@@ -198,19 +198,19 @@ slow-reader-kernel = di kernel, async
 slow-reader-asked = diminta
 slow-reader-memory =
     { $readers } klien meminta { $asked } MiB. Load balancer threaded memakai { $threaded } KiB lagi dan yang async { $looped } KiB.
-    Keduanya dibatasi: sampai { $pipes } aliran panjang tinggal di pipa kernel, { $pipe } KiB masing-masing dan bukan memori load
-    balancer; yang lain mempunyai penyangga { $bulk } KiB ke arah kliennya dan { $ordinary } KiB ke arah server, paling banyak
-    { $buffers } KiB semuanya; selebihnya koneksi itu sendiri dan tumpukan thread yang sebelumnya menganggur.
+    Keduanya dibatasi: sampai { $pipes } stream panjang tinggal di pipe kernel, { $pipe } KiB masing-masing dan bukan memori load
+    balancer; yang lain mempunyai buffer { $bulk } KiB ke arah kliennya dan { $ordinary } KiB ke arah server, paling banyak
+    { $buffers } KiB semuanya; selebihnya koneksi itu sendiri dan stack thread yang sebelumnya menganggur.
 slow-reader-back-pressure =
-    Saat penyangga ke klien penuh, load balancer tidak membaca dari server; penyangga kernel penuh, TCP menyuruh server
-    menunggu, dan ia menunggu. Itulah back pressure: setiap bagian menghentikan bagian sebelumnya. Penyangga soket milik
+    Saat buffer ke klien penuh, load balancer tidak membaca dari server; buffer kernel penuh, TCP menyuruh server
+    menunggu, dan ia menunggu. Itulah back pressure: setiap bagian menghentikan bagian sebelumnya. Penyangga socket milik
     kernel bukan milik proses mana pun dan di sini memuat sampai { $kernel } MiB, untuk seluruh mesin: empat per klien, dari
     server ke load balancer dan dari sana ke klien.
 
 kill-question =
     { $backends } server, { $concurrency } klien sekaligus. Setelah { $seconds } detik satu server dimatikan. Berapa permintaan
     gagal?
-kill-choices = sepertiga, sampai ia kembali | paling banyak yang sedang berjalan: segenggam | semua, selama sekitar sedetik
+kill-choices = sepertiga, sampai ia kembali | paling banyak yang sedang berjalan: hanya beberapa | semua, selama sekitar sedetik
 kill-title = Server dimatikan dan dihidupkan lagi
 kill-phase = babak
 kill-phases = tiga hidup | satu mati | hidup lagi
@@ -230,20 +230,20 @@ kill-not-back-yet =
     Server yang dihidupkan lagi belum mendapat permintaan di akhir putaran: setelah gagal beruntun ia dibiarkan sejenak.
 
 one-byte-question =
-    Permintaan { $bytes } bita dalam tiga baris datang satu bita demi satu. Kapan server Python mata kuliah menjawab?
+    Permintaan { $bytes } byte dalam tiga baris datang satu byte demi satu. Kapan server Python mata kuliah menjawab?
 one-byte-choices = setelah baris kosong, sesuai standar | setelah potongan pertama yang mengakhiri baris | tidak pernah
-one-byte-title = Permintaan satu bita demi satu
-one-byte-columns = server | menjawab setelah bita | dengan
-one-byte-sent = bita terkirim sebelum jawaban
+one-byte-title = Permintaan satu byte demi satu
+one-byte-columns = server | menjawab setelah byte | dengan
+one-byte-sent = byte terkirim sebelum jawaban
 one-byte-answered = menjawab setelah
 one-byte-whole = seluruh permintaan
 one-byte-server = server
 one-byte-early =
-    { $name } menjawab setelah { $bytes } dari { $whole } bita: setiap potongan dilihat begitu datang, dan yang ini berakhir
+    { $name } menjawab setelah { $bytes } dari { $whole } byte: setiap potongan dilihat begitu datang, dan yang ini berakhir
     dengan CR LF. Kolom-kolomnya tidak pernah dibaca, dan yang menyusul dianggap permintaan lain, atau hilang.
 one-byte-ours =
-    Milik kami menjawab setelah { $bytes }: kepala permintaan berakhir pada baris kosong, bagaimanapun dipotong. Belum lengkap
-    bukan kesalahan melainkan keadaan: bita disimpan dan parser ditanya lagi.
+    Milik kami menjawab setelah { $bytes }: head permintaan berakhir pada baris kosong, bagaimanapun dipotong. Belum lengkap
+    bukan kesalahan melainkan keadaan: byte disimpan dan parser ditanya lagi.
 
 # Percobaan 2021 dijalankan lagi (`lab 2021`)
 
@@ -264,7 +264,7 @@ reenact-law-2021 =
     2021, terukur: di setiap { $cells } putaran lambat, jumlah detiknya sama dengan 10.000 kali rata-rata connect. Sisanya { $low } sampai { $high } detik, padahal
     pembulatan ab saja sudah 5 detik ke atas atau ke bawah. Jadi connect tidak berjalan bersamaan dengan apa pun, dan kecepatan server tidak berperan.
 reenact-cause =
-    Sebabnya, dibaca di kode sumber: ab meminta soket nonblocking tetapi tidak mengubah timeout-nya (httpd, `support/ab.c`, `start_connect`), lalu APR di
+    Sebabnya, dibaca di kode sumber: ab meminta socket nonblocking tetapi tidak mengubah timeout-nya (httpd, `support/ab.c`, `start_connect`), lalu APR di
     Windows menunggu di dalam connect (apr, `network_io/win32/sockets.c`, `apr_socket_connect`). Selama satu connect menunggu percobaan ulangnya,
     ab tidak membaca dan tidak mengirim apa pun untuk klien lain.
 reenact-follows =
@@ -277,8 +277,8 @@ reenact-collapse =
     Di sini, terukur: `{ $name }` di depan { $servers } server pada konkurensi { $concurrency } menjawab { $overlapping } permintaan per detik dengan connect
     tumpang-tindih dan { $serial } dengan connect serial. Putaran itu butuh { $seconds } detik, connect-nya { $connects } detik; { $share } di antaranya menunggu.
 reenact-law-here =
-    Di sini, terukur: di { $runs } putaran serial yang connect-nya ada yang menunggu, connect memakan paling sedikit { $least } % waktunya. Hukumnya sama,
-    langkahnya tidak: Linux membuang SYN klien yang mendapati antrean penuh, dan klien mengirimnya lagi setelah 1 detik; Windows menolaknya, dan
+    Di sini, terukur: di { $runs } putaran serial yang connect-nya ada yang menunggu, connect memakan { $middle } waktunya (median; paling sedikit { $least };
+    connect yang belum selesai di akhir tidak dihitung). Hukumnya sama, langkahnya tidak: Linux membuang SYN klien yang mendapati antrean penuh, dan klien mengirimnya lagi setelah 1 detik; Windows menolaknya, dan
     mencoba lagi setelah sekitar 0,5 detik.
 reenact-law-title = 2021: setiap putaran lambat, dan connect-nya satu demi satu
 reenact-law-columns = load balancer | server HTTP | konkurensi | detik | connect dtk | sisa dtk | ditolak
@@ -295,7 +295,7 @@ reenact-pairing = { $balancer }, server { $servers }
 reenact-pairings-title = Connect yang menunggu, setiap load balancer di depan setiap jenis server web, konkurensi { $concurrency }
 reenact-share-plot-title = Connect yang ditolak (2021) atau menunggu (di sini), konkurensi { $concurrency }
 reenact-law-plot-title = 1000 permintaan: waktunya dan waktu connect-nya, konkurensi { $concurrency }
-reenact-law-plot-x = load balancer dan server HTTP
+reenact-law-plot-x = T threaded, A async, masing-masing di depan 1 sampai 5 server HTTP
 reenact-time = waktu
 reenact-connects = connect
 reenact-here = di sini
@@ -309,8 +309,9 @@ reenact-server-backlog = backlog server web
 reenact-backlog-title = Backlog load balancer, satu server, konkurensi 5
 reenact-backlog-seen =
     Pada konkurensi 5 tidak pernah ada lebih dari lima koneksi: saat satu ditolak, paling banyak empat yang lain menunggu di antrean. Jadi antrean 2021
-    sudah penuh dengan empat koneksi atau kurang, padahal `listen(5)` meminta lima tempat. Yang paling dekat dengan bagiannya: { $threaded } dan { $looped }:
-    antreannya sepenuh antrean dengan satu atau dua tempat.
+    sudah penuh dengan empat koneksi atau kurang, padahal `listen(5)` meminta lima tempat. Yang paling dekat dengan bagiannya: { $threaded } dan { $looped }.
+    Patokannya: connect yang beruntun cepat memenuhi tempatnya, yang berikutnya menunggu, dan sementara itu antrean dikosongkan; jadi satu dari (tempat + 1)
+    connect menunggu. Di 2021 setiap connect kedua: seperti antrean dengan satu tempat.
 reenact-backends-title = Jumlah server, backlog 1, konkurensi 10
 reenact-backends-seen =
     Dari { $from } ke { $to } server, dengan antrean sekecil itu: threaded { $threaded }, async { $looped }. Di 2021 bagian itu turun dari 39,2 % ke 1,2 %
@@ -323,14 +324,19 @@ reenact-concurrency-title = Konkurensi, satu server
 reenact-concurrency-seen =
     Konkurensi pertama yang connect-nya ada yang menunggu: threaded { $threaded }, async { $looped }. Enam tempat penuh saat klien ketujuh datang.
 reenact-open = Yang masih terbuka
-reenact-open-list =
-    Kenapa bagian itu turun dengan jumlah server. Di sini ia tidak turun seperti di 2021, dengan backlog yang sama dan program sejenis: jadi bukan
-    backlog saja dan bukan jumlah server saja sebabnya. Jumlah inti mesin itu, Python-nya, dan Windows sendiri tidak diubah di sini. | Kenapa satu server
-    cukup untuk menolak setiap connect kedua pada konkurensi 5. Akibatnya jelas: di sana kurang dari lima tempat yang kosong; sebabnya belum diketahui.
-    Dugaan, belum diuji: Windows mengisi ulang tempat soket yang listen setelah ada koneksi yang di-accept, sehingga connect yang beruntun cepat mendapati
-    lebih sedikit tempat daripada yang diminta. | Server web mana yang ada di belakang load balancer mana pada 2021 tidak tertulis. Pasangannya diubah di
-    atas. | Padanan thread kami memakai dua thread per koneksi, load balancer mata kuliah 2021 satu, yang baru connect ke servernya setelah
-    permintaan datang.
+reenact-open-servers =
+    Kenapa bagian itu turun dengan jumlah server di 2021: threaded 39,2 % sampai 1,2 %, async 49,0 % sampai 13,3 %. Di sini, dengan backlog yang sama dan program
+    sejenis, dari { $threaded } dengan thread dan dari { $looped } dengan satu loop.
+reenact-open-servers-alone =
+    Jadi backlog dan jumlah server itu sendiri bukan sebabnya. Jumlah inti mesin itu, Python-nya, dan Windows tidak diubah di sini.
+reenact-open-five =
+    Kenapa satu server cukup untuk menolak setiap connect kedua pada konkurensi 5. Akibatnya jelas: di sana kurang dari lima tempat yang kosong; sebabnya
+    belum diketahui. Dugaan, belum diuji: Windows mengisi ulang tempat socket yang listen beberapa saat setelah ada koneksi yang di-accept, sehingga connect
+    yang beruntun cepat mendapati lebih sedikit tempat daripada yang diminta.
+reenact-open-pairing = Server web mana yang ada di belakang load balancer mana pada 2021 tidak tertulis. Kedua pasangan diukur di atas.
+reenact-open-counterpart =
+    Padanan thread kami memakai dua thread per koneksi; load balancer mata kuliah satu, yang baru connect ke servernya setelah permintaan datang. Apa
+    akibatnya belum diukur.
 
 # Dua grid berdampingan (`lab compare`)
 

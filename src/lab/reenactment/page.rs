@@ -4,11 +4,12 @@ use super::setting::{self, BUSY, FEW, Investigation, Setting, Varied};
 use super::tables::{self, percent};
 use super::{Counted, Runs, model};
 use crate::lab::client::Connects;
-use crate::lab::lang::{Lang, parts, text};
+use crate::lab::lang::{Lang, text};
 use crate::lab::published::{self, Published, RETRY_SECONDS};
 use crate::lab::report::page::{Block, Page};
 use crate::lab::report::plots::Plot;
 use crate::lab::report::svg::{Chart, Series};
+use crate::lab::summary::median;
 
 /// Requests for which the plot of the law gives the seconds.
 const THOUSAND: f64 = 1000.0;
@@ -42,7 +43,7 @@ pub(super) fn page(runs: &Runs, lang: Lang) -> Page {
         }
     }
     page.heading(text!(lang, "reenact-open"));
-    page.push(Block::List(parts(&text!(lang, "reenact-open-list"))));
+    page.push(Block::List(open(runs, lang)));
     page.heading(text!(lang, "the-machine"));
     page.push(Block::Machine(runs.machine.clone()));
     page
@@ -105,8 +106,33 @@ fn law_here(runs: &Runs, lang: Lang) -> Option<String> {
         .iter()
         .filter(|run| run.setting.connects == Connects::Serial && run.counted.slow_connects > 0);
     let shares: Vec<f64> = slow.map(|run| run.counted.connect_seconds / run.counted.seconds).collect();
-    let least = shares.iter().copied().reduce(f64::min)?;
-    Some(text!(lang, "reenact-law-here", runs = shares.len(), least = format!("{:.1}", least * 100.0)))
+    let least = percent(shares.iter().copied().reduce(f64::min));
+    let middle = percent(Some(median(shares.clone())?));
+    Some(text!(lang, "reenact-law-here", runs = shares.len(), middle, least))
+}
+
+/// What neither 2021's figures nor these runs explain.
+fn open(runs: &Runs, lang: Lang) -> Vec<String> {
+    let counts = tables::backends(runs);
+    let here = |is_async, backends: Option<&usize>| {
+        runs.find(&Setting::of_the_course(is_async, *backends?, BUSY)).map(Counted::slow_share)
+    };
+    let [threaded, looped] =
+        [false, true].map(|is_async| [here(is_async, counts.first()), here(is_async, counts.last())]);
+    let from_to =
+        |[from, to]: [Option<f64>; 2]| text!(lang, "reenact-from-to", from = percent(from), to = percent(to));
+    let servers = text!(lang, "reenact-open-servers", threaded = from_to(threaded), looped = from_to(looped));
+    let falls = |[from, to]: [Option<f64>; 2]| from.zip(to).is_some_and(|(from, to)| to < from / 2.0);
+    let servers = match falls(threaded) && falls(looped) {
+        true => servers,
+        false => format!("{servers} {}", text!(lang, "reenact-open-servers-alone")),
+    };
+    vec![
+        servers,
+        text!(lang, "reenact-open-five"),
+        text!(lang, "reenact-open-pairing"),
+        text!(lang, "reenact-open-counterpart"),
+    ]
 }
 
 /// What an investigation showed; `None` if it was not run.
@@ -218,22 +244,21 @@ fn by_servers(counts: &[usize], series: Vec<Series>, lang: Lang) -> Chart {
 /// The law: the seconds of a run and of its connects, for a thousand requests, 2021 and here.
 fn law_plot(runs: &Runs, lang: Lang) -> Plot {
     let counts = tables::backends(runs);
-    let cells: Vec<Setting> = [false, true]
-        .into_iter()
-        .flat_map(|is_async| {
-            counts.iter().map(move |backends| Setting::of_the_course(is_async, *backends, BUSY))
-        })
-        .collect();
+    let of_model =
+        |is_async| counts.iter().map(move |backends| Some(Setting::of_the_course(is_async, *backends, BUSY)));
+    // A gap between the two models: no line leads from one to the other.
+    let cells: Vec<Option<Setting>> = of_model(false).chain([None]).chain(of_model(true)).collect();
     let of_2021 = |value: fn(&Published) -> f64| {
-        let value = move |setting: &Setting| {
+        let value = move |setting: &Option<Setting>| {
+            let setting = setting.as_ref()?;
             let run = published::find(setting.is_async, setting.backends, BUSY)?;
             Some(value(run) * THOUSAND / published::REQUESTS)
         };
         cells.iter().map(value).collect::<Vec<_>>()
     };
     let here = |value: fn(&Counted) -> f64| {
-        let value = move |setting: &Setting| {
-            let counted = runs.find(setting).filter(|counted| counted.answered > 0)?;
+        let value = move |setting: &Option<Setting>| {
+            let counted = runs.find(setting.as_ref()?).filter(|counted| counted.answered > 0)?;
             Some(value(counted) * THOUSAND / counted.answered as f64)
         };
         cells.iter().map(value).collect::<Vec<_>>()
@@ -245,7 +270,7 @@ fn law_plot(runs: &Runs, lang: Lang) -> Plot {
         title: text!(lang, "reenact-law-plot-title", concurrency = BUSY),
         x_label: text!(lang, "reenact-law-plot-x"),
         y_label: "s".to_owned(),
-        x: cells.iter().map(|setting| format!("{} {}", model(setting.is_async), setting.backends)).collect(),
+        x: cells.iter().map(|setting| setting.as_ref().map_or_else(String::new, label)).collect(),
         series: vec![
             Series::new(name(&time, "2021"), of_2021(|run| run.seconds)),
             Series {
@@ -262,4 +287,9 @@ fn law_plot(runs: &Runs, lang: Lang) -> Plot {
         ..Chart::default()
     };
     Plot { file: "2021-law.svg".to_owned(), chart }
+}
+
+/// `T3`: the threaded balancer before three servers.
+fn label(setting: &Setting) -> String {
+    format!("{}{}", if setting.is_async { "A" } else { "T" }, setting.backends)
 }

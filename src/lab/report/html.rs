@@ -37,8 +37,8 @@ fn draw(block: &Block, lang: Lang) -> Markup {
             Block::List(items) => ul { (list_items(items)) },
             Block::Command(text) => pre { "$ " (text) },
             Block::Table(table) => (draw_table(table, lang)),
-            Block::Plot(plot) => figure { (svg::draw(&plot.chart)) },
-            Block::Machine(machine) => div.wide {
+            Block::Plot(plot) => figure tabindex="0" { (svg::draw(&plot.chart)) },
+            Block::Machine(machine) => div.wide tabindex="0" {
                 table.machine {
                     tbody {
                         @for (name, value) in machine.rows() { tr { th { (name) } td { (value) } } }
@@ -56,7 +56,8 @@ fn list_items(items: &[String]) -> Markup {
 fn draw_table(table: &Table, lang: Lang) -> Markup {
     let class = |column: usize| (column == 0 && table.begins_with_names()).then_some("name");
     html! {
-        div.wide {
+        // What scrolls must be reached by keys too, on every browser.
+        div.wide tabindex="0" {
             table {
                 thead {
                     tr { @for (column, cell) in table.header.iter().enumerate() { th class=[class(column)] { (cell) } } }

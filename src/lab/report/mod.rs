@@ -29,19 +29,20 @@ pub(super) const RESULTS_FILE: &str = "results.json";
 
 /// Writes all files of the report into `folder`, and returns the path of the page.
 pub(super) fn write(folder: &Path, results: &Results, remarks: &[String], lang: Lang) -> io::Result<PathBuf> {
-    fs::create_dir_all(folder)?;
+    let file = folder.join(PAGE_FILE);
+    write_page(&file, &page(results, remarks, lang))?;
     let mut json = serde_json::to_vec_pretty(results)?;
     json.push(b'\n');
     fs::write(folder.join(RESULTS_FILE), json)?;
     csv::write(&folder.join("results.csv"), &results.runs)?;
-    let file = folder.join(PAGE_FILE);
-    write_page(&file, &page(results, remarks, lang))?;
     Ok(file)
 }
 
 /// Writes a page, and its plots beside it.
 pub(super) fn write_page(file: &Path, page: &Page) -> io::Result<()> {
-    write_plots(file.parent().unwrap_or(Path::new("")), page)?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(folder)?;
+    write_plots(folder, page)?;
     fs::write(file, html::document(page))
 }
 
