@@ -288,8 +288,10 @@ reenact-collapse =
     connects and { $serial } with serial ones. That run took { $seconds } s, and its connects { $connects } s; { $share } of them waited.
 reenact-law-here =
     Here, measured: in the { $runs } serial runs in which { $waits } connects or more waited, connects are { $middle } of the time (median; { $least } at least; the
-    connects of requests that were not answered at the end are not counted). The law is the same, the step is not: Linux drops the SYN of a client that finds the queue full, and the client sends it again after 1 s; Windows refuses it,
-    and tries again after about 0.5 s.
+    connects of requests that were not answered at the end are not counted).
+reenact-step =
+    The law is the same, the step is not: Linux drops the SYN of a client that finds the queue full, and the client sends it again after 1 s; Windows
+    refuses it, and tries again after about 0.5 s.
 reenact-law-title = 2021: each slow run, and its connects one after the other
 reenact-law-columns = load balancer | HTTP servers | concurrency | seconds | connects s | rest s | refused
 reenact-law-how =

@@ -278,8 +278,10 @@ reenact-collapse =
     tumpang-tindih dan { $serial } dengan connect serial. Putaran itu butuh { $seconds } detik, connect-nya { $connects } detik; { $share } di antaranya menunggu.
 reenact-law-here =
     Di sini, terukur: di { $runs } putaran serial dengan { $waits } connect atau lebih yang menunggu, connect memakan { $middle } waktunya (median; paling sedikit { $least };
-    connect dari permintaan yang belum terjawab di akhir tidak dihitung). Hukumnya sama, langkahnya tidak: Linux membuang SYN klien yang mendapati antrean penuh, dan klien mengirimnya lagi setelah 1 detik; Windows menolaknya, dan
-    mencoba lagi setelah sekitar 0,5 detik.
+    connect dari permintaan yang belum terjawab di akhir tidak dihitung).
+reenact-step =
+    Hukumnya sama, langkahnya tidak: Linux membuang SYN klien yang mendapati antrean penuh, dan klien mengirimnya lagi setelah 1 detik; Windows menolaknya,
+    dan mencoba lagi setelah sekitar 0,5 detik.
 reenact-law-title = 2021: setiap putaran lambat, dan connect-nya satu demi satu
 reenact-law-columns = load balancer | server HTTP | konkurensi | detik | connect dtk | sisa dtk | ditolak
 reenact-law-how =

@@ -80,6 +80,7 @@ fn findings(runs: &Runs, lang: Lang) -> Vec<String> {
     }
     found.extend([false, true].into_iter().filter_map(|is_async| collapse(is_async, runs, lang)));
     found.extend(law_here(runs, lang));
+    found.push(text!(lang, "reenact-step"));
     found
 }
 

@@ -15,8 +15,9 @@ const TOP: f64 = 40.0;
 const BOTTOM: f64 = 50.0;
 /// Height of one line of the legend, which is below the drawing.
 const LEGEND_LINE: f64 = 20.0;
-/// Entries of the legend in one line.
+/// Entries of the legend in one line; fewer if a name is longer than fits there.
 const LEGEND_COLUMNS: usize = 3;
+const LEGEND_NAME_MAX: usize = 24;
 /// Colours defined in `chart.css`; the eleventh line has the first colour again.
 const COLOURS: usize = 10;
 /// Half the width of a marker.
@@ -113,7 +114,8 @@ fn round_up(value: f64) -> f64 {
 
 /// The chart's SVG element. Every element has an end tag, so that it is also valid XML in a file.
 pub(in crate::lab) fn draw(chart: &Chart) -> Markup {
-    let legend_lines = (chart.series.len() + usize::from(chart.bars.is_some())).div_ceil(LEGEND_COLUMNS);
+    let legend_lines =
+        (chart.series.len() + usize::from(chart.bars.is_some())).div_ceil(legend_columns(chart));
     let height = HEIGHT + LEGEND_LINE * legend_lines as f64;
     let scale = Scale::of(chart.series.iter().flat_map(|series| &series.values), chart.is_logarithmic);
     html! {
@@ -227,13 +229,19 @@ fn draw_bars(chart: &Chart, bars: &Series) -> Markup {
     }
 }
 
+fn legend_columns(chart: &Chart) -> usize {
+    let longest = chart.series.iter().chain(&chart.bars).map(|series| series.name.chars().count()).max();
+    if longest.unwrap_or(0) > LEGEND_NAME_MAX { LEGEND_COLUMNS - 1 } else { LEGEND_COLUMNS }
+}
+
 fn draw_legend(chart: &Chart) -> Markup {
     let lines = chart.series.iter().enumerate().map(|(number, series)| (Some(series.colour(number)), series));
     let bars = chart.bars.iter().map(|bars| (None, bars));
-    let column_width = (WIDTH - LEFT) / LEGEND_COLUMNS as f64;
+    let columns = legend_columns(chart);
+    let column_width = (WIDTH - LEFT) / columns as f64;
     let entry = |(number, (colour, series)): (usize, (Option<usize>, &Series))| {
-        let x = LEFT + column_width * (number % LEGEND_COLUMNS) as f64;
-        let y = HEIGHT + LEGEND_LINE * (number / LEGEND_COLUMNS) as f64 + 4.0;
+        let x = LEFT + column_width * (number % columns) as f64;
+        let y = HEIGHT + LEGEND_LINE * (number / columns) as f64 + 4.0;
         html! {
             @if let Some(colour) = colour {
                 line.series.line.dashed[series.is_dashed] style=(variable(colour))
