@@ -46,6 +46,39 @@ fn the_grid_verifies_every_body_and_leaves_a_report() {
     assert_eq!(page.matches("<svg").count(), 4, "two plots a concurrency");
     assert!(!page.contains("<script") && !page.contains("src="));
     assert!(!folder.path().join("runs.jsonl").exists(), "nothing is left to go on from");
+
+    let results = folder.path().join("results.json");
+    let results = results.to_str().unwrap();
+    let text = printed(&lab(folder.path(), &["compare", results, results]));
+    assert!(text.contains("In the machine and in the settings nothing differs."), "{text}");
+    assert!(text.contains("`async`: B answers 1.00 times") && text.contains("4 cells"), "{text}");
+    let refused = lab(folder.path(), &["compare", results, "nowhere/results.json"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("nowhere/results.json: "), "{refused:?}");
+}
+
+#[test]
+fn a_grid_with_serial_connects_answers_every_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = printed(&lab(folder.path(), &[&SMALL[..], &["--connects", "serial"]].concat()));
+    assert!(text.contains("serial connects") && text.contains("; 0 failed."), "{text}");
+    let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert!(page.contains("--connects serial"));
+    let refused = lab(folder.path(), &["--connects", "serial", "--client", "ab"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("leave --client ab out"), "{refused:?}");
+}
+
+/// The load tool that waits in each connect makes another experiment of the same programs.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_client_that_waits_in_each_connect_is_the_bottleneck() {
+    if lacks(&[PYTHON]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let text = printed(&lab(folder.path(), &["lesson", "serial", "--quick", "--no-guess"]));
+    assert!(text.contains("It was: a few a second: each connect that waits holds up all clients"), "{text}");
 }
 
 #[test]
@@ -118,6 +151,15 @@ fn bad_usage_is_status_2() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(lab(folder.path(), &["--backends", "0"]).status.code(), Some(2));
     assert_eq!(lab(folder.path(), &["lesson", "nothing"]).status.code(), Some(2));
+    // Before anything is measured, and with what it needs.
+    let no_course = lab(folder.path(), &["--python", "nowhere", "--backends", "1,2"]);
+    assert_eq!(no_course.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&no_course.stderr);
+    for part in
+        ["nowhere cannot be opened", "lbthread.py, server_thread_9001.py to server_thread_9002.py, lb.py"]
+    {
+        assert!(said.contains(part) && said.lines().count() == 1, "{said}");
+    }
     if cfg!(debug_assertions) {
         let refused = Command::new(env!("CARGO_BIN_EXE_lab")).arg("--quick").output().unwrap();
         assert_eq!(refused.status.code(), Some(2));

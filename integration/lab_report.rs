@@ -42,7 +42,8 @@ fn open(page: &Path) -> (String, String) {
     (said.out, console)
 }
 
-/// What a page's own script finds in the report that it frames: every plot drawn, and none cut off.
+/// What a page's own script finds in the report that it frames: every plot drawn and none cut
+/// off, and every table's last column on the screen once it is scrolled there.
 const LOOKING: &str = r#"<!doctype html><title>waiting</title><script>
 addEventListener("load", () => {
     const page = document.querySelector("iframe").contentDocument;
@@ -53,7 +54,13 @@ addEventListener("load", () => {
         return fits && plot.querySelectorAll("polyline").length > 0 && plot.getBoundingClientRect().width > 100;
     });
     const wide = page.documentElement.scrollWidth > page.documentElement.clientWidth;
-    document.title = `${drawn.length} of ${plots.length} plots, ${wide ? "wider than the page" : "fits"}`;
+    const hidden = [...page.querySelectorAll("table")].filter(table => {
+        const last = table.querySelector("tr > :last-child"), box = table.parentElement;
+        box.scrollLeft = box.scrollWidth;
+        return last.getBoundingClientRect().right > Math.min(box.getBoundingClientRect().right, page.documentElement.clientWidth) + 1;
+    });
+    const tables = hidden.length > 0 ? `, ${hidden.length} tables with a last column out of reach` : "";
+    document.title = `${drawn.length} of ${plots.length} plots, ${wide ? "wider than the page" : "fits"}${tables}`;
 });
 </script><iframe width="WIDTH" height="800" srcdoc="REPORT"></iframe>"#;
 
@@ -77,14 +84,16 @@ fn a_browser_shows_every_plot_and_no_error() {
     let grid = ["--backends", "1,2", "--concurrency", "2,10", "--requests", "100", "--repeat", "2"];
     lab(folder.path(), &[&grid[..], &["--peer", "python"]].concat());
     let report = fs::read_to_string(folder.path().join("report.html")).unwrap();
-    // A desktop, a phone.
-    for width in [1200, 360] {
+    // A desktop, two phones.
+    for width in [1200, 400, 360] {
         assert_eq!(looked_at(&report, width, folder.path()), "4 of 4 plots, fits", "{width} pixels wide");
     }
 
     lab(folder.path(), &["lesson", "backlog", "--quick", "--no-guess"]);
     let report = fs::read_to_string(folder.path().join("lesson-backlog.html")).unwrap();
-    assert_eq!(looked_at(&report, 1200, folder.path()), "1 of 1 plots, fits");
+    for width in [1200, 400] {
+        assert_eq!(looked_at(&report, width, folder.path()), "1 of 1 plots, fits", "{width} pixels wide");
+    }
 }
 
 #[test]

@@ -8,7 +8,8 @@ each direction. Its known faults, kept on purpose:
     the first end of a stream ends both directions: who         src/protocol/relay/mod.rs
       finishes sending and then waits gets no response
     a dead back end keeps its turn; its client gets nothing     src/balance/turn.rs
-    backlog 1: the third client at once waits a second or more  src/net/listen.rs
+    backlog 5: when many clients come at once, some wait a      src/net/listen.rs
+      second or more
     as many threads as clients, no limit and no deadline        src/threaded/worker.rs, src/threaded/parking.rs
 """
 
@@ -64,7 +65,7 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("port", type=int)
     arguments.add_argument("--backends", required=True)
-    arguments.add_argument("--backlog", type=int, default=1)
+    arguments.add_argument("--backlog", type=int, default=5)
     options = arguments.parse_args()
     backends = BackendList(options.backends)
     listener = listen(options.port, options.backlog)

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Requests of one run, as in the course's `ab -n 10000`.
 pub(super) const REQUESTS: u64 = 10_000;
 
-/// Requests of one run with `--quick`: thirty cells three times over in about a minute on two cores.
+/// Requests of one run with `--quick`: a run of ours then takes less than a second.
 pub(super) const QUICK_REQUESTS: u64 = 2000;
 
 /// Concurrencies of the course's tables.
@@ -45,6 +45,9 @@ pub(super) const WARM_UP_REQUESTS: u64 = 200;
 /// Longest time of a warm-up: while connects are retried nothing gets warm.
 pub(super) const WARM_UP_LIMIT: Duration = Duration::from_secs(2);
 
+/// What the start of a testbed's programs takes, at most on a machine that is not busy.
+pub(super) const START_USUAL: Duration = Duration::from_secs(1);
+
 /// Largest body that responses are compared with.
 pub(super) const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -56,6 +59,10 @@ pub(super) const RESPONSE_FIELDS_MAX: usize = 100;
 
 /// Bytes of one `read` of the client: a large response needs few calls, so that the client is not the bottleneck.
 pub(super) const READ_BYTES: usize = 128 * 1024;
+
+/// A connect that took at least this long waited for a SYN retransmit, the first of which comes after a second: that
+/// second less the precision of the clock.
+pub(super) const SLOW_CONNECT: Duration = Duration::from_millis(990);
 
 /// The timeline of a run counts in steps of this length.
 pub(super) const TIMELINE_STEP: Duration = Duration::from_millis(100);

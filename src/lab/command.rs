@@ -10,6 +10,7 @@ use super::bounds::{
     BACKENDS, BACKENDS_MAX, CONCURRENCY, CONCURRENCY_MAX, QUICK_REQUESTS, QUICK_RUN_LIMIT, REPEATS,
     REPEATS_MAX, REQUESTS, REQUESTS_MAX, RUN_LIMIT,
 };
+use super::client::Connects;
 use super::findings::findings;
 use super::grid::{Grid, RUNS_FILE, seed_of_the_moment};
 use super::lang::{Lang, text};
@@ -18,9 +19,9 @@ use super::results::{Results, Settings};
 use super::summary::Cells;
 use super::tables::course_tables;
 use super::terminal::failed_at;
-use super::testbed::Contender;
+use super::testbed::{Contender, check_course};
 use super::tools::Tool;
-use super::{lessons, report, terminal};
+use super::{compare, lessons, reenactment, report, terminal};
 use crate::app::cli::Failure;
 use crate::app::duration;
 use crate::net::shutdown::Shutdown;
@@ -32,8 +33,8 @@ use crate::net::signals;
     name = "lab",
     version,
     after_help = "Examples:\n  lab --quick\n  \
-    lab --peer python --peer haproxy --backends 1,3 --concurrency 10\n  lab lesson backlog\n  \
-    lab report --markdown docs/lab-2026.md"
+    lab --peer python --peer haproxy --backends 1,3 --concurrency 10\n  lab lesson serial\n  \
+    lab 2021 --quick\n  lab report --markdown lab-report/report.md\n  lab compare lab-monday/results.json lab-report/results.json"
 )]
 pub(super) struct Command {
     #[command(flatten)]
@@ -52,6 +53,19 @@ enum Other {
         #[arg(value_enum)]
         name: Lesson,
     },
+    /// The course's experiment with the behaviour of its load tool, beside its figures: why threads won in 2021.
+    #[command(name = "2021")]
+    Reenact(reenactment::Flags),
+    /// Two saved grids side by side: two machines, two commits, two semesters.
+    Compare {
+        /// The first, results.json of a report's folder.
+        a: PathBuf,
+        /// The second.
+        b: PathBuf,
+        /// Also writes the comparison as Markdown.
+        #[arg(long, value_name = "FILE")]
+        markdown: Option<PathBuf>,
+    },
     /// Makes the report again from saved runs, without measuring.
     Report {
         /// The saved runs [default: results.json, or of an unfinished grid runs.jsonl, in the report's folder].
@@ -65,7 +79,7 @@ enum Other {
 
 #[derive(Args, Debug)]
 struct Common {
-    /// Fewer requests and shorter runs: about a minute on two cores.
+    /// Fewer requests and shorter runs; how long they take at most is said first.
     #[arg(long, global = true)]
     quick: bool,
     /// The language of tables, sentences and reports.
@@ -105,6 +119,9 @@ struct GridFlags {
     /// Many requests on one connection, instead of one connection for each request.
     #[arg(long)]
     keep_alive: bool,
+    /// What the lab's own client does while a connect waits: go on with other clients, or wait too, as ab does on Windows.
+    #[arg(long, value_enum, default_value = "overlapping")]
+    connects: Connects,
     /// Another balancer in the same grid; repeatable.
     #[arg(long, value_enum, value_name = "NAME")]
     peer: Vec<Peer>,
@@ -149,13 +166,14 @@ impl Command {
     /// Does what was asked for.
     pub(super) fn run(self) -> Result<(), Failure> {
         let common = &self.common;
-        let lesson = match &self.other {
+        match &self.other {
             Some(Other::Report { from, markdown }) => {
                 return report_again(common, from.as_deref(), markdown.as_deref());
             }
-            Some(Other::Lesson { name }) => Some(*name),
-            None => None,
-        };
+            Some(Other::Compare { a, b, markdown }) => return compared(common, a, b, markdown.as_deref()),
+            Some(Other::Reenact(flags)) if flags.only_reads() => return flags.read(&common.out, common.lang),
+            _ => {}
+        }
         if cfg!(debug_assertions) && !common.allow_debug {
             return Err(Failure::Usage(
                 "this is a debug build, and its figures would mean nothing: cargo run --release --bin lab"
@@ -164,9 +182,10 @@ impl Command {
         }
         let (stop, _hangups) = signals::listen(false, Duration::ZERO, || {})
             .map_err(|error| Failure::Runtime(error.to_string()))?;
-        match lesson {
-            None => self.grid.run(common, &stop),
-            Some(name) => {
+        match &self.other {
+            None | Some(Other::Report { .. } | Other::Compare { .. }) => self.grid.run(common, &stop),
+            Some(Other::Reenact(flags)) => flags.run(&common.out, common.lang, common.quick, &stop),
+            Some(Other::Lesson { name }) => {
                 let room = Classroom {
                     lang: common.lang,
                     quick: common.quick,
@@ -174,7 +193,7 @@ impl Command {
                     out: &common.out,
                     stop: &stop,
                 };
-                lessons::teach(name, &room)
+                lessons::teach(*name, &room)
             }
         }
     }
@@ -188,14 +207,32 @@ fn report_again(common: &Common, from: Option<&Path>, markdown: Option<&Path>) -
     let results = Results::read(from).map_err(failed_at(from))?;
     let page = report::write(&common.out, &results, &[], common.lang).map_err(failed_at(&common.out))?;
     if let Some(file) = markdown {
-        report::write_markdown(file, &results, common.lang).map_err(failed_at(file))?;
+        let page = report::page(&results, &[], common.lang);
+        report::write_markdown(file, &page).map_err(failed_at(file))?;
     }
     terminal::print(&shown(&results, &[], markdown.unwrap_or(&page), common.lang))
+}
+
+/// Two saved grids side by side.
+fn compared(common: &Common, a: &Path, b: &Path, markdown: Option<&Path>) -> Result<(), Failure> {
+    let read = |file: &Path| Results::read(file).map_err(failed_at(file));
+    let page = compare::page([a, b], [&read(a)?, &read(b)?], common.lang);
+    if let Some(file) = markdown {
+        report::write_markdown(file, &page).map_err(failed_at(file))?;
+    }
+    terminal::print(&page.text())
 }
 
 impl GridFlags {
     fn run(&self, common: &Common, stop: &Shutdown) -> Result<(), Failure> {
         let lang = common.lang;
+        if self.connects == Connects::Serial && self.client != Tool::Own {
+            let why = format!(
+                "--connects serial is for the lab's own client: leave --client {} out",
+                self.client.name()
+            );
+            return Err(Failure::Usage(why));
+        }
         if !self.client.is_installed() {
             let why = format!("{} is not installed: leave --client out, or install it", self.client.name());
             return Err(Failure::Runtime(why));
@@ -208,6 +245,10 @@ impl GridFlags {
             settings: self.settings(common.quick),
             fresh: self.fresh,
         };
+        if let Some(folder) = &self.python {
+            let most = self.backends.iter().copied().max().unwrap_or(1);
+            check_course(folder, most).map_err(|error| Failure::Usage(format!("--python: {error}")))?;
+        }
         let outcome = grid.run(&common.out, lang, stop).map_err(failed_at(&common.out))?;
         if outcome.results.runs.is_empty() {
             let why = outcome.failures.first().or(outcome.missing.first()).cloned();
@@ -253,6 +294,7 @@ impl GridFlags {
             requests: self.requests.unwrap_or(if quick { QUICK_REQUESTS } else { REQUESTS }),
             path: self.path.clone(),
             keep_alive: self.keep_alive,
+            connects: self.connects,
             client: self.client.name().to_owned(),
             limit_seconds: limit.max(Duration::from_secs(1)).as_secs(),
             repeats: self.repeat,
@@ -270,7 +312,7 @@ fn shown(results: &Results, remarks: &[String], page: &Path, lang: Lang) -> Stri
     shown += &(report::about(results, lang) + "\n");
     remarks.iter().for_each(|remark| shown += &format!("{remark}\n"));
     let cells = Cells::of(&results.runs);
-    course_tables(&cells, lang).iter().for_each(|table| shown += &format!("\n{}", table.draw()));
+    course_tables(&cells, lang).iter().for_each(|table| shown += &format!("\n{}", table.draw(lang)));
     shown += &format!("\n{}\n", text!(lang, "what-it-shows"));
     findings(results, &cells, lang).iter().for_each(|sentence| shown += &format!("  * {sentence}\n"));
     shown + &format!("\n{}: {}\n", text!(lang, "report"), page.display())

@@ -156,7 +156,7 @@ fn more_servers(grid: &Grid<'_>, cores: usize) -> Option<String> {
     let ratio = |name: &&str| {
         let few = grid.cells.find(name, few, concurrency)?.rate();
         let many = grid.cells.find(name, many, concurrency)?.rate();
-        (few > 0.0).then(|| format!("`{name}` {}", times(many / few)))
+        (few > 0.0).then(|| format!("`{name}` {}", grid.lang.figure(&times(many / few))))
     };
     let ratios = grid.names.iter().filter_map(ratio).collect::<Vec<_>>().join(", ");
     (few < many && !ratios.is_empty())
@@ -267,7 +267,7 @@ mod tests {
         );
         assert!(has(&english, "at least 8.00 times in each cell"), "{english:#?}");
         assert!(has(&english, "3 servers instead of 1 at concurrency 10") && has(&english, "share 2 cores"));
-        assert!(has(&told(runs, Lang::Id), "sedikitnya 8.00 kali"));
+        assert!(has(&told(runs, Lang::Id), "sedikitnya 8,00 kali lipat"));
     }
 
     #[test]
@@ -299,6 +299,18 @@ mod tests {
         ] {
             assert!(has(&english, text), "{text}: {english:#?}");
         }
+    }
+
+    #[test]
+    fn overflows_that_no_percentile_shows_explain_nothing() {
+        let mut python = run(cell("python-async", 1, 10), 0, 300.0);
+        python.kernel.listen_overflows = 31;
+        let english = told(vec![python], Lang::En);
+        assert!(has(
+            &english,
+            "no percentile sits on a SYN retransmit there, so the overflows do not explain"
+        ));
+        assert!(!has(&english, "in 0 of them") && !has(&english, "is the backlog"), "{english:#?}");
     }
 
     #[test]

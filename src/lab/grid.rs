@@ -7,11 +7,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::bounds::{START_USUAL, WARM_UP_LIMIT};
 use super::lang::{Lang, text};
 use super::machine::Machine;
 use super::measure::Conditions;
 use super::results::{Cell, Results, Saved, Settings};
-use super::terminal::Progress;
+use super::terminal::{Progress, say};
 use super::testbed::{Contender, TestbedError};
 use super::tools::Tool;
 use crate::net::shutdown::Shutdown;
@@ -51,6 +52,8 @@ impl Grid {
         let mut saved = Saved::open(&path, self.settings.clone(), Machine::this(), self.fresh)?;
         let order = self.order();
         let left: Vec<_> = order.into_iter().filter(|(_, cell, repeat)| !saved.has(cell, *repeat)).collect();
+        let limit = Duration::from_secs(self.settings.limit_seconds);
+        say(&announcement(left.len(), limit, &self.settings, lang));
         let progress = Progress::new(left.len(), lang);
         if !saved.results.runs.is_empty() {
             let done = saved.results.runs.len();
@@ -125,6 +128,13 @@ impl Grid {
     }
 }
 
+/// What is to be run, and how long it takes at most on a machine that is not busy.
+fn announcement(runs: usize, limit: Duration, settings: &Settings, lang: Lang) -> String {
+    let longest = (limit + WARM_UP_LIMIT + START_USUAL) * u32::try_from(runs).unwrap_or(u32::MAX);
+    let minutes = longest.as_secs().div_ceil(60);
+    text!(lang, "grid-begin", runs, requests = settings.requests, seconds = limit.as_secs(), minutes)
+}
+
 fn describe(cell: &Cell, repeat: usize) -> String {
     format!("{} x{}, concurrency {}, run {}", cell.contender, cell.backends, cell.concurrency, repeat + 1)
 }
@@ -166,6 +176,14 @@ mod tests {
             assert_eq!(sorted.len(), 12);
         }
         assert_eq!(order, grid.order(), "the same seed, the same order");
+    }
+
+    #[test]
+    fn how_long_it_takes_follows_from_what_it_does() {
+        let limit = Duration::from_secs(5);
+        let said = |runs| announcement(runs, limit, &settings(), Lang::En);
+        assert!(said(90).contains("90 runs, each of 10000 requests or at most 5 s"), "{}", said(90));
+        assert!(said(90).contains("at most 12 min") && said(180).contains("at most 24 min"), "{}", said(180));
     }
 
     #[test]

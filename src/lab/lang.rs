@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use fluent_bundle::concurrent::FluentBundle;
-use fluent_bundle::{FluentArgs, FluentResource};
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 
 /// English, or the language of the course.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
@@ -51,10 +51,24 @@ impl Lang {
             return key.to_owned();
         };
         let mut errors = Vec::new();
-        let text = catalogue.format_pattern(text, Some(figures), &mut errors);
+        let text = catalogue.format_pattern(text, Some(&self.figures(figures)), &mut errors);
         debug_assert!(errors.is_empty(), "{key}: {errors:?}");
         // Long texts have several lines in the catalogue and are one paragraph.
         text.replace('\n', " ")
+    }
+
+    /// A figure, with its unit if it is percent, as this language writes it.
+    pub(super) fn figure(self, figure: &str) -> String {
+        let is_number = figure.trim_end_matches(" %").parse::<f64>().is_ok();
+        if self == Lang::Id && is_number { figure.replace('.', ",") } else { figure.to_owned() }
+    }
+
+    fn figures<'f>(self, figures: &'f FluentArgs<'f>) -> FluentArgs<'f> {
+        let written = figures.iter().map(|(name, value)| match value {
+            FluentValue::String(figure) => (name, self.figure(figure).into()),
+            other => (name, other.clone()),
+        });
+        written.collect()
     }
 
     fn catalogue(self) -> &'static FluentBundle<FluentResource> {
@@ -150,6 +164,17 @@ mod tests {
         let missing: Vec<_> = used.difference(&known).collect();
         let unused: Vec<_> = known.difference(&used).collect();
         assert!(missing.is_empty() && unused.is_empty(), "missing: {missing:?}, unused: {unused:?}");
+    }
+
+    #[test]
+    fn indonesian_has_a_decimal_comma() {
+        assert_eq!(text!(Lang::Id, "times", middle = "7.70"), "7,70 kali lipat");
+        for (figure, written) in [("16.8 %", "16,8 %"), ("-", "-"), ("0.1.0", "0.1.0"), ("12", "12")] {
+            assert_eq!(
+                (Lang::Id.figure(figure), Lang::En.figure(figure)),
+                (written.to_owned(), figure.to_owned())
+            );
+        }
     }
 
     #[test]

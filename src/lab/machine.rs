@@ -50,6 +50,14 @@ impl Machine {
         }
     }
 
+    /// True if figures of the two may be put together: same processor, system and commit.
+    pub(super) fn is_comparable(&self, other: &Machine) -> bool {
+        let of = |machine: &Machine| {
+            (machine.cpu.clone(), machine.kernel.clone(), machine.commit.clone(), machine.debug_build)
+        };
+        of(self) == of(other)
+    }
+
     /// Names and values, as every report shows them.
     pub(super) fn rows(&self) -> Vec<(&'static str, String)> {
         vec![

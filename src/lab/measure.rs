@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::bounds::{WARM_UP_LIMIT, WARM_UP_REQUESTS};
+use super::bounds::{SLOW_CONNECT, WARM_UP_LIMIT, WARM_UP_REQUESTS};
 use super::client::{self, Load, Tally};
 use super::kernel::{Kernel, Processes};
 use super::results::{Cell, Run, Settings};
@@ -35,6 +35,7 @@ impl Conditions<'_> {
             requests: settings.requests,
             concurrency: cell.concurrency,
             keep_alive: settings.keep_alive,
+            connects: settings.connects,
             limit: Duration::from_secs(settings.limit_seconds),
             ..Load::new(testbed.address, &settings.path, expected)
         };
@@ -72,6 +73,7 @@ fn of_tally(tally: &Tally) -> Run {
         connect: tally.connect.percentiles(),
         first_byte: tally.first_byte.percentiles(),
         total: tally.total.percentiles(),
+        slow_connects: tally.connect.at_least(SLOW_CONNECT),
         client_share: tally.client_share(),
         ..Run::default()
     }

@@ -10,6 +10,8 @@
 //!                 '-> results (saved after each run) ---> summary ---> tables, findings ---> report
 //!                                                            '-> warnings ---^
 //!           ---> lessons (one cause each: a guess, a few small loads, one plot)
+//!           |--> compare (two saved grids)
+//!           '--> reenactment (the course's experiment with its load tool's behaviour, beside its figures)
 //! ```
 //!
 //! One word, one meaning: a *cell* is one contender with one number of back ends at one concurrency; a
@@ -19,6 +21,7 @@
 mod bounds;
 mod client;
 mod command;
+mod compare;
 mod findings;
 mod grid;
 mod kernel;
@@ -27,6 +30,7 @@ mod lessons;
 mod machine;
 mod measure;
 mod published;
+mod reenactment;
 mod report;
 mod results;
 mod role;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::client::{Faults, Percentiles};
+use super::client::{Connects, Faults, Percentiles};
 use super::kernel::{Kernel, Processes};
 use super::machine::Machine;
 
@@ -48,6 +48,9 @@ pub(super) struct Run {
     pub(super) connect: Percentiles,
     pub(super) first_byte: Percentiles,
     pub(super) total: Percentiles,
+    /// Connects that took a second or more: they waited for a SYN retransmit.
+    #[serde(default)]
+    pub(super) slow_connects: u64,
     /// The client's CPU time as a share of one core; 0 where it is not known.
     pub(super) client_share: f64,
     pub(super) kernel: Kernel,
@@ -78,6 +81,8 @@ pub(super) struct Settings {
     pub(super) requests: u64,
     pub(super) path: String,
     pub(super) keep_alive: bool,
+    #[serde(default)]
+    pub(super) connects: Connects,
     /// `own`, `ab` or `wrk`.
     pub(super) client: String,
     pub(super) limit_seconds: u64,
@@ -89,7 +94,7 @@ pub(super) struct Settings {
 impl Settings {
     /// True if runs with these settings can be compared with runs with the others. The order of the
     /// runs and how many there are do not matter for that.
-    fn compares_with(&self, other: &Settings) -> bool {
+    pub(super) fn compares_with(&self, other: &Settings) -> bool {
         let of = |settings: &Settings| Settings { seed: 0, repeats: 0, ..settings.clone() };
         of(self) == of(other)
     }
@@ -180,11 +185,9 @@ impl Saved {
 }
 
 fn is_same_experiment(earlier: &Results, settings: &Settings, machine: &Machine) -> bool {
-    let of = |machine: &Machine| (machine.cpu.clone(), machine.kernel.clone(), machine.commit.clone());
     earlier.schema == SCHEMA
         && earlier.settings.compares_with(settings)
-        && of(&earlier.machine) == of(machine)
-        && earlier.machine.debug_build == machine.debug_build
+        && earlier.machine.is_comparable(machine)
 }
 
 fn write_line(file: &mut File, value: &impl Serialize) -> io::Result<()> {
@@ -247,6 +250,7 @@ pub(super) mod tests {
             requests: 10_000,
             path: "/".to_owned(),
             keep_alive: false,
+            connects: Connects::Overlapping,
             client: "own".to_owned(),
             limit_seconds: 60,
             repeats: 3,

@@ -2,6 +2,7 @@
 //!
 //! Contract: a [`Table`] has no form yet; the terminal, the page and the Markdown are made from the same.
 
+use super::lang::Lang;
 use super::terminal::between_words;
 
 /// Rows under a heading, and sentences below them.
@@ -14,6 +15,14 @@ pub(super) struct Table {
     pub(super) notes: Vec<String>,
 }
 
+/// What was not measured.
+pub(super) const DASH: &str = "-";
+
+/// A figure of a table.
+pub(super) fn number(value: Option<f64>, decimals: usize) -> String {
+    value.map_or_else(|| DASH.to_owned(), |value| format!("{value:.decimals$}"))
+}
+
 /// Columns of a heading before its next word goes on the next line.
 const HEADING_COLUMNS: usize = 11;
 
@@ -24,11 +33,11 @@ impl Table {
     }
 
     /// The table as text, for a terminal or a file.
-    pub(super) fn draw(&self) -> String {
+    pub(super) fn draw(&self, lang: Lang) -> String {
         let mut drawn = comfy_table::Table::new();
         drawn.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
         drawn.set_header(self.header.iter().map(|heading| folded(heading)));
-        drawn.add_rows(&self.rows);
+        drawn.add_rows(self.rows.iter().map(|row| row.iter().map(|cell| lang.figure(cell))));
         for column in drawn.column_iter_mut() {
             column.set_cell_alignment(comfy_table::CellAlignment::Right);
         }
@@ -54,7 +63,8 @@ mod tests {
             notes: vec!["a note".to_owned()],
             ..Table::default()
         };
-        assert!(table.draw().contains("378.12") && table.draw().ends_with("  * a note\n"));
+        assert!(table.draw(Lang::En).contains("378.12") && table.draw(Lang::En).ends_with("  * a note\n"));
+        assert!(table.draw(Lang::Id).contains("378,12"));
         assert!(!table.begins_with_names());
     }
 }

@@ -7,7 +7,7 @@ use super::lang::{Lang, parts, text};
 use super::published;
 use super::results::Run;
 use super::summary::{Cells, Summary, is_peer, median};
-use super::table::Table;
+use super::table::{DASH, Table, number};
 use super::warnings::{self, Warning};
 
 /// The course's tables.
@@ -154,13 +154,6 @@ fn switches(run: &Run) -> Option<f64> {
 
 fn per_request(run: &Run, sum: f64) -> Option<f64> {
     (run.complete() > 0).then(|| sum / run.complete() as f64)
-}
-
-/// What was not measured.
-const DASH: &str = "-";
-
-fn number(value: Option<f64>, decimals: usize) -> String {
-    value.map_or_else(|| DASH.to_owned(), |value| format!("{value:.decimals$}"))
 }
 
 /// A rate without decimals that say nothing.

@@ -4,7 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::lab::bounds::{REQUEST_TIMEOUT, RUN_LIMIT};
+
+/// What the client does while a connect waits.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::lab) enum Connects {
+    /// It goes on with all other clients: any number of connects wait at the same time.
+    #[default]
+    Overlapping,
+    /// It waits as well, so no other client sends or reads meanwhile: as `ab` does on Windows.
+    Serial,
+}
 
 /// What the clients of one run are to do.
 #[derive(Clone, Debug)]
@@ -16,6 +29,7 @@ pub(in crate::lab) struct Load {
     /// How many clients ask at the same time.
     pub(in crate::lab) concurrency: usize,
     pub(in crate::lab) keep_alive: bool,
+    pub(in crate::lab) connects: Connects,
     /// What every body must be.
     pub(in crate::lab) expected: Arc<[u8]>,
     /// Longest time of the run.
@@ -33,6 +47,7 @@ impl Load {
             requests: u64::MAX,
             concurrency: 1,
             keep_alive: false,
+            connects: Connects::Overlapping,
             expected,
             limit: RUN_LIMIT,
             timeout: REQUEST_TIMEOUT,

@@ -11,6 +11,9 @@
 //! ("coordinated omission"). Percentiles here compare servers under the same loop; they are not what
 //! independent visitors would feel. `ab` and `wrk` have the same limit.
 //!
+//! With [serial connects](Connects::Serial) the client waits inside each connect, as `ab` does on Windows. Then
+//! one connect that waits holds up all clients, and a run lasts as long as its connects together.
+//!
 //! | file | owns |
 //! |---|---|
 //! | `load` | what the clients are to do; the bytes of a request |
@@ -35,7 +38,7 @@ use mio::{Events, Poll};
 use super::bounds::READ_BYTES;
 use crate::net::shutdown::Shutdown;
 
-pub(super) use load::Load;
+pub(super) use load::{Connects, Load};
 pub(super) use reference::fetch;
 use slot::{Done, Order, Slot};
 pub(super) use tally::{Fault, Faults, Percentiles, Step, Tally};
@@ -51,21 +54,24 @@ const TICK: Duration = Duration::from_millis(50);
 /// Errors: the system gives us no poller.
 pub(super) fn run(load: &Load, stop: &Shutdown) -> io::Result<Tally> {
     let closed_loop = ClosedLoop {
-        order: Order { load, request: load::request(load.address, &load.path, load.keep_alive) },
+        order: Order {
+            load,
+            request: load::request(load.address, &load.path, load.keep_alive),
+            start: Instant::now(),
+            stop,
+        },
         slots: (0..load.concurrency).map(Slot::new).collect(),
         tally: Tally::default(),
-        start: Instant::now(),
         begun: 0,
         idle: (0..load.concurrency).rev().collect(),
     };
-    closed_loop.run(Poll::new()?, stop)
+    closed_loop.run(Poll::new()?)
 }
 
 struct ClosedLoop<'l> {
     order: Order<'l>,
     slots: Vec<Slot>,
     tally: Tally,
-    start: Instant,
     /// Requests begun so far.
     begun: u64,
     /// Slots with no request under way.
@@ -73,15 +79,16 @@ struct ClosedLoop<'l> {
 }
 
 impl ClosedLoop<'_> {
-    fn run(mut self, mut poll: Poll, stop: &Shutdown) -> io::Result<Tally> {
+    fn run(mut self, mut poll: Poll) -> io::Result<Tally> {
         let cpu_before = thread_cpu();
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut space = vec![0; READ_BYTES];
-        let mut checked_at = self.start;
+        let start = self.order.start;
+        let mut checked_at = start;
         loop {
             self.begin_all(&poll);
-            let is_over = self.begun == self.order.load.requests && self.idle.len() == self.slots.len();
-            if is_over || self.start.elapsed() >= self.order.load.limit || stop.is_draining() {
+            let is_done = self.begun == self.order.load.requests && self.idle.len() == self.slots.len();
+            if is_done || self.order.is_over() {
                 break;
             }
             match poll.poll(&mut events, Some(TICK)) {
@@ -92,13 +99,15 @@ impl ClosedLoop<'_> {
                 let number = event.token().0;
                 let done = self.slots[number].advance(&self.order, poll.registry(), &mut space);
                 self.record(number, done);
+                // As `ab` does: the next connect comes right after the end of a response, before other events.
+                self.begin_all(&poll);
             }
             if checked_at.elapsed() >= TICK {
                 checked_at = Instant::now();
                 self.time_out(checked_at);
             }
         }
-        self.tally.elapsed = self.start.elapsed();
+        self.tally.elapsed = start.elapsed();
         self.tally.client_cpu = thread_cpu().saturating_sub(cpu_before);
         self.tally.unfinished = (self.slots.len() - self.idle.len()) as u64;
         Ok(self.tally)
@@ -108,7 +117,7 @@ impl ClosedLoop<'_> {
     fn begin_all(&mut self, poll: &Poll) {
         // Each slot once: if all are refused at once, the loop must still come to its time limit.
         for _ in 0..self.idle.len() {
-            if self.begun == self.order.load.requests {
+            if self.begun == self.order.load.requests || self.order.is_over() {
                 return;
             }
             let Some(number) = self.idle.pop() else { return };
@@ -122,7 +131,7 @@ impl ClosedLoop<'_> {
         self.tally.reopened += std::mem::take(&mut self.slots[number].reopened);
         let Some(done) = done else { return };
         self.idle.push(number);
-        let step = self.tally.step(self.start.elapsed());
+        let step = self.tally.step(self.order.start.elapsed());
         if let Err(fault) = done.outcome {
             step.faults += 1;
             return self.tally.faults.count(fault);

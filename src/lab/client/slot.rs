@@ -6,18 +6,27 @@
 //!   Idle --begin--> Connecting --connected--> Writing --all sent--> Reading --verdict--> Idle
 //!     '---------- begin, on a kept connection ---^
 //! ```
+//!
+//! With [serial connects](Connects::Serial) `begin` returns when the connect is over, in Reading.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::net;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use super::load::Load;
+use super::TICK;
+use super::load::{Connects, Load};
 use super::response::Response;
 use super::tally::Fault;
 use crate::net::connect::ConnectError;
+use crate::net::io::{Readiness, wait};
+use crate::net::shutdown::Shutdown;
+
+/// What is waited for in a connect.
+const WRITABLE: Readiness = Readiness { read: false, write: true, failed: false };
 
 /// What all slots of a run ask for.
 #[derive(Debug)]
@@ -25,6 +34,16 @@ pub(super) struct Order<'l> {
     pub(super) load: &'l Load,
     /// The bytes of each request.
     pub(super) request: Vec<u8>,
+    /// When the run began.
+    pub(super) start: Instant,
+    pub(super) stop: &'l Shutdown,
+}
+
+impl Order<'_> {
+    /// True once the time of the run is over, or somebody stopped it.
+    pub(super) fn is_over(&self) -> bool {
+        self.start.elapsed() >= self.load.limit || self.stop.is_draining()
+    }
 }
 
 /// A client.
@@ -107,11 +126,26 @@ impl Slot {
             Ok(stream)
         });
         match opened {
-            Ok(stream) => {
-                self.stream = Some(stream);
-                None
+            Ok(stream) => self.stream = Some(stream),
+            Err(error) => return Some(self.end(Err(class(&error)))),
+        }
+        match order.load.connects {
+            Connects::Overlapping => None,
+            Connects::Serial => {
+                self.wait_for_connect(order);
+                self.advance(order, registry, &mut [])
             }
-            Err(error) => Some(self.end(Err(class(&error)))),
+        }
+    }
+
+    /// Waits until the connect has succeeded or failed. Meanwhile no other client is looked at.
+    fn wait_for_connect(&self, order: &Order<'_>) {
+        let Some(stream) = &self.stream else { return };
+        let asked = [(stream.as_fd(), WRITABLE), (stream.as_fd(), Readiness::default())];
+        while !order.is_over() && self.begun.elapsed() < order.load.timeout {
+            if wait(asked, TICK)[0] != Readiness::default() {
+                return;
+            }
         }
     }
 
@@ -197,7 +231,7 @@ impl Slot {
         let is_kept = done.outcome.is_ok() && self.response.is_whole() && self.response.keeps_connection();
         if !is_kept && let Some(stream) = self.stream.take() {
             // To drop the stream closes it, but only this tells the server at once.
-            let _ = stream.shutdown(Shutdown::Write);
+            let _ = stream.shutdown(net::Shutdown::Write);
         }
         self.phase = Phase::Idle;
         done

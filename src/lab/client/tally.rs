@@ -119,6 +119,12 @@ impl Times {
         self.0.len() - self.0.count_between(0, microseconds(time).saturating_sub(1))
     }
 
+    /// All of them together.
+    pub(in crate::lab) fn sum(&self) -> Duration {
+        let mean = if self.0.is_empty() { 0.0 } else { self.0.mean() };
+        Duration::from_secs_f64(mean * self.0.len() as f64 / 1e6)
+    }
+
     /// The figures that a report shows.
     pub(in crate::lab) fn percentiles(&self) -> Percentiles {
         if self.0.is_empty() {

@@ -104,6 +104,36 @@ fn silence_is_timed_out_and_an_end_of_the_run_leaves_it_unfinished() {
     assert_eq!((tally.unfinished, tally.faults.total()), (3, 0));
 }
 
+/// A connect that waits holds up all clients that would come after it; overlapping connects do not.
+#[cfg(target_os = "linux")]
+#[test]
+fn serial_connects_wait_one_after_the_other() {
+    // Two places in the accept queue, and nobody accepts: the third connect waits for its SYN retransmit.
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(1).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    for (connects, begun) in [(Connects::Overlapping, 5), (Connects::Serial, 3)] {
+        let queue = listener.try_clone().unwrap();
+        let load = Load { concurrency: 5, connects, limit: Duration::from_millis(200), ..load(address) };
+        assert_eq!(tally(&load).unfinished, begun, "{connects:?}");
+        for _ in 0..2 {
+            queue.accept().unwrap(); // those that the run left in the queue
+        }
+    }
+}
+
+#[test]
+fn serial_connects_count_and_time_every_request() {
+    let load = Load { connects: Connects::Serial, ..load(responds(GOOD)) };
+    let tally = tally(&load);
+    assert_eq!((tally.answered, tally.faults), (20, Faults::default()));
+    assert_eq!(tally.connect.percentiles().count, 20);
+    assert!(tally.connect.sum() <= tally.elapsed, "they do not overlap");
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert_eq!(super::run(&Load { address: nobody, ..load }, &Shutdown::new()).unwrap().faults.refused, 20);
+}
+
 #[test]
 fn a_stopped_run_ends_at_once() {
     let silent = server(|mut stream| while read_request(&mut stream) {});

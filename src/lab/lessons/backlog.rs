@@ -1,6 +1,6 @@
 //! Lesson: a small backlog looks like a slow server.
 //!
-//! The course's balancers listened with backlogs of 1 and 5. Linux holds `backlog + 1` finished
+//! The course's programs listened with backlogs of 5 and 1. Linux holds `backlog + 1` finished
 //! handshakes; a client that comes when they are full is not refused: its SYN is dropped without a
 //! message, and it sends another after a second.
 
@@ -10,32 +10,47 @@ use super::classroom::{
     Classroom, Column, Drawn, Figures, Findings, Question, Teaching, load, measure, milliseconds, rate,
 };
 use crate::app::cli::Failure;
-use crate::lab::client::Percentiles;
-use crate::lab::lang::{Lang, parts, text};
+use crate::lab::bounds::{CONCURRENCY, SLOW_CONNECT};
+use crate::lab::lang::{Lang, text};
 use crate::lab::testbed::{Contender, Testbed, TestbedOptions};
 
-const BACKLOGS: [u32; 6] = [1, 2, 5, 16, 128, 1024];
-/// Clients that ask at once: more than the small backlogs hold, fewer than the large ones.
-const CONCURRENCY: usize = 50;
-/// Time of the first retransmit, less the precision of the clock.
-const A_SECOND: Duration = Duration::from_millis(990);
-const LIMIT: Duration = Duration::from_secs(4);
-const QUICK_LIMIT: Duration = Duration::from_millis(2500);
+const BACKLOGS: [u32; 5] = [1, 2, 5, 16, 1024];
+const QUICK_BACKLOGS: [u32; 3] = [1, 5, 1024];
+/// Of each load: longer than the wait of a second that it is to show.
+const LIMIT: Duration = Duration::from_millis(1600);
 
-/// One backlog's figures.
-#[derive(Clone, Debug)]
+/// What one load showed.
+#[derive(Clone, Copy, Debug, Default)]
 struct Point {
-    backlog: u32,
     rate: f64,
-    total: Percentiles,
+    slowest_us: u64,
     /// Requests of a second and more.
     seconds_long: u64,
     overflows: u64,
 }
 
+/// One backlog, at each of the course's concurrencies.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    backlog: u32,
+    points: [Point; CONCURRENCY.len()],
+}
+
+impl Row {
+    fn overflows(&self) -> u64 {
+        self.points.iter().map(|point| point.overflows).sum()
+    }
+
+    /// The most clients.
+    fn busiest(&self) -> Point {
+        self.points[CONCURRENCY.len() - 1]
+    }
+}
+
 /// What to ask, to run, and to read after it.
 pub(super) const TEACHING: Teaching = Teaching {
     question,
+    longest: |quick| LIMIT * (backlogs(quick).len() * CONCURRENCY.len()) as u32,
     run,
     code: &[
         "src/net/listen.rs",
@@ -45,114 +60,131 @@ pub(super) const TEACHING: Teaching = Teaching {
     ],
 };
 
+fn backlogs(quick: bool) -> &'static [u32] {
+    if quick { &QUICK_BACKLOGS } else { &BACKLOGS }
+}
+
 fn question(lang: Lang) -> Question {
-    let text = text!(lang, "backlog-question", concurrency = CONCURRENCY);
+    let [two, five, ten] = CONCURRENCY;
+    let text = text!(lang, "backlog-question", two, five, ten);
     Question::new(text, &text!(lang, "backlog-choices"))
 }
 
 fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
-    let limit = if room.quick { QUICK_LIMIT } else { LIMIT };
-    let mut points = Vec::new();
-    for backlog in BACKLOGS {
+    let mut rows = Vec::new();
+    for &backlog in backlogs(room.quick) {
         let options = TestbedOptions { backends: 1, backlog: Some(backlog), ..TestbedOptions::default() };
         let testbed = Testbed::start(&Contender::Threaded, &options)?;
-        let (tally, kernel) = measure(&load(&testbed, CONCURRENCY, limit)?, room.stop)?;
-        points.push(Point {
-            backlog,
-            rate: rate(&tally),
-            total: tally.total.percentiles(),
-            seconds_long: tally.total.at_least(A_SECOND),
-            overflows: kernel.listen_overflows,
-        });
+        let mut points = [Point::default(); CONCURRENCY.len()];
+        for (point, concurrency) in points.iter_mut().zip(CONCURRENCY) {
+            let (tally, kernel) = measure(&load(&testbed, concurrency, LIMIT)?, room.stop)?;
+            *point = Point {
+                rate: rate(&tally),
+                slowest_us: tally.total.percentiles().max_us,
+                seconds_long: tally.total.at_least(SLOW_CONNECT),
+                overflows: kernel.listen_overflows,
+            };
+        }
+        rows.push(Row { backlog, points });
     }
-    Ok(findings(&points, room.lang))
+    Ok(findings(&rows, room.lang))
 }
 
-fn findings(points: &[Point], lang: Lang) -> Findings {
-    let mut names = parts(&text!(lang, "backlog-columns")).into_iter();
-    let mut column = |drawn, decimals, value: fn(&Point) -> f64| {
-        let name = names.next().unwrap_or_default();
-        Column { name, values: points.iter().map(value).collect(), decimals, drawn }
-    };
-    let columns = vec![
-        column(Drawn::Line, 0, |point| point.rate),
-        column(Drawn::Not, 1, |point| point.total.p50_us as f64 / 1000.0),
-        column(Drawn::Line, 1, |point| point.total.p99_us as f64 / 1000.0),
-        column(Drawn::Line, 1, |point| point.total.max_us as f64 / 1000.0),
-        column(Drawn::Not, 0, |point| point.seconds_long as f64),
-        column(Drawn::Bars, 0, |point| point.overflows as f64),
-    ];
+fn findings(rows: &[Row], lang: Lang) -> Findings {
+    let mut columns = Vec::new();
+    for (number, concurrency) in CONCURRENCY.into_iter().enumerate() {
+        let column = |name: String, drawn, value: fn(&Point) -> f64| {
+            let values = rows.iter().map(|row| value(&row.points[number])).collect();
+            Column { name, values, decimals: 0, drawn }
+        };
+        columns.push(column(text!(lang, "backlog-rate-column", concurrency), Drawn::Not, |point| point.rate));
+        let slowest = text!(lang, "backlog-slowest-column", concurrency);
+        columns.push(column(slowest, Drawn::Line, |point| point.slowest_us as f64 / 1000.0));
+    }
+    columns.push(Column {
+        name: text!(lang, "listen-overflows"),
+        values: rows.iter().map(|row| row.overflows() as f64).collect(),
+        decimals: 0,
+        drawn: Drawn::Bars,
+    });
     let figures = Figures {
         title: text!(lang, "backlog-title"),
         x_label: "backlog".to_owned(),
-        x: points.iter().map(|point| point.backlog.to_string()).collect(),
-        y_label: format!("{}; ms", text!(lang, "requests-per-second")),
+        x: rows.iter().map(|row| row.backlog.to_string()).collect(),
+        y_label: text!(lang, "slowest-ms"),
         columns,
         is_logarithmic: true,
     };
-    figures.findings(1, explanation(points, lang), lang)
+    let (right, explanation) = explanation(rows, lang);
+    figures.findings(right, explanation)
 }
 
-/// The backlog that overflowed most, compared with the largest.
-fn explanation(points: &[Point], lang: Lang) -> Vec<String> {
-    let worst = points.iter().max_by_key(|point| point.overflows);
-    let (Some(worst), Some(largest)) = (worst, points.last()) else { return Vec::new() };
-    if worst.overflows == 0 {
-        return vec![text!(lang, "backlog-no-overflow")];
+/// The choice that the figures confirm, and what they say: the backlog that overflowed most, compared with the
+/// largest.
+fn explanation(rows: &[Row], lang: Lang) -> (usize, Vec<String>) {
+    let worst = rows.iter().max_by_key(|row| row.overflows());
+    let (Some(worst), Some(largest)) = (worst, rows.last()) else { return (0, Vec::new()) };
+    if worst.overflows() == 0 {
+        return (2, vec![text!(lang, "backlog-no-overflow")]);
     }
     let whole = |rate: f64| format!("{rate:.0}");
-    let slowest = |point: &Point| milliseconds(point.total.max_us);
-    vec![
+    let slowest = |row: &Row| {
+        let times = row.points.iter().map(|point| point.slowest_us);
+        milliseconds(times.max().unwrap_or(0))
+    };
+    let sentences = vec![
         text!(
             lang,
             "backlog-cause",
             backlog = worst.backlog,
-            overflows = worst.overflows,
-            long = worst.seconds_long,
+            overflows = worst.overflows(),
+            long = worst.points.iter().map(|point| point.seconds_long).sum::<u64>(),
             slowest = slowest(worst)
         ),
-        text!(lang, "backlog-rate", rate = whole(worst.rate)),
+        text!(
+            lang,
+            "backlog-rate",
+            rate = whole(worst.busiest().rate),
+            of_largest = whole(largest.busiest().rate)
+        ),
         text!(
             lang,
             "backlog-large",
             backlog = largest.backlog,
-            overflows = largest.overflows,
-            slowest = slowest(largest),
-            rate = whole(largest.rate)
+            overflows = largest.overflows(),
+            slowest = slowest(largest)
         ),
-    ]
+    ];
+    (1, sentences)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn point(backlog: u32, rate: f64, p99_us: u64, overflows: u64) -> Point {
-        Point {
+    fn row(backlog: u32, rate: f64, slowest_us: u64, overflows: u64) -> Row {
+        let point = Point { rate, slowest_us, seconds_long: overflows, overflows };
+        Row {
             backlog,
-            rate,
-            total: Percentiles { p99_us, max_us: p99_us, ..Percentiles::default() },
-            seconds_long: 3,
-            overflows,
+            points: [Point { rate, slowest_us: 900, ..Point::default() }, Point::default(), point],
         }
     }
 
     #[test]
     fn overflows_are_named_where_they_occurred() {
-        let found = findings(&[point(1, 90.0, 1_040_000, 77), point(1024, 9000.0, 9000, 0)], Lang::En);
-        assert!(
-            found.explanation[0].contains("backlog 1, 77 handshakes")
-                && found.explanation[0].contains("1040.0 ms")
-        );
+        let found = findings(&[row(1, 90.0, 1_040_000, 77), row(1024, 9000.0, 9000, 0)], Lang::En);
+        assert_eq!((found.right, found.table.rows.len()), (1, 2));
+        assert!(found.explanation[0].contains("backlog 1, 77 handshakes"), "{:?}", found.explanation);
+        assert!(found.explanation[0].contains("1040.0 ms"), "{:?}", found.explanation);
+        assert!(found.explanation[1].contains("90 ") && found.explanation[1].contains("9000 "));
         assert!(found.explanation[2].contains("backlog 1024: 0 overflows"));
-        assert_eq!(found.table.rows.len(), 2);
+        assert_eq!(found.table.rows[0], ["1", "90", "1", "0", "0", "90", "1040", "77"]);
     }
 
     #[test]
     fn nothing_is_claimed_without_overflows() {
-        let found = findings(&[point(1, 90.0, 9000, 0), point(1024, 90.0, 9000, 0)], Lang::En);
-        assert!(
-            found.explanation.len() == 1 && found.explanation[0].starts_with("No accept queue overflowed")
-        );
+        let found = findings(&[row(1, 90.0, 9000, 0), row(1024, 90.0, 9000, 0)], Lang::En);
+        assert_eq!((found.right, found.explanation.len()), (2, 1));
+        assert!(found.explanation[0].starts_with("No accept queue overflowed"));
     }
 }

@@ -24,17 +24,26 @@ const WORKERS: &str = "4";
 const SLOW: [usize; 3] = [0, 1, 4];
 /// Clients that ask for a quick page at the same time.
 const CONCURRENCY: usize = 2;
-const LIMIT: Duration = Duration::from_millis(4000);
-const QUICK_LIMIT: Duration = Duration::from_millis(2000);
+const LIMIT: Duration = Duration::from_millis(1800);
+const QUICK_LIMIT: Duration = Duration::from_millis(900);
+/// The blocking loop and three of ours.
+const SERVERS: usize = 4;
+/// The slow clients begin this much earlier, so that already the first quick request meets them.
+const HEAD_START: Duration = Duration::from_millis(100);
 /// How long the blocking loop waits for a request that does not come.
 const SILENCE_MAX: Duration = Duration::from_secs(2);
 
 /// What to ask, to run, and to read after it.
 pub(super) const TEACHING: Teaching = Teaching {
     question,
+    longest: |quick| (limit(quick) + HEAD_START) * (SERVERS * SLOW.len()) as u32,
     run,
     code: &["src/poll_loop/event_loop.rs", "src/net/timers.rs", "src/threaded/worker.rs"],
 };
+
+fn limit(quick: bool) -> Duration {
+    if quick { QUICK_LIMIT } else { LIMIT }
+}
 
 fn question(lang: Lang) -> Question {
     Question::new(text!(lang, "blocked-loop-question"), &text!(lang, "blocked-loop-choices"))
@@ -48,7 +57,7 @@ type Line = [u64; SLOW.len()];
 fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
     let address = blocking_loop().map_err(|error| Failure::Runtime(error.to_string()))?;
     let mut lines = vec![line(address, room)?];
-    let ours: [(Contender, &[&str], &[&str]); 3] = [
+    let ours: [(Contender, &[&str], &[&str]); SERVERS - 1] = [
         (Contender::Async, &["--loops", "1"], &["--loops", "1"]),
         (Contender::Threaded, &["--workers", WORKERS, "--no-park"], &[]),
         (Contender::Threaded, &["--workers", WORKERS], &[]),
@@ -70,16 +79,15 @@ fn line(address: SocketAddr, room: &Classroom<'_>) -> Result<Line, Failure> {
 
 /// The slowest quick request while `slow` clients ask for the slow page.
 fn quick_beside_slow(address: SocketAddr, slow: usize, room: &Classroom<'_>) -> Result<u64, Failure> {
-    let limit = if room.quick { QUICK_LIMIT } else { LIMIT };
     let expected = client::fetch(address, "/").map_err(Failure::Runtime)?;
-    let quick = Load { concurrency: CONCURRENCY, limit, ..Load::new(address, "/", expected) };
+    let quick =
+        Load { concurrency: CONCURRENCY, limit: limit(room.quick), ..Load::new(address, "/", expected) };
     let slowly = Load { path: SLOW_PATH.to_owned(), concurrency: slow.max(1), ..quick.clone() };
     let enough = Shutdown::new();
     thread::scope(|scope| {
         if slow > 0 {
             scope.spawn(|| client::run(&slowly, &enough));
-            // The slow clients begin first, so that already the first quick request meets them.
-            thread::sleep(DELAY / 5);
+            thread::sleep(HEAD_START);
         }
         let measured = measure(&quick, room.stop);
         enough.trigger();
@@ -134,7 +142,7 @@ fn findings(lines: &[Line], lang: Lang) -> Findings {
         columns: names.into_iter().zip(lines).map(column).collect(),
         is_logarithmic: true,
     };
-    figures.findings(right, explanation, lang)
+    figures.findings(right, explanation)
 }
 
 #[cfg(test)]

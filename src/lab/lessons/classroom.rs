@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::app::cli::Failure;
 use crate::lab::client::{self, Load, Tally};
 use crate::lab::kernel::Kernel;
-use crate::lab::lang::{Lang, parts, text};
+use crate::lab::lang::{Lang, parts};
 use crate::lab::report::svg::{Chart, Series};
 use crate::lab::table::Table;
 use crate::lab::testbed::{Contender, Testbed, TestbedError, TestbedOptions};
@@ -27,6 +27,8 @@ pub(in crate::lab) struct Classroom<'c> {
 #[derive(Debug)]
 pub(super) struct Teaching {
     pub(super) question: fn(Lang) -> Question,
+    /// The time of its loads, at most; true for `--quick`. The starts of its programs are not in it.
+    pub(super) longest: fn(bool) -> Duration,
     pub(super) run: fn(&Classroom<'_>) -> Result<Findings, Failure>,
     /// The files to read after it, some with a name to look for: `src/app/defaults.rs (BACKLOG)`.
     pub(super) code: &'static [&'static str],
@@ -89,7 +91,7 @@ pub(super) enum Drawn {
 
 impl Figures {
     /// A lesson with these figures.
-    pub(super) fn findings(self, right: usize, explanation: Vec<String>, lang: Lang) -> Findings {
+    pub(super) fn findings(self, right: usize, explanation: Vec<String>) -> Findings {
         let names = self.columns.iter().map(|column| column.name.clone());
         let row = |(number, x): (usize, &String)| {
             let value = |column: &Column| format!("{:.*}", column.decimals, column.values[number]);
@@ -103,8 +105,7 @@ impl Figures {
         };
         let drawn = |how: Drawn| self.columns.iter().filter(move |column| column.drawn == how);
         let values = |column: &Column| column.values.iter().copied().map(Some).collect();
-        let bars =
-            |column: &Column| Series::new(text!(lang, "right-axis", name = &column.name), values(column));
+        let bars = |column: &Column| Series::new(&column.name, values(column));
         let chart = Chart {
             series: drawn(Drawn::Line).map(|column| Series::new(&column.name, values(column))).collect(),
             bars: drawn(Drawn::Bars).next().map(bars),
@@ -132,8 +133,12 @@ pub(super) fn testbed(
     backend_extra: &[&str],
 ) -> Result<Testbed, Failure> {
     let owned = |flags: &[&str]| flags.iter().map(|flag| (*flag).to_owned()).collect();
-    let options =
-        TestbedOptions { backends, backlog: None, extra: owned(extra), backend_extra: owned(backend_extra) };
+    let options = TestbedOptions {
+        backends,
+        extra: owned(extra),
+        backend_extra: owned(backend_extra),
+        ..TestbedOptions::default()
+    };
     Ok(Testbed::start(contender, &options)?)
 }
 

@@ -28,9 +28,14 @@ const WORKING_SWITCHES: u64 = 200;
 /// What to ask, to run, and to read after it.
 pub(super) const TEACHING: Teaching = Teaching {
     question,
+    longest: limit,
     run,
     code: &["src/balance/mod.rs", "src/protocol/relay/mod.rs", "src/balance/limits.rs (PASSIVE_FAILURES)"],
 };
+
+fn limit(quick: bool) -> Duration {
+    if quick { QUICK_LIMIT } else { LIMIT }
+}
 
 fn question(lang: Lang) -> Question {
     let (backends, concurrency, seconds) = (BACKENDS, CONCURRENCY, KILL_AT.as_secs());
@@ -48,9 +53,8 @@ struct Seen {
 }
 
 fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
-    let limit = if room.quick { QUICK_LIMIT } else { LIMIT };
     let mut testbed = testbed(&Contender::Async, BACKENDS, &[], &[])?;
-    let load = load(&testbed, CONCURRENCY, limit)?;
+    let load = load(&testbed, CONCURRENCY, limit(room.quick))?;
     let seen = thread::scope(|scope| {
         let measured = scope.spawn(|| measure(&load, room.stop));
         thread::sleep(KILL_AT);
@@ -63,9 +67,16 @@ fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
         let (tally, _) =
             measured.join().map_err(|_| Failure::Runtime("the client panicked".to_owned()))??;
         let is_back_at_work = Processes::now(&fresh).voluntary_switches >= WORKING_SWITCHES;
-        Ok::<Seen, Failure>(Seen { timeline: tally.timeline, faults: tally.faults, is_back_at_work })
+        let timeline = whole_steps(tally.timeline, tally.elapsed);
+        Ok::<Seen, Failure>(Seen { timeline, faults: tally.faults, is_back_at_work })
     })?;
     Ok(findings(&seen, room.lang))
+}
+
+/// The timeline without its last step if the run ended within it: what was counted in a part of a step is no rate.
+fn whole_steps(mut timeline: Vec<Step>, elapsed: Duration) -> Vec<Step> {
+    timeline.truncate(step_of(elapsed));
+    timeline
 }
 
 /// The longest time without a response after the kill.
@@ -126,13 +137,16 @@ fn chart(timeline: &[Step], lang: Lang) -> Chart {
     let step = TIMELINE_STEP.as_secs_f64();
     let answered = timeline.iter().map(|counted| Some(counted.answered as f64 / step)).collect();
     let faults = timeline.iter().map(|counted| Some(counted.faults as f64)).collect();
-    let (kill, restart) = (KILL_AT.as_secs(), RESTART_AT.as_secs());
     Chart {
-        x_label: text!(lang, "kill-seconds", kill, restart),
+        x_label: text!(lang, "kill-seconds"),
         y_label: text!(lang, "requests-per-second"),
         x: (0..timeline.len()).map(|number| format!("{:.1}", number as f64 * step)).collect(),
         series: vec![Series::new(text!(lang, "kill-answered"), answered)],
-        bars: Some(Series::new(text!(lang, "right-axis", name = text!(lang, "kill-failed")), faults)),
+        bars: Some(Series::new(text!(lang, "kill-failed"), faults)),
+        marks: vec![
+            (step_of(KILL_AT), text!(lang, "kill-killed")),
+            (step_of(RESTART_AT), text!(lang, "kill-restarted")),
+        ],
         ..Chart::default()
     }
 }
@@ -149,6 +163,13 @@ mod tests {
     }
 
     #[test]
+    fn a_step_in_which_the_run_ended_is_no_rate() {
+        let timeline = vec![Step { answered: 100, faults: 0 }; 61];
+        assert_eq!(whole_steps(timeline.clone(), Duration::from_millis(6003)).len(), 60);
+        assert_eq!(whole_steps(timeline, Duration::from_millis(6150)).len(), 61);
+    }
+
+    #[test]
     fn gap_and_rates_come_from_the_timeline() {
         let quiet = seen(Step { answered: 0, faults: 3 }, Faults { reset: 30, ..Faults::default() });
         assert_eq!(longest_gap(&quiet.timeline), Duration::from_secs(1));
@@ -160,6 +181,11 @@ mod tests {
         );
         assert_eq!(found.table.rows[0][1], "1000");
         assert_eq!(found.table.rows[1][1], "500");
+        let marks: Vec<usize> = found.chart.marks.iter().map(|(number, _)| *number).collect();
+        assert_eq!(
+            marks.iter().map(|number| &found.chart.x[*number][..]).collect::<Vec<_>>(),
+            ["2.0", "4.0"]
+        );
         let good = findings(&seen(Step { answered: 90, faults: 0 }, Faults::default()), Lang::Id);
         assert_eq!(good.right, 1);
         assert!(good.explanation[0].contains("tidak ada"));

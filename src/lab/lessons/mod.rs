@@ -1,7 +1,7 @@
 //! The lessons: one cause each. A guess, a few small loads, one plot, and the code to read.
 //!
 //! Contract: a lesson explains with the figures of the run just made; where they do not show what they
-//! usually show, it says so instead. A lesson takes less than half a minute.
+//! usually show, it says so instead. A lesson takes no longer than it says before it begins: half a minute at most.
 
 mod backlog;
 mod blocked_loop;
@@ -9,19 +9,19 @@ mod classroom;
 mod kill_backend;
 mod one_byte;
 mod pool;
+mod serial;
 mod slow_reader;
 
-use std::fs;
 use std::io::{self, BufRead, IsTerminal};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use clap::ValueEnum;
 
 use super::lang::{Lang, text};
 use super::machine::Machine;
 use super::report;
-use super::report::html::document;
 use super::report::page::{Block, Page};
 use super::report::plots::Plot;
 use super::report::svg::Chart;
@@ -36,6 +36,8 @@ use classroom::{Findings, Question, Teaching};
 pub(super) enum Lesson {
     /// Why a small backlog looks like a slow server.
     Backlog,
+    /// Why a load tool that waits in each connect measures itself.
+    Serial,
     /// What idle clients do to a pool of threads.
     Pool,
     /// What one slow response does to a loop, and to a pool.
@@ -52,6 +54,7 @@ impl Lesson {
     fn teaching(self) -> Teaching {
         match self {
             Lesson::Backlog => backlog::TEACHING,
+            Lesson::Serial => serial::TEACHING,
             Lesson::Pool => pool::TEACHING,
             Lesson::BlockedLoop => blocked_loop::TEACHING,
             Lesson::SlowReader => slow_reader::TEACHING,
@@ -63,12 +66,13 @@ impl Lesson {
 
 /// Teaches one lesson, and leaves its page and plot in the report's folder.
 pub(super) fn teach(lesson: Lesson, room: &Classroom<'_>) -> Result<(), Failure> {
-    let Teaching { question, run, code } = lesson.teaching();
+    let Teaching { question, longest, run, code } = lesson.teaching();
     let question = question(room.lang);
     terminal::print(&format!("{}\n\n", question.text))?;
     let guess = ask(&question, room)?;
     check_stop(room)?;
-    say(&text!(room.lang, "measuring"));
+    let seconds = (longest(room.quick) + STARTS_MAX).as_secs();
+    say(&text!(room.lang, "measuring", seconds));
     let findings = run(room)?;
     check_stop(room)?;
     let read_next = format!("{}: {}", text!(room.lang, "read"), code.join(", "));
@@ -88,6 +92,9 @@ fn check_stop(room: &Classroom<'_>) -> Result<(), Failure> {
 
 const LETTERS: [&str; 3] = ["a", "b", "c"];
 
+/// What the starts and ends of a lesson's programs take together, at most on a machine that is not busy.
+const STARTS_MAX: Duration = Duration::from_secs(5);
+
 /// The number of the guessed choice; `None` without a terminal, or without a guess.
 fn ask(question: &Question, room: &Classroom<'_>) -> Result<Option<usize>, Failure> {
     if !room.asks || !io::stdin().is_terminal() {
@@ -96,14 +103,29 @@ fn ask(question: &Question, room: &Classroom<'_>) -> Result<Option<usize>, Failu
     for (letter, choice) in LETTERS.into_iter().zip(&question.choices) {
         terminal::print(&format!("  {letter}) {choice}\n"))?;
     }
-    terminal::print(&format!("{}: ", text!(room.lang, "your-guess")))?;
-    let line = typed(room.stop);
-    terminal::print("\n")?;
-    Ok(LETTERS.into_iter().position(|letter| line.trim().eq_ignore_ascii_case(letter)))
+    guess(|| typed(room.stop), room.lang)
 }
 
-/// What is typed, or nothing if Ctrl-C comes first. A read from a terminal continues after a signal, so
-/// a thread does it and nobody waits for that thread.
+/// Asks until one of the choices is typed; `None` if nothing more can be typed.
+fn guess(mut typed: impl FnMut() -> String, lang: Lang) -> Result<Option<usize>, Failure> {
+    loop {
+        terminal::print(&format!("{}: ", text!(lang, "your-guess")))?;
+        let line = typed();
+        if line.is_empty() {
+            terminal::print("\n")?;
+            return Ok(None);
+        }
+        let guess = line.trim();
+        if let Some(number) = LETTERS.into_iter().position(|letter| guess.eq_ignore_ascii_case(letter)) {
+            terminal::print("\n")?;
+            return Ok(Some(number));
+        }
+        terminal::print(&format!("{}\n", text!(lang, "guess-again", guess = format!("\"{guess}\""))))?;
+    }
+}
+
+/// The line that is typed; empty at the end of input, or if Ctrl-C comes first. A read from a terminal continues
+/// after a signal, so a thread does it and nobody waits for that thread.
 fn typed(stop: &Shutdown) -> String {
     let (typist, typed) = mpsc::channel();
     let stopper = typist.clone();
@@ -126,7 +148,7 @@ fn result(question: &Question, guess: Option<usize>, findings: &Findings, lang: 
         Some(guess) => text!(lang, "guessed-wrong", guess = &question.choices[guess], right),
     };
     let explanation: String = findings.explanation.iter().map(|text| format!("{text}\n\n")).collect();
-    format!("{}\n{verdict}\n\n{explanation}", findings.table.draw())
+    format!("{}\n{verdict}\n\n{explanation}", findings.table.draw(lang))
 }
 
 /// Writes the lesson's page and plot; the page's file name is returned.
@@ -151,15 +173,14 @@ fn write(
     findings.explanation.iter().for_each(|paragraph| page.paragraph(paragraph));
     page.paragraph(read_next);
     page.push(Block::Machine(machine));
-    fs::create_dir_all(room.out)?;
-    report::write_plots(room.out, &page)?;
     let file = format!("lesson-{name}.html");
-    fs::write(room.out.join(&file), document(&page))?;
+    report::write_page(&room.out.join(&file), &page)?;
     Ok(file)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::Path;
 
     use super::*;
@@ -172,6 +193,26 @@ mod tests {
             let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file))
                 .unwrap_or_else(|error| panic!("{file}: {error}"));
             assert!(text.contains(name.trim_end_matches(')')), "{entry}");
+        }
+    }
+
+    #[test]
+    fn a_guess_that_is_no_choice_is_asked_again() {
+        let guess_of = |lines: &[&str]| {
+            let mut lines = lines.iter().map(|line| format!("{line}\n"));
+            guess(|| lines.next().unwrap_or_default(), Lang::Id).unwrap()
+        };
+        assert_eq!(guess_of(&["d", "", "2", " B "]), Some(1));
+        assert_eq!(guess_of(&["x"]), None, "the end of input");
+    }
+
+    #[test]
+    fn no_lesson_takes_longer_than_half_a_minute() {
+        for lesson in Lesson::value_variants() {
+            for quick in [false, true] {
+                let longest = (lesson.teaching().longest)(quick) + STARTS_MAX;
+                assert!(longest <= Duration::from_secs(30), "{lesson:?}: {longest:?}");
+            }
         }
     }
 

@@ -22,9 +22,14 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Longest wait for a response after the last byte.
 const RESPONSE_MAX: Duration = Duration::from_secs(3);
 
+/// Whose web servers are asked.
+const SERVERS: [Contender; 4] =
+    [Contender::PythonThreaded, Contender::PythonAsync, Contender::Threaded, Contender::Async];
+
 /// What to ask, to run, and to read after it.
 pub(super) const TEACHING: Teaching = Teaching {
     question,
+    longest: |_| (PAUSE * REQUEST.len() as u32 + RESPONSE_MAX) * SERVERS.len() as u32,
     run,
     code: &[
         "src/protocol/http/head.rs",
@@ -51,9 +56,7 @@ struct Reply {
 fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
     let mut replies = Vec::new();
     let mut missing = Vec::new();
-    for contender in
-        [Contender::PythonThreaded, Contender::PythonAsync, Contender::Threaded, Contender::Async]
-    {
+    for contender in SERVERS {
         let options = TestbedOptions { backends: 1, ..TestbedOptions::default() };
         match Testbed::start(&contender, &options) {
             // The back end itself is asked, as it is the server that reads the request.
@@ -128,6 +131,7 @@ fn findings(replies: &[Reply], missing: Vec<String>, lang: Lang) -> Findings {
             notes: missing,
         },
         chart: Chart {
+            x_label: text!(lang, "one-byte-server"),
             y_label: text!(lang, "one-byte-sent"),
             x: replies.iter().map(|reply| reply.contender.clone()).collect(),
             series: vec![

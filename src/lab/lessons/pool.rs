@@ -20,7 +20,7 @@ const IDLE: [usize; 4] = [0, 4, 8, 16];
 /// Busy clients beside them.
 const CONCURRENCY: usize = 4;
 /// Of each load; below the 15 s after which an idle connection is closed.
-const LIMIT: Duration = Duration::from_millis(2000);
+const LIMIT: Duration = Duration::from_millis(1500);
 const QUICK_LIMIT: Duration = Duration::from_millis(700);
 /// How long an idle client waits for its one response.
 const FIRST_RESPONSE: Duration = Duration::from_millis(200);
@@ -35,9 +35,14 @@ const WAYS: [(&str, Contender, &[&str]); 3] = [
 /// What to ask, to run, and to read after it.
 pub(super) const TEACHING: Teaching = Teaching {
     question,
+    longest: |quick| limit(quick) * (WAYS.len() * IDLE.len()) as u32,
     run,
     code: &["src/threaded/worker.rs", "src/threaded/parking.rs", "src/poll_loop/event_loop.rs"],
 };
+
+fn limit(quick: bool) -> Duration {
+    if quick { QUICK_LIMIT } else { LIMIT }
+}
 
 fn question(lang: Lang) -> Question {
     let text = text!(lang, "pool-question", workers = WORKERS, concurrency = CONCURRENCY);
@@ -45,13 +50,12 @@ fn question(lang: Lang) -> Question {
 }
 
 fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
-    let limit = if room.quick { QUICK_LIMIT } else { LIMIT };
     let mut rates: Vec<Vec<f64>> = Vec::new();
     for (_, contender, flags) in WAYS {
         let mut line = Vec::new();
         for idle in IDLE {
             let testbed = testbed(&contender, 1, flags, &[])?;
-            let load = load(&testbed, CONCURRENCY, limit)?;
+            let load = load(&testbed, CONCURRENCY, limit(room.quick))?;
             let idlers: Vec<TcpStream> = (0..idle).filter_map(|_| idler(testbed.address)).collect();
             let (tally, _) = measure(&load, room.stop)?;
             drop(idlers);
@@ -94,7 +98,7 @@ fn findings(rates: &[Vec<f64>], lang: Lang) -> Findings {
         y_label,
         is_logarithmic: false,
     };
-    figures.findings(right, explanation, lang)
+    figures.findings(right, explanation)
 }
 
 #[cfg(test)]

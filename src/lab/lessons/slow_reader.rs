@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::net::TcpStream;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::classroom::{Classroom, Findings, Question, Teaching, testbed};
 use crate::app::cli::Failure;
@@ -28,14 +28,15 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Looks in a row that must find everything at rest. One is not enough: between two bytes all programs
 /// may wait for a moment.
 const STILL_LOOKS: usize = 5;
-/// Looks at most: 20 s.
-const LOOKS_MAX: usize = 200;
+/// Longest wait of the whole lesson: a wait ends when nothing flows, mostly within a second.
+const WAIT_MAX: Duration = Duration::from_secs(24);
 /// Switches between two looks that are health checks and timers, and no bytes.
 const STILL_SWITCHES: u64 = 20;
 
 /// What to ask, to run, and to read after it.
 pub(super) const TEACHING: Teaching = Teaching {
     question,
+    longest: |_| WAIT_MAX,
     run,
     code: &[
         "src/protocol/relay/mod.rs",
@@ -62,6 +63,7 @@ struct Held {
 }
 
 fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
+    let deadline = Instant::now() + WAIT_MAX;
     let mut lines = Vec::new();
     for contender in [Contender::Threaded, Contender::Async] {
         let mut line = Vec::new();
@@ -69,7 +71,7 @@ fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
             let testbed = testbed(&contender, 1, &[], &[])?;
             let before = held(&testbed);
             let silent = ask(&testbed, readers).map_err(|error| Failure::Runtime(error.to_string()))?;
-            wait_until_nothing_flows(&testbed, &silent, room);
+            wait_until_nothing_flows(&testbed, &silent, deadline, room);
             let now = held(&testbed);
             line.push(Held {
                 balancer: now.balancer.saturating_sub(before.balancer),
@@ -100,14 +102,19 @@ fn held(testbed: &Testbed) -> Held {
 
 /// Waits until each client has something to read and no program has anything to do: then all buffers
 /// are as full as they get. Not for a fixed time: on a busy machine programs may wait long for a core.
-fn wait_until_nothing_flows(testbed: &Testbed, silent: &[TcpStream], room: &Classroom<'_>) {
+fn wait_until_nothing_flows(
+    testbed: &Testbed,
+    silent: &[TcpStream],
+    deadline: Instant,
+    room: &Classroom<'_>,
+) {
     let pids = [testbed.balancer_pids(), testbed.backend_pids()].concat();
     let switches = || {
         let used = Processes::now(&pids);
         used.voluntary_switches + used.involuntary_switches
     };
     let (mut last, mut still) = (switches(), 0);
-    for _ in 0..LOOKS_MAX {
+    while Instant::now() < deadline {
         thread::sleep(LOOK);
         let now = switches();
         let has_come = silent.iter().all(|stream| matches!(stream.peek(&mut [0]), Ok(1)));

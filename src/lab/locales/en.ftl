@@ -5,6 +5,9 @@
 
 time-left = left
 resumed = Going on after { $done } saved runs (--fresh begins again).
+grid-begin =
+    { $runs } runs, each of { $requests } requests or at most { $seconds } s, and a start of its programs: all together at most { $minutes } min; runs that are
+    not held up end far sooner.
 stopped-early = stopped before the first run was over
 stopped-saved = stopped; what was measured is saved, and the same command continues from here
 report = Report
@@ -68,8 +71,8 @@ overflows =
     }
 no-overflows = No accept queue overflowed with { $names }.
 ours-beside-2021 =
-    Compared with 2021 `{ $name }` answers { $range } times as many requests a second: most where 2021 waited for connect
-    retries.
+    Compared with 2021 `{ $name }` answers { $range } times as many requests a second: most where ab on Windows stood still in connects that
+    waited for a retry (`lab 2021`).
 python-beside-2021 =
     Compared with 2021 `{ $name }` answers { $range } times as many requests a second: the same kind of program, on another
     machine and system.
@@ -102,13 +105,15 @@ how-to-read-closed-loop =
     The client is a closed loop: while a response is late, its client asks for nothing. So a bad second hits as many
     requests as there are clients, not as many as visitors would have sent (coordinated omission).
 how-to-read-2021 =
-    The 2021 figures are the course's own report: ab on Windows, backlogs of 1 and 5. Its slow cells waited for connect
-    retries. It was another machine and another system: look at where the ratio is high, not at how high it is.
+    The 2021 figures are the course's own report: ab on Windows, which waits inside each connect. The time of its slow cells is the sum of
+    their connects, whoever was measured: `lab 2021` shows it. It was another machine and another system: look at where the ratio is high, not at how
+    high it is.
 the-machine = The machine
 
 # Lessons
 
-measuring = Measuring: less than half a minute.
+measuring = Measuring: at most { $seconds } s.
+guess-again = { $guess } is not one of the choices: a, b or c.
 your-guess = Your guess (a, b, c)
 it-was = It was: { $right }.
 guessed-right = You guessed it: { $right }.
@@ -117,19 +122,21 @@ read = Read
 plot = Plot
 stopped = stopped
 none = none
+load-balancer = load balancer
+listen-overflows = listen overflows
 never = never
 clients = clients
 idle-clients = idle clients
 slow-clients = slow clients
 slowest-ms = slowest ms
-right-axis = { $name } (right axis)
 
 backlog-question =
-    The threaded balancer and its back end, { $concurrency } clients at once, listen backlogs from 1 to 1024. What
-    happens to a client that comes when the backlog is full?
+    The threaded balancer and its back end, { $two }, { $five } and { $ten } clients at once as in the course, listen backlogs from 1 to
+    1024. What happens to a client that comes when the backlog is full?
 backlog-choices = it is refused at once | it waits a whole second, and the server looks slow | nothing: the kernel makes the backlog longer
 backlog-title = A small backlog looks like a slow server
-backlog-columns = requests/s | p50 ms | p99 ms | slowest ms | of 1 s and more | listen overflows
+backlog-rate-column = c={ $concurrency }: requests/s
+backlog-slowest-column = c={ $concurrency }: slowest ms
 backlog-no-overflow =
     No accept queue overflowed in this run: this machine accepts faster than these clients come. So there is nothing to
     explain today; try again while it is busy.
@@ -138,11 +145,28 @@ backlog-cause =
     message, and sent again after 1 s: { $long } requests took a second or more, the slowest { $slowest } ms, though no thread
     was busy with them. Backlog, not threads.
 backlog-rate =
-    The rate hides it: { $rate } a second, since while some clients wait for their retransmit, the others go on. With few
-    clients, as in 2021, all of them wait at once and the rate falls to some requests a second.
+    The rate shows it less than the slowest request does: { $rate } a second with the most clients, { $of_largest } with the largest backlog,
+    since while some clients wait for their retransmit the others go on. With a client that waits for each connect, as ab on Windows did in
+    2021, they do not: see the lesson serial.
 backlog-large =
-    With backlog { $backlog }: { $overflows } overflows, the slowest request { $slowest } ms, { $rate } a second. The same code,
-    the same threads. Whoever compares two servers with different backlogs compares backlogs.
+    With backlog { $backlog }: { $overflows } overflows, the slowest request { $slowest } ms. The same code, the same threads. Whoever compares two servers with different backlogs compares backlogs.
+
+serial-question =
+    The course's Python balancers before { $servers } servers, { $concurrency } clients at once. Usually the client goes on with the others while a connect
+    waits. Now it waits too, as ab on Windows does. The programs are the same. How many requests a second are answered?
+serial-choices = as many: the servers set the pace | about half | a few a second: each connect that waits holds up all clients
+serial-title = The load tool can be the bottleneck
+serial-columns = load balancer | the client's connects | requests/s | seconds | connects s | waited
+serial-seen =
+    `{ $name }`: { $overlapping } requests a second while connects overlap, { $serial } while they are serial. That run took { $seconds } s, and its
+    connects one after the other { $connects } s; { $waited } of them waited a second.
+serial-cause =
+    One connect that waits for its SYN retransmit holds up all clients: nobody sends, nobody reads, and the servers have nothing to do. The time of the run
+    is the sum of its connects. The load tool was measured and not the servers.
+serial-nothing-waited = No connect waited in this run: this machine accepts faster than these clients come. Try again while it is busy.
+serial-2021 =
+    That is what happened in 2021: in every slow run the time is 10,000 times ab's mean connect, and at concurrency 10 threads won because their
+    balancer refused fewer connects. `lab 2021` runs all of its cells again.
 
 pool-question =
     A pool of { $workers } threads, each of which waits on its connection. { $workers } clients keep a connection and say
@@ -199,7 +223,9 @@ kill-choices = a third, until it is back | at most those under way on it: a hand
 kill-title = A back end killed and restarted
 kill-phase = phase
 kill-phases = three up | one killed | restarted
-kill-seconds = seconds (killed at { $kill }, restarted at { $restart })
+kill-seconds = seconds
+kill-killed = killed
+kill-restarted = restarted
 kill-answered = answered
 kill-failed = failed in 100 ms
 kill-figures =
@@ -221,9 +247,127 @@ one-byte-columns = server | answered after bytes | with
 one-byte-sent = bytes sent before the response
 one-byte-answered = answered after
 one-byte-whole = the whole request
+one-byte-server = server
 one-byte-early =
     { $name } answered after { $bytes } of { $whole } bytes: it looks at each piece as it comes, and this one ended in CR LF. It
     never saw the fields, and whatever came after them would be taken for another request, or lost.
 one-byte-ours =
     Ours answered after { $bytes }: a head ends with an empty line and nowhere else, however it is cut. Incomplete is not an
     error there but a state: the bytes are kept and the parser is asked again.
+
+# The experiment of 2021 again (`lab 2021`)
+
+overlapping-connects = overlapping connects
+serial-connects = serial connects
+concurrency = concurrency
+reenact-begin =
+    { $runs } runs, { $serial } of them with serial connects: each of these makes { $requests } requests or ends after { $seconds } s.
+    Runs in which no connect waits take about a second; all together at most { $minutes } min.
+reenact-run = { $balancer } before { $backends } { $servers }, concurrency { $concurrency }, backlogs { $backlog } and { $server_backlog }, { $connects }
+reenact-title = 2021 explained and run again
+reenact-about =
+    Why did threads win at concurrency 10 in 2021, with 155.60 against 14.38 requests a second? This page takes ab's own figures of
+    those 30 runs, and runs the same kind of programs (our counterparts of the course's Python, with its backlogs: `listen(5)` in both
+    balancers and in the asynchronous web servers, `listen(1)` in the threaded ones) under a client that connects as ab does on
+    Windows: one connect at a time, and waiting inside it. { $date }.
+reenact-law-2021 =
+    2021, measured: in each of the { $cells } slow runs the seconds are 10,000 times the mean connect. What is left is { $low } to { $high } s,
+    and ab's rounding of the mean alone is 5 s each way. So connects overlapped with nothing, and how fast the servers were played no part.
+reenact-cause =
+    The cause, read in the sources: ab asks for a nonblocking socket and leaves its timeout alone (httpd, `support/ab.c`, `start_connect`),
+    and then APR on Windows waits inside the connect (apr, `network_io/win32/sockets.c`, `apr_socket_connect`). While one connect waits for its retry,
+    ab reads and sends nothing for any other client.
+reenact-follows =
+    It follows: a slow run makes 1 / (share of refused connects x { $step } s) requests a second. With { $servers } servers at concurrency
+    { $concurrency } the asynchronous balancer refused { $async_share } of the connects, which makes { $async_rate } a second (published: { $async_published });
+    the threaded one refused { $threaded_share }, which makes { $threaded_rate } (published: { $threaded_published }; its mean of 6 ms is rounded, and 5.5 to 6.5 ms
+    make 154 to 182). Threads won because their balancer
+    refused fewer connects.
+reenact-collapse =
+    Here, measured: `{ $name }` before { $servers } servers at concurrency { $concurrency } answers { $overlapping } requests a second with overlapping
+    connects and { $serial } with serial ones. That run took { $seconds } s, and its connects { $connects } s; { $share } of them waited.
+reenact-law-here =
+    Here, measured: in the { $runs } serial runs in which { $waits } connects or more waited, connects are { $middle } of the time (median; { $least } at least; the
+    connects of requests that were not answered at the end are not counted).
+reenact-step =
+    The law is the same, the step is not: Linux drops the SYN of a client that finds the queue full, and the client sends it again after 1 s; Windows
+    refuses it, and tries again after about 0.5 s.
+reenact-law-title = 2021: each slow run, and its connects one after the other
+reenact-law-columns = load balancer | HTTP servers | concurrency | seconds | connects s | rest s | refused
+reenact-law-how =
+    Connects are 10,000 times ab's mean connect. The share that was refused is the mean connect divided by { $step } s, the time of a connect
+    that is refused once. The longest connect of these runs took 506 to 528 ms, so none was refused twice. In the other 16 runs the mean connect is
+    0 ms.
+reenact-cells-title = 2021 and here, cell by cell
+reenact-cells-columns = load balancer | HTTP servers | concurrency | 2021 requests/s | 2021 refused | serial requests/s | seconds | connects s | waited | overlapping requests/s
+reenact-cells-how =
+    Balancers before web servers of their own model. Serial: the client waits inside each connect; waited is the share of connects that took a
+    second. Overlapping: the lab's usual client, at most 4 s. A share is of a few hundred connects: 15 % may be 12 or 18.
+reenact-pairing = { $balancer }, servers { $servers }
+reenact-pairings-title = Connects that waited, each balancer before each kind of web servers, concurrency { $concurrency }
+reenact-share-plot-title = Connects that were refused (2021) or waited (here), concurrency { $concurrency }
+reenact-law-plot-title = 1000 requests: their time and that of their connects, concurrency { $concurrency }
+reenact-law-plot-x = T threaded, A async, each before 1 to 5 HTTP servers
+reenact-time = time
+reenact-connects = connects
+reenact-here = here
+reenact-varied = One thing at a time
+reenact-varied-how =
+    Serial connects, the course's values but for the one that varies. Linux holds one connection more than the backlog says.
+reenact-varied-columns = threaded requests/s | threaded waited | async requests/s | async waited
+reenact-from-to = { $from } to { $to }
+reenact-nearest = `{ $name }` with the backlog { $backlog } ({ $share }, 2021: { $published })
+reenact-server-backlog = backlog of the web servers
+reenact-backlog-title = The balancer's backlog, one server, concurrency 5
+reenact-backlog-seen =
+    At concurrency 5 there are never more than five connections: when one is refused, at most four others wait in the queue. So the queue of 2021 was
+    full with four or fewer although `listen(5)` asked for five places. Nearest to its shares come { $threaded } and { $looped }. The rule of thumb: a quick
+    series of connects fills the places, the next one waits, and meanwhile the queue is emptied; so one connect in places + 1 waits. In 2021 it was every
+    second one: as with one place.
+reenact-backends-title = The number of servers, backlog 1, concurrency 10
+reenact-backends-seen =
+    From { $from } to { $to } servers, with so small a queue: threaded { $threaded }, async { $looped }. In 2021 the share fell from 39.2 % to 1.2 %
+    and from 49.0 % to 13.3 %.
+reenact-server-backlog-title = The web servers' backlog, one server, concurrency 10
+reenact-server-backlog-seen =
+    From { $from } to { $to } places in the web servers' queue: threaded { $threaded }, async { $looped }. A connect of the balancer that waits there is no
+    connect of the client.
+reenact-concurrency-title = The concurrency, one server
+reenact-concurrency-seen =
+    The first concurrency at which a connect waited: threaded { $threaded }, async { $looped }. Six places are full when a seventh client comes.
+reenact-open = What is open
+reenact-open-servers =
+    Why the share fell with the number of servers in 2021: threaded 39.2 % to 1.2 %, async 49.0 % to 13.3 %. With one loop and 1 to 5 servers one connect in 2.0,
+    3.1, 4.7, 6.1 and 7.5 was refused: by the rule of thumb, as if the queue had about as many places as there were servers. Here, with the same backlogs and the same
+    kind of programs, it went from { $threaded } with threads and from { $looped } with one loop.
+reenact-open-servers-alone =
+    So these backlogs and the number of servers do not do it by themselves. That machine's cores, its Python and Windows were not varied here.
+reenact-open-five =
+    Why one server was enough to refuse every second connect at concurrency 5. It follows that fewer than five places were free there; why is not known.
+    A guess, not tested: Windows refills the places of a listening socket some time after connections were accepted, so a quick series of connects
+    finds fewer of them than were asked for.
+reenact-open-pairing = Which web servers stood behind which balancer in 2021 is not written down. Both pairings are measured above.
+reenact-open-counterpart =
+    Our threaded counterpart has two threads for each connection; the course's balancer has one, which connects to its back end when the request has
+    come. What that changes was not measured.
+
+# Two grids side by side (`lab compare`)
+
+compare-title = Two grids side by side
+compare-file = { $name } is { $file }, measured { $date }.
+compare-differs = What differs
+compare-differs-columns = what | A | B
+compare-same = In the machine and in the settings nothing differs.
+compare-other-settings = The two are not of the same experiment: their settings differ, so their figures do not compare.
+compare-contender =
+    `{ $name }`: B answers { $middle } times as many requests a second as A ({ $low } to { $high }, { $count ->
+        [one] { $count } cell
+       *[other] { $count } cells
+    }); in { $draws } of them the two differ by less than the runs of one do.
+compare-only = { $only ->
+        [one] { $only } cell is in { $name } only.
+       *[other] { $only } cells are in { $name } only.
+    }
+compare-cells = Cell by cell
+compare-columns = load balancer | HTTP servers | concurrency | A requests/s | B requests/s | B/A | verdict | A p99 ms | B p99 ms | failed
+compare-draw = draw

@@ -5,6 +5,9 @@
 
 time-left = lagi
 resumed = Melanjutkan setelah { $done } putaran tersimpan (--fresh memulai dari awal).
+grid-begin =
+    { $runs } putaran, masing-masing { $requests } permintaan atau paling lama { $seconds } detik, ditambah waktu menyalakan programnya: semuanya paling lama
+    { $minutes } menit; putaran yang tidak terhambat selesai jauh lebih cepat.
 stopped-early = dihentikan sebelum putaran pertama usai
 stopped-saved = dihentikan; yang terukur sudah tersimpan, dan perintah yang sama melanjutkannya
 report = Laporan
@@ -17,7 +20,7 @@ table-title = Load balancer: { $contender }
 table-columns = server HTTP | konkurensi | permintaan selesai | non-2xx | permintaan/dtk | ms per permintaan, semua | sebaran | p99 ms | permintaan/dtk 2021 | rasio
 side-by-side-title = Permintaan per detik pada konkurensi { $concurrency }, menurut jumlah server HTTP
 cost-title = Biaya satu permintaan
-cost-columns = load balancer | konkurensi | CPU balancer µs | CPU server µs | pergantian | memori MiB | koneksi p50 µs | bita pertama p50 µs | p50 ms | p99 ms | luapan listen | kirim ulang | inti klien
+cost-columns = load balancer | konkurensi | CPU balancer µs | CPU server µs | pergantian | memori MiB | koneksi p50 µs | byte pertama p50 µs | p50 ms | p99 ms | luapan accept queue | kirim ulang | inti klien
 rate-plot-title = Permintaan per detik, konkurensi { $concurrency }
 time-plot-title = Waktu jawab, persentil ke-99, konkurensi { $concurrency }
 
@@ -27,27 +30,27 @@ note-of-cell = { $backends } server, konkurensi { $concurrency }: { $sentence }
 note-common = { $count } dari { $of } sel: { $sentence }
 common-spread = putarannya berjauhan; adakah yang lain sibuk di mesin ini?
 common-noise = selisih kedua model lebih kecil dari selisih antarputaran; anggap seri
-common-stray = jawaban membawa bita setelah akhirnya
-syn-step = { $percentile } berada pada pengiriman ulang SYN { $step_seconds } detik, { $overflows } luapan antrean listen: backlog, bukan thread
-backlog-full = { $overflows } luapan antrean listen: backlog kadang penuh
+common-stray = jawaban membawa byte setelah akhirnya
+syn-step = { $percentile } berada pada pengiriman ulang SYN { $step_seconds } detik, { $overflows } luapan accept queue: backlog, bukan thread
+backlog-full = { $overflows } luapan accept queue: backlog kadang penuh
 faults-of-runs = { $count } permintaan dari semua putaran gagal: { $faults }
 cut = dihentikan batas waktu setelah { $answered } dari { $requests } permintaan; lajunya dari bagian itu
 client-bottleneck = klien memakai { $percent } % satu inti: mungkin klien, bukan server, yang menentukan laju
 spread = { $runs } putarannya berselisih { $percent } %: adakah yang lain sibuk di mesin ini?
 noise = selisih dengan { $other } lebih kecil dari selisih antarputaran: anggap seri
-stray = { $responses } jawaban membawa bita setelah akhirnya
+stray = { $responses } jawaban membawa byte setelah akhirnya
 
 # Temuan
 
-times = { $middle } kali
-times-range = { $middle } kali ({ $low } sampai { $high })
+times = { $middle } kali lipat
+times-range = { $middle } kali lipat ({ $low } sampai { $high })
 range = { $low } sampai { $high }
-checked = { $answered } permintaan terjawab dalam { $runs } putaran, setiap isi dibandingkan bita demi bita dengan milik server; { $failed } gagal.
+checked = { $answered } permintaan terjawab dalam { $runs } putaran, setiap isi dibandingkan byte demi byte dengan milik server; { $failed } gagal.
 checked-by-tool = { $answered } permintaan terjawab dalam { $runs } putaran `{ $tool }`, yang tidak membandingkan isi; { $failed } gagal.
 faults-of-contender = Permintaan `{ $name }` yang gagal: { $faults }.
 beside-python =
     Pada konkurensi { $concurrency } `{ $model }` di atas server kami menjawab { $times } permintaan per detik dibanding
-    `{ $other }` di atas server Python: sedikitnya { $low } kali di setiap sel.
+    `{ $other }` di atas server Python: sedikitnya { $low } kali lipat di setiap sel.
 beside-peer = Dibanding `{ $peer }` pada konkurensi { $concurrency }, permintaan per detik: { $ratios }.
 models =
     `threaded` dan `async`: dari { $cells } sel, { $draws } berselisih lebih kecil dari putaran satu sel; `async` unggul di
@@ -56,51 +59,53 @@ more-servers =
     { $many } server alih-alih { $few } pada konkurensi { $concurrency }, kelipatan permintaan per detik: { $ratios }. Klien,
     load balancer, dan server berbagi { $cores } inti: lebih banyak server berarti lebih banyak proses, bukan inti.
 overflows =
-    `{ $name }`: antrean listen meluap { $sum } kali di { $cells } dari { $all } sel; { $steps ->
+    `{ $name }`: accept queue meluap { $sum } kali di { $cells } dari { $all } sel; { $steps ->
         [0] tidak ada persentil di sana yang berada pada pengiriman ulang SYN, jadi luapan itu tidak menjelaskan waktunya.
        *[other] di { $steps } di antaranya sebuah persentil berada pada pengiriman ulang SYN. Yang tampak lambat di sana adalah backlog.
     }
 no-overflows = Tidak ada antrean yang meluap pada { $names }.
 ours-beside-2021 =
-    Dibanding 2021 `{ $name }` menjawab { $range } kali permintaan per detik: terbanyak di sel yang pada 2021 menunggu
-    percobaan ulang koneksi.
+    Dibanding 2021 `{ $name }` menjawab { $range } kali lipat permintaan per detik: paling banyak di sel tempat ab di Windows berhenti di dalam connect
+    yang menunggu percobaan ulang (`lab 2021`).
 python-beside-2021 =
-    Dibanding 2021 `{ $name }` menjawab { $range } kali permintaan per detik: program sejenis, di mesin dan sistem lain.
+    Dibanding 2021 `{ $name }` menjawab { $range } kali lipat permintaan per detik: program sejenis, di mesin dan sistem lain.
 balancer-cpu = Waktu CPU load balancer saja untuk satu permintaan pada konkurensi { $concurrency }: { $list }.
 client-share = Klien memakai paling banyak { $percent } % satu dari { $cores } inti (`{ $name }`, server HTTP: { $backends }, konkurensi: { $concurrency }).
 
 # Laporan
 
 report-title = Load balancer, terukur
-debug-build = BANGUNAN DEBUG: angka ini menunjukkan bahwa lab bekerja, bukan kecepatan apa pun.
+debug-build = BUILD DEBUG: angka ini menunjukkan bahwa lab bekerja, bukan kecepatan apa pun.
 kept-connections = koneksi dipertahankan
 connection-per-request = satu koneksi per permintaan
 about =
     { $requests } permintaan { $path } per putaran, { $connections }, klien { $client }, median dari { $repeats } putaran dalam
-    urutan acak (benih { $seed }), paling lama { $seconds } detik per putaran; { $date }.
+    urutan acak (seed { $seed }), paling lama { $seconds } detik per putaran; { $date }.
 what-it-shows = Yang ditunjukkannya
 response-times = Waktu jawab
 how-costs-are-counted =
-    Median atas semua jumlah server HTTP; luapan listen dan kirim ulang dijumlahkan dari semua putaran. Waktu CPU adalah
+    Median atas semua jumlah server HTTP; luapan accept queue dan kirim ulang dijumlahkan dari semua putaran. Waktu CPU adalah
     milik proses load balancer dan server web sendiri, termasuk kerja kernel untuknya; pergantian adalah thread yang
     meninggalkan intinya, karena menunggu atau harus; memori adalah bagian load balancer (PSS) di akhir putaran. Koneksi
-    dan bita pertama dihitung dari awal permintaan.
+    dan byte pertama dihitung dari awal permintaan.
 how-to-read = Cara membacanya
 how-to-read-rows =
     Setiap baris adalah putaran dengan laju median di selnya, sehingga angkanya saling cocok; sebaran adalah jarak putaran
-    terlambat dan tercepat dalam persen dari median. Kegagalan dan luapan antrean listen dijumlahkan dari semua putaran.
+    paling lambat dan paling cepat dalam persen dari median. Kegagalan dan luapan accept queue dijumlahkan dari semua putaran.
 how-to-read-cores = Klien, load balancer, dan server berbagi mesin dan inti yang sama. Lebih banyak server bukan berarti lebih banyak inti.
 how-to-read-closed-loop =
-    Klien bekerja dalam lingkaran tertutup: selama jawaban terlambat, klien itu tidak meminta apa-apa. Maka satu detik yang
+    Klien bekerja dalam closed loop: selama jawaban terlambat, klien itu tidak meminta apa-apa. Maka satu detik yang
     buruk mengenai permintaan sebanyak klien, bukan sebanyak pengunjung (coordinated omission).
 how-to-read-2021 =
-    Angka 2021 berasal dari laporan mata kuliah: ab di Windows, backlog 1 dan 5. Sel yang lambat menunggu percobaan ulang
-    koneksi. Mesin dan sistemnya lain: perhatikan di mana rasionya tinggi, bukan seberapa tingginya.
+    Angka 2021 berasal dari laporan mata kuliah: ab di Windows, yang menunggu di dalam setiap connect. Waktu sel yang lambat adalah jumlah
+    connect-nya, siapa pun yang diukur: `lab 2021` menunjukkannya. Mesin dan sistemnya lain: perhatikan di mana rasionya tinggi, bukan seberapa
+    tingginya.
 the-machine = Mesinnya
 
 # Pelajaran
 
-measuring = Mengukur: kurang dari setengah menit.
+measuring = Mengukur: paling lama { $seconds } detik.
+guess-again = { $guess } bukan salah satu pilihan: a, b, atau c.
 your-guess = Tebakan Anda (a, b, c)
 it-was = Ternyata: { $right }.
 guessed-right = Tebakan Anda tepat: { $right }.
@@ -109,41 +114,60 @@ read = Bacalah
 plot = Grafik
 stopped = dihentikan
 none = tidak ada
+load-balancer = load balancer
+listen-overflows = luapan accept queue
 never = tidak pernah
 clients = klien
 idle-clients = klien diam
 slow-clients = klien lambat
-slowest-ms = terlambat ms
-right-axis = { $name } (sumbu kanan)
+slowest-ms = paling lambat ms
 
 backlog-question =
-    Load balancer thread dan servernya, { $concurrency } klien sekaligus, backlog listen dari 1 sampai 1024. Apa yang terjadi
-    pada klien yang datang saat backlog penuh?
+    Load balancer thread dan servernya, { $two }, { $five }, dan { $ten } klien sekaligus seperti di mata kuliah, backlog listen dari 1 sampai
+    1024. Apa yang terjadi pada klien yang datang saat backlog penuh?
 backlog-choices = ia langsung ditolak | ia menunggu satu detik penuh, dan server tampak lambat | tidak ada: kernel memperpanjang backlog
 backlog-title = Backlog kecil tampak seperti server lambat
-backlog-columns = permintaan/dtk | p50 ms | p99 ms | terlambat ms | 1 dtk ke atas | luapan listen
+backlog-rate-column = c={ $concurrency }: permintaan/dtk
+backlog-slowest-column = c={ $concurrency }: paling lambat ms
 backlog-no-overflow =
     Tidak ada antrean yang meluap pada putaran ini: mesin ini menerima lebih cepat daripada klien datang. Tidak ada yang
     perlu dijelaskan hari ini; cobalah lagi saat mesin sibuk.
 backlog-cause =
-    Dengan backlog { $backlog }, { $overflows } jabat tangan mendapati antrean penuh. SYN seperti itu hilang tanpa kabar dan
-    dikirim lagi setelah 1 detik: { $long } permintaan memakan satu detik atau lebih, yang terlambat { $slowest } ms, padahal
+    Dengan backlog { $backlog }, { $overflows } handshake mendapati antrean penuh. SYN seperti itu hilang tanpa kabar dan
+    dikirim lagi setelah 1 detik: { $long } permintaan memakan satu detik atau lebih, yang paling lambat { $slowest } ms, padahal
     tidak ada thread yang sibuk dengannya. Backlog, bukan thread.
 backlog-rate =
-    Lajunya menyembunyikan itu: { $rate } per detik, sebab selama sebagian klien menunggu kirim ulang, yang lain berjalan
-    terus. Dengan sedikit klien, seperti 2021, semuanya menunggu bersama dan laju jatuh ke beberapa per detik.
+    Lajunya kurang menunjukkan itu dibanding permintaan paling lambat: { $rate } per detik dengan klien terbanyak, { $of_largest } dengan backlog terbesar, sebab
+    selama sebagian klien menunggu kirim ulang, yang lain berjalan terus. Dengan klien yang menunggu di setiap connect, seperti ab di Windows pada
+    2021, tidak begitu: lihat pelajaran serial.
 backlog-large =
-    Dengan backlog { $backlog }: { $overflows } luapan, permintaan terlambat { $slowest } ms, { $rate } per detik. Kode yang sama,
-    thread yang sama. Membandingkan dua server dengan backlog berbeda berarti membandingkan backlog.
+    Dengan backlog { $backlog }: { $overflows } luapan, permintaan paling lambat { $slowest } ms. Kode yang sama, thread yang sama. Membandingkan dua server dengan backlog berbeda berarti membandingkan backlog.
+
+serial-question =
+    Load balancer Python mata kuliah di depan { $servers } server, { $concurrency } klien sekaligus. Biasanya klien melanjutkan yang lain selama satu
+    connect menunggu. Sekarang ia ikut menunggu, seperti ab di Windows. Programnya sama. Berapa permintaan per detik yang dijawab?
+serial-choices = sama banyaknya: server yang menentukan laju | sekitar setengahnya | beberapa per detik: setiap connect yang menunggu menahan semua klien
+serial-title = Alat ukurnya bisa jadi penyebab lambatnya
+serial-columns = load balancer | connect klien | permintaan/dtk | detik | connect dtk | menunggu
+serial-seen =
+    `{ $name }`: { $overlapping } permintaan per detik selama connect tumpang-tindih, { $serial } selama serial. Putaran itu butuh { $seconds } detik, dan
+    connect-nya satu demi satu { $connects } detik; { $waited } di antaranya menunggu satu detik.
+serial-cause =
+    Satu connect yang menunggu kirim ulang SYN menahan semua klien: tidak ada yang mengirim, tidak ada yang membaca, dan server menganggur. Waktu
+    putaran itu adalah jumlah connect-nya. Yang terukur alat ukurnya, bukan servernya.
+serial-nothing-waited = Tidak ada connect yang menunggu di putaran ini: mesin ini meng-accept lebih cepat daripada klien datang. Coba lagi saat mesin sibuk.
+serial-2021 =
+    Itulah yang terjadi pada 2021: di setiap putaran lambat waktunya 10.000 kali rata-rata connect ab, dan pada konkurensi 10 thread menang karena load
+    balancer-nya lebih jarang menolak connect. `lab 2021` menjalankan lagi semua selnya.
 
 pool-question =
-    Kumpulan { $workers } thread, masing-masing menunggu koneksinya. { $workers } klien menahan koneksi tanpa berkata apa-apa.
+    Pool { $workers } thread, masing-masing menunggu koneksinya. { $workers } klien menahan koneksi tanpa berkata apa-apa.
     Bagaimana nasib { $concurrency } klien yang sibuk?
 pool-choices = sama baiknya: klien diam tidak memakan apa-apa | setengahnya | tidak dapat apa-apa sampai ada yang diam pergi
-pool-title = Klien diam dan kumpulan thread
+pool-title = Klien diam dan pool thread
 pool-starves =
     Tanpa parkir: { $before } permintaan per detik tanpa klien diam, { $starved } dengan { $workers } klien diam. Masing-masing
-    memiliki satu dari { $workers } pekerja, dan pekerja yang menunggu klien diam tidak melayani siapa pun.
+    memegang satu dari { $workers } worker, dan worker yang menunggu klien diam tidak melayani siapa pun.
 pool-parks =
     Diparkir: { $parked } dengan { $workers } klien diam yang sama. Satu thread mengawasi semua koneksi diam dan
     mengembalikannya ke antrean saat berbicara. Itulah yang dilakukan loop ({ $looped }) untuk semuanya.
@@ -155,17 +179,17 @@ blocked-loop-choices = beberapa milidetik: tidak ada hubungannya | sekitar satu 
 blocked-loop-title = Satu jawaban lambat di loop dan di pool
 blocked-loop-lines = loop, handler tidur | loop kami, timer | pool 4, --no-park | pool 4, diparkir
 blocked-loop-sleeps =
-    Loop yang tidur: { $alone } ms untuk permintaan cepat yang terlambat sendirian, { $beside } ms di samping satu klien lambat.
+    Loop yang tidur: { $alone } ms untuk permintaan cepat yang paling lambat saat sendirian, { $beside } ms di samping satu klien lambat.
     Selama handler tidur, loop tidak melayani yang lain: semua menunggu yang satu.
 blocked-loop-timer =
     Loop kami: { $alone } ms, lalu { $one } ms dan { $four } ms. Penundaan yang sama menjadi timer: loop mencatat kapan harus
-    menjawab lalu melanjutkan. Loop secepat handler terlambatnya, maka tidak boleh ada handler yang memblokir.
+    menjawab lalu melanjutkan. Loop secepat handler-nya yang paling lambat, maka tidak boleh ada handler yang memblokir.
 blocked-loop-pool =
-    Pool { $workers } tanpa parkir: { $one } ms di samping satu klien lambat, karena masih ada tiga pekerja, dan { $four } ms di
-    samping { $workers }. Pool tahan panggilan yang memblokir sampai jumlahnya menyamai pekerjanya.
+    Pool { $workers } tanpa parkir: { $one } ms di samping satu klien lambat, karena masih ada tiga worker, dan { $four } ms di
+    samping { $workers }. Pool tahan panggilan yang memblokir sampai jumlahnya menyamai worker-nya.
 
 slow-reader-question =
-    { $readers } klien meminta masing-masing { $mebibytes } MiB dan tidak membaca satu bita pun. Berapa memori load balancer
+    { $readers } klien meminta masing-masing { $mebibytes } MiB dan tidak membaca satu byte pun. Berapa memori load balancer
     untuk mereka?
 slow-reader-choices = semua yang diminta: 4 GiB | beberapa MiB untuk semuanya | tidak ada: mereka diputus
 slow-reader-title = Klien yang tidak membaca
@@ -174,23 +198,25 @@ slow-reader-kernel = di kernel, async
 slow-reader-asked = diminta
 slow-reader-memory =
     { $readers } klien meminta { $asked } MiB. Load balancer threaded memakai { $threaded } KiB lagi dan yang async { $looped } KiB.
-    Keduanya dibatasi: sampai { $pipes } aliran panjang tinggal di pipa kernel, { $pipe } KiB masing-masing dan bukan memori load
-    balancer; yang lain mempunyai penyangga { $bulk } KiB ke arah kliennya dan { $ordinary } KiB ke arah server, paling banyak
-    { $buffers } KiB semuanya; selebihnya koneksi itu sendiri dan tumpukan thread yang sebelumnya menganggur.
+    Keduanya dibatasi: sampai { $pipes } stream panjang tinggal di pipe kernel, { $pipe } KiB masing-masing dan bukan memori load
+    balancer; yang lain mempunyai buffer { $bulk } KiB ke arah kliennya dan { $ordinary } KiB ke arah server, paling banyak
+    { $buffers } KiB semuanya; selebihnya koneksi itu sendiri dan stack thread yang sebelumnya menganggur.
 slow-reader-back-pressure =
-    Saat penyangga ke klien penuh, load balancer tidak membaca dari server; penyangga kernel penuh, TCP menyuruh server
-    menunggu, dan ia menunggu. Itulah back pressure: setiap bagian menghentikan bagian sebelumnya. Penyangga soket milik
+    Saat buffer ke klien penuh, load balancer tidak membaca dari server; buffer kernel penuh, TCP menyuruh server
+    menunggu, dan ia menunggu. Itulah back pressure: setiap bagian menghentikan bagian sebelumnya. Penyangga socket milik
     kernel bukan milik proses mana pun dan di sini memuat sampai { $kernel } MiB, untuk seluruh mesin: empat per klien, dari
     server ke load balancer dan dari sana ke klien.
 
 kill-question =
     { $backends } server, { $concurrency } klien sekaligus. Setelah { $seconds } detik satu server dimatikan. Berapa permintaan
     gagal?
-kill-choices = sepertiga, sampai ia kembali | paling banyak yang sedang berjalan: segenggam | semua, selama sekitar sedetik
+kill-choices = sepertiga, sampai ia kembali | paling banyak yang sedang berjalan: hanya beberapa | semua, selama sekitar sedetik
 kill-title = Server dimatikan dan dihidupkan lagi
 kill-phase = babak
 kill-phases = tiga hidup | satu mati | hidup lagi
-kill-seconds = detik (mati pada { $kill }, hidup lagi pada { $restart })
+kill-seconds = detik
+kill-killed = dimatikan
+kill-restarted = dihidupkan lagi
 kill-answered = terjawab
 kill-failed = gagal dalam 100 ms
 kill-figures =
@@ -204,16 +230,129 @@ kill-not-back-yet =
     Server yang dihidupkan lagi belum mendapat permintaan di akhir putaran: setelah gagal beruntun ia dibiarkan sejenak.
 
 one-byte-question =
-    Permintaan { $bytes } bita dalam tiga baris datang satu bita demi satu. Kapan server Python mata kuliah menjawab?
+    Permintaan { $bytes } byte dalam tiga baris datang satu byte demi satu. Kapan server Python mata kuliah menjawab?
 one-byte-choices = setelah baris kosong, sesuai standar | setelah potongan pertama yang mengakhiri baris | tidak pernah
-one-byte-title = Permintaan satu bita demi satu
-one-byte-columns = server | menjawab setelah bita | dengan
-one-byte-sent = bita terkirim sebelum jawaban
+one-byte-title = Permintaan satu byte demi satu
+one-byte-columns = server | menjawab setelah byte | dengan
+one-byte-sent = byte terkirim sebelum jawaban
 one-byte-answered = menjawab setelah
 one-byte-whole = seluruh permintaan
+one-byte-server = server
 one-byte-early =
-    { $name } menjawab setelah { $bytes } dari { $whole } bita: setiap potongan dilihat begitu datang, dan yang ini berakhir
+    { $name } menjawab setelah { $bytes } dari { $whole } byte: setiap potongan dilihat begitu datang, dan yang ini berakhir
     dengan CR LF. Kolom-kolomnya tidak pernah dibaca, dan yang menyusul dianggap permintaan lain, atau hilang.
 one-byte-ours =
-    Milik kami menjawab setelah { $bytes }: kepala permintaan berakhir pada baris kosong, bagaimanapun dipotong. Belum lengkap
-    bukan kesalahan melainkan keadaan: bita disimpan dan parser ditanya lagi.
+    Milik kami menjawab setelah { $bytes }: head permintaan berakhir pada baris kosong, bagaimanapun dipotong. Belum lengkap
+    bukan kesalahan melainkan keadaan: byte disimpan dan parser ditanya lagi.
+
+# Percobaan 2021 dijalankan lagi (`lab 2021`)
+
+overlapping-connects = connect tumpang-tindih
+serial-connects = connect serial
+concurrency = konkurensi
+reenact-begin =
+    { $runs } putaran, { $serial } di antaranya dengan connect serial: masing-masing membuat { $requests } permintaan atau selesai setelah { $seconds } detik.
+    Putaran tanpa connect yang menunggu butuh sekitar satu detik; semuanya paling lama { $minutes } menit.
+reenact-run = { $balancer } di depan { $backends } { $servers }, konkurensi { $concurrency }, backlog { $backlog } dan { $server_backlog }, { $connects }
+reenact-title = 2021 dijelaskan dan dijalankan lagi
+reenact-about =
+    Kenapa thread menang pada konkurensi 10 di tahun 2021, 155,60 lawan 14,38 permintaan per detik? Halaman ini memakai angka ab sendiri dari ke-30
+    putaran itu, lalu menjalankan program sejenis (padanan kami untuk Python mata kuliah, dengan backlog-nya: `listen(5)` di kedua load balancer dan
+    di server web asinkron, `listen(1)` di server web thread) dengan klien yang membuka koneksi seperti ab di Windows: satu connect
+    setiap kali, dan menunggu di dalamnya. { $date }.
+reenact-law-2021 =
+    2021, terukur: di setiap { $cells } putaran lambat, jumlah detiknya sama dengan 10.000 kali rata-rata connect. Sisanya { $low } sampai { $high } detik, padahal
+    pembulatan ab saja sudah 5 detik ke atas atau ke bawah. Jadi connect tidak berjalan bersamaan dengan apa pun, dan kecepatan server tidak berperan.
+reenact-cause =
+    Sebabnya, dibaca di kode sumber: ab meminta socket nonblocking tetapi tidak mengubah timeout-nya (httpd, `support/ab.c`, `start_connect`), lalu APR di
+    Windows menunggu di dalam connect (apr, `network_io/win32/sockets.c`, `apr_socket_connect`). Selama satu connect menunggu percobaan ulangnya,
+    ab tidak membaca dan tidak mengirim apa pun untuk klien lain.
+reenact-follows =
+    Akibatnya: putaran lambat membuat 1 / (bagian connect yang ditolak x { $step } detik) permintaan per detik. Dengan { $servers } server pada konkurensi
+    { $concurrency } load balancer asinkron menolak { $async_share } connect, jadi { $async_rate } per detik (di laporan: { $async_published });
+    yang thread menolak { $threaded_share }, jadi { $threaded_rate } (di laporan: { $threaded_published }; rata-ratanya 6 ms dibulatkan, dan 5,5 sampai 6,5 ms
+    menjadi 154 sampai 182). Thread menang karena load balancer-nya lebih
+    jarang menolak connect.
+reenact-collapse =
+    Di sini, terukur: `{ $name }` di depan { $servers } server pada konkurensi { $concurrency } menjawab { $overlapping } permintaan per detik dengan connect
+    tumpang-tindih dan { $serial } dengan connect serial. Putaran itu butuh { $seconds } detik, connect-nya { $connects } detik; { $share } di antaranya menunggu.
+reenact-law-here =
+    Di sini, terukur: di { $runs } putaran serial dengan { $waits } connect atau lebih yang menunggu, connect memakan { $middle } waktunya (median; paling sedikit { $least };
+    connect dari permintaan yang belum terjawab di akhir tidak dihitung).
+reenact-step =
+    Hukumnya sama, langkahnya tidak: Linux membuang SYN klien yang mendapati antrean penuh, dan klien mengirimnya lagi setelah 1 detik; Windows menolaknya,
+    dan mencoba lagi setelah sekitar 0,5 detik.
+reenact-law-title = 2021: setiap putaran lambat, dan connect-nya satu demi satu
+reenact-law-columns = load balancer | server HTTP | konkurensi | detik | connect dtk | sisa dtk | ditolak
+reenact-law-how =
+    Connect adalah 10.000 kali rata-rata connect menurut ab. Bagian yang ditolak adalah rata-rata connect dibagi { $step } detik, yaitu lamanya connect
+    yang ditolak sekali. Connect terlama di putaran ini 506 sampai 528 ms, jadi tidak ada yang ditolak dua kali. Di 16 putaran lainnya rata-rata
+    connect 0 ms.
+reenact-cells-title = 2021 dan di sini, sel demi sel
+reenact-cells-columns = load balancer | server HTTP | konkurensi | permintaan/dtk 2021 | ditolak 2021 | permintaan/dtk serial | detik | connect dtk | menunggu | permintaan/dtk tumpang-tindih
+reenact-cells-how =
+    Load balancer di depan server web dengan model yang sama. Serial: klien menunggu di dalam setiap connect; menunggu adalah bagian connect yang
+    butuh satu detik. Tumpang-tindih: klien lab yang biasa, paling lama 4 detik. Bagian itu dari beberapa ratus connect: 15 % bisa saja 12 atau 18.
+reenact-pairing = { $balancer }, server { $servers }
+reenact-pairings-title = Connect yang menunggu, setiap load balancer di depan setiap jenis server web, konkurensi { $concurrency }
+reenact-share-plot-title = Connect yang ditolak (2021) atau menunggu (di sini), konkurensi { $concurrency }
+reenact-law-plot-title = 1000 permintaan: waktunya dan waktu connect-nya, konkurensi { $concurrency }
+reenact-law-plot-x = T threaded, A async, masing-masing di depan 1 sampai 5 server HTTP
+reenact-time = waktu
+reenact-connects = connect
+reenact-here = di sini
+reenact-varied = Satu hal setiap kali
+reenact-varied-how =
+    Connect serial, nilai mata kuliah kecuali satu yang diubah. Linux menampung satu koneksi lebih banyak daripada backlog-nya.
+reenact-varied-columns = threaded permintaan/dtk | threaded menunggu | async permintaan/dtk | async menunggu
+reenact-from-to = { $from } sampai { $to }
+reenact-nearest = `{ $name }` dengan backlog { $backlog } ({ $share }, 2021: { $published })
+reenact-server-backlog = backlog server web
+reenact-backlog-title = Backlog load balancer, satu server, konkurensi 5
+reenact-backlog-seen =
+    Pada konkurensi 5 tidak pernah ada lebih dari lima koneksi: saat satu ditolak, paling banyak empat yang lain menunggu di antrean. Jadi antrean 2021
+    sudah penuh dengan empat koneksi atau kurang, padahal `listen(5)` meminta lima tempat. Yang paling dekat dengan bagiannya: { $threaded } dan { $looped }.
+    Patokannya: connect yang beruntun cepat memenuhi tempatnya, yang berikutnya menunggu, dan sementara itu antrean dikosongkan; jadi satu dari (tempat + 1)
+    connect menunggu. Di 2021 setiap connect kedua: seperti antrean dengan satu tempat.
+reenact-backends-title = Jumlah server, backlog 1, konkurensi 10
+reenact-backends-seen =
+    Dari { $from } ke { $to } server, dengan antrean sekecil itu: threaded { $threaded }, async { $looped }. Di 2021 bagian itu turun dari 39,2 % ke 1,2 %
+    dan dari 49,0 % ke 13,3 %.
+reenact-server-backlog-title = Backlog server web, satu server, konkurensi 10
+reenact-server-backlog-seen =
+    Dari { $from } ke { $to } tempat di antrean server web: threaded { $threaded }, async { $looped }. Connect load balancer yang menunggu di sana bukan connect
+    klien.
+reenact-concurrency-title = Konkurensi, satu server
+reenact-concurrency-seen =
+    Konkurensi pertama yang connect-nya ada yang menunggu: threaded { $threaded }, async { $looped }. Enam tempat penuh saat klien ketujuh datang.
+reenact-open = Yang masih terbuka
+reenact-open-servers =
+    Kenapa bagian itu turun dengan jumlah server di 2021: threaded 39,2 % sampai 1,2 %, async 49,0 % sampai 13,3 %. Dengan satu loop dan 1 sampai 5 server, satu
+    dari 2,0, 3,1, 4,7, 6,1, dan 7,5 connect ditolak: menurut patokan tadi, seolah antreannya punya tempat kira-kira sebanyak servernya. Di sini, dengan backlog yang sama dan program
+    sejenis, dari { $threaded } dengan thread dan dari { $looped } dengan satu loop.
+reenact-open-servers-alone =
+    Jadi backlog dan jumlah server itu sendiri bukan sebabnya. Jumlah inti mesin itu, Python-nya, dan Windows tidak diubah di sini.
+reenact-open-five =
+    Kenapa satu server cukup untuk menolak setiap connect kedua pada konkurensi 5. Akibatnya jelas: di sana kurang dari lima tempat yang kosong; sebabnya
+    belum diketahui. Dugaan, belum diuji: Windows mengisi ulang tempat socket yang listen beberapa saat setelah ada koneksi yang di-accept, sehingga connect
+    yang beruntun cepat mendapati lebih sedikit tempat daripada yang diminta.
+reenact-open-pairing = Server web mana yang ada di belakang load balancer mana pada 2021 tidak tertulis. Kedua pasangan diukur di atas.
+reenact-open-counterpart =
+    Padanan thread kami memakai dua thread per koneksi; load balancer mata kuliah satu, yang baru connect ke servernya setelah permintaan datang. Apa
+    akibatnya belum diukur.
+
+# Dua grid berdampingan (`lab compare`)
+
+compare-title = Dua grid berdampingan
+compare-file = { $name } adalah { $file }, diukur { $date }.
+compare-differs = Yang berbeda
+compare-differs-columns = apa | A | B
+compare-same = Di mesin dan pengaturannya tidak ada yang berbeda.
+compare-other-settings = Keduanya bukan percobaan yang sama: pengaturannya berbeda, jadi angkanya tidak bisa dibandingkan.
+compare-contender =
+    `{ $name }`: B menjawab { $middle } kali lipat permintaan per detik dibanding A ({ $low } sampai { $high }, { $count } sel); di { $draws } di antaranya selisih
+    keduanya lebih kecil dari selisih antarputaran.
+compare-only = { $only } sel hanya ada di { $name }.
+compare-cells = Sel demi sel
+compare-columns = load balancer | server HTTP | konkurensi | A permintaan/dtk | B permintaan/dtk | B/A | hasil | A p99 ms | B p99 ms | gagal
+compare-draw = seri

@@ -43,6 +43,7 @@ fn columns(run: &Run) -> Vec<(&'static str, String)> {
         ("requests_per_second", format!("{:.2}", run.rate())),
         ("connect_p50_us", run.connect.p50_us.to_string()),
         ("connect_p99_us", run.connect.p99_us.to_string()),
+        ("slow_connects", run.slow_connects.to_string()),
         ("first_byte_p50_us", run.first_byte.p50_us.to_string()),
         ("first_byte_p99_us", run.first_byte.p99_us.to_string()),
         ("mean_us", format!("{:.1}", run.total.mean_us)),
@@ -77,7 +78,7 @@ mod tests {
         let mut reader = csv::Reader::from_path(&file).unwrap();
         let header = reader.headers().unwrap().clone();
         let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-        assert_eq!((rows.len(), rows[0].len()), (1, 40));
+        assert_eq!((rows.len(), rows[0].len()), (1, 41));
         let value = |name: &str| &rows[0][header.iter().position(|column| column == name).unwrap()];
         assert_eq!((value("contender"), value("model"), value("run")), ("async", "async", "2"));
         assert_eq!((value("requests_per_second"), value("p99_us")), ("2000.00", "2000"));

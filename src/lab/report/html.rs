@@ -4,6 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::page::{Block, Page};
 use super::svg;
+use crate::lab::lang::Lang;
 use crate::lab::table::Table;
 
 /// The whole document.
@@ -21,23 +22,23 @@ pub(in crate::lab) fn document(page: &Page) -> String {
             }
             body {
                 h1 { (page.title) }
-                @for block in &page.blocks { (draw(block)) "\n" }
+                @for block in &page.blocks { (draw(block, page.lang)) "\n" }
             }
         }
     };
     document.into_string()
 }
 
-fn draw(block: &Block) -> Markup {
+fn draw(block: &Block, lang: Lang) -> Markup {
     html! {
         @match block {
             Block::Heading(text) => h2 { (marked(text)) },
             Block::Paragraph(text) => p { (marked(text)) },
             Block::List(items) => ul { (list_items(items)) },
             Block::Command(text) => pre { "$ " (text) },
-            Block::Table(table) => (draw_table(table)),
-            Block::Plot(plot) => figure { (svg::draw(&plot.chart)) },
-            Block::Machine(machine) => div.wide {
+            Block::Table(table) => (draw_table(table, lang)),
+            Block::Plot(plot) => figure tabindex="0" { (svg::draw(&plot.chart)) },
+            Block::Machine(machine) => div.wide tabindex="0" {
                 table.machine {
                     tbody {
                         @for (name, value) in machine.rows() { tr { th { (name) } td { (value) } } }
@@ -52,17 +53,18 @@ fn list_items(items: &[String]) -> Markup {
     html! { @for item in items { li { (marked(item)) } } }
 }
 
-fn draw_table(table: &Table) -> Markup {
+fn draw_table(table: &Table, lang: Lang) -> Markup {
     let class = |column: usize| (column == 0 && table.begins_with_names()).then_some("name");
     html! {
-        div.wide {
+        // What scrolls must be reached by keys too, on every browser.
+        div.wide tabindex="0" {
             table {
                 thead {
                     tr { @for (column, cell) in table.header.iter().enumerate() { th class=[class(column)] { (cell) } } }
                 }
                 tbody {
                     @for row in &table.rows {
-                        tr { @for (column, cell) in row.iter().enumerate() { td class=[class(column)] { (cell) } } }
+                        tr { @for (column, cell) in row.iter().enumerate() { td class=[class(column)] { (lang.figure(cell)) } } }
                     }
                 }
             }
@@ -83,7 +85,6 @@ fn marked(text: &str) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::lang::Lang;
     use crate::lab::machine::Machine;
 
     #[test]

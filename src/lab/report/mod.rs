@@ -3,7 +3,7 @@
 //! Contract: everything is made from [`Results`] alone, so a report can be made again from what is saved.
 
 mod csv;
-pub(super) mod html;
+mod html;
 mod markdown;
 pub(super) mod page;
 pub(super) mod plots;
@@ -14,6 +14,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::client::Connects;
 use super::findings::findings;
 use super::lang::{Lang, text};
 use super::results::{Cell, Results};
@@ -28,20 +29,25 @@ pub(super) const RESULTS_FILE: &str = "results.json";
 
 /// Writes all files of the report into `folder`, and returns the path of the page.
 pub(super) fn write(folder: &Path, results: &Results, remarks: &[String], lang: Lang) -> io::Result<PathBuf> {
-    fs::create_dir_all(folder)?;
-    let page = page(results, remarks, lang);
-    write_plots(folder, &page)?;
+    let file = folder.join(PAGE_FILE);
+    write_page(&file, &page(results, remarks, lang))?;
     let mut json = serde_json::to_vec_pretty(results)?;
     json.push(b'\n');
     fs::write(folder.join(RESULTS_FILE), json)?;
     csv::write(&folder.join("results.csv"), &results.runs)?;
-    let file = folder.join(PAGE_FILE);
-    fs::write(&file, html::document(&page))?;
     Ok(file)
 }
 
-/// Writes the same page as Markdown, and its plots into the folder beside it that has its name.
-pub(super) fn write_markdown(file: &Path, results: &Results, lang: Lang) -> io::Result<()> {
+/// Writes a page, and its plots beside it.
+pub(super) fn write_page(file: &Path, page: &Page) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(folder)?;
+    write_plots(folder, page)?;
+    fs::write(file, html::document(page))
+}
+
+/// Writes a page as Markdown, and its plots into the folder beside it that has its name.
+pub(super) fn write_markdown(file: &Path, page: &Page) -> io::Result<()> {
     let no_name = || io::Error::new(io::ErrorKind::InvalidInput, "a file is wanted, as docs/lab-2026.md");
     let name = file.file_stem().and_then(|name| name.to_str()).ok_or_else(no_name)?;
     let folder = file.with_file_name(name);
@@ -49,17 +55,17 @@ pub(super) fn write_markdown(file: &Path, results: &Results, lang: Lang) -> io::
         return Err(no_name());
     }
     fs::create_dir_all(&folder)?;
-    let page = page(results, &[], lang);
-    write_plots(&folder, &page)?;
-    fs::write(file, markdown::markdown(&page, name))
+    write_plots(&folder, page)?;
+    fs::write(file, markdown::markdown(page, name))
 }
 
 /// Writes the plots of a page as files of their own.
-pub(super) fn write_plots(folder: &Path, page: &Page) -> io::Result<()> {
+fn write_plots(folder: &Path, page: &Page) -> io::Result<()> {
     page.plots().try_for_each(|plot| fs::write(folder.join(&plot.file), svg::draw(&plot.chart).into_string()))
 }
 
-fn page(results: &Results, remarks: &[String], lang: Lang) -> Page {
+/// The page of a grid.
+pub(super) fn page(results: &Results, remarks: &[String], lang: Lang) -> Page {
     let cells = Cells::of(&results.runs);
     let mut page = Page::new(text!(lang, "report-title"), lang);
     if results.machine.debug_build {
@@ -116,6 +122,9 @@ fn command(results: &Results) -> String {
     if settings.keep_alive {
         command += " --keep-alive";
     }
+    if settings.connects == Connects::Serial {
+        command += " --connects serial";
+    }
     if settings.client != "own" {
         command += &format!(" --client {}", settings.client);
     }
@@ -128,6 +137,10 @@ pub(super) fn about(results: &Results, lang: Lang) -> String {
     let connections = match settings.keep_alive {
         true => text!(lang, "kept-connections"),
         false => text!(lang, "connection-per-request"),
+    };
+    let connections = match settings.connects {
+        Connects::Overlapping => connections,
+        Connects::Serial => format!("{connections}, {}", text!(lang, "serial-connects")),
     };
     text!(
         lang,
@@ -165,18 +178,19 @@ mod tests {
             assert_eq!(html.matches("<svg").count(), 2);
             assert!(html.contains("$ cargo run --release --bin lab -- --requests 10000 --repeat 3"));
             assert!(html.contains(&text!(lang, "debug-build")) && html.contains("nginx: not installed"));
-            assert!(html.contains("378.12") && html.contains("525.19"));
+            assert!(html.contains(&lang.figure("378.12")) && html.contains(&lang.figure("525.19")));
         }
         for file in ["results.csv", "results.json", "rate-2.svg", "p99-2.svg"] {
             assert!(folder.path().join(file).exists(), "{file}");
         }
-        write_markdown(&folder.path().join("lab-2026.md"), &results, Lang::En).unwrap();
+        let page = page(&results, &[], Lang::En);
+        write_markdown(&folder.path().join("lab-2026.md"), &page).unwrap();
         let markdown = fs::read_to_string(folder.path().join("lab-2026.md")).unwrap();
         for plot in ["rate-2.svg", "p99-2.svg"] {
             assert!(markdown.contains(&format!("](lab-2026/{plot})")), "{markdown}");
             assert!(folder.path().join("lab-2026").join(plot).exists(), "{plot}");
         }
-        assert!(write_markdown(&folder.path().join("lab-2026"), &results, Lang::En).is_err());
+        assert!(write_markdown(&folder.path().join("lab-2026"), &page).is_err());
         let json = fs::read_to_string(folder.path().join("results.json")).unwrap();
         assert_eq!(serde_json::from_str::<Results>(&json).unwrap(), results);
     }

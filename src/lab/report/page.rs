@@ -59,6 +59,21 @@ impl Page {
         self.push(Block::Table(table));
     }
 
+    /// The page for a terminal: without its title, drawings and machine.
+    pub(in crate::lab) fn text(&self) -> String {
+        let blocks = self.blocks.iter().filter_map(|block| match block {
+            Block::Heading(text) | Block::Paragraph(text) => Some(format!("{text}\n")),
+            Block::List(items) => Some(items.iter().map(|item| format!("  * {item}\n")).collect()),
+            Block::Command(text) => Some(format!("$ {text}\n")),
+            // Its title is the heading before it.
+            Block::Table(table) => {
+                Some(Table { title: String::new(), ..table.clone() }.draw(self.lang).trim_start().to_owned())
+            }
+            Block::Plot(_) | Block::Machine(_) => None,
+        });
+        blocks.collect::<Vec<_>>().join("\n")
+    }
+
     /// The drawings in it.
     pub(in crate::lab) fn plots(&self) -> impl Iterator<Item = &Plot> {
         self.blocks.iter().filter_map(|block| match block {

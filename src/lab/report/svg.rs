@@ -10,13 +10,14 @@ use maud::{Markup, PreEscaped, html};
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 360.0;
 const LEFT: f64 = 70.0;
-const RIGHT: f64 = 60.0;
+const RIGHT: f64 = 70.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 50.0;
 /// Height of one line of the legend, which is below the drawing.
 const LEGEND_LINE: f64 = 20.0;
-/// Entries of the legend in one line.
+/// Entries of the legend in one line; fewer if a name is longer than fits there.
 const LEGEND_COLUMNS: usize = 3;
+const LEGEND_NAME_MAX: usize = 24;
 /// Colours defined in `chart.css`; the eleventh line has the first colour again.
 const COLOURS: usize = 10;
 /// Half the width of a marker.
@@ -34,6 +35,8 @@ pub(in crate::lab) struct Chart {
     pub(in crate::lab) series: Vec<Series>,
     /// Drawn behind the lines against an axis of its own, on the right.
     pub(in crate::lab) bars: Option<Series>,
+    /// Moments on the x axis, by the number of their label, each with its name.
+    pub(in crate::lab) marks: Vec<(usize, String)>,
     /// For values such as 4 and 4000 on one chart.
     pub(in crate::lab) is_logarithmic: bool,
 }
@@ -111,7 +114,8 @@ fn round_up(value: f64) -> f64 {
 
 /// The chart's SVG element. Every element has an end tag, so that it is also valid XML in a file.
 pub(in crate::lab) fn draw(chart: &Chart) -> Markup {
-    let legend_lines = (chart.series.len() + usize::from(chart.bars.is_some())).div_ceil(LEGEND_COLUMNS);
+    let legend_lines =
+        (chart.series.len() + usize::from(chart.bars.is_some())).div_ceil(legend_columns(chart));
     let height = HEIGHT + LEGEND_LINE * legend_lines as f64;
     let scale = Scale::of(chart.series.iter().flat_map(|series| &series.values), chart.is_logarithmic);
     html! {
@@ -121,6 +125,7 @@ pub(in crate::lab) fn draw(chart: &Chart) -> Markup {
             text x=(WIDTH / 2.0) y="20" text-anchor="middle" font-weight="600" { (chart.title) }
             @if let Some(bars) = &chart.bars { (draw_bars(chart, bars)) }
             (draw_axes(chart, &scale))
+            (draw_marks(chart))
             @for (number, series) in chart.series.iter().enumerate() {
                 (draw_line(chart, &scale, series, series.colour(number)))
             }
@@ -151,8 +156,25 @@ fn draw_axes(chart: &Chart, scale: &Scale) -> Markup {
             text x=(px(x_of(chart, number))) y=(base + 18.0) text-anchor="middle" { (label) }
         }
         text x=(WIDTH / 2.0) y=(base + 38.0) text-anchor="middle" { (chart.x_label) }
-        text transform={ "translate(14 " ((TOP + base) / 2.0) ") rotate(-90)" } text-anchor="middle" {
-            (chart.y_label)
+        (draw_upright(14.0, &chart.y_label))
+    }
+}
+
+/// The label of a vertical axis.
+fn draw_upright(x: f64, label: &str) -> Markup {
+    let middle = (TOP + HEIGHT - BOTTOM) / 2.0;
+    html! {
+        text transform={ "translate(" (x) " " (middle) ") rotate(-90)" } text-anchor="middle" { (label) }
+    }
+}
+
+/// A line from top to bottom at each mark, with its name beside it.
+fn draw_marks(chart: &Chart) -> Markup {
+    html! {
+        @for (number, name) in &chart.marks {
+            @let x = x_of(chart, *number);
+            line.axis.dashed x1=(px(x)) y1=(TOP - 8.0) x2=(px(x)) y2=(HEIGHT - BOTTOM) {}
+            text x=(px(x + 4.0)) y=(TOP) { (name) }
         }
     }
 }
@@ -203,16 +225,23 @@ fn draw_bars(chart: &Chart, bars: &Series) -> Markup {
         @for (value, y) in scale.ticks() {
             text x=(WIDTH - RIGHT + 6.0) y=(px(y + 4.0)) { (short(value)) }
         }
+        (draw_upright(WIDTH - 8.0, &bars.name))
     }
+}
+
+fn legend_columns(chart: &Chart) -> usize {
+    let longest = chart.series.iter().chain(&chart.bars).map(|series| series.name.chars().count()).max();
+    if longest.unwrap_or(0) > LEGEND_NAME_MAX { LEGEND_COLUMNS - 1 } else { LEGEND_COLUMNS }
 }
 
 fn draw_legend(chart: &Chart) -> Markup {
     let lines = chart.series.iter().enumerate().map(|(number, series)| (Some(series.colour(number)), series));
     let bars = chart.bars.iter().map(|bars| (None, bars));
-    let column_width = (WIDTH - LEFT) / LEGEND_COLUMNS as f64;
+    let columns = legend_columns(chart);
+    let column_width = (WIDTH - LEFT) / columns as f64;
     let entry = |(number, (colour, series)): (usize, (Option<usize>, &Series))| {
-        let x = LEFT + column_width * (number % LEGEND_COLUMNS) as f64;
-        let y = HEIGHT + LEGEND_LINE * (number / LEGEND_COLUMNS) as f64 + 4.0;
+        let x = LEFT + column_width * (number % columns) as f64;
+        let y = HEIGHT + LEGEND_LINE * (number / columns) as f64 + 4.0;
         html! {
             @if let Some(colour) = colour {
                 line.series.line.dashed[series.is_dashed] style=(variable(colour))
@@ -259,6 +288,7 @@ mod tests {
                 Series::new("two", vec![Some(1.0), Some(2.0), Some(f64::NAN)]),
             ],
             bars: Some(Series::new("overflows", vec![Some(0.0), Some(5.0), None])),
+            marks: vec![(1, "killed".to_owned())],
             ..Chart::default()
         }
     }
@@ -269,6 +299,8 @@ mod tests {
             let svg = draw(&Chart { is_logarithmic, ..chart() }).into_string();
             assert!(svg.contains("a &lt; b") && !svg.contains("a < b"));
             assert_eq!(svg.matches("<rect").count(), 2, "one bar and its legend");
+            assert_eq!(svg.matches(">overflows<").count(), 2, "beside its axis and in the legend");
+            assert!(svg.contains(">killed</text>"));
             assert_eq!(svg.matches(" points=").count(), 1, "a line needs two neighbours");
             assert_eq!(svg.matches("<path").count(), 4 + 2, "a marker for each value, and in the legend");
             assert!(svg.starts_with("<svg") && svg.ends_with("</svg>") && !svg.contains("/>"));

@@ -56,6 +56,8 @@ impl fmt::Display for Contender {
 pub(in crate::lab) struct TestbedOptions {
     /// How many back ends.
     pub(in crate::lab) backends: usize,
+    /// The model of the back ends, where it is not the balancer's: true for one thread with many connections.
+    pub(in crate::lab) backend_is_async: Option<bool>,
     /// The listen(2) backlog of the balancer and of its back ends; the default of each if `None`.
     pub(in crate::lab) backlog: Option<u32>,
     /// Further arguments of the balancer.

@@ -25,6 +25,29 @@ pub(super) struct Course {
     is_async: bool,
 }
 
+/// Looks for the programs of both models.
+///
+/// Errors: the folder cannot be opened, files are missing, or the course has fewer back ends. The text names all
+/// files that are wanted.
+pub(in crate::lab) fn check(folder: &Path, backends: usize) -> Result<(), TestbedError> {
+    let missing = |is_async| match Course::open(folder, is_async, backends) {
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    };
+    let mut found: Vec<String> = [false, true].into_iter().filter_map(missing).collect();
+    // The folder itself, or too many back ends: the same for both models.
+    found.dedup();
+    let wanted = [false, true].map(|is_async| {
+        let course = Course { folder: PathBuf::new(), is_async };
+        let last = backends.min(BACKENDS_MAX);
+        format!("{}, {} to {}", course.balancer_name(), course.backend_name(1), course.backend_name(last))
+    });
+    match found.is_empty() {
+        true => Ok(()),
+        false => Err(failed(format!("{}; it needs {}", found.join("; "), wanted.join(", ")))),
+    }
+}
+
 impl Course {
     /// Finds the programs for `backends` back ends.
     ///
@@ -203,6 +226,15 @@ mod tests {
         assert!(error.ends_with("has no server_thread_9002.py, no lbthread.py"), "{error}");
         let error = Course::open(&folder.path().join("nowhere"), true, 1).unwrap_err().to_string();
         assert!(error.contains("nowhere cannot be opened"), "{error}");
+        let error = check(&folder.path().join("nowhere"), 2).unwrap_err().to_string();
+        let needs = "it needs lbthread.py, server_thread_9001.py to server_thread_9002.py, lb.py, async_server9001.py to async_server9002.py";
+        assert!(error.ends_with(needs) && error.matches("cannot be opened").count() == 1, "{error}");
+        let error = check(folder.path(), 1).unwrap_err().to_string();
+        assert!(
+            error.contains("has no lbthread.py; ")
+                && error.contains("has no async_server9001.py, no lb.py; "),
+            "{error}"
+        );
     }
 
     #[test]

@@ -35,6 +35,7 @@ use std::process::Command;
 use std::time::Duration;
 
 pub(super) use contender::{Contender, TestbedError, TestbedOptions};
+pub(super) use course::check as check_course;
 use process::Process;
 use programs::Programs;
 use recipe::Recipes;

@@ -58,20 +58,22 @@ impl Recipes {
         self.backends_choose_ports() && !is_peer
     }
 
-    /// The back end with this number, from 1, of the same model as the balancer.
+    /// The back end with this number, from 1, of the same model as the balancer unless the options say otherwise.
     pub(super) fn backend(&self, number: usize, listen: SocketAddr) -> Result<Command, TestbedError> {
         let extra = &self.options.backend_extra;
+        let is_async = self.options.backend_is_async.unwrap_or(self.contender.is_async());
         let mut command = match &self.contender {
             Contender::CourseThreaded(checkout) | Contender::CourseAsync(checkout) => {
                 let course = self.open_course(checkout)?;
                 let source = course.backend_source(number, listen.port())?;
                 return self.course_program(&course, &course.backend_name(number), source, extra);
             }
-            Contender::PythonThreaded => self.python("server_thread_http.py", listen)?,
-            Contender::PythonAsync => self.python("server_async_http.py", listen)?,
-            Contender::Threaded => self.role("web-server", ["--model", "threaded"], listen),
-            // The peers are measured as balancers, over the same back ends as our poll loop.
-            _ => self.role("web-server", ["--model", "async"], listen),
+            Contender::PythonThreaded | Contender::PythonAsync => {
+                self.python(if is_async { "server_async_http.py" } else { "server_thread_http.py" }, listen)?
+            }
+            // The peers are measured as balancers, over the same back ends as our poll loop; Apache too.
+            Contender::Apache => self.role("web-server", ["--model", "async"], listen),
+            _ => self.role("web-server", ["--model", if is_async { "async" } else { "threaded" }], listen),
         };
         command.arg("--root").arg(self.site()?).args(self.backlog_flag()).args(extra);
         Ok(command)

@@ -95,6 +95,7 @@ fn roles_get_their_flags() {
     let options = TestbedOptions {
         backends: 2,
         backlog: Some(7),
+        backend_is_async: None,
         extra: vec!["--workers".to_owned(), "3".to_owned()],
         backend_extra: vec!["--no-park".to_owned()],
     };
