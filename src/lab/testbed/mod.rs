@@ -36,6 +36,7 @@ use std::time::Duration;
 
 pub(super) use contender::{Contender, TestbedError, TestbedOptions};
 use process::Process;
+pub(super) use programs::LADDER;
 use programs::Programs;
 use recipe::Recipes;
 
