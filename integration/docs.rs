@@ -14,7 +14,7 @@ const FOLDERS: [&str; 8] = ["src", "bin", "integration", "docs", "benches", "fuz
 const MADE_BY_COMMANDS: [&str; 1] = ["fuzz/corpus"];
 
 /// How far a page's line count of a file may be off: a reader plans an evening with it, not a budget.
-const LINES_OFF_MAX: usize = 4;
+pub(super) const LINES_OFF_MAX: usize = 4;
 
 /// The most files of a reading path.
 const READING_PATH_MAX: usize = 8;
@@ -99,7 +99,7 @@ fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// The rows of a page's reading paths: how many steps each path has, and each file with its lines.
-fn reading_paths(page: &str) -> Vec<Vec<(String, usize)>> {
+pub(super) fn reading_paths(page: &str) -> Vec<Vec<(String, usize)>> {
     let mut found: Vec<Vec<(String, usize)>> = Vec::new();
     for (_, text) in outside_fences(page) {
         let cells: Vec<&str> = text.split('|').map(str::trim).collect();
@@ -117,7 +117,7 @@ fn reading_paths(page: &str) -> Vec<Vec<(String, usize)>> {
 }
 
 /// The lines of a Rust file before its tests.
-fn lines_before_tests(source: &str) -> usize {
+pub(super) fn lines_before_tests(source: &str) -> usize {
     source.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count()
 }
 

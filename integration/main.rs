@@ -19,6 +19,8 @@ mod integration {
     mod churn;
     /// Flags, the configuration file, logs.
     mod cli;
+    /// The course guide: its commands, its two languages, its quotations, its pictures.
+    mod course;
     /// Descriptors used up.
     mod descriptors;
     /// Generated requests to both drivers, and the same bytes back.
