@@ -21,7 +21,7 @@ const BACKENDS: usize = 5;
 const CONCURRENCY: usize = 10;
 /// Of a load whose connects overlap, and of one whose connects are serial: that one needs some waits of a second.
 const OVERLAPPING_LIMIT: Duration = Duration::from_secs(2);
-const SERIAL_LIMIT: Duration = Duration::from_secs(8);
+const SERIAL_LIMIT: Duration = Duration::from_secs(7);
 const QUICK_SERIAL_LIMIT: Duration = Duration::from_secs(4);
 
 /// What to ask, to run, and to read after it.
@@ -73,10 +73,10 @@ impl Point {
 fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
     let mut points = Vec::new();
     for contender in CONTENDERS {
+        let testbed = testbed(&contender, BACKENDS, &[], &[])?;
         for (connects, limit) in
             [(Connects::Overlapping, OVERLAPPING_LIMIT), (Connects::Serial, serial_limit(room.quick))]
         {
-            let testbed = testbed(&contender, BACKENDS, &[], &[])?;
             let load = Load { connects, ..load(&testbed, CONCURRENCY, limit)? };
             let (tally, _) = measure(&load, room.stop)?;
             points.push(Point::of(&contender, connects, &tally));

@@ -277,8 +277,8 @@ reenact-collapse =
     Di sini, terukur: `{ $name }` di depan { $servers } server pada konkurensi { $concurrency } menjawab { $overlapping } permintaan per detik dengan connect
     tumpang-tindih dan { $serial } dengan connect serial. Putaran itu butuh { $seconds } detik, connect-nya { $connects } detik; { $share } di antaranya menunggu.
 reenact-law-here =
-    Di sini, terukur: di { $runs } putaran serial yang connect-nya ada yang menunggu, connect memakan { $middle } waktunya (median; paling sedikit { $least };
-    connect yang belum selesai di akhir tidak dihitung). Hukumnya sama, langkahnya tidak: Linux membuang SYN klien yang mendapati antrean penuh, dan klien mengirimnya lagi setelah 1 detik; Windows menolaknya, dan
+    Di sini, terukur: di { $runs } putaran serial dengan { $waits } connect atau lebih yang menunggu, connect memakan { $middle } waktunya (median; paling sedikit { $least };
+    connect dari permintaan yang belum terjawab di akhir tidak dihitung). Hukumnya sama, langkahnya tidak: Linux membuang SYN klien yang mendapati antrean penuh, dan klien mengirimnya lagi setelah 1 detik; Windows menolaknya, dan
     mencoba lagi setelah sekitar 0,5 detik.
 reenact-law-title = 2021: setiap putaran lambat, dan connect-nya satu demi satu
 reenact-law-columns = load balancer | server HTTP | konkurensi | detik | connect dtk | sisa dtk | ditolak
@@ -325,7 +325,8 @@ reenact-concurrency-seen =
     Konkurensi pertama yang connect-nya ada yang menunggu: threaded { $threaded }, async { $looped }. Enam tempat penuh saat klien ketujuh datang.
 reenact-open = Yang masih terbuka
 reenact-open-servers =
-    Kenapa bagian itu turun dengan jumlah server di 2021: threaded 39,2 % sampai 1,2 %, async 49,0 % sampai 13,3 %. Di sini, dengan backlog yang sama dan program
+    Kenapa bagian itu turun dengan jumlah server di 2021: threaded 39,2 % sampai 1,2 %, async 49,0 % sampai 13,3 %. Dengan satu loop dan 1 sampai 5 server, satu
+    dari 2,0, 3,1, 4,7, 6,1, dan 7,5 connect ditolak: menurut patokan tadi, seolah antreannya punya tempat kira-kira sebanyak servernya. Di sini, dengan backlog yang sama dan program
     sejenis, dari { $threaded } dengan thread dan dari { $looped } dengan satu loop.
 reenact-open-servers-alone =
     Jadi backlog dan jumlah server itu sendiri bukan sebabnya. Jumlah inti mesin itu, Python-nya, dan Windows tidak diubah di sini.

@@ -40,6 +40,8 @@ use setting::Setting;
 
 /// The saved runs, in the folder of the report.
 const RUNS_FILE: &str = "2021.json";
+/// The same of `--quick`: shorter runs are not continued by longer ones.
+const QUICK_RUNS_FILE: &str = "2021-quick.json";
 /// Requests of a run with serial connects: a slow one makes some ten a second, and the limit comes first.
 const SERIAL_REQUESTS: u64 = 300;
 /// Longest time of such a run: long enough for about twenty connects that wait a second.
@@ -150,7 +152,7 @@ impl Flags {
     /// Runs what is not saved yet, and makes the page.
     pub(super) fn run(&self, out: &Path, lang: Lang, quick: bool, stop: &Shutdown) -> Result<(), Failure> {
         fs::create_dir_all(out).map_err(failed_at(out))?;
-        let path = out.join(RUNS_FILE);
+        let path = out.join(if quick { QUICK_RUNS_FILE } else { RUNS_FILE });
         let mut runs = Runs::open(&path);
         let left: Vec<Setting> =
             setting::all(quick).into_iter().filter(|setting| runs.find(setting).is_none()).collect();

@@ -13,6 +13,8 @@ use crate::lab::summary::median;
 
 /// Requests for which the plot of the law gives the seconds.
 const THOUSAND: f64 = 1000.0;
+/// Connects that waited in a run that shows the law.
+const ENOUGH_SLOW: u64 = 10;
 /// The number of servers whose two balancers the report's question compares.
 const MANY: usize = 5;
 
@@ -99,16 +101,17 @@ fn collapse(is_async: bool, runs: &Runs, lang: Lang) -> Option<String> {
     ))
 }
 
-/// How much of the time is connects where some of them waited.
+/// How much of the time is connects where enough of them waited: those of requests that were not answered at the end
+/// are not counted, and beside a few they would weigh too much.
 fn law_here(runs: &Runs, lang: Lang) -> Option<String> {
     let slow = runs
         .runs
         .iter()
-        .filter(|run| run.setting.connects == Connects::Serial && run.counted.slow_connects > 0);
+        .filter(|run| run.setting.connects == Connects::Serial && run.counted.slow_connects >= ENOUGH_SLOW);
     let shares: Vec<f64> = slow.map(|run| run.counted.connect_seconds / run.counted.seconds).collect();
     let least = percent(shares.iter().copied().reduce(f64::min));
     let middle = percent(Some(median(shares.clone())?));
-    Some(text!(lang, "reenact-law-here", runs = shares.len(), middle, least))
+    Some(text!(lang, "reenact-law-here", waits = ENOUGH_SLOW, runs = shares.len(), middle, least))
 }
 
 /// What neither 2021's figures nor these runs explain.

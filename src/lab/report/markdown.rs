@@ -47,12 +47,16 @@ fn machine_table(machine: &Machine) -> String {
     lines.into_iter().chain(rows).collect::<Vec<_>>().join("\n")
 }
 
-/// Text without Markdown but the backquotes around names.
+/// Text without Markdown but the backquotes around names. Within them only a bar means something, in a table.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
+    let mut is_name = false;
     for letter in text.chars() {
+        is_name ^= letter == '`';
         match letter {
-            '|' | '*' | '_' | '<' | '[' | '\\' => escaped.extend(['\\', letter]),
+            '|' => escaped.push_str("\\|"),
+            _ if is_name => escaped.push(letter),
+            '*' | '_' | '<' | '[' | '\\' => escaped.extend(['\\', letter]),
             '\n' => escaped.push(' '),
             _ => escaped.push(letter),
         }
@@ -72,14 +76,14 @@ mod tests {
         page.heading("Tables");
         page.push(Block::Table(Table {
             header: vec!["x".to_owned(), "y".to_owned()],
-            rows: vec![vec!["1".to_owned(), "a|b".to_owned()]],
+            rows: vec![vec!["1".to_owned(), "a|b `c_d` e_f".to_owned()]],
             notes: vec!["said\nin two lines".to_owned()],
             ..Table::default()
         }));
         let chart = Chart { title: "t".to_owned(), ..Chart::default() };
         page.push(Block::Plot(Plot { file: "rate-2.svg".to_owned(), chart }));
         page.push(Block::Command("lab --quick".to_owned()));
-        let expected = "# a \\* b\n\n## Tables\n\n| x | y |\n| ---: | ---: |\n| 1 | a\\|b |\n\n\
+        let expected = "# a \\* b\n\n## Tables\n\n| x | y |\n| ---: | ---: |\n| 1 | a\\|b `c_d` e\\_f |\n\n\
             - said in two lines\n\n![t](lab-2026/rate-2.svg)\n\n```console\n$ lab --quick\n```\n";
         assert_eq!(markdown(&page, "lab-2026"), expected);
     }
