@@ -52,6 +52,9 @@ impl ProcessTheClient {
         log::warn!("koneksi diteruskan ke {}", self.server);
         let mut data = [0; 8192];
         let count = self.connection.read(&mut data)?;
+        if count == 0 {
+            return Ok(()); // the client has left
+        }
         backend.write_all(&data[..count])?;
         io::copy(&mut backend, &mut self.connection)?;
         Ok(())

@@ -11,8 +11,8 @@
 //!
 //! - A silent client keeps a worker. See it: let 8 of them say nothing, and `curl` waits 10 seconds:
 //!   `python3 -c "import socket as s; k=[s.create_connection(('127.0.0.1',6660)) for i in range(8)]; input()"`
-//! - A worker that writes does not read. A client and a back end that both send much before they read
-//!   wait for each other, until the write has waited 10 seconds and the connection is closed.
+//! - A worker that writes does not read. A client that sends while it does not read a long response waits for
+//!   the worker, which waits for the client; after 10 seconds the connection is closed.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -4,7 +4,7 @@
 //! Each client has a request and a response of its own: the Python had one buffer for all.
 //! Mends of step 3: a silent client costs no worker.
 //! Faults: each `poll` names all sockets again, on one core; files are read on the loop (see it: all others wait
-//! while you `curl` what `mkfifo public/x.txt` made). See `src/poll_loop/event_loop.rs`, `src/site/cache.rs`.
+//! while you `curl` a FIFO in the folder, by `mkfifo x.txt`). See `src/poll_loop/event_loop.rs`, `src/site/cache.rs`.
 
 use State::{Lingering, Over, Reading, Writing};
 use chrono::Utc;

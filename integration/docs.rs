@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// The folders of the repository, by which a path is known from other text with a slash in it.
-const FOLDERS: [&str; 8] = ["src", "bin", "integration", "docs", "benches", "fuzz", "public", ".ci"];
+const FOLDERS: [&str; 10] =
+    ["src", "bin", "integration", "docs", "benches", "fuzz", "public", "examples", "exercises", ".ci"];
 
 /// What is made by a command that a page explains, and is not in the repository.
 const MADE_BY_COMMANDS: [&str; 1] = ["fuzz/corpus"];
@@ -141,7 +142,8 @@ fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
 
 fn pages() -> Vec<PathBuf> {
     let mut pages = files(&root().join("docs"), &[".md"]);
-    pages.extend(["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(|name| root().join(name)));
+    let further = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "exercises/README.md"];
+    pages.extend(further.map(|name| root().join(name)));
     pages
 }
 
@@ -191,7 +193,7 @@ fn every_file_that_a_page_names_exists() {
 #[test]
 fn every_file_that_a_source_names_exists() {
     let mut wrong = Vec::new();
-    for folder in ["src", "bin", "integration", "benches", "fuzz", ".ci"] {
+    for folder in ["src", "bin", "integration", "benches", "fuzz", "examples", "exercises", ".ci"] {
         for file in files(&root().join(folder), &[".rs", ".py", ".sh", ".md", "run"]) {
             // The scanner's own examples name what is not there.
             if file.ends_with("integration/docs.rs") {

@@ -29,6 +29,8 @@ mod integration {
     mod docs;
     /// How a role ends.
     mod drain;
+    /// The exercises of the course, with and without their answers.
+    mod exercises;
     /// One client that never stops beside others.
     mod fairness;
     /// Requests through a back end that works.
@@ -49,6 +51,8 @@ mod integration {
     mod lab_report;
     /// A lab that is stopped in the middle.
     mod lab_stops;
+    /// The ladder: programs of the course in `examples/`, step by step.
+    mod ladder;
     /// At most so many requests at a time with one back end.
     mod load;
     /// What the lines of the log say.
