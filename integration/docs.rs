@@ -8,13 +8,14 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// The folders of the repository, by which a path is known from other text with a slash in it.
-const FOLDERS: [&str; 8] = ["src", "bin", "integration", "docs", "benches", "fuzz", "public", ".ci"];
+const FOLDERS: [&str; 10] =
+    ["src", "bin", "integration", "docs", "benches", "fuzz", "public", "examples", "exercises", ".ci"];
 
 /// What is made by a command that a page explains, and is not in the repository.
 const MADE_BY_COMMANDS: [&str; 1] = ["fuzz/corpus"];
 
 /// How far a page's line count of a file may be off: a reader plans an evening with it, not a budget.
-const LINES_OFF_MAX: usize = 4;
+pub(super) const LINES_OFF_MAX: usize = 4;
 
 /// The most files of a reading path.
 const READING_PATH_MAX: usize = 8;
@@ -99,7 +100,7 @@ fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// The rows of a page's reading paths: how many steps each path has, and each file with its lines.
-fn reading_paths(page: &str) -> Vec<Vec<(String, usize)>> {
+pub(super) fn reading_paths(page: &str) -> Vec<Vec<(String, usize)>> {
     let mut found: Vec<Vec<(String, usize)>> = Vec::new();
     for (_, text) in outside_fences(page) {
         let cells: Vec<&str> = text.split('|').map(str::trim).collect();
@@ -117,7 +118,7 @@ fn reading_paths(page: &str) -> Vec<Vec<(String, usize)>> {
 }
 
 /// The lines of a Rust file before its tests.
-fn lines_before_tests(source: &str) -> usize {
+pub(super) fn lines_before_tests(source: &str) -> usize {
     source.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count()
 }
 
@@ -141,7 +142,8 @@ fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
 
 fn pages() -> Vec<PathBuf> {
     let mut pages = files(&root().join("docs"), &[".md"]);
-    pages.extend(["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(|name| root().join(name)));
+    let further = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "exercises/README.md"];
+    pages.extend(further.map(|name| root().join(name)));
     pages
 }
 
@@ -191,7 +193,7 @@ fn every_file_that_a_page_names_exists() {
 #[test]
 fn every_file_that_a_source_names_exists() {
     let mut wrong = Vec::new();
-    for folder in ["src", "bin", "integration", "benches", "fuzz", ".ci"] {
+    for folder in ["src", "bin", "integration", "benches", "fuzz", "examples", "exercises", ".ci"] {
         for file in files(&root().join(folder), &[".rs", ".py", ".sh", ".md", "run"]) {
             // The scanner's own examples name what is not there.
             if file.ends_with("integration/docs.rs") {

@@ -19,6 +19,8 @@ mod integration {
     mod churn;
     /// Flags, the configuration file, logs.
     mod cli;
+    /// The course guide: its commands, its two languages, its quotations, its pictures.
+    mod course;
     /// Descriptors used up.
     mod descriptors;
     /// Generated requests to both drivers, and the same bytes back.
@@ -29,6 +31,8 @@ mod integration {
     mod drain;
     /// What would become of a request.
     mod explain;
+    /// The exercises of the course, with and without their answers.
+    mod exercises;
     /// One client that never stops beside others.
     mod fairness;
     /// Requests through a back end that works.
@@ -49,6 +53,8 @@ mod integration {
     mod lab_report;
     /// A lab that is stopped in the middle.
     mod lab_stops;
+    /// The ladder: programs of the course in `examples/`, step by step.
+    mod ladder;
     /// At most so many requests at a time with one back end.
     mod load;
     /// What the lines of the log say.

@@ -11,6 +11,7 @@ pub mod peer;
 pub mod process;
 pub mod role;
 pub mod site;
+pub mod terminal;
 pub mod watched;
 pub mod wire;
 

@@ -19,7 +19,7 @@ use super::results::{Results, Settings};
 use super::summary::Cells;
 use super::tables::course_tables;
 use super::terminal::failed_at;
-use super::testbed::{Contender, check_course};
+use super::testbed::{Contender, LADDER, check_course};
 use super::tools::Tool;
 use super::{compare, lessons, reenactment, report, terminal};
 use crate::app::cli::Failure;
@@ -146,6 +146,8 @@ struct GridFlags {
 enum Peer {
     /// Our counterparts of the course's programs.
     Python,
+    /// The four steps of `examples/`, each balancer over its own web servers; built by cargo build --examples.
+    Ladder,
     Haproxy,
     Nginx,
     Apache,
@@ -275,6 +277,7 @@ impl GridFlags {
         for peer in &self.peer {
             match peer {
                 Peer::Python => contenders.extend([Contender::PythonThreaded, Contender::PythonAsync]),
+                Peer::Ladder => contenders.extend((1..=LADDER.len()).map(Contender::Ladder)),
                 Peer::Haproxy => contenders.push(Contender::Haproxy),
                 Peer::Nginx => contenders.push(Contender::Nginx),
                 Peer::Apache => contenders.push(Contender::Apache),

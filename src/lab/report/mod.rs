@@ -104,7 +104,7 @@ fn command(results: &Results) -> String {
     };
     let has = |name: &str| results.runs.iter().any(|run| run.cell.contender.starts_with(name));
     let mut command = "cargo run --release --bin lab --".to_owned();
-    for peer in ["python", "haproxy", "nginx", "apache"].into_iter().filter(|peer| has(peer)) {
+    for peer in ["python", "ladder", "haproxy", "nginx", "apache"].into_iter().filter(|peer| has(peer)) {
         command += &format!(" --peer {peer}");
     }
     if has("course") {

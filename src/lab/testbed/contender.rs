@@ -19,6 +19,8 @@ pub(in crate::lab) enum Contender {
     CourseThreaded(PathBuf),
     /// `lb.py` and `async_server900N.py` of a checkout of the course's own code.
     CourseAsync(PathBuf),
+    /// A step of the ladder in `examples/`, from 1: its balancer over its web servers.
+    Ladder(usize),
     /// HAProxy relaying bytes, over our async `web-server`s.
     Haproxy,
     /// nginx relaying bytes (its stream module), over our async `web-server`s.
@@ -30,8 +32,8 @@ pub(in crate::lab) enum Contender {
 impl Contender {
     /// True if one thread serves many connections.
     pub(in crate::lab) fn is_async(&self) -> bool {
-        use Contender::{Async, CourseAsync, Haproxy, Nginx, PythonAsync};
-        matches!(self, Async | PythonAsync | CourseAsync(_) | Haproxy | Nginx)
+        use Contender::{Async, CourseAsync, Haproxy, Ladder, Nginx, PythonAsync};
+        matches!(self, Async | PythonAsync | CourseAsync(_) | Ladder(4) | Haproxy | Nginx)
     }
 }
 
@@ -44,6 +46,7 @@ impl fmt::Display for Contender {
             Contender::PythonAsync => "python-async",
             Contender::CourseThreaded(_) => "course-threaded",
             Contender::CourseAsync(_) => "course-async",
+            Contender::Ladder(step) => return write!(f, "ladder-{step}"),
             Contender::Haproxy => "haproxy",
             Contender::Nginx => "nginx",
             Contender::Apache => "apache",

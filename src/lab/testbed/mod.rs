@@ -37,6 +37,7 @@ use std::time::Duration;
 pub(super) use contender::{Contender, TestbedError, TestbedOptions};
 pub(super) use course::check as check_course;
 use process::Process;
+pub(super) use programs::LADDER;
 use programs::Programs;
 use recipe::Recipes;
 

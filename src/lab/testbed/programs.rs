@@ -20,12 +20,22 @@ const PYTHON_SOURCES: [(&str, &str); 7] = [
     ("lb_async.py", include_str!("../../../integration/python/lb_async.py")),
 ];
 
+/// The ladder: the names of each step's balancer and web server in `examples/`.
+pub(in crate::lab) const LADDER: [(&str, &str); 4] = [
+    ("1_one_at_a_time", "web_1_one_at_a_time"),
+    ("2_thread_per_connection", "web_2_thread_per_connection"),
+    ("3_worker_pool", "web_3_worker_pool"),
+    ("4_poll_loop", "web_4_poll_loop"),
+];
+
 /// How each program is started.
 pub(super) struct Programs {
     /// The begin of the command that runs one of our roles; its name and flags come after it.
     pub(super) role: Vec<OsString>,
     /// The begin of a command that makes a program end when the lab ends; the program comes after it.
     pub(super) guard: Vec<OsString>,
+    /// The folder of the ladder's built programs.
+    pub(super) examples: PathBuf,
     /// The Python interpreter: a name that is searched for, or a path.
     pub(super) python: PathBuf,
     /// HAProxy, likewise.
@@ -41,9 +51,12 @@ impl Programs {
     ///
     /// Errors: the system does not tell which file is running.
     pub(super) fn of_this_executable() -> io::Result<Programs> {
-        let lab = env::current_exe()?.into_os_string();
+        let lab = env::current_exe()?;
+        // Cargo puts them there: target/release/lab, target/release/examples.
+        let examples = lab.with_file_name("examples");
+        let lab = lab.into_os_string();
         let guard = vec![lab.clone(), "guard".into(), std::process::id().to_string().into()];
-        Ok(Programs { role: vec![lab, "role".into()], guard, ..Programs::default() })
+        Ok(Programs { role: vec![lab, "role".into()], guard, examples, ..Programs::default() })
     }
 
     /// The command that runs our role of this name.
@@ -66,6 +79,19 @@ impl Programs {
         guarded
     }
 
+    /// Finds a built program of the ladder.
+    pub(super) fn find_example(&self, name: &str) -> Result<PathBuf, TestbedError> {
+        let path = self.examples.join(format!("{name}{}", env::consts::EXE_SUFFIX));
+        let release = if cfg!(debug_assertions) { "" } else { " --release" };
+        match path.is_file() {
+            true => Ok(path),
+            false => Err(TestbedError::Missing(format!(
+                "{} is not there: build it with cargo build --examples{release}",
+                path.display()
+            ))),
+        }
+    }
+
     /// Finds the Python interpreter.
     pub(super) fn find_python(&self) -> Result<PathBuf, TestbedError> {
         find(&self.python, "python3")
@@ -78,6 +104,7 @@ impl Default for Programs {
         Programs {
             role: Vec::new(),
             guard: Vec::new(),
+            examples: PathBuf::new(),
             python: "python3".into(),
             haproxy: "haproxy".into(),
             nginx: "nginx".into(),

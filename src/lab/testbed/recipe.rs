@@ -39,6 +39,13 @@ impl Recipes {
                 self.open_course(checkout)?;
                 if self.contender.is_async() { course::check_asyncore(&python, checkout) } else { Ok(()) }
             }
+            Contender::Ladder(_) if self.options.backlog.is_some() => {
+                Err(TestbedError::Failed("the ladder's programs have their backlog in the source".to_owned()))
+            }
+            Contender::Ladder(step) => {
+                let (balancer, server) = programs::LADDER[*step - 1];
+                programs.find_example(balancer).and(programs.find_example(server)).map(drop)
+            }
             Contender::Nginx => nginx_module(&self.peer_program()?).map(drop),
             Contender::Apache if !Path::new(peers::APACHE_MODULES).is_dir() => Err(TestbedError::Missing(
                 "Apache's modules are not installed (apt-get install apache2)".to_owned(),
@@ -68,6 +75,12 @@ impl Recipes {
                 let source = course.backend_source(number, listen.port())?;
                 return self.course_program(&course, &course.backend_name(number), source, extra);
             }
+            Contender::Ladder(step) => {
+                let (_, server) = programs::LADDER[*step - 1];
+                let mut command = Command::new(self.programs.find_example(server)?);
+                command.arg(listen.port().to_string()).arg(self.site()?).args(extra);
+                return Ok(command);
+            }
             Contender::PythonThreaded | Contender::PythonAsync => {
                 self.python(if is_async { "server_async_http.py" } else { "server_thread_http.py" }, listen)?
             }
@@ -94,6 +107,12 @@ impl Recipes {
                 return self.course_program(&course, course.balancer_name(), source, extra);
             }
             Contender::Haproxy | Contender::Nginx | Contender::Apache => return self.peer(backends, listen),
+            Contender::Ladder(step) => {
+                let (balancer, _) = programs::LADDER[*step - 1];
+                let mut command = Command::new(self.programs.find_example(balancer)?);
+                command.arg(listen.port().to_string()).args(list).args(extra);
+                return Ok(command);
+            }
             Contender::PythonThreaded => self.python("lb_thread.py", listen)?,
             Contender::PythonAsync => self.python("lb_async.py", listen)?,
             Contender::Threaded => self.role("lb-threaded", [], listen),
