@@ -6,7 +6,7 @@
 //!
 //! Faults (step 3 mends all of them):
 //!
-//! - Any piece that ends in CR LF is taken for the whole request. See it: `curl telnet://127.0.0.1:9001`, and
+//! - Any piece that ends in CR LF is taken for the whole request. See it: `nc -C 127.0.0.1 9001`, and
 //!   type `GET /santai HTTP/1.0`. The same where the 32 bytes of a read happen to end at the end of a line.
 //! - As many threads as clients, for as long as these like; bytes that are not UTF-8 end one without a response;
 //!   four stray bytes behind each body; a backlog of 1; an error of `accept` ends the program.

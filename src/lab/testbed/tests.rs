@@ -156,12 +156,16 @@ fn a_program_that_ends_too_early_is_quoted() {
 #[test]
 fn what_is_not_installed_is_named_with_its_package() {
     let options = TestbedOptions { backends: 1, ..TestbedOptions::default() };
+    let build =
+        if cfg!(debug_assertions) { "cargo build --examples" } else { "cargo build --examples --release" };
+    let step = format!("/nowhere/4_poll_loop is not there: build it with {build}");
     for (contender, text) in [
+        (Contender::Ladder(4), &*step),
         (Contender::PythonAsync, "nosuchpython is not installed (apt-get install python3)"),
         (Contender::Haproxy, "/nowhere/haproxy is not installed (apt-get install haproxy)"),
     ] {
         let (python, haproxy) = ("nosuchpython".into(), "/nowhere/haproxy".into());
-        let programs = Programs { python, haproxy, ..pretending() };
+        let programs = Programs { python, haproxy, examples: "/nowhere".into(), ..pretending() };
         let error = Testbed::start_with(programs, &contender, &options).err().unwrap();
         assert_eq!(error, TestbedError::Missing(text.to_owned()));
     }
