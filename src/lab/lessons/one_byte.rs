@@ -27,7 +27,7 @@ pub(super) const TEACHING: Teaching = Teaching {
     question,
     run,
     code: &[
-        "src/protocol/http/head.rs",
+        "src/protocol/http/head/mod.rs",
         "src/protocol/http/request_reader.rs",
         "integration/python/server_thread_http.py",
     ],
