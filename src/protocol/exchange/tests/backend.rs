@@ -97,7 +97,10 @@ fn all_back_ends_are_tried_until_one_accepts_or_the_time_to_connect_is_spent() {
 fn a_connect_has_a_deadline_and_then_the_next_back_end_is_tried() {
     let gateway = TestGateway::new(2);
     let mut connection = gateway.connection(GET, &[hangs(), says(OK)]);
+    assert_eq!(connection.exchange.connect_timeout(&connection.now), gateway.timeouts.connect);
     assert_eq!(connection.run().state(), Status::Waits(gateway.timeouts.connect));
+    let (second, left) = (Duration::from_secs(1), gateway.timeouts.connect - Duration::from_secs(1));
+    assert_eq!(connection.exchange.connect_timeout(&connection.now.after(second)), left);
     assert_eq!(connection.waits().text(), OK_SENT);
     let mut connection = gateway.connection(GET, &[hangs(), hangs()]);
     connection.run().waits().waits();

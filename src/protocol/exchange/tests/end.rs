@@ -93,7 +93,21 @@ fn who_lingers_reads_and_drops_what_comes_until_the_client_closes() {
     assert_eq!((connection.sent, connection.statuses()), (connection.input.len(), vec![400]));
     connection.ends = true;
     assert_eq!(connection.run().state(), Status::Closed);
-    assert_eq!(connection.outcome(), Outcome::new(Who::Client, How::Malformed, Phase::RequestHead));
+    let refused = Outcome::new(Who::Client, How::Malformed, Phase::RequestHead);
+    assert_eq!(connection.outcome(), refused);
+    // The response was sent, so its outcome stands, whatever comes then.
+    let mut connection = gateway.connection("GET / HTTP/1.1\r\n\r\n", &[]);
+    connection.run().exchange.client_failed();
+    assert_eq!(connection.run().outcome(), refused);
+}
+
+#[test]
+fn a_client_that_said_close_is_closed_at_once_unless_it_sent_more() {
+    let gateway = TestGateway::new(1);
+    let last = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    for (more, state) in [("", Status::Closed), ("GET", LINGERS)] {
+        assert_eq!(gateway.run(&format!("{last}{more}"), &[says(OK)]).state(), state, "{more:?}");
+    }
 }
 
 #[test]

@@ -27,6 +27,11 @@ fn the_graph_of_the_documentation_is_walked() {
     let mut seen = std::collections::BTreeSet::new();
     let mut is_at = |connection: &TestConnection, client: &'static str, backend: &'static str| {
         assert_eq!(place(connection), (client, backend));
+        let exchange = &connection.exchange;
+        assert_eq!(exchange.is_open(), ["Head", "Exchanging"].contains(&client), "{client}");
+        assert_eq!(exchange.awaits_request(), client == "Head");
+        assert_eq!(exchange.is_exchanging(), client == "Exchanging", "{client}");
+        assert_eq!(exchange.needs_backend(), ["Needed", "Queued"].contains(&backend), "{backend}");
         seen.extend([client, backend]);
     };
     let gateway = TestGateway { most: 1, ..TestGateway::new(2) };

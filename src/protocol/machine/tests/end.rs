@@ -139,3 +139,37 @@ fn an_end_in_the_middle_is_told_once() {
     assert_eq!(closings(exchange_with), 1);
     assert_eq!(closings(relay_with), 1);
 }
+
+/// Keeps the request lines that it is told of, and wants none.
+#[derive(Debug, Default)]
+struct Indifferent(Mutex<Vec<String>>);
+
+impl Observer for Indifferent {
+    fn wants_closings(&self) -> bool {
+        false
+    }
+
+    fn observe(&self, _connection: &Connection<'_>, event: &Event<'_>) {
+        if let Event::Closed(Closing { request: Some(request), .. }) = event {
+            self.0.lock().unwrap().push((*request).to_owned());
+        }
+    }
+}
+
+#[test]
+fn nobody_remembers_request_lines_that_no_observer_wants() {
+    fn told<M: Kind>(says: &[u8], make: impl FnOnce(Arc<RoleContext>, &Now) -> M) -> Vec<String> {
+        let told = Arc::new(Indifferent::default());
+        let mut driver = Driver::new(peer(says), peer(OK));
+        let mut machine =
+            make(Arc::new(RoleContext::new("test", Arc::clone(&told) as Arc<dyn Observer>)), &driver.now);
+        driver.serve(&mut machine);
+        machine.client_failed();
+        assert!(driver.serve(&mut machine));
+        std::mem::take(&mut *told.0.lock().unwrap())
+    }
+    for (says, expected) in [(GET, vec![""]), (&GET[..10], vec![]), (b"GET\r\n\r\n", vec![""])] {
+        assert_eq!(told(says, |context, now| web_with(context, now).1), expected);
+        assert_eq!(told(says, exchange_with), expected);
+    }
+}

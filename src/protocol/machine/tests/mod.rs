@@ -7,14 +7,14 @@ mod transfer;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::balance::Group;
 use crate::balance::routes::Routes;
 use crate::protocol::context::RoleContext;
-use crate::protocol::event::{Connection, Event, Observer};
+use crate::protocol::event::{Closing, Connection, Event, Observer};
 use crate::protocol::exchange::{Exchange, Gateway};
 use crate::protocol::forward::Rules;
 use crate::protocol::limits::BUFFER_BYTES;

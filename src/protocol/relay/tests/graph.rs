@@ -19,6 +19,7 @@ fn the_graph_of_the_documentation_is_walked() {
     let mut seen = std::collections::BTreeSet::new();
     let mut is_at = |relay: &Relay, state: &'static str| {
         assert_eq!(name(relay), state);
+        assert_eq!(relay.needs_backend(), !["Joined", "Over"].contains(&state), "{state}");
         seen.insert(state);
     };
     // ProxyHeader --> Connecting --> next candidate --> Joined --> Over, by both ends.

@@ -21,6 +21,9 @@ fn the_graph_of_the_documentation_is_walked() {
     let mut seen = std::collections::BTreeSet::new();
     let mut is_at = |client: &Client, state: &'static str| {
         assert_eq!(name(&client.web.state), state);
+        assert_eq!(client.web.is_open(), !["Linger", "Over"].contains(&state), "{state}");
+        assert_eq!(client.web.awaits_request(), ["Head", "Body"].contains(&state), "{state}");
+        assert_eq!(client.web.owes_response(), ["Delay", "Room", "Response"].contains(&state), "{state}");
         seen.insert(state);
     };
     // Head --> Body --> Delay --> Response --> Head.
