@@ -39,6 +39,28 @@ fn a_new_configuration_takes_over_what_is_known_of_back_ends_that_stay() {
 }
 
 #[test]
+fn of_two_groups_with_the_same_back_end_the_one_with_the_same_name_goes_on() {
+    let now = Instant::now();
+    let (other, namesake) = (Arc::new(Group::new("other", vec![address(9001)])), Arc::new(group(1)));
+    first(&other, now);
+    (0..2).for_each(|_| _ = first(&namesake, now));
+    let new = group(1);
+    new.take_over(&[other, namesake], true);
+    assert_eq!((nth(&new, 0).served(), new.turn().number), (2, 2));
+}
+
+#[test]
+fn where_failures_do_not_count_none_are_taken_over() {
+    let (old, now) = (Arc::new(group(2)), Instant::now());
+    take_out(&old, 0, now);
+    let never = Passive { failures: 0, ..Passive::default() };
+    let settings = GroupSettings { passive: never, ..GroupSettings::default() };
+    let new = Group::with("test", vec![address(9001), address(9002)], settings);
+    new.take_over(&[old], true);
+    assert!(nth(&new, 0).is_up());
+}
+
+#[test]
 fn replacing_the_list_keeps_state_and_back_ends_in_use() {
     let (group, now) = (group(3), Instant::now());
     let mut turn = group.turn();
@@ -81,4 +103,12 @@ fn without_a_limit_nobody_waits() {
     let waker = || panic!("nobody is to be called");
     let chosen: Vec<_> = (0..100).map(|_| group.choose(&mut group.turn(), now, waker)).collect();
     assert!(chosen.iter().all(|pick| matches!(pick, Pick::Chosen(_))));
+}
+
+#[test]
+fn back_ends_are_told_of_by_the_first_name_they_were_given() {
+    let group = group(2);
+    group.name_backends("first.example", &[address(9002)]);
+    group.name_backends("second.example", &[address(9002)]);
+    assert_eq!((nth(&group, 0).host(), nth(&group, 1).host()), (None, Some("first.example")));
 }

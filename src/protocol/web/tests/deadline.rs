@@ -20,6 +20,11 @@ fn a_slow_head_has_one_deadline_even_behind_an_unread_response() {
     let mut client = server.client().sends(&format!("{GET}G")).takes(10);
     client.run();
     let begun = client.now.instant;
+    // The head is read although there is something to send; one that does one thing at a time sends first.
+    let interest = client.web.interest();
+    assert!(interest.read_client && interest.write_client);
+    assert_eq!(client.web.blocking_interest(), Interest { read_client: false, ..interest });
+    assert!(client.web.owes_response() && !client.web.awaits_request());
     for byte in GET.chars().skip(1).take(20) {
         client.now = client.now.after(Duration::from_secs(1));
         client.input.push(byte as u8);

@@ -115,3 +115,14 @@ fn the_end_of_a_drain_resets_only_half_sent_responses() {
         assert_eq!(client.run().state(), state, "{input:?}");
     }
 }
+
+#[test]
+fn a_reset_while_a_response_is_unread_cuts_it_off_whatever_is_read_meanwhile() {
+    let server = TestServer::new();
+    for input in [GET.to_owned(), format!("{GET}G")] {
+        let mut client = server.client().sends(&input).takes(10);
+        client.run().web.client_failed();
+        assert_eq!(client.outcome(), Outcome::new(Who::Client, How::Reset, Phase::ResponseBody));
+        assert_eq!(client.state(), Status::Reset);
+    }
+}

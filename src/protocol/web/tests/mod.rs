@@ -1,6 +1,7 @@
 //! Whole connections without sockets: a driver in memory gives the machine bytes in pieces, takes its output
 //! in pieces, and does only what the machine asks for.
 
+mod closing;
 mod deadline;
 mod end;
 mod graph;
