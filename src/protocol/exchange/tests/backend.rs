@@ -83,6 +83,16 @@ fn all_back_ends_are_tried_until_one_accepts_or_the_time_to_connect_is_spent() {
     let mut connection = many.connection(GET, &scripts);
     assert_eq!(connection.run().state(), Status::Waits(many.timeouts.connect));
     assert_eq!(connection.waits().statuses(), [504], "no time is left for the others");
+    let mut slow = many.connection(GET, &[]);
+    let (now, later) = (slow.now, slow.now.after(many.timeouts.connect / 2));
+    let waker = || Waker::noop().clone();
+    assert!(slow.read_client(&Interest { read_client: true, ..Interest::NONE }));
+    for _ in 0..=RETRIES {
+        slow.exchange.choose_backend(&now, waker).unwrap();
+        slow.exchange.connect_failed(How::Refused, &now);
+    }
+    slow.exchange.choose_backend(&later, waker).unwrap();
+    assert_eq!(slow.exchange.connect_timeout(&later), many.timeouts.connect / 2);
     // As many retries as ever are made when a connect takes all the time by itself.
     let mut connection = many.connection(GET, &vec![hangs(); RETRIES + 1]);
     connection.run();
@@ -139,4 +149,16 @@ fn a_back_end_that_accepts_and_never_responds_goes_down() {
     assert_eq!(connection.statuses(), [504, 200, 504, 200, 504, 200, 200, 200]);
     let ups: Vec<bool> = connection.group.backends().iter().map(|backend| backend.is_up()).collect();
     assert_eq!(ups, [false, true]);
+}
+
+#[test]
+fn a_limit_of_ours_is_no_fault_of_the_back_end() {
+    let gateway = TestGateway::new(2);
+    let mut connection = gateway.connection(GET, &[]);
+    assert!(connection.read_client(&Interest { read_client: true, ..Interest::NONE }));
+    connection.exchange.choose_backend(&gateway.now, || Waker::noop().clone()).unwrap();
+    connection.exchange.connect_failed(How::Limited, &gateway.now);
+    connection.run();
+    assert_eq!((connection.statuses(), connection.state()), (vec![503], gateway.idle()));
+    assert!(connection.group.backends().iter().all(|backend| backend.failures_reported() == 0));
 }
