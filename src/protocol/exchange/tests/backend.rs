@@ -14,6 +14,7 @@ fn a_safe_request_is_repeated_once_if_its_back_end_dies() {
         let counted =
             connection.group.backends().iter().map(|backend| backend.failures_reported()).sum::<u64>();
         assert_eq!(counted, 1, "the second failure is not counted against a back end");
+        assert_eq!(connection.group.backends()[0].failures_reported(), 1);
         // Refused connects in between do not count.
         let scripts = [death.clone(), refuses(), refuses(), says(OK)];
         assert_eq!(gateway.run(GET, &scripts).statuses(), [200]);
@@ -161,4 +162,33 @@ fn a_limit_of_ours_is_no_fault_of_the_back_end() {
     connection.run();
     assert_eq!((connection.statuses(), connection.state()), (vec![503], gateway.idle()));
     assert!(connection.group.backends().iter().all(|backend| backend.failures_reported() == 0));
+}
+
+#[test]
+fn a_response_clears_the_failures_before_it() {
+    let gateway = TestGateway::new(2);
+    let group = gateway.group();
+    let fail = |times| {
+        for _ in 0..times {
+            group.report_failure(&group.backends()[0], &"a test", gateway.now.instant);
+        }
+    };
+    fail(PASSIVE_FAILURES - 1);
+    for _ in 0..2 {
+        gateway.connection_of(Arc::clone(&group), GET, &[says(OK)]).run();
+    }
+    fail(PASSIVE_FAILURES - 1);
+    assert!(group.backends()[0].is_up());
+}
+
+#[test]
+fn a_connection_is_kept_if_nothing_speaks_against_it() {
+    let gateway = TestGateway::new(1);
+    for (first, second) in [(true, true), (true, false), (false, true)] {
+        let mut connection = gateway.connection(GET, &[says("")]);
+        let exchange = &mut connection.run().exchange;
+        exchange.mark_released(first);
+        exchange.mark_released(second);
+        assert_eq!(exchange.release_backend(&gateway.now).keep, first && second);
+    }
 }

@@ -136,3 +136,58 @@ fn a_tunnel_and_a_cut_exchange_are_logged_once() {
         assert!(lines.len() == 1 && lines[0].starts_with(expected), "{lines:?}");
     }
 }
+
+#[test]
+fn each_attempt_after_the_first_is_a_retry() {
+    let (mut exchange, _, closings, now) = logged(2);
+    let waker = || Waker::noop().clone();
+    // A dead idle connection is replaced by one to the same back end, and that one dies before it responds.
+    from_client(&mut exchange, GET, &now);
+    for reused in [true, false] {
+        exchange.choose_backend(&now, waker).unwrap();
+        exchange.connected(reused, &now);
+        send_all_to_backend(&mut exchange, &now);
+        exchange.backend_received(0, &now);
+    }
+    exchange.choose_backend(&now, waker).unwrap();
+    exchange.connected(false, &now);
+    send_all_to_backend(&mut exchange, &now);
+    from_backend(&mut exchange, OK, &now);
+    drop(exchange.release_backend(&now));
+    send_all_to_client(&mut exchange, &now);
+    let lines = closings.take();
+    assert!(lines.len() == 1 && lines[0].contains(" 2 retries, finished"), "{lines:?}");
+}
+
+#[test]
+fn a_response_of_our_own_behind_an_unread_interim_one_is_counted_alone() {
+    let (mut exchange, _, closings, now) = logged(1);
+    from_client(&mut exchange, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", &now);
+    exchange.choose_backend(&now, || Waker::noop().clone()).unwrap();
+    exchange.connected(false, &now);
+    send_all_to_backend(&mut exchange, &now);
+    let interim = "HTTP/1.1 100 Continue\r\n\r\n";
+    from_backend(&mut exchange, interim, &now);
+    let before = exchange.client_output().concat().len();
+    from_client(&mut exchange, "zz\r\n", &now);
+    let length = exchange.client_output().concat().len() - before;
+    drop(exchange.release_backend(&now));
+    send_all_to_client(&mut exchange, &now);
+    let lines = closings.take();
+    assert!(lines.len() == 1 && lines[0].contains(&format!(" {length} out,")), "{lines:?}");
+}
+
+#[test]
+fn a_response_that_the_client_does_not_take_is_logged_with_its_back_end() {
+    let (mut exchange, _, closings, now) = logged(1);
+    from_client(&mut exchange, GET, &now);
+    exchange.choose_backend(&now, || Waker::noop().clone()).unwrap();
+    exchange.connected(false, &now);
+    send_all_to_backend(&mut exchange, &now);
+    from_backend(&mut exchange, OK, &now);
+    drop(exchange.release_backend(&now));
+    exchange.client_failed();
+    exchange.finish(&now);
+    let lines = closings.take();
+    assert!(lines.len() == 1 && lines[0].starts_with("GET /: 200 of 9001, "), "{lines:?}");
+}

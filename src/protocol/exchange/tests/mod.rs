@@ -21,9 +21,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::balance::limits::RETRIES;
+use crate::balance::limits::{PASSIVE_FAILURES, RETRIES};
 use crate::protocol::event::{Connection, Observer};
-use crate::protocol::limits::CLIENT_WATCH_AFTER;
+use crate::protocol::limits::{CLIENT_WATCH_AFTER, INTERIM_RESPONSES_MAX};
 use crate::protocol::testing::{Pieces, all_pieces, client, context, drawn_states, start};
 
 /// A gateway with one group of back ends.

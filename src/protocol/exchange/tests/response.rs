@@ -288,3 +288,23 @@ fn bytes_behind_a_response_are_dropped() {
         gateway.run(GET, &[says("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")]);
     assert_eq!((connection.visits[0].kept, connection.state()), (Some(false), gateway.idle()));
 }
+
+#[test]
+fn a_back_end_that_closes_behind_an_unread_interim_response_has_responded() {
+    let gateway = TestGateway::new(1);
+    let script = says(&format!("HTTP/1.1 103 E\r\n\r\n{OK}")).ends();
+    let mut connection = TestConnection { takes: 5, ..gateway.connection(POST, &[script]) };
+    connection.run().takes = usize::MAX;
+    assert_eq!(connection.run().statuses(), [103, 200]);
+}
+
+#[test]
+fn interim_responses_are_bounded_in_number() {
+    let gateway = TestGateway::new(1);
+    for (more, last) in [(0, 200), (1, 502)] {
+        let interim = "HTTP/1.1 103 E\r\n\r\n".repeat(INTERIM_RESPONSES_MAX as usize + more);
+        let statuses = gateway.run(POST, &[says(&format!("{interim}{OK}"))]).statuses();
+        assert_eq!(statuses.len(), INTERIM_RESPONSES_MAX as usize + 1);
+        assert_eq!(statuses.last(), Some(&last));
+    }
+}

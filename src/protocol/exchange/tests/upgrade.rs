@@ -62,3 +62,12 @@ fn a_101_without_a_request_for_it_is_malformed() {
         assert_eq!((connection.statuses(), connection.state()), (vec![502], gateway.idle()));
     }
 }
+
+#[test]
+fn a_101_to_a_request_that_was_not_taken_whole_is_malformed() {
+    let gateway = TestGateway::new(1);
+    let request =
+        format!("{}Content-Length: 5\r\n\r\nsatu!", UPGRADE.trim_end_matches("\r\n").to_owned() + "\r\n");
+    let scripts = [says(SWITCHING).breaks(gateway.forwarded(&request) - 2)];
+    assert_eq!(gateway.run(&request, &scripts).statuses(), [502]);
+}

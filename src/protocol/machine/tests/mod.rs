@@ -2,6 +2,7 @@
 
 mod backend;
 mod end;
+mod report;
 mod transfer;
 
 use std::fs::{self, File};

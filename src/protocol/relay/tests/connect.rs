@@ -75,6 +75,10 @@ fn each_candidate_is_tried_once_and_then_it_is_over() {
     relay.connect_failed(How::Refused, &now);
     assert_eq!(relay.choose_backend(&now, waker), None);
     assert!(relay.step() == Step::Finish && !relay.was_cut());
+    assert_eq!(outcome(&relay), "back end refused in connect");
+    let mut alone = self::relay(0, &now);
+    assert_eq!(alone.choose_backend(&now, waker), None);
+    assert_eq!(outcome(&alone), "no back end was up");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Requests: several on a connection, and their bodies.
 
 use super::*;
+use crate::protocol::http::response::HEAD_ROOM;
+use crate::protocol::web::outgoing::COPIED_BYTES_MAX;
 
 #[test]
 fn keep_alive_depends_on_version_and_connection_field() {
@@ -108,4 +110,17 @@ fn an_empty_line_does_not_begin_a_request() {
     let mut client = server.client().sends(&format!("{GET}\r\n"));
     client.run().web.drain();
     assert_eq!(client.run().state(), Status::Closed);
+}
+
+#[test]
+fn a_head_is_read_as_soon_as_there_is_room_for_its_response() {
+    let server = TestServer::new();
+    for (missing, is_read) in [(0, true), (1, false)] {
+        let mut web = server.client().web;
+        let filled = web.output.room() - (HEAD_ROOM + COPIED_BYTES_MAX) + missing;
+        assert!(web.output.push(&vec![b'x'; filled]));
+        web.client_space()[..GET.len()].copy_from_slice(GET.as_bytes());
+        web.client_received(GET.len(), &server.now);
+        assert_eq!(web.input.is_empty(), is_read);
+    }
 }
