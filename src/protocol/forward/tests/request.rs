@@ -118,6 +118,24 @@ fn a_head_that_does_not_fit_leaves_nothing_behind() {
     );
 }
 
+#[test]
+fn a_head_is_written_whole_or_not_at_all_whatever_the_room() {
+    let head = request_head("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let client = ([192, 0, 2, 7], 1).into();
+    let mut whole = Buffer::new();
+    rules(&[]).write_request_head(&head, Framing::None, client, &mut whole).unwrap();
+    for room in 0..=whole.len() {
+        let mut out = Buffer::new();
+        let before = out.room() - room;
+        assert!(out.push(&vec![b'x'; before]));
+        let is_written = rules(&[]).write_request_head(&head, Framing::None, client, &mut out).is_ok();
+        assert_eq!(
+            (is_written, out.len() - before),
+            (room == whole.len(), if is_written { room } else { 0 })
+        );
+    }
+}
+
 /// Field names in upper and lower case, some of them hop-by-hop.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![

@@ -89,6 +89,8 @@ fn heads_that_break_the_rules_are_refused() {
         ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         ("GET / HTTX/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET / HTTP/1.x\r\nHost: a\r\n\r\n", 400),
+        ("GET / HTTP/x.1\r\nHost: a\r\n\r\n", 400),
         ("GET /\r\nHost: a\r\n\r\n", 400),
         ("GET /pa th HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("GET /x  HTTP/1.1\r\nHost: a\r\n\r\n", 400),
