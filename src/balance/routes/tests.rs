@@ -140,6 +140,8 @@ fn a_path_above_the_root_is_refused() {
         assert_eq!(routes.find(path).unwrap_err(), RouteError::AboveRoot, "{path}");
     }
     assert!(routes.find("/a/..?../..").is_ok());
+    assert!(RouteError::AboveRoot.reason().contains("above the root"));
+    assert!(RouteError::Ambiguous.reason().contains("two ways"));
 }
 
 #[test]

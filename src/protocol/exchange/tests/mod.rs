@@ -23,7 +23,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::balance::limits::{PASSIVE_FAILURES, RETRIES};
 use crate::protocol::event::{Connection, Observer};
-use crate::protocol::limits::{CLIENT_WATCH_AFTER, INTERIM_RESPONSES_MAX};
+use crate::protocol::limits::{CLIENT_WATCH_AFTER, INTERIM_RESPONSES_MAX, KEEP_ALIVE_REQUESTS};
 use crate::protocol::testing::{Pieces, all_pieces, client, context, drawn_states, start};
 
 /// A gateway with one group of back ends.
@@ -32,6 +32,8 @@ struct TestGateway {
     /// The most connections to each back end at a time; 0 for no limit.
     most: usize,
     timeouts: Timeouts,
+    /// The most requests on one connection of a client.
+    requests: u32,
     rules: Rules,
     /// Prefixes of routes besides the default one; all of them have the same back ends.
     prefixes: &'static [&'static str],
@@ -110,6 +112,7 @@ impl TestGateway {
             backends,
             most: 0,
             timeouts: Timeouts::default(),
+            requests: KEEP_ALIVE_REQUESTS,
             rules: Rules::default(),
             prefixes: &[],
             now: start(),
@@ -131,7 +134,7 @@ impl TestGateway {
         for prefix in self.prefixes {
             routes.add(prefix, Arc::clone(&group)).unwrap();
         }
-        let context = Arc::new(context(self.timeouts));
+        let context = Arc::new(RoleContext { keep_alive_requests: self.requests, ..context(self.timeouts) });
         let gateway = Arc::new(Gateway { context, routes, rules: self.rules.clone() });
         TestConnection {
             exchange: Exchange::new(gateway, client(), self.now.instant, &self.now),

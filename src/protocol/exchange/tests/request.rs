@@ -1,6 +1,7 @@
 //! Requests: what is forwarded of them, and what is refused.
 
 use super::*;
+use crate::protocol::proxy_header::{self, Policy};
 
 #[test]
 fn requests_follow_each_other_on_a_reused_connection() {
@@ -112,4 +113,23 @@ fn what_cannot_be_forwarded_is_refused_and_the_connection_lingers() {
         let body = got.and_then(|got| Some(got.split_once("\r\n\r\n")?.1.to_owned()));
         assert!(body.is_none_or(|body| "1\r\na".starts_with(&body)), "the malformed part is not forwarded");
     }
+}
+
+#[test]
+fn a_connection_has_as_many_requests_as_are_allowed() {
+    let gateway = TestGateway { requests: 2, ..TestGateway::new(1) };
+    let connection = gateway.run(&GET.repeat(3), &[says(OK), says(OK)]);
+    assert_eq!((connection.text(), connection.state()), (format!("{OK_SENT}{OK_LAST}"), LINGERS));
+}
+
+#[test]
+fn a_host_that_was_missing_is_in_the_head_and_not_in_the_header_before_it() {
+    let gateway = TestGateway::new(1);
+    let mut connection = gateway.connection(OLD, &[says(OK)]);
+    let policy = Policy { send: Some(proxy_header::Version::V1), ..Policy::default() };
+    let client = policy.identify(client(), || Ok(SocketAddr::from(([127, 0, 0, 1], 80))));
+    let gateway = Arc::clone(&connection.exchange.gateway);
+    connection.exchange = Exchange::new(gateway, client, connection.now.instant, &connection.now);
+    let begin = "PROXY TCP4 127.0.0.1 127.0.0.1 22530 80\r\nGET / HTTP/1.1\r\nHost: 127.0.0.1:9001\r\n";
+    assert!(connection.run().got(0).starts_with(begin), "{}", connection.got(0));
 }

@@ -1,6 +1,7 @@
 //! Requests that are refused.
 
 use super::*;
+use crate::protocol::limits::SITE_BODY_BYTES_MAX;
 
 #[test]
 fn bad_requests_are_refused_once_and_the_connection_lingers() {
@@ -94,5 +95,14 @@ fn without_a_worker_the_response_is_503_whatever_comes() {
         client.run();
         assert_eq!(client.statuses(), [503]);
         assert_eq!(client.shut_at, Some(client.received.len()));
+    }
+}
+
+#[test]
+fn a_body_of_the_largest_size_is_read() {
+    let server = TestServer::new();
+    let head = |bytes| format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {bytes}\r\n\r\n");
+    for (bytes, statuses) in [(SITE_BODY_BYTES_MAX, vec![]), (SITE_BODY_BYTES_MAX + 1, vec![413])] {
+        assert_eq!(server.client().sends(&head(bytes)).run().statuses(), statuses);
     }
 }
