@@ -54,6 +54,11 @@ fn count_window_and_length_are_settings() {
     assert_eq!(candidates(&group, later + Duration::from_secs(59)), [1]);
     assert!(candidates(&group, later + Duration::from_secs(60)).contains(&0));
 
+    let forever = GroupSettings { passive: Passive { out: Duration::MAX, ..passive }, ..settings };
+    let group = Group::with("test", vec![address(9001), address(9002)], forever);
+    (0..2).for_each(|_| _ = group.failed(&nth(&group, 0), now));
+    assert_eq!(candidates(&group, now + Duration::from_secs(86_400 * 365)), [1]);
+
     let never = Passive { failures: 0, ..passive };
     let settings = GroupSettings { passive: never, ..GroupSettings::default() };
     let group = Group::with("test", vec![address(9001), address(9002)], settings);

@@ -126,6 +126,7 @@ mod tests {
         assert!(out.push(&[b'x'; BUFFER_BYTES - 60]));
         assert!(!ResponseWriter::start(&mut out, 200, &now).finish());
         assert_eq!(out.len(), BUFFER_BYTES - 60);
+        assert_eq!(HEAD_ROOM, 2_048);
     }
 
     #[test]
