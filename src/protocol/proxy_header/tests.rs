@@ -220,7 +220,9 @@ fn health_checks_are_believed_from_this_machine_and_from_trusted_peers() {
                 let mut client = Policy { accept: false, ..policy(None) }
                     .identify(address(peer), || panic!("no header is sent, so the address is not needed"));
                 client.set_check(is_check);
-                status.map(|status| client.end_check(status));
+                if let Some(status) = status {
+                    client.end_check(status);
+                }
                 client.report_connection(context);
                 client.report_connection(context);
             });
