@@ -29,10 +29,10 @@ mod integration {
     mod docs;
     /// How a role ends.
     mod drain;
-    /// What would become of a request.
-    mod explain;
     /// The exercises of the course, with and without their answers.
     mod exercises;
+    /// What would become of a request.
+    mod explain;
     /// One client that never stops beside others.
     mod fairness;
     /// Requests through a back end that works.

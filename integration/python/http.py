@@ -9,7 +9,7 @@ Our counterpart of the course's class, of the same shape. Its known faults, kept
     HEAD, and all else that is neither GET nor POST, gets 400  src/site/response.rs
     the target is taken as written: no %20, no query           src/site/path.rs
     a file is read whole into memory before any of it is sent  src/site/response.rs
-    of the request only the first line is looked at            src/protocol/http/head.rs
+    of the request only the first line is looked at            src/protocol/http/head/mod.rs
 
 The file's name hides the standard library's `http`, as the course's did. Nothing here needs that one.
 """

@@ -7,7 +7,7 @@ which Python 3.12 removed. Its known faults, kept on purpose, with those of http
     ONE receive buffer for all clients: who sends in pieces      src/protocol/web/mod.rs
       gets another's answer, and so does the other
     any piece that ends in CR LF ends the request                src/protocol/http/request_reader.rs
-    `.decode()` of bytes that are no text drops the client       src/protocol/http/head.rs
+    `.decode()` of bytes that are no text drops the client       src/protocol/http/head/mod.rs
     one `send`: what does not fit at once is lost                src/poll_loop/session.rs
     files are read, and the tree is globbed, on the loop: all    src/site/cache.rs
       clients wait for one client's disk

@@ -7,7 +7,7 @@ those of http.py:
     32 bytes a read                                             src/protocol/buffer.rs
     any piece that ends in CR LF ends the request: it is        src/protocol/http/request_reader.rs
       answered before it is whole, and what comes later is lost
-    `.decode()` of bytes that are no text ends the thread       src/protocol/http/head.rs
+    `.decode()` of bytes that are no text ends the thread       src/protocol/http/head/mod.rs
     four stray bytes behind the body                            src/site/mirror.rs
     one request a connection                                    src/protocol/web/mod.rs
     backlog 1: the third client at once waits a second or more  src/net/listen.rs

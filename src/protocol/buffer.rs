@@ -307,6 +307,11 @@ mod tests {
         buffer.filled(100);
         buffer.consume(100);
         assert_eq!(buffer.space().len(), BUFFER_BYTES);
+        // One that found nothing to read fills nothing, even if there was no room for more.
+        buffer.filled(BUFFER_BYTES);
+        buffer.filled(0);
+        buffer.consume(BUFFER_BYTES);
+        assert_eq!(buffer.space().len(), BUFFER_BYTES);
     }
 
     #[test]

@@ -85,6 +85,19 @@ pub trait Observer: fmt::Debug + Send + Sync {
 
 /// The number of the next connection.
 pub(crate) fn next_connection_number() -> u64 {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    LAST.fetch_add(1, Ordering::Relaxed) + 1
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::testing::Silent;
+
+    #[test]
+    fn connections_are_counted_and_heads_are_reported_to_those_who_ask() {
+        let [first, second] = [(); 2].map(|()| next_connection_number());
+        assert!(0 < first && first < second);
+        assert!(!Silent.wants_heads());
+    }
 }

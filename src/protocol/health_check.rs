@@ -42,6 +42,7 @@ mod tests {
             ("Connection: close\r\n", ""),
             ("Connection: close", "Connection: close\r\nX-Forwarded-For: 192.0.2.1"),
             ("User-Agent: ", "X-Agent: "),
+            ("Connection: close", "X-Agent: giliran-check/1"),
         ] {
             assert!(!is_check(check.replace(part, other).as_bytes()), "{other}");
         }

@@ -124,3 +124,18 @@ pub(crate) const WORKER_SPARE_BUFFERS_MAX: usize = 4;
 
 /// Unused storage of bulk size that a worker thread keeps: one for each direction.
 pub(crate) const WORKER_SPARE_BULK_BUFFERS_MAX: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_what_the_documentation_says() {
+        assert_eq!([HEAD_BYTES_MAX, REQUEST_LINE_BYTES_MAX, TRAILER_BYTES_MAX], [16_384, 8_192, 8_192]);
+        assert_eq!([BUFFER_BYTES, BULK_BUFFER_BYTES], [16_384, 65_536]);
+        assert_eq!(
+            [CHUNK_EXCESS_BYTES_MAX, SITE_BODY_BYTES_MAX, LINGER_BYTES_MAX],
+            [16_384, 1_048_576, 33_554_432]
+        );
+    }
+}

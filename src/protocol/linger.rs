@@ -35,3 +35,19 @@ impl Linger {
         count == 0 || self.bytes > LINGER_BYTES_MAX
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_over_at_the_end_of_the_stream_or_after_too_many_bytes() {
+        let now = Now { instant: Instant::now(), wall: std::time::UNIX_EPOCH };
+        let mut linger = Linger::new(&now);
+        assert_eq!(linger.deadline(), now.instant + LINGER_TIMEOUT);
+        assert!(!linger.is_over(1));
+        assert!(linger.is_over(0));
+        assert!(!linger.is_over(LINGER_BYTES_MAX as usize - 1));
+        assert!(linger.is_over(1) && linger.is_over(1));
+    }
+}

@@ -124,3 +124,22 @@ impl fmt::Display for Outcome {
         write!(f, "{who} {how} {phase}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_clean_if_nothing_was_cut_short() {
+        for (how, phase, is_clean, shown) in [
+            (How::Finished, Phase::ResponseBody, true, "finished"),
+            (How::Closed, Phase::Idle, true, "client closed while idle"),
+            (How::Closed, Phase::RequestHead, false, "client closed in request head"),
+            (How::Reset, Phase::Idle, false, "client reset while idle"),
+            (How::Unavailable, Phase::Connect, false, "no back end was up"),
+        ] {
+            let outcome = Outcome::new(Who::Client, how, phase);
+            assert_eq!((outcome.is_clean(), outcome.to_string().as_str()), (is_clean, shown));
+        }
+    }
+}

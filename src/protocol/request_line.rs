@@ -89,10 +89,11 @@ mod tests {
             (b"\x16\x03\x01\x02\xff", "\u{16}\u{3}\u{1}\u{2}\\xff"),
             (b"G\xe2\x80", "G\\xe2\\x80"),
             (&long, &format!("{}...", "a".repeat(64))),
+            (&long[..64], &"a".repeat(64)),
         ] {
             let mut line = RequestLine::default();
             line.set_unread(bytes, true);
-            assert_eq!(line.as_str(), shown);
+            assert_eq!((line.as_str(), line.to_string().as_str()), (shown, shown));
             line.set_unread(b"other", true);
             assert_eq!(line.as_str(), shown);
         }

@@ -90,3 +90,21 @@ impl Timing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::outcome::{How, Phase, Who};
+    use crate::protocol::testing::start;
+
+    #[test]
+    fn a_first_byte_counts_if_bytes_were_sent_on() {
+        let (now, second) = (start(), Duration::from_secs(1));
+        let mut timing = Timing::open(now.instant, &now);
+        timing.first_byte = Some(now.after(second).instant);
+        let outcome = Outcome::new(Who::Client, How::Reset, Phase::ResponseHead);
+        assert_eq!(timing.closing(outcome, &now).first, None);
+        timing.bytes_out = 1;
+        assert_eq!(timing.closing(outcome, &now).first, Some(second));
+    }
+}

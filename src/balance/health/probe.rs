@@ -116,6 +116,7 @@ mod tests {
             ("HTTP/1.0 404 Not Found", ProbeResult::Passed),
             ("HTTP/1.1 501 x", ProbeResult::Passed),
             ("HTTP/1.1 500", ProbeResult::ServerError(500)),
+            ("HTTP/1.1 511 x", ProbeResult::ServerError(511)),
             ("HTTP/1.1 503 Service Unavailable", ProbeResult::ServerError(503)),
             ("HTTP/1.1 999 x", ProbeResult::NotHttp),
             ("HTTP/2 200", ProbeResult::NotHttp),

@@ -138,6 +138,17 @@ fn a_back_end_that_comes_back_serves_the_queue() {
 }
 
 #[test]
+fn the_end_of_an_ejection_serves_the_queue() {
+    let (group, now) = (group(2, 1), Instant::now());
+    let backends = group.backends();
+    (0..PASSIVE_FAILURES).for_each(|_| _ = group.failed(&backends[0], now));
+    let _held = chosen(ask(&group, now));
+    let ticket = queued(ask(&group, now));
+    group.check_failed(&backends[1]);
+    assert_eq!(index_of(&served(&ticket).unwrap()), 0, "it is needed, for no other one is up");
+}
+
+#[test]
 fn a_retry_waits_only_for_back_ends_it_has_not_tried() {
     let (group, now) = (group(2, 1), Instant::now());
     let mut turn = group.turn();

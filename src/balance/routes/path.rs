@@ -116,6 +116,15 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn only_what_needs_a_change_is_copied() {
+        for (path, is_copied) in
+            [("/", false), ("/a/b.c/", false), ("/a//b", true), ("/.a", true), ("/%2F", true)]
+        {
+            assert_eq!(matches!(normalize(path.as_bytes()), Ok(Cow::Owned(_))), is_copied, "{path}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_normal_path_stays_and_is_never_copied(path in "(/[a-z.%]{0,3}){1,6}") {

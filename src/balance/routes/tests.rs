@@ -57,6 +57,7 @@ fn a_folder_without_its_slash_is_redirected_unless_it_has_a_route() {
         ("/", None),
         ("//", None),
         ("*", None),
+        ("x//images", None),
         ("/..", None),
     ] {
         assert_eq!(folders.with_slash(path).as_deref(), location, "{path}");
@@ -121,12 +122,15 @@ fn a_path_that_two_back_ends_read_as_two_routes_is_refused() {
         ("/x;/y\\z", "default"),
         ("/pdf%2f..", "default"),
         ("/a;b/x", "/a;b/"),
+        ("/a/x", "default"),
         ("/c%2fd/x", "/c%2Fd/"),
     ] {
         assert_eq!(found(&routes, path), name, "{path}");
     }
     // With one group there is only one place to go to.
-    assert!(self::routes(&[]).find("/pdf/..%2fx").is_ok());
+    for path in ["/pdf/..%2fx", "/..%2fx"] {
+        assert!(self::routes(&[]).find(path).is_ok(), "{path}");
+    }
 }
 
 #[test]
@@ -136,6 +140,8 @@ fn a_path_above_the_root_is_refused() {
         assert_eq!(routes.find(path).unwrap_err(), RouteError::AboveRoot, "{path}");
     }
     assert!(routes.find("/a/..?../..").is_ok());
+    assert!(RouteError::AboveRoot.reason().contains("above the root"));
+    assert!(RouteError::Ambiguous.reason().contains("two ways"));
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(super) const TEACHING: Teaching = Teaching {
     longest: |_| (PAUSE * REQUEST.len() as u32 + RESPONSE_MAX) * SERVERS.len() as u32,
     run,
     code: &[
-        "src/protocol/http/head.rs",
+        "src/protocol/http/head/mod.rs",
         "src/protocol/http/request_reader.rs",
         "integration/python/server_thread_http.py",
     ],

@@ -144,3 +144,34 @@ impl<'b> ConnectionOptions<'b> {
         self.names[..self.count].iter().any(|name| name.eq_ignore_ascii_case(field.as_bytes()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_known_by_all_its_letters_and_not_by_its_length() {
+        for (name, known) in [
+            ("TE", Kind::Te),
+            ("Host", Kind::Host),
+            ("Expect", Kind::Expect),
+            ("Upgrade", Kind::Upgrade),
+            ("Forwarded", Kind::Forwarded),
+            ("Connection", Kind::Hop),
+            ("Keep-Alive", Kind::Hop),
+            ("Max-Forwards", Kind::MaxForwards),
+            ("Content-Length", Kind::Length),
+            ("X-Forwarded-For", Kind::ForwardedFor),
+            ("X-Forwarded-Host", Kind::ForwardedHost),
+            ("X-Forwarded-Proto", Kind::ForwardedProto),
+            ("X-Forwarded-Port", Kind::Forwarded),
+            ("Proxy-Connection", Kind::Hop),
+            ("Transfer-Encoding", Kind::Hop),
+            ("Proxy-Authenticate", Kind::Hop),
+            ("Proxy-Authorization", Kind::Hop),
+        ] {
+            assert_eq!((kind(name), kind(&"n".repeat(name.len()))), (known, Kind::EndToEnd), "{name}");
+        }
+        assert!(may_be_trailer("if-") && !may_be_trailer("if-x"));
+    }
+}

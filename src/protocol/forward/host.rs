@@ -66,6 +66,12 @@ mod tests {
     use crate::protocol::testing::leaked_space;
 
     #[test]
+    fn room_is_kept_for_the_longest_line() {
+        let longest = "Host: [0000:0000:0000:0000:0000:ffff:255.255.255.255]:65535\r\n";
+        assert_eq!(HOST_LINE_BYTES_MAX, longest.len());
+    }
+
+    #[test]
     fn the_line_follows_the_back_end() {
         let head = RequestHead::parse(b"GET / HTTP/1.0\r\n\r\n", leaked_space()).unwrap().unwrap();
         let mut out = Buffer::new();

@@ -126,5 +126,17 @@ mod tests {
         assert!(out.push(&[b'x'; BUFFER_BYTES - 60]));
         assert!(!ResponseWriter::start(&mut out, 200, &now).finish());
         assert_eq!(out.len(), BUFFER_BYTES - 60);
+        assert_eq!(HEAD_ROOM, 2_048);
+    }
+
+    #[test]
+    fn each_status_has_its_phrase_and_an_unknown_one_none() {
+        let known = [
+            100, 101, 200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 408,
+            410, 411, 412, 413, 414, 416, 417, 418, 421, 422, 429, 431, 500, 501, 502, 503, 504, 505,
+        ];
+        let phrases: std::collections::HashSet<_> = known.into_iter().map(reason).collect();
+        assert!(!phrases.contains("") && phrases.len() == known.len(), "{phrases:?}");
+        assert_eq!((reason(404), reason(503), reason(599)), ("Not Found", "Service Unavailable", ""));
     }
 }

@@ -1,6 +1,9 @@
+use std::sync::{Arc, Mutex};
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::protocol::event::{Connection, Observer};
 use crate::protocol::testing::client;
 
 const PEER: &str = "10.0.0.1:40000";
@@ -175,6 +178,84 @@ fn the_address_of_a_header_is_forwarded() {
     assert_eq!(with_header(&identity, b""), binary(0x21, 0x11, IPV4));
     let mut full = buffer(&vec![0; Buffer::new().room()]);
     assert!(!identity.write_proxy_header(&mut full), "no room");
+}
+
+/// Keeps of each connection that it is told of whether it was for a health check.
+#[derive(Debug, Default)]
+struct Reports(Mutex<Vec<bool>>);
+
+impl Observer for Reports {
+    fn wants_closings(&self) -> bool {
+        true
+    }
+
+    fn observe(&self, connection: &Connection<'_>, event: &Event<'_>) {
+        assert!(matches!(event, Event::ConnectionFrom));
+        self.0.lock().unwrap().push(connection.is_check);
+    }
+}
+
+/// What an observer is told of a client to whom all this happens.
+fn reports(happens: impl FnOnce(&RoleContext)) -> Vec<bool> {
+    let reports = Arc::new(Reports::default());
+    happens(&RoleContext::new("test", Arc::clone(&reports) as Arc<dyn Observer>));
+    std::mem::take(&mut *reports.0.lock().unwrap())
+}
+
+#[test]
+fn health_checks_are_believed_from_this_machine_and_from_trusted_peers() {
+    for (peer, is_believed) in
+        [("127.0.0.1:1", true), ("[::ffff:127.0.0.1]:1", true), (PEER, true), ("192.0.2.7:1", false)]
+    {
+        for (is_check, status, is_told) in [
+            (true, None, is_believed),
+            (true, Some(Some(200)), is_believed),
+            // A check that fails is news.
+            (true, Some(Some(503)), false),
+            (true, Some(None), false),
+            (false, None, false),
+            (false, Some(Some(200)), false),
+        ] {
+            let told = reports(|context| {
+                let mut client = Policy { accept: false, ..policy(None) }
+                    .identify(address(peer), || panic!("no header is sent, so the address is not needed"));
+                client.set_check(is_check);
+                if let Some(status) = status {
+                    client.end_check(status);
+                }
+                client.report_connection(context);
+                client.report_connection(context);
+            });
+            assert_eq!(told, [is_told], "{peer}, {is_check}, {status:?}");
+        }
+    }
+}
+
+#[test]
+fn a_client_is_reported_once_it_is_known_who_it_is() {
+    let told = reports(|context| {
+        let mut client = awaited();
+        client.report_connection(context);
+        assert_eq!(client.read_proxy_header(&mut buffer(b"PROXY UNKNOWN\r\n"), false), Ok(true));
+        client.report_connection(context);
+        client.report_unused(context, Outcome::new(Who::Client, How::Closed, Phase::Idle));
+    });
+    assert_eq!(told, [false]);
+}
+
+#[test]
+fn a_connection_that_its_client_ends_without_a_byte_is_taken_for_a_check() {
+    for (who, how, phase, is_check) in [
+        (Who::Client, How::Closed, Phase::Idle, true),
+        (Who::Client, How::Reset, Phase::Idle, true),
+        (Who::Client, How::TimedOut, Phase::Idle, false),
+        (Who::Client, How::Closed, Phase::RequestHead, false),
+        (Who::Us, How::Closed, Phase::Idle, false),
+    ] {
+        let outcome = Outcome::new(who, how, phase);
+        let told = reports(|context| ClientIdentity::from(client()).report_unused(context, outcome));
+        assert_eq!(told, [is_check], "{outcome}");
+    }
 }
 
 proptest! {

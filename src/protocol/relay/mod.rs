@@ -21,6 +21,7 @@
 //! ```
 
 mod backend;
+mod flow;
 mod machine;
 
 use std::sync::Arc;
@@ -31,12 +32,13 @@ use crate::protocol::buffer::Buffer;
 use crate::protocol::context::RoleContext;
 use crate::protocol::event::{Closing, Event};
 use crate::protocol::interest::{Interest, Step};
-use crate::protocol::limits::{BUFFER_BYTES, PROXY_HEADER_BYTES_MAX};
+use crate::protocol::limits::PROXY_HEADER_BYTES_MAX;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::proxy_header::ClientIdentity;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
+use flow::Flow;
 
 /// A relay: its settings and its back ends.
 #[derive(Debug)]
@@ -87,64 +89,6 @@ enum State {
         backend: Option<Chosen>,
         outcome: Outcome,
     },
-}
-
-/// One direction of a relay. Its bytes are in the buffer, or in a pipe of the driver; those are only counted.
-#[derive(Debug, Default)]
-struct Flow {
-    buffer: Buffer,
-    /// Bytes in the driver's pipe; 0 while the buffer holds some, since their order would be lost.
-    piped: usize,
-    /// The last read was so long that the next bytes may go into a pipe.
-    bulk: bool,
-    /// The sender has closed its sending side: nothing more will come.
-    ended: bool,
-    /// That half-close was passed on to the receiver.
-    end_passed_on: bool,
-}
-
-impl Flow {
-    fn of(buffer: Buffer) -> Flow {
-        Flow { buffer, ..Flow::default() }
-    }
-
-    /// False while the pipe holds bytes: bytes read into the buffer now belong behind them.
-    fn can_read(&self) -> bool {
-        !self.ended && self.piped == 0 && self.buffer.room() > 0
-    }
-
-    fn is_empty(&self) -> bool {
-        self.buffer.is_empty() && self.piped == 0
-    }
-
-    /// Everything that came was sent, and nothing more will come.
-    fn is_through(&self) -> bool {
-        self.ended && self.is_empty()
-    }
-
-    fn may_be_piped(&self) -> bool {
-        self.bulk && self.is_empty()
-    }
-
-    /// `count` bytes were read into the buffer; 0 is the end of the stream, or that there was nothing to read.
-    fn buffered(&mut self, count: usize) {
-        self.buffer.filled(count);
-        self.bulk = self.buffer.room() == 0;
-    }
-
-    /// `count` bytes were moved into the pipe; 0 is the end of the stream.
-    fn piped(&mut self, count: usize) {
-        self.piped += count;
-        self.bulk = count >= BUFFER_BYTES;
-    }
-
-    /// `count` bytes were sent, from the buffer or from the pipe.
-    fn sent(&mut self, count: usize) {
-        match self.piped {
-            0 => self.buffer.consume(count),
-            piped => self.piped = piped.saturating_sub(count),
-        }
-    }
 }
 
 impl Relay {

@@ -1,0 +1,73 @@
+//! Where a head ends: the search for its empty line.
+
+use crate::protocol::http::Refusal;
+use crate::protocol::limits::{HEAD_BYTES_MAX, REQUEST_LINE_BYTES_MAX};
+
+/// Searches the empty line that ends a head, and looks at each byte only once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeadScan {
+    scanned: usize,
+    /// Bytes of the present line without its `CR`; 0 at the start of a line.
+    line_bytes: usize,
+    /// The start line has begun. Empty lines before it do not end the head (RFC 9112 section 2.2).
+    started: bool,
+    first_line_done: bool,
+    /// How many bytes there were at the last [`Scan::TryParse`]; the next one is at twice as many.
+    tried: usize,
+}
+
+/// The result of [`HeadScan::advance`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scan {
+    /// The head is not complete.
+    Partial,
+    /// The head is not complete, but there are enough new bytes to parse what is there, so that a syntax
+    /// error is found before the deadline.
+    TryParse,
+    /// The head is complete and has this many bytes.
+    Complete(usize),
+}
+
+impl HeadScan {
+    /// Continues where the last call stopped. `bytes` begins with the first byte of the head.
+    pub fn advance(&mut self, bytes: &[u8]) -> Result<Scan, Refusal> {
+        while self.scanned < bytes.len().min(HEAD_BYTES_MAX) {
+            let byte = bytes[self.scanned];
+            self.scanned += 1;
+            match byte {
+                b'\n' if self.line_bytes == 0 && self.started => return Ok(Scan::Complete(self.scanned)),
+                b'\n' => {
+                    self.first_line_done = self.started;
+                    self.line_bytes = 0;
+                }
+                b'\r' => {}
+                _ => {
+                    self.started = true;
+                    // A raw byte of the target will be an escape of three.
+                    self.line_bytes += if self.first_line_done || byte.is_ascii() { 1 } else { 3 };
+                    if !self.first_line_done && self.line_bytes > REQUEST_LINE_BYTES_MAX {
+                        return Err(Refusal::new(414, "The request line is longer than 8 KiB."));
+                    }
+                }
+            }
+        }
+        if bytes.len() >= HEAD_BYTES_MAX {
+            return Err(Refusal::new(431, "The request head is longer than 16 KiB."));
+        }
+        if bytes.len() >= 2 * self.tried && !bytes.is_empty() {
+            self.tried = bytes.len();
+            return Ok(Scan::TryParse);
+        }
+        Ok(Scan::Partial)
+    }
+
+    /// The part of `bytes` that has been scanned.
+    pub(crate) fn scanned<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        &bytes[..self.scanned]
+    }
+
+    /// True once the start line has begun: empty lines before it do not count.
+    pub(crate) fn has_started(&self) -> bool {
+        self.started
+    }
+}

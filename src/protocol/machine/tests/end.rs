@@ -1,0 +1,175 @@
+//! Ends from outside: a stop, a failure, a deadline.
+
+use super::*;
+
+/// A machine that was told this at its start, and then served a client that says `GET`: whether it is
+/// over, and what the client got.
+fn after<M: Kind>(mut machine: M, tell: impl FnOnce(&mut M, &Now)) -> (bool, String) {
+    let mut driver = Driver::new(peer(GET), peer(OK));
+    let now = driver.now;
+    tell(&mut machine, &now);
+    let is_over = driver.serve(&mut machine);
+    (is_over, String::from_utf8_lossy(&driver.client.got).into_owned())
+}
+
+#[test]
+fn a_stop_reaches_every_machine() {
+    let now = start();
+    let fresh_web = || web(&now).1;
+    for (is_over, text) in [
+        after(fresh_web(), |web, _| Machine::drain(web)),
+        after(exchange(&now), |exchange, _| Machine::drain(exchange)),
+        after(fresh_web(), |web, _| Machine::drained(web)),
+        after(exchange(&now), |exchange, _| Machine::drained(exchange)),
+        after(relay(&now), |relay, _| Machine::drained(relay)),
+        after(relay(&now), Machine::refuse_for_lack_of_workers),
+        after(fresh_web(), |web, _| Machine::client_failed(web)),
+        after(exchange(&now), |exchange, _| Machine::client_failed(exchange)),
+        after(relay(&now), |relay, _| Machine::client_failed(relay)),
+    ] {
+        assert!(is_over && text.is_empty(), "{text}");
+    }
+    // The last request is answered, and the answer says that it was the last one.
+    for (_, text) in [
+        after(fresh_web(), |web, _| Machine::take_last_request(web)),
+        after(exchange(&now), |exchange, _| Machine::take_last_request(exchange)),
+    ] {
+        assert!(text.contains(" 200 OK\r\n") && text.contains("\r\nConnection: close\r\n"), "{text}");
+    }
+    for (_, text) in [
+        after(fresh_web(), Machine::refuse_for_lack_of_workers),
+        after(exchange(&now), Machine::refuse_for_lack_of_workers),
+    ] {
+        assert!(text.starts_with("HTTP/1.1 503 "), "{text}");
+    }
+    // A relay goes on.
+    let (is_over, text) = after(relay(&now), |relay, _| Machine::drain(relay));
+    assert!(!is_over && text.as_bytes() == OK);
+    let (_, text) = after(relay(&now), |relay, _| Machine::take_last_request(relay));
+    assert!(text.as_bytes() == OK);
+}
+
+/// Serves a machine whose back end says only this, and then tells of a failure of it.
+fn cut<M: Kind>(mut machine: M, says: &[u8], tell: impl FnOnce(&mut M, &Now)) -> (bool, bool) {
+    let mut driver = Driver::new(peer(GET), peer(says));
+    assert!(!driver.serve(&mut machine));
+    let now = driver.now;
+    tell(&mut machine, &now);
+    driver.serve(&mut machine);
+    (machine.was_cut(), machine.backend_was_cut())
+}
+
+#[test]
+fn a_failure_resets_whoever_would_take_a_part_for_the_whole() {
+    let now = start();
+    let half = &OK[..OK.len() - 1];
+    type Tell<M> = fn(&mut M, &Now);
+    let of_exchange: [Tell<Exchange>; 2] = [
+        |exchange, now| Machine::backend_failed(exchange, How::Reset, now),
+        |exchange, _| Machine::client_failed(exchange),
+    ];
+    for tell in of_exchange {
+        assert_eq!(cut(exchange(&now), half, tell), (true, false));
+    }
+    let of_relay: [Tell<Relay>; 3] = [
+        |relay, now| Machine::backend_failed(relay, How::Reset, now),
+        |relay, now| Machine::backend_send_failed(relay, How::Reset, now),
+        |relay, _| Machine::client_failed(relay),
+    ];
+    for tell in of_relay {
+        assert_eq!(cut(relay(&now), half, tell), (true, true));
+    }
+    // A back end that fails before it has the head has not got the request.
+    let mut driver = Driver::new(peer(GET), peer(b""));
+    let mut exchange = exchange(&driver.now);
+    let interest = exchange.interest();
+    assert!(driver.read_client(&mut exchange, interest));
+    driver.connect(&mut exchange);
+    assert!(exchange.interest().write_backend);
+    Machine::backend_send_failed(&mut exchange, How::Reset, &driver.now);
+    assert!(!exchange.interest().write_backend);
+}
+
+#[test]
+fn a_deadline_reaches_every_machine() {
+    fn waits_in_vain<M: Kind>(mut machine: M) {
+        let mut driver = Driver::new(peer(b""), peer(b""));
+        assert!(!driver.serve(&mut machine));
+        let deadline = machine.deadline().unwrap();
+        assert!(deadline > driver.now.instant);
+        driver.now = driver.now.after(deadline - driver.now.instant);
+        assert!(driver.serve(&mut machine));
+        assert!(machine.deadline().is_none() && machine.interest() == Interest::NONE);
+    }
+    let now = start();
+    waits_in_vain(web(&now).1);
+    waits_in_vain(exchange(&now));
+    waits_in_vain(relay(&now));
+}
+
+/// Counts the closing lines.
+#[derive(Debug, Default)]
+struct Closings(AtomicUsize);
+
+impl Observer for Closings {
+    fn wants_closings(&self) -> bool {
+        true
+    }
+
+    fn observe(&self, _connection: &Connection<'_>, event: &Event<'_>) {
+        if let Event::Closed(_) = event {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn an_end_in_the_middle_is_told_once() {
+    fn closings<M: Kind>(make: impl FnOnce(Arc<RoleContext>, &Now) -> M) -> usize {
+        let told = Arc::new(Closings::default());
+        let mut driver = Driver::new(peer(&GET[..10]), peer(b""));
+        let mut machine =
+            make(Arc::new(RoleContext::new("test", Arc::clone(&told) as Arc<dyn Observer>)), &driver.now);
+        assert!(!driver.serve(&mut machine));
+        machine.client_failed();
+        assert!(driver.serve(&mut machine));
+        told.0.load(Ordering::Relaxed)
+    }
+    assert_eq!(closings(|context, now| web_with(context, now).1), 1);
+    assert_eq!(closings(exchange_with), 1);
+    assert_eq!(closings(relay_with), 1);
+}
+
+/// Keeps the request lines that it is told of, and wants none.
+#[derive(Debug, Default)]
+struct Indifferent(Mutex<Vec<String>>);
+
+impl Observer for Indifferent {
+    fn wants_closings(&self) -> bool {
+        false
+    }
+
+    fn observe(&self, _connection: &Connection<'_>, event: &Event<'_>) {
+        if let Event::Closed(Closing { request: Some(request), .. }) = event {
+            self.0.lock().unwrap().push((*request).to_owned());
+        }
+    }
+}
+
+#[test]
+fn nobody_remembers_request_lines_that_no_observer_wants() {
+    fn told<M: Kind>(says: &[u8], make: impl FnOnce(Arc<RoleContext>, &Now) -> M) -> Vec<String> {
+        let told = Arc::new(Indifferent::default());
+        let mut driver = Driver::new(peer(says), peer(OK));
+        let mut machine =
+            make(Arc::new(RoleContext::new("test", Arc::clone(&told) as Arc<dyn Observer>)), &driver.now);
+        driver.serve(&mut machine);
+        machine.client_failed();
+        assert!(driver.serve(&mut machine));
+        std::mem::take(&mut *told.0.lock().unwrap())
+    }
+    for (says, expected) in [(GET, vec![""]), (&GET[..10], vec![]), (b"GET\r\n\r\n", vec![""])] {
+        assert_eq!(told(says, |context, now| web_with(context, now).1), expected);
+        assert_eq!(told(says, exchange_with), expected);
+    }
+}
