@@ -27,7 +27,20 @@ const HEALTH: [&str; 6] = [
     "passive-out",
     "resolve-interval",
 ];
-const COMMON: [&str; 7] = ["log", "log-format", "log-file", "config", "check", "help", "version"];
+const COMMON: [&str; 12] = [
+    "lame-duck",
+    "status",
+    "status-token",
+    "status-host",
+    "trace",
+    "log",
+    "log-format",
+    "log-file",
+    "config",
+    "check",
+    "help",
+    "version",
+];
 
 fn expect_flags(mut command: Command, groups: &[&[&str]]) {
     command.build();
