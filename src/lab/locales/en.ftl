@@ -349,7 +349,7 @@ reenact-open-five =
 reenact-open-pairing = Which web servers stood behind which balancer in 2021 is not written down. Both pairings are measured above.
 reenact-open-counterpart =
     Our threaded counterpart has two threads for each connection; the course's balancer has one, which connects to its back end when the request has
-    come. What that changes was not measured.
+    come. `lab --python DIR --connects serial` measures a checkout of the course's own code in the same way.
 
 # Two grids side by side (`lab compare`)
 

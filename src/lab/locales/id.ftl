@@ -338,8 +338,8 @@ reenact-open-five =
     yang beruntun cepat mendapati lebih sedikit tempat daripada yang diminta.
 reenact-open-pairing = Server web mana yang ada di belakang load balancer mana pada 2021 tidak tertulis. Kedua pasangan diukur di atas.
 reenact-open-counterpart =
-    Padanan thread kami memakai dua thread per koneksi; load balancer mata kuliah satu, yang baru connect ke servernya setelah permintaan datang. Apa
-    akibatnya belum diukur.
+    Padanan thread kami memakai dua thread per koneksi; load balancer mata kuliah satu, yang baru connect ke servernya setelah permintaan datang.
+    `lab --python DIR --connects serial` mengukur checkout kode mata kuliah sendiri dengan cara yang sama.
 
 # Dua grid berdampingan (`lab compare`)
 
