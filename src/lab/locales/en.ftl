@@ -363,7 +363,10 @@ compare-contender =
     `{ $name }`: B answers { $middle } times as many requests a second as A ({ $low } to { $high }, { $count ->
         [one] { $count } cell
        *[other] { $count } cells
-    }); in { $draws } of them the two differ by less than the runs of one do.
+    }); in { $draws ->
+        [0] none
+       *[other] { $draws }
+    } of them the two differ by less than the runs of one do.
 compare-only = { $only ->
         [one] { $only } cell is in { $name } only.
        *[other] { $only } cells are in { $name } only.

@@ -240,7 +240,7 @@ one-byte-whole = seluruh permintaan
 one-byte-server = server
 one-byte-early =
     { $name } menjawab setelah { $bytes } dari { $whole } byte: setiap potongan dilihat begitu datang, dan yang ini berakhir
-    dengan CR LF. Kolom-kolomnya tidak pernah dibaca, dan yang menyusul dianggap permintaan lain, atau hilang.
+    dengan CR LF. Field-nya tidak pernah dibaca, dan yang menyusul dianggap permintaan lain, atau hilang.
 one-byte-ours =
     Milik kami menjawab setelah { $bytes }: head permintaan berakhir pada baris kosong, bagaimanapun dipotong. Belum lengkap
     bukan kesalahan melainkan keadaan: byte disimpan dan parser ditanya lagi.
@@ -350,8 +350,10 @@ compare-differs-columns = apa | A | B
 compare-same = Di mesin dan pengaturannya tidak ada yang berbeda.
 compare-other-settings = Keduanya bukan percobaan yang sama: pengaturannya berbeda, jadi angkanya tidak bisa dibandingkan.
 compare-contender =
-    `{ $name }`: B menjawab { $middle } kali lipat permintaan per detik dibanding A ({ $low } sampai { $high }, { $count } sel); di { $draws } di antaranya selisih
-    keduanya lebih kecil dari selisih antarputaran.
+    `{ $name }`: B menjawab { $middle } kali lipat permintaan per detik dibanding A ({ $low } sampai { $high }, { $count } sel); { $draws ->
+        [0] tidak ada
+       *[other] { $draws }
+    } di antaranya yang selisihnya lebih kecil dari selisih antarputaran.
 compare-only = { $only } sel hanya ada di { $name }.
 compare-cells = Sel demi sel
 compare-columns = load balancer | server HTTP | konkurensi | A permintaan/dtk | B permintaan/dtk | B/A | hasil | A p99 ms | B p99 ms | gagal
