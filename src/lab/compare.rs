@@ -43,12 +43,13 @@ pub(super) fn page(files: [&Path; 2], results: [&Results; 2], lang: Lang) -> Pag
     page
 }
 
-/// A cell that both have: of A, of B.
+/// A cell that both have: of A, of B. In the order of all tables.
 type Pair<'c> = (&'c Summary, &'c Summary);
 
 fn pairs(cells: &[Cells; 2]) -> Vec<Pair<'_>> {
     let of_b = |a: &Summary| cells[1].find(&a.cell().contender, a.cell().backends, a.cell().concurrency);
-    cells[0].iter().filter_map(|a| Some((a, of_b(a)?))).collect()
+    let of_a = cells[0].contenders().into_iter().flat_map(|name| cells[0].of_contender(name));
+    of_a.filter_map(|a| Some((a, of_b(a)?))).collect()
 }
 
 /// Rates of B as multiples of those of A.
@@ -144,7 +145,7 @@ mod tests {
         let text = told(&results(2, 4000.0), &results(8, 9000.0), Lang::En);
         let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"));
         assert!(at("cores") < at("2.25") && !text.contains("the same"));
-        assert!(text.contains("`async`: B answers 2.25 times"), "{text}");
+        assert!(text.contains("`async`: B answers 2.25 times") && text.contains("in none of them"), "{text}");
         assert!(text.contains("1 cell is in A only") && text.contains("1 cell is in B only"), "{text}");
         assert!(told(&results(2, 1.0), &results(2, 1.0), Lang::Id).contains("tidak ada yang berbeda"));
     }

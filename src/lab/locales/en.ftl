@@ -349,7 +349,7 @@ reenact-open-five =
 reenact-open-pairing = Which web servers stood behind which balancer in 2021 is not written down. Both pairings are measured above.
 reenact-open-counterpart =
     Our threaded counterpart has two threads for each connection; the course's balancer has one, which connects to its back end when the request has
-    come. What that changes was not measured.
+    come. `lab --python DIR --connects serial` measures a checkout of the course's own code in the same way.
 
 # Two grids side by side (`lab compare`)
 
@@ -363,7 +363,10 @@ compare-contender =
     `{ $name }`: B answers { $middle } times as many requests a second as A ({ $low } to { $high }, { $count ->
         [one] { $count } cell
        *[other] { $count } cells
-    }); in { $draws } of them the two differ by less than the runs of one do.
+    }); in { $draws ->
+        [0] none
+       *[other] { $draws }
+    } of them the two differ by less than the runs of one do.
 compare-only = { $only ->
         [one] { $only } cell is in { $name } only.
        *[other] { $only } cells are in { $name } only.

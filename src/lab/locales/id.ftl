@@ -240,7 +240,7 @@ one-byte-whole = seluruh permintaan
 one-byte-server = server
 one-byte-early =
     { $name } menjawab setelah { $bytes } dari { $whole } byte: setiap potongan dilihat begitu datang, dan yang ini berakhir
-    dengan CR LF. Kolom-kolomnya tidak pernah dibaca, dan yang menyusul dianggap permintaan lain, atau hilang.
+    dengan CR LF. Field-nya tidak pernah dibaca, dan yang menyusul dianggap permintaan lain, atau hilang.
 one-byte-ours =
     Milik kami menjawab setelah { $bytes }: head permintaan berakhir pada baris kosong, bagaimanapun dipotong. Belum lengkap
     bukan kesalahan melainkan keadaan: byte disimpan dan parser ditanya lagi.
@@ -338,8 +338,8 @@ reenact-open-five =
     yang beruntun cepat mendapati lebih sedikit tempat daripada yang diminta.
 reenact-open-pairing = Server web mana yang ada di belakang load balancer mana pada 2021 tidak tertulis. Kedua pasangan diukur di atas.
 reenact-open-counterpart =
-    Padanan thread kami memakai dua thread per koneksi; load balancer mata kuliah satu, yang baru connect ke servernya setelah permintaan datang. Apa
-    akibatnya belum diukur.
+    Padanan thread kami memakai dua thread per koneksi; load balancer mata kuliah satu, yang baru connect ke servernya setelah permintaan datang.
+    `lab --python DIR --connects serial` mengukur checkout kode mata kuliah sendiri dengan cara yang sama.
 
 # Dua grid berdampingan (`lab compare`)
 
@@ -350,8 +350,10 @@ compare-differs-columns = apa | A | B
 compare-same = Di mesin dan pengaturannya tidak ada yang berbeda.
 compare-other-settings = Keduanya bukan percobaan yang sama: pengaturannya berbeda, jadi angkanya tidak bisa dibandingkan.
 compare-contender =
-    `{ $name }`: B menjawab { $middle } kali lipat permintaan per detik dibanding A ({ $low } sampai { $high }, { $count } sel); di { $draws } di antaranya selisih
-    keduanya lebih kecil dari selisih antarputaran.
+    `{ $name }`: B menjawab { $middle } kali lipat permintaan per detik dibanding A ({ $low } sampai { $high }, { $count } sel); { $draws ->
+        [0] tidak ada
+       *[other] { $draws }
+    } di antaranya yang selisihnya lebih kecil dari selisih antarputaran.
 compare-only = { $only } sel hanya ada di { $name }.
 compare-cells = Sel demi sel
 compare-columns = load balancer | server HTTP | konkurensi | A permintaan/dtk | B permintaan/dtk | B/A | hasil | A p99 ms | B p99 ms | gagal

@@ -29,7 +29,7 @@ mod tests;
 
 use std::fs::Permissions;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
@@ -203,8 +203,11 @@ fn responds(address: SocketAddr) -> Option<()> {
     let mut stream = TcpStream::connect_timeout(&address, RESPONSE_MAX).ok()?;
     stream.set_read_timeout(Some(RESPONSE_MAX)).ok()?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
-    let mut response = Vec::new();
-    stream.read_to_end(&mut response).ok()?;
     // `HTTP/1.x 200 ...`: a balancer that is ready before its back ends sends another status.
-    response.get(8..)?.starts_with(b" 200 ").then_some(())
+    let mut status = [0; "HTTP/1.x 200 ".len()];
+    stream.read_exact(&mut status).ok()?;
+    // To its end, or it would be reset. Some keep the connection until their client has ended its side.
+    stream.shutdown(Shutdown::Write).ok()?;
+    stream.read_to_end(&mut Vec::new()).ok()?;
+    status.ends_with(b" 200 ").then_some(())
 }
