@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Changes the rules one small thing at a time and shows which changes no unit test notices:
 #
-#   benches/mutants.sh                          all of src/protocol and src/balance
+#   benches/mutants.sh                          all of src/protocol and src/balance: about two hours
 #   benches/mutants.sh --shard 0/8              an eighth of the mutants; 0/8 to 7/8 are all of them
 #   benches/mutants.sh --file 'src/protocol/relay/**' [--shard …]
 #                                               only these files
@@ -11,7 +11,8 @@
 # rooms: what only a black-box test notices takes too long to find.
 #
 # The two rooms use nothing of the rest, and their tests only the site. So they are copied into a crate of their
-# own, with the dependencies that they use and without binaries: XXX
+# own, with the dependencies that they use and without binaries. There a mutant costs 2 s of a processor to build and
+# 2 s for the tests, all 2,184 of them some two hours on two processors; in the whole crate it was ten hours.
 # Nothing in the project changes. cargo-mutants is installed into TOOLS if it is not there (a folder outside the
 # project; default: the user's cache). The copy and the results are in OUT, by default below target/.
 set -euo pipefail

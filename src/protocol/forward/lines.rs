@@ -74,3 +74,19 @@ impl Write for Lines<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_did_not_fit_is_not_forgotten() {
+        for (room, written) in [(14, None), (17, Some(17))] {
+            let mut space = vec![0; room];
+            let mut lines = Lines::new(&mut space);
+            // Of 15 bytes; the line end behind them would fit.
+            lines.address(IpAddr::from([255; 4]));
+            assert_eq!(lines.finish(), written);
+        }
+    }
+}

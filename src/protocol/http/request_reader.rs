@@ -128,6 +128,18 @@ mod tests {
     }
 
     #[test]
+    fn the_first_request_begins_with_the_connection_and_the_others_with_their_first_byte() {
+        let accepted = Now { instant: Instant::now(), wall: std::time::UNIX_EPOCH };
+        let at = |seconds| accepted.after(std::time::Duration::from_secs(seconds));
+        let mut reader = RequestReader::new(accepted.instant);
+        for (second, began) in [(1, 0), (3, 3)] {
+            assert!(reader.read_head(b"GET / HTTP/1.0\r\n\r\n", false, &at(second)).unwrap().is_some());
+            assert_eq!(reader.began(), at(began).instant);
+            reader.next_request(&at(second + 1));
+        }
+    }
+
+    #[test]
     fn the_result_does_not_depend_on_how_the_bytes_arrive() {
         let long = "a".repeat(9000);
         for (text, expected) in [

@@ -81,6 +81,7 @@ fn heads_that_break_the_rules_are_refused() {
         ("GET http://?x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("GET http://\u{e9}/x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("GET images HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("OPTIONS images HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("GET /#x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n", 400),
@@ -104,6 +105,11 @@ fn heads_that_break_the_rules_are_refused() {
         ("\u{16}\u{3}\u{1}\u{2}\r\n\r\n", 400),
     ] {
         assert_eq!(request(text).map(|_| ()), Err(status), "{text:?}");
+    }
+    for (line, status) in
+        [(&b"GET / HTTP/2.0\r\n"[..], 505), (b"GET  HTTP/2.0\r\n", 400), (b" / HTTP/2.0\r\n", 400)]
+    {
+        assert_eq!(refuse_version(line).unwrap().status, status);
     }
 }
 

@@ -52,11 +52,11 @@ fn each_request_is_logged_with_its_status_and_its_cause() {
 fn every_byte_that_is_sent_is_counted_once() {
     let requests = ["/small.txt", "/cached.txt", "/large.txt", "/?size=40000", "/?size=40000&chunked=1"];
     for server in [TestServer::new(), TestServer::mirror()] {
-        for takes in [usize::MAX, 100] {
+        for takes in [usize::MAX, 100, 0] {
             for path in requests {
                 let (client, closings) = logged(&server);
-                let mut client =
-                    client.sends(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).takes(takes);
+                let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+                let mut client = client.sends(&request.repeat(2)).takes(takes);
                 client.run().takes = usize::MAX;
                 client.run();
                 assert_eq!(closings.0.lock().unwrap().1, client.received.len(), "{path}");
