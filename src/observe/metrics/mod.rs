@@ -21,7 +21,7 @@ use exposition::{Labels, Seconds, Text, Type};
 pub(crate) fn text(board: &Board, format: Format) -> String {
     let mut text = Text::new(format);
     process(&mut text, board);
-    let roles: Vec<RoleSample> = board.roles().iter().map(|role| RoleSample::of(role)).collect();
+    let roles: Vec<RoleSample> = board.roles().iter().map(RoleSample::of).collect();
     connections(&mut text, &roles);
     requests(&mut text, &roles);
     latencies(&mut text, &roles);
