@@ -40,7 +40,7 @@ def main():
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("group", nargs="?", help="lb, static, lb-python, whole-python, lb-logs or static-logs")
+    parser.add_argument("group", nargs="?", help="lb, static, lb-python, whole-python, lb-logs, static-logs or status")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", metavar="TARGET,..", help="these targets only")
     parser.add_argument("--loads", metavar="LOAD,..", help="these loads only")
