@@ -19,8 +19,8 @@ pub(super) fn page(files: [&Path; 2], results: [&Results; 2], lang: Lang) -> Pag
         let file = file.display().to_string();
         page.paragraph(text!(lang, "compare-file", name, file, date = &results.machine.date));
     }
-    if results.iter().any(|results| results.machine.debug_build) {
-        page.paragraph(text!(lang, "debug-build"));
+    if let Some(debug) = results.iter().find(|results| results.machine.debug_build) {
+        page.mark_debug_build(&debug.machine);
     }
     page.heading(text!(lang, "compare-differs"));
     let differing = differing(results, lang);

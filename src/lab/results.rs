@@ -28,6 +28,11 @@ pub(super) struct Cell {
     pub(super) concurrency: usize,
 }
 
+/// The name of a model.
+pub(super) fn model(is_async: bool) -> &'static str {
+    if is_async { "async" } else { "threaded" }
+}
+
 /// One run of one cell.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(super) struct Run {

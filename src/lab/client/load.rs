@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::lab::bounds::{REQUEST_TIMEOUT, RUN_LIMIT};
+use crate::lab::lang::{Lang, text};
 
 /// What the client does while a connect waits.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, clap::ValueEnum)]
@@ -17,6 +18,16 @@ pub(in crate::lab) enum Connects {
     Overlapping,
     /// It waits as well, so no other client sends or reads meanwhile: as `ab` does on Windows.
     Serial,
+}
+
+impl Connects {
+    /// Its name in a table.
+    pub(in crate::lab) fn name(self, lang: Lang) -> String {
+        match self {
+            Connects::Overlapping => text!(lang, "overlapping-connects"),
+            Connects::Serial => text!(lang, "serial-connects"),
+        }
+    }
 }
 
 /// What the clients of one run are to do.

@@ -163,9 +163,7 @@ fn write(
     let title = &findings.table.title;
     let machine = Machine::this();
     let mut page = Page::new(title, room.lang);
-    if machine.debug_build {
-        page.paragraph(text!(room.lang, "debug-build"));
-    }
+    page.mark_debug_build(&machine);
     page.paragraph(&question.text);
     let chart = Chart { title: title.clone(), ..findings.chart.clone() };
     page.push(Block::Plot(Plot { file: format!("lesson-{name}.svg"), chart }));

@@ -86,14 +86,10 @@ fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
 }
 
 fn findings(points: &[Point], lang: Lang) -> Findings {
-    let name = |point: &Point| match point.connects {
-        Connects::Overlapping => text!(lang, "overlapping-connects"),
-        Connects::Serial => text!(lang, "serial-connects"),
-    };
     let row = |point: &Point| {
         vec![
             point.contender.clone(),
-            name(point),
+            point.connects.name(lang),
             format!("{:.1}", point.rate),
             format!("{:.2}", point.seconds),
             format!("{:.2}", point.connect_seconds),
@@ -122,8 +118,8 @@ fn findings(points: &[Point], lang: Lang) -> Findings {
             y_label: text!(lang, "requests-per-second"),
             x: overlapping.iter().map(|point| point.contender.clone()).collect(),
             series: vec![
-                line(text!(lang, "overlapping-connects"), &overlapping),
-                line(text!(lang, "serial-connects"), &serial),
+                line(Connects::Overlapping.name(lang), &overlapping),
+                line(Connects::Serial.name(lang), &serial),
                 Series { is_dashed: true, ..of_2021() },
             ],
             is_logarithmic: true,

@@ -31,7 +31,7 @@ use super::kernel::Kernel;
 use super::lang::{Lang, text};
 use super::machine::Machine;
 use super::report;
-use super::results::SCHEMA;
+use super::results::{SCHEMA, model};
 use super::terminal::{self, Progress, failed_at, say};
 use super::testbed::Testbed;
 use crate::app::cli::Failure;
@@ -205,13 +205,9 @@ fn announcement(left: &[Setting], quick: bool, lang: Lang) -> String {
 
 fn describe(setting: &Setting, lang: Lang) -> String {
     let (balancer, servers) = (model(setting.is_async), model(setting.servers_are_async));
-    let connects = tables::connects(setting.connects, lang);
+    let connects = setting.connects.name(lang);
     let Setting { backends, concurrency, backlog, server_backlog, .. } = setting;
     text!(lang, "reenact-run", balancer, servers, backends, concurrency, backlog, server_backlog, connects)
-}
-
-fn model(is_async: bool) -> &'static str {
-    if is_async { "async" } else { "threaded" }
 }
 
 fn measure(setting: &Setting, quick: bool, stop: &Shutdown) -> Result<Counted, Failure> {

@@ -2,13 +2,14 @@
 
 use super::setting::{self, BUSY, FEW, Investigation, Setting, Varied};
 use super::tables::{self, percent};
-use super::{Counted, Runs, model};
+use super::{Counted, Runs};
 use crate::lab::client::Connects;
 use crate::lab::lang::{Lang, text};
 use crate::lab::published::{self, Published, RETRY_SECONDS};
 use crate::lab::report::page::{Block, Page};
 use crate::lab::report::plots::Plot;
 use crate::lab::report::svg::{Chart, Series};
+use crate::lab::results::model;
 use crate::lab::summary::median;
 
 /// Requests for which the plot of the law gives the seconds.
@@ -21,9 +22,7 @@ const MANY: usize = 5;
 /// The whole page.
 pub(super) fn page(runs: &Runs, lang: Lang) -> Page {
     let mut page = Page::new(text!(lang, "reenact-title"), lang);
-    if runs.machine.debug_build {
-        page.paragraph(text!(lang, "debug-build"));
-    }
+    page.mark_debug_build(&runs.machine);
     page.paragraph(text!(lang, "reenact-about", date = &runs.machine.date));
     page.push(Block::Command("cargo run --release --bin lab -- 2021".to_owned()));
     page.heading(text!(lang, "what-it-shows"));
@@ -198,7 +197,7 @@ fn rate_plot(runs: &Runs, lang: Lang) -> Plot {
                 let setting = Setting { connects, ..Setting::of_the_course(is_async, *backends, BUSY) };
                 runs.find(&setting).map(Counted::rate)
             };
-            let name = format!("{}, {}", model(is_async), tables::connects(connects, lang));
+            let name = format!("{}, {}", model(is_async), connects.name(lang));
             series.push(Series::new(name, counts.iter().map(rate).collect()));
         }
     }

@@ -3,19 +3,11 @@
 //! Contract: a cell that was not run is a dash.
 
 use super::setting::{self, BUSY, Investigation, Setting, Varied};
-use super::{Counted, Runs, model};
-use crate::lab::client::Connects;
+use super::{Counted, Runs};
 use crate::lab::lang::{Lang, parts, text};
 use crate::lab::published::{self, Published};
+use crate::lab::results::model;
 use crate::lab::table::{DASH, Table, number};
-
-/// The name of what the client does while a connect waits.
-pub(super) fn connects(connects: Connects, lang: Lang) -> String {
-    match connects {
-        Connects::Overlapping => text!(lang, "overlapping-connects"),
-        Connects::Serial => text!(lang, "serial-connects"),
-    }
-}
 
 /// A share in percent.
 pub(super) fn percent(share: Option<f64>) -> String {

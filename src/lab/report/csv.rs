@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::lab::results::Run;
+use crate::lab::results::{Run, model};
 
 /// Writes the file.
 pub(super) fn write(file: &Path, runs: &[Run]) -> io::Result<()> {
@@ -19,10 +19,9 @@ pub(super) fn write(file: &Path, runs: &[Run]) -> io::Result<()> {
 fn columns(run: &Run) -> Vec<(&'static str, String)> {
     let (cell, faults, kernel) = (&run.cell, &run.faults, &run.kernel);
     let (balancer, back_ends) = (&run.balancer, &run.back_ends);
-    let model = if cell.is_async { "async" } else { "threaded" };
     vec![
         ("contender", cell.contender.clone()),
-        ("model", model.to_owned()),
+        ("model", model(cell.is_async).to_owned()),
         ("backends", cell.backends.to_string()),
         ("concurrency", cell.concurrency.to_string()),
         ("run", (run.repeat + 1).to_string()),

@@ -68,9 +68,7 @@ fn write_plots(folder: &Path, page: &Page) -> io::Result<()> {
 pub(super) fn page(results: &Results, remarks: &[String], lang: Lang) -> Page {
     let cells = Cells::of(&results.runs);
     let mut page = Page::new(text!(lang, "report-title"), lang);
-    if results.machine.debug_build {
-        page.paragraph(text!(lang, "debug-build"));
-    }
+    page.mark_debug_build(&results.machine);
     page.paragraph(about(results, lang));
     page.push(Block::Command(command(results)));
     remarks.iter().for_each(|remark| page.paragraph(remark));
@@ -140,7 +138,7 @@ pub(super) fn about(results: &Results, lang: Lang) -> String {
     };
     let connections = match settings.connects {
         Connects::Overlapping => connections,
-        Connects::Serial => format!("{connections}, {}", text!(lang, "serial-connects")),
+        serial => format!("{connections}, {}", serial.name(lang)),
     };
     text!(
         lang,

@@ -1,7 +1,7 @@
 //! What a report says, block by block, without a form: HTML and Markdown are made from the same page.
 
 use super::plots::Plot;
-use crate::lab::lang::Lang;
+use crate::lab::lang::{Lang, text};
 use crate::lab::machine::Machine;
 use crate::lab::table::Table;
 
@@ -41,6 +41,13 @@ impl Page {
     /// Adds a block.
     pub(in crate::lab) fn push(&mut self, block: Block) {
         self.blocks.push(block);
+    }
+
+    /// Says of figures of a debug build that they mean nothing.
+    pub(in crate::lab) fn mark_debug_build(&mut self, machine: &Machine) {
+        if machine.debug_build {
+            self.paragraph(text!(self.lang, "debug-build"));
+        }
     }
 
     /// Adds a heading.
