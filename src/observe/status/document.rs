@@ -3,14 +3,15 @@
 //! Contract: schema 1. Fields may be added; none goes away or changes its meaning without another number.
 //! `docs/operations.md` describes them.
 
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::balance::Group;
+use crate::balance::{Backend, Group};
 use crate::net::process::ProcessFigures;
 use crate::observe::counters::{BOUNDS_US, ByStatus, Counter, Distribution, STATUS_CLASSES, Totals};
-use crate::observe::lane::PHASES;
+use crate::observe::lane::{Lane, PHASES};
 use crate::observe::log;
 use crate::observe::role_view::{Board, RoleView};
 
@@ -56,7 +57,7 @@ pub(super) fn status(board: &Board, token_needed: bool) -> String {
 pub(super) fn lanes(board: &Board) -> String {
     let now_us = board.switches.microseconds(Instant::now());
     let of_role = |view: &RoleView| {
-        let lane = |lane: &crate::observe::lane::Lane| {
+        let lane = |lane: &Lane| {
             let moment = lane.moment();
             json!([moment.phase, moment.connection, now_us.saturating_sub(moment.since_us), lane.holds()])
         };
@@ -114,7 +115,7 @@ fn role(view: &RoleView) -> Value {
 fn group(view: &RoleView, group: &Group) -> Value {
     let now = Instant::now();
     let next = group.next_in_turn(now);
-    let backend = |backend: &std::sync::Arc<crate::balance::Backend>| {
+    let backend = |backend: &Arc<Backend>| {
         let [passed, failed] = backend.checks();
         json!({
             "address": backend.address.to_string(),
@@ -128,7 +129,7 @@ fn group(view: &RoleView, group: &Group) -> Value {
             "checks_passed": passed,
             "checks_failed": failed,
             "ejections": backend.ejections(),
-            "next": next.as_ref().is_some_and(|next| std::sync::Arc::ptr_eq(next, backend)),
+            "next": next.as_ref().is_some_and(|next| Arc::ptr_eq(next, backend)),
         })
     };
     json!({
@@ -141,7 +142,7 @@ fn group(view: &RoleView, group: &Group) -> Value {
     })
 }
 
-fn routes(view: &RoleView, groups: &[std::sync::Arc<Group>], totals: &Totals) -> Vec<Value> {
+fn routes(view: &RoleView, groups: &[Arc<Group>], totals: &Totals) -> Vec<Value> {
     if view.facts.service != "gateway" {
         return Vec::new();
     }
