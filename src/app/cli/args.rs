@@ -12,10 +12,10 @@ use super::flags::{
     BackEnds, BackendTimeouts, ClientTimeouts, Configuration, FlagGroup, Forwarding, Front, Health,
     Listening, Load, Logging, Loops, Pool, Routing, Status,
 };
-use super::values::{Cache, StatusAt, count, port_base};
+use super::values::{Cache, count, port_base};
 use crate::app::defaults;
 use crate::app::duration;
-use crate::app::settings::{Model, Settings, StatusSettings};
+use crate::app::settings::{Model, Settings};
 use crate::net::endpoint::Endpoint;
 use crate::protocol::limits;
 
@@ -210,18 +210,9 @@ pub struct Suite {
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::LAME_DUCK),
           value_parser = duration::parse)]
     pub(crate) lame_duck: Duration,
-    /// Address of the page that shows what all roles do, or off [default: 127.0.0.1:8891, or the seventh port of the block]
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) status: Option<StatusAt>,
-    /// File with the token that changes need: Authorization: Bearer TOKEN
-    #[arg(long, value_name = "PATH")]
-    pub(crate) status_token: Option<PathBuf>,
-    /// Host name at which changes are accepted, besides IP addresses and localhost; repeatable
-    #[arg(long, value_name = "NAME")]
-    pub(crate) status_host: Vec<String>,
-    /// File for a trace of the whole run, in Chrome's format, which Perfetto opens
-    #[arg(long, value_name = "PATH")]
-    pub(crate) trace: Option<PathBuf>,
+    /// The status page.
+    #[command(flatten)]
+    pub(crate) status: Status,
     /// The log. Read by the invocation; it stands here for `--help`.
     #[command(flatten)]
     pub(crate) logging: Logging,
@@ -248,25 +239,18 @@ impl Suite {
         };
         settings.timeouts.drain = self.drain;
         settings.lame_duck = self.lame_duck;
-        settings.status = StatusSettings {
-            listen: self.status_address().into_iter().collect(),
-            token: self.status_token.clone(),
-            hosts: self.status_host.clone(),
-            trace: self.trace.clone(),
-        };
+        settings.status = self.status.settings(Some(self.status_address()));
         settings
     }
 
-    /// Where the status page is: beside the course's servers, in the block, or on any free port.
-    fn status_address(&self) -> Option<Endpoint> {
-        let port = |port| Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into());
-        match (&self.status, self.port_base) {
-            (Some(StatusAt::Off), _) => None,
-            (Some(StatusAt::Address(endpoint)), _) => Some(endpoint.clone()),
-            (None, None) => Some(defaults::STATUS.into()),
-            (None, Some(0)) => port(0),
+    /// Where the status page is by default: beside the course's servers, in the block, or on any free port.
+    fn status_address(&self) -> Endpoint {
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into();
+        match self.port_base {
+            None => defaults::STATUS.into(),
+            Some(0) => local(0),
             // The flag accepts only a base that leaves room for the largest offset.
-            (None, Some(base)) => port(base.saturating_add(defaults::SUITE_STATUS_OFFSET)),
+            Some(base) => local(base.saturating_add(defaults::SUITE_STATUS_OFFSET)),
         }
     }
 }

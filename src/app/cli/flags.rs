@@ -12,7 +12,7 @@ use clap::builder::ArgPredicate;
 use log::LevelFilter;
 
 use super::failure::Failure;
-use super::values::{Mode, ProxyVersion, RouteTo, count, levels};
+use super::values::{Mode, ProxyVersion, RouteTo, StatusAt, count, levels};
 use crate::app::defaults;
 use crate::app::duration::{self, Interval};
 use crate::app::settings::{Settings, StatusSettings};
@@ -143,28 +143,40 @@ impl FlagGroup for ClientTimeouts {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Status page")]
 pub(crate) struct Status {
-    /// Address of a page that shows what the role does: dashboard, /metrics, /healthz, /readyz, /status.json, and POST to drain back ends
+    /// Address of a page that shows what the role does, or off: dashboard, /metrics, /healthz, /readyz, /status.json, and POST to drain back ends [default: off; suite: 127.0.0.1:8891, or the seventh port of the block]
     #[arg(long, value_name = "ADDR")]
-    pub(crate) status: Option<Endpoint>,
+    status: Option<StatusAt>,
     /// File with the token that changes need: Authorization: Bearer TOKEN
     #[arg(long, value_name = "PATH")]
-    pub(crate) status_token: Option<PathBuf>,
+    status_token: Option<PathBuf>,
     /// Host name at which changes are accepted, besides IP addresses and localhost; repeatable
     #[arg(long, value_name = "NAME")]
-    pub(crate) status_host: Vec<String>,
+    status_host: Vec<String>,
     /// File for a trace of the whole run, in Chrome's format, which Perfetto opens; each thread keeps its newest phases
     #[arg(long, value_name = "PATH")]
-    pub(crate) trace: Option<PathBuf>,
+    trace: Option<PathBuf>,
+}
+
+impl Status {
+    /// What is shown, at `default` unless a flag says otherwise.
+    pub(super) fn settings(&self, default: Option<Endpoint>) -> StatusSettings {
+        let listen = match &self.status {
+            None => default,
+            Some(StatusAt::Off) => None,
+            Some(StatusAt::Address(endpoint)) => Some(endpoint.clone()),
+        };
+        StatusSettings {
+            listen: listen.into_iter().collect(),
+            token: self.status_token.clone(),
+            hosts: self.status_host.clone(),
+            trace: self.trace.clone(),
+        }
+    }
 }
 
 impl FlagGroup for Status {
     fn apply(&self, settings: &mut Settings) {
-        settings.status = StatusSettings {
-            listen: self.status.iter().cloned().collect(),
-            token: self.status_token.clone(),
-            hosts: self.status_host.clone(),
-            trace: self.trace.clone(),
-        };
+        settings.status = self.settings(None);
     }
 }
 

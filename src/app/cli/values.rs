@@ -108,7 +108,7 @@ impl fmt::Display for RouteTo {
     }
 }
 
-/// A value of the suite's `--status`.
+/// A value of `--status`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum StatusAt {
     /// No status page.
