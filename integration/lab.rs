@@ -210,3 +210,45 @@ fn our_servers_wait_for_the_whole_request() {
     let text = printed(&lab(folder.path(), &["lesson", "one-byte", "--quick", "--no-guess"]));
     assert!(text.contains("Ours answered after 51, 51"), "{text}");
 }
+
+/// The rows of the lesson's table: balancer, request, threads, from, until, with a thread, without one.
+fn timeline_rows(text: &str) -> Vec<Vec<String>> {
+    let rows = text.lines().filter(|line| line.starts_with('│') && line.contains(" lb-"));
+    let cells = |line: &str| line.trim_matches('│').split('┆').map(|cell| cell.trim().to_owned()).collect();
+    rows.map(cells).collect()
+}
+
+#[test]
+fn the_timeline_shows_ten_requests_on_every_thread_that_had_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = printed(&lab(folder.path(), &["lesson", "timeline", "--quick", "--no-guess"]));
+    let rows = timeline_rows(&text);
+    let picture = fs::read_to_string(folder.path().join("lesson-timeline.svg")).unwrap();
+    let panels: Vec<&str> = picture.split("font-weight=\"600\"").skip(2).collect();
+    for (balancer, panel) in ["lb-threaded --no-park", "lb-threaded", "lb-async"].into_iter().zip(panels) {
+        let rows: Vec<&Vec<String>> = rows.iter().filter(|row| row[0] == balancer).collect();
+        assert_eq!(rows.len(), 10, "{balancer}: {text}");
+        // The back end takes 400 ms for it: no trace of it can be shorter, on however busy a machine.
+        let took = |row: &Vec<String>| row[4].parse::<f64>().unwrap() - row[3].parse::<f64>().unwrap();
+        let (slow, quick): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row[1].ends_with(" (slow)"));
+        assert_eq!(slow.len(), 1, "{balancer}: {text}");
+        assert!(took(slow[0]) >= 399.0, "{balancer}: {text}");
+        assert!(quick.iter().all(|row| took(row) < took(slow[0])), "{balancer}: {text}");
+        for thread in rows.iter().flat_map(|row| row[2].split(", ")) {
+            assert!(panel.contains(&format!(">{thread}</text>")), "{balancer}, {thread}: {panel}");
+        }
+        // Who keeps a request has it all the time; who does not, has it for a moment now and then.
+        let without = |row: &Vec<String>| row[6].parse::<f64>().unwrap();
+        match balancer {
+            "lb-threaded --no-park" => assert!(without(slow[0]) < 1.0, "{text}"),
+            "lb-async" => {
+                assert!(rows.iter().all(|row| row[2] == "loop-0"), "{text}");
+                // Each request at least once, and the legend.
+                assert!(panel.matches("class=\"held").count() > 10, "{panel}");
+            }
+            _ => {}
+        }
+        let trace = folder.path().join(format!("lesson-timeline-{}.json", balancer.replace(" --", "-")));
+        assert!(trace.exists(), "{}", trace.display());
+    }
+}

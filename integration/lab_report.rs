@@ -51,7 +51,7 @@ addEventListener("load", () => {
     const drawn = plots.filter(plot => {
         const all = plot.getBBox(), box = plot.viewBox.baseVal;
         const fits = all.x >= 0 && all.y >= 0 && all.x + all.width <= box.width && all.y + all.height <= box.height;
-        return fits && plot.querySelectorAll("polyline").length > 0 && plot.getBoundingClientRect().width > 100;
+        return fits && plot.querySelectorAll("polyline, .row rect").length > 0 && plot.getBoundingClientRect().width > 100;
     });
     const wide = page.documentElement.scrollWidth > page.documentElement.clientWidth;
     const hidden = [...page.querySelectorAll("table")].filter(table => {
@@ -89,10 +89,13 @@ fn a_browser_shows_every_plot_and_no_error() {
         assert_eq!(looked_at(&report, width, folder.path()), "4 of 4 plots, fits", "{width} pixels wide");
     }
 
-    lab(folder.path(), &["lesson", "backlog", "--quick", "--no-guess"]);
-    let report = fs::read_to_string(folder.path().join("lesson-backlog.html")).unwrap();
-    for width in [1200, 400] {
-        assert_eq!(looked_at(&report, width, folder.path()), "1 of 1 plots, fits", "{width} pixels wide");
+    for lesson in ["backlog", "timeline"] {
+        lab(folder.path(), &["lesson", lesson, "--quick", "--no-guess"]);
+        let report = fs::read_to_string(folder.path().join(format!("lesson-{lesson}.html"))).unwrap();
+        for width in [1200, 400] {
+            let seen = looked_at(&report, width, folder.path());
+            assert_eq!(seen, "1 of 1 plots, fits", "{lesson}, {width} pixels wide");
+        }
     }
 }
 

@@ -40,6 +40,7 @@ mod tables;
 mod terminal;
 mod testbed;
 mod tools;
+mod trace;
 mod warnings;
 
 use std::ffi::OsString;

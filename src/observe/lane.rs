@@ -170,15 +170,15 @@ impl Lane {
 
     /// From now on its thread does this. `now` is read only if it is needed.
     fn enter(&self, phase: Phase, connection: u64, now: impl FnOnce() -> Instant) {
-        let word = pack(phase, connection);
-        if self.moment.load(Ordering::Relaxed) == word {
+        let (before, word) = (self.moment.load(Ordering::Relaxed), pack(phase, connection));
+        if before == word {
             return;
         }
         self.moment.store(word, Ordering::Relaxed);
         self.since_us.store(self.switches.microseconds(now()), Ordering::Relaxed);
         if self.switches.is_tracing() {
             // A loop reads the clock once an iteration, which is too coarse for a trace.
-            self.ring.push(self.switches.microseconds(Instant::now()), word);
+            self.ring.push(self.switches.microseconds(Instant::now()), before, word);
         }
     }
 

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
@@ -20,6 +21,8 @@ use crate::net::shutdown::Shutdown;
 pub(crate) struct Board {
     pub(crate) switches: Arc<Switches>,
     roles: Mutex<Vec<Arc<RoleView>>>,
+    /// When the trace began that is being recorded, microseconds since the start.
+    traced_from_us: AtomicU64,
 }
 
 /// What a role is, as it was started.
@@ -74,7 +77,11 @@ struct Groups {
 
 impl Board {
     pub(crate) fn new() -> Board {
-        Board { switches: Arc::new(Switches::new()), roles: Mutex::default() }
+        Board {
+            switches: Arc::new(Switches::new()),
+            roles: Mutex::default(),
+            traced_from_us: AtomicU64::new(0),
+        }
     }
 
     /// Adds a role, whose drain `shutdown` begins.
@@ -99,6 +106,7 @@ impl Board {
     pub(crate) fn begin_trace(&self) -> bool {
         let begins = self.switches.set_tracing(true);
         if begins {
+            self.traced_from_us.store(self.switches.microseconds(Instant::now()), Ordering::Relaxed);
             self.roles().iter().flat_map(|role| role.lanes()).for_each(|lane| lane.ring.clear());
         }
         begins
@@ -108,6 +116,7 @@ impl Board {
     pub(crate) fn end_trace(&self) -> String {
         self.switches.set_tracing(false);
         let until_us = self.switches.microseconds(Instant::now());
+        let from_us = self.traced_from_us.load(Ordering::Relaxed);
         let roles = self.roles();
         let lanes: Vec<Vec<Arc<Lane>>> = roles.iter().map(|role| role.lanes()).collect();
         let names: Vec<String> = roles.iter().map(|role| role.title()).collect();
@@ -120,10 +129,11 @@ impl Board {
                     number: number + 1,
                     name: &lane.name,
                     ring: &lane.ring,
+                    now: lane.moment(),
                 })
             })
             .collect();
-        trace::chrome_events(&names, &tracks, until_us)
+        trace::chrome_events(&names, &tracks, (from_us, until_us))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::app::cli::Failure;
 use crate::lab::client::{self, Load, Tally};
 use crate::lab::kernel::Kernel;
 use crate::lab::lang::{Lang, parts};
+use crate::lab::report::drawing::Drawing;
 use crate::lab::report::svg::{Chart, Series};
 use crate::lab::table::Table;
 use crate::lab::testbed::{Contender, Testbed, TestbedError, TestbedOptions};
@@ -54,7 +55,7 @@ impl Question {
 pub(super) struct Findings {
     pub(super) table: Table,
     /// Without a title: it gets the table's.
-    pub(super) chart: Chart,
+    pub(super) drawing: Drawing,
     /// The number of the choice that these figures confirm.
     pub(super) right: usize,
     pub(super) explanation: Vec<String>,
@@ -115,7 +116,7 @@ impl Figures {
             is_logarithmic: self.is_logarithmic,
             ..Chart::default()
         };
-        Findings { table, chart, right, explanation }
+        Findings { table, drawing: chart.into(), right, explanation }
     }
 }
 

@@ -130,7 +130,7 @@ fn findings(seen: &Seen, lang: Lang) -> Findings {
     };
     let header = vec![text!(lang, "kill-phase"), text!(lang, "requests-per-second")];
     let table = Table { title: text!(lang, "kill-title"), header, rows, notes: Vec::new() };
-    Findings { table, chart: chart(timeline, lang), right, explanation }
+    Findings { table, drawing: chart(timeline, lang).into(), right, explanation }
 }
 
 fn chart(timeline: &[Step], lang: Lang) -> Chart {
@@ -154,6 +154,7 @@ fn chart(timeline: &[Step], lang: Lang) -> Chart {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::report::drawing::Drawing;
 
     fn seen(killed: Step, faults: Faults) -> Seen {
         let up = Step { answered: 100, faults: 0 };
@@ -181,11 +182,9 @@ mod tests {
         );
         assert_eq!(found.table.rows[0][1], "1000");
         assert_eq!(found.table.rows[1][1], "500");
-        let marks: Vec<usize> = found.chart.marks.iter().map(|(number, _)| *number).collect();
-        assert_eq!(
-            marks.iter().map(|number| &found.chart.x[*number][..]).collect::<Vec<_>>(),
-            ["2.0", "4.0"]
-        );
+        let Drawing::Chart(chart) = &found.drawing else { panic!("a chart") };
+        let marks: Vec<usize> = chart.marks.iter().map(|(number, _)| *number).collect();
+        assert_eq!(marks.iter().map(|number| &chart.x[*number][..]).collect::<Vec<_>>(), ["2.0", "4.0"]);
         let good = findings(&seen(Step { answered: 90, faults: 0 }, Faults::default()), Lang::Id);
         assert_eq!(good.right, 1);
         assert!(good.explanation[0].contains("tidak ada"));

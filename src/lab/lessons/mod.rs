@@ -11,6 +11,7 @@ mod one_byte;
 mod pool;
 mod serial;
 mod slow_reader;
+mod timeline;
 
 use std::io::{self, BufRead, IsTerminal};
 use std::sync::mpsc;
@@ -22,9 +23,8 @@ use clap::ValueEnum;
 use super::lang::{Lang, text};
 use super::machine::Machine;
 use super::report;
+use super::report::drawing::Plot;
 use super::report::page::{Block, Page};
-use super::report::plots::Plot;
-use super::report::svg::Chart;
 use super::terminal::{self, failed_at, say};
 use crate::app::cli::Failure;
 use crate::net::shutdown::Shutdown;
@@ -48,6 +48,8 @@ pub(super) enum Lesson {
     KillBackend,
     /// A request that comes one byte at a time.
     OneByte,
+    /// Ten requests, one of them slow, through both balancers: who had which of them, and when.
+    Timeline,
 }
 
 impl Lesson {
@@ -60,6 +62,7 @@ impl Lesson {
             Lesson::SlowReader => slow_reader::TEACHING,
             Lesson::KillBackend => kill_backend::TEACHING,
             Lesson::OneByte => one_byte::TEACHING,
+            Lesson::Timeline => timeline::TEACHING,
         }
     }
 }
@@ -165,8 +168,8 @@ fn write(
     let mut page = Page::new(title, room.lang);
     page.mark_debug_build(&machine);
     page.paragraph(&question.text);
-    let chart = Chart { title: title.clone(), ..findings.chart.clone() };
-    page.push(Block::Plot(Plot { file: format!("lesson-{name}.svg"), chart }));
+    let drawing = findings.drawing.clone().titled(title.clone());
+    page.push(Block::Plot(Plot { file: format!("lesson-{name}.svg"), drawing }));
     page.push(Block::Table(findings.table.clone()));
     findings.explanation.iter().for_each(|paragraph| page.paragraph(paragraph));
     page.paragraph(read_next);

@@ -130,7 +130,7 @@ fn findings(replies: &[Reply], missing: Vec<String>, lang: Lang) -> Findings {
             rows: replies.iter().map(row).collect(),
             notes: missing,
         },
-        chart: Chart {
+        drawing: Chart {
             x_label: text!(lang, "one-byte-server"),
             y_label: text!(lang, "one-byte-sent"),
             x: replies.iter().map(|reply| reply.contender.clone()).collect(),
@@ -139,7 +139,8 @@ fn findings(replies: &[Reply], missing: Vec<String>, lang: Lang) -> Findings {
                 Series { is_dashed: true, ..whole_line },
             ],
             ..Chart::default()
-        },
+        }
+        .into(),
         right: if early.is_some() { 1 } else { 2 * usize::from(is_any_silent) },
         explanation,
     }

@@ -113,7 +113,7 @@ fn findings(points: &[Point], lang: Lang) -> Findings {
             rows: points.iter().map(row).collect(),
             notes: Vec::new(),
         },
-        chart: Chart {
+        drawing: Chart {
             x_label: text!(lang, "load-balancer"),
             y_label: text!(lang, "requests-per-second"),
             x: overlapping.iter().map(|point| point.contender.clone()).collect(),
@@ -124,7 +124,8 @@ fn findings(points: &[Point], lang: Lang) -> Findings {
             ],
             is_logarithmic: true,
             ..Chart::default()
-        },
+        }
+        .into(),
         right,
         explanation: explanation(&overlapping, &serial, lang),
     }

@@ -157,7 +157,7 @@ fn findings(lines: &[Vec<Held>], lang: Lang) -> Findings {
             rows: READERS.iter().enumerate().map(row).collect(),
             notes: Vec::new(),
         },
-        chart: chart(lines, lang),
+        drawing: chart(lines, lang).into(),
         right: usize::from(threaded.balancer.max(looped.balancer) < asked_kib / 10),
         explanation: explanation(threaded, looped, lang),
     }

@@ -255,6 +255,36 @@ one-byte-ours =
     Ours answered after { $bytes }: a head ends with an empty line and nowhere else, however it is cut. Incomplete is not an
     error there but a state: the bytes are kept and the parser is asked again.
 
+timeline-question =
+    { $requests } requests come to a load balancer at once. For one of them the back end takes { $slow } ms, for each of the { $others } others { $quick } ms. First
+    they go through a pool of { $workers } workers, each of which keeps its request to the end (`--no-park`), then through the same pool with parking, then through one loop. When are
+    the { $others } quick ones answered by the first and by the last?
+timeline-choices = both after about { $quick } ms | the loop after about { $quick } ms, the pool only after several rounds of that | both after { $slow } ms: they wait behind the slow one
+timeline-title = Ten requests, one of them slow, through both models
+timeline-columns = load balancer | request | threads | from ms | until ms | with a thread ms | without one ms
+timeline-x = ms since a thread took the first request
+timeline-slow = slow
+timeline-parked = parked
+timeline-polled = in the poller
+timeline-legend = reads | connects | waits for the back end | writes | without a thread
+timeline-how =
+    The picture is drawn from the traces that the balancers wrote. A row is a thread; a gap in it means that the thread has no request. Grey is a request that no thread has:
+    it is parked (or comes back from there and waits for a worker), or the loop waits for it in its poller, beside all others. Each has a line of its own there. The slow request has a
+    frame; what takes less than a millisecond is drawn wider than it is.
+timeline-kept =
+    Measured, `lb-threaded --no-park`: the slow request was with { $thread } for { $on_thread } ms, { $waited } ms of which that worker waited for the back end. At one moment
+    at most { $most } requests were under way, the others stood in the queue: the last of the { $others } quick ones ended after { $last } ms.
+timeline-parks =
+    Measured, `lb-threaded`: a worker had the slow request for { $on_thread } ms, and for { $parked } ms no worker had it. At one moment at most { $most } requests were under way;
+    the last quick one ended after { $last } ms. While another worker is free, a worker waits for a moment itself; when none is, it parks its request at once.
+timeline-loop =
+    Measured, `lb-async`: one loop had up to { $most } requests under way. It worked { $worked } ms for them, of { $whole } ms in all; the last quick one ended after { $last } ms.
+timeline-follows =
+    What follows: a worker that waits is a worker that nobody else gets, so with { $workers } workers the fifth request begins when one of the first four ends. The loop does not
+    wait for one request: it notes what it waits for and goes on to the next that can move, so a wait costs an entry in a list. Parking gives the threads the same list for those who
+    wait. It also follows what a loop must never do: wait itself (see the lesson blocked-loop).
+timeline-files = The traces are beside this page, `lesson-timeline-….json`; Perfetto (`ui.perfetto.dev`) opens them.
+
 # The experiment of 2021 again (`lab 2021`)
 
 overlapping-connects = overlapping connects

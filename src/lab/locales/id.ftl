@@ -245,6 +245,38 @@ one-byte-ours =
     Milik kami menjawab setelah { $bytes }: head permintaan berakhir pada baris kosong, bagaimanapun dipotong. Belum lengkap
     bukan kesalahan melainkan keadaan: byte disimpan dan parser ditanya lagi.
 
+timeline-question =
+    { $requests } permintaan datang ke load balancer sekaligus. Untuk satu di antaranya server butuh { $slow } ms, untuk { $others } lainnya masing-masing { $quick } ms. Pertama lewat
+    pool { $workers } worker yang masing-masing memegang permintaannya sampai selesai (`--no-park`), lalu lewat pool yang sama dengan parkir, lalu lewat satu loop. Kapan { $others } permintaan
+    cepat itu dijawab oleh yang pertama dan oleh yang terakhir?
+timeline-choices = keduanya setelah sekitar { $quick } ms | loop setelah sekitar { $quick } ms, pool baru setelah beberapa giliran | keduanya setelah { $slow } ms: semua menunggu di belakang yang lambat
+timeline-title = Sepuluh permintaan, satu lambat, lewat kedua model
+timeline-columns = load balancer | permintaan | thread | dari ms | sampai ms | dipegang thread ms | tanpa thread ms
+timeline-x = ms sejak permintaan pertama diambil thread
+timeline-slow = lambat
+timeline-parked = diparkir
+timeline-polled = di poller
+timeline-legend = membaca | connect | menunggu server | menulis | tanpa thread
+timeline-how =
+    Gambarnya dibuat dari trace yang ditulis load balancer sendiri. Satu baris satu thread; celah di baris itu berarti thread-nya sedang tidak memegang permintaan. Abu-abu: permintaan
+    yang sedang tidak dipegang thread mana pun, karena diparkir (atau baru kembali dari sana dan menunggu worker), atau ditunggu loop di poller bersama semua yang lain. Di situ tiap permintaan punya
+    garis sendiri. Permintaan yang lambat diberi bingkai; yang kurang dari satu milidetik digambar lebih lebar dari aslinya.
+timeline-kept =
+    Terukur, `lb-threaded --no-park`: permintaan lambat dipegang { $thread } selama { $on_thread } ms, { $waited } ms di antaranya worker itu hanya menunggu server. Paling banyak
+    { $most } permintaan berjalan bersamaan, sisanya antre: dari { $others } yang cepat, yang terakhir selesai setelah { $last } ms.
+timeline-parks =
+    Terukur, `lb-threaded`: permintaan lambat dipegang worker selama { $on_thread } ms, dan { $parked } ms tidak dipegang worker mana pun. Paling banyak { $most } permintaan berjalan
+    bersamaan; permintaan cepat yang terakhir selesai setelah { $last } ms. Selama masih ada worker yang bebas, worker menunggu sendiri sebentar; kalau sudah tidak ada, permintaannya
+    langsung diparkir.
+timeline-loop =
+    Terukur, `lb-async`: satu loop menjalankan sampai { $most } permintaan bersamaan. Ia bekerja { $worked } ms untuk semuanya, dari total { $whole } ms; permintaan cepat yang
+    terakhir selesai setelah { $last } ms.
+timeline-follows =
+    Akibatnya: worker yang menunggu tidak bisa dipakai yang lain, jadi dengan { $workers } worker permintaan kelima baru mulai setelah salah satu dari empat yang pertama selesai. Loop tidak
+    menunggui satu permintaan: ia mencatat apa yang ditunggu lalu lanjut ke permintaan berikutnya yang bisa jalan, jadi menunggu cuma butuh satu catatan di daftar. Parkir memberi
+    thread daftar yang sama untuk yang sedang menunggu. Dari situ kelihatan juga apa yang tidak boleh dilakukan loop: ikut menunggu (lihat pelajaran blocked-loop).
+timeline-files = Trace-nya ada di samping halaman ini, `lesson-timeline-….json`; bisa dibuka dengan Perfetto (`ui.perfetto.dev`).
+
 # Percobaan 2021 dijalankan lagi (`lab 2021`)
 
 overlapping-connects = connect tumpang-tindih

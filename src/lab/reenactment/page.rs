@@ -6,8 +6,8 @@ use super::{Counted, Runs};
 use crate::lab::client::Connects;
 use crate::lab::lang::{Lang, text};
 use crate::lab::published::{self, Published, RETRY_SECONDS};
+use crate::lab::report::drawing::Plot;
 use crate::lab::report::page::{Block, Page};
-use crate::lab::report::plots::Plot;
 use crate::lab::report::svg::{Chart, Series};
 use crate::lab::results::model;
 use crate::lab::summary::median;
@@ -208,7 +208,7 @@ fn rate_plot(runs: &Runs, lang: Lang) -> Plot {
         is_logarithmic: true,
         ..by_servers(&counts, series, lang)
     };
-    Plot { file: "2021-rate.svg".to_owned(), chart }
+    Plot { file: "2021-rate.svg".to_owned(), drawing: chart.into() }
 }
 
 /// The share of connects that were refused or waited, by number of servers.
@@ -225,7 +225,7 @@ fn share_plot(runs: &Runs, lang: Lang) -> Plot {
     series.extend(of_2021(&counts, 0, |run| run.refused_share() * 100.0));
     let title = text!(lang, "reenact-share-plot-title", concurrency = BUSY);
     let chart = Chart { title, y_label: "%".to_owned(), ..by_servers(&counts, series, lang) };
-    Plot { file: "2021-share.svg".to_owned(), chart }
+    Plot { file: "2021-share.svg".to_owned(), drawing: chart.into() }
 }
 
 /// The lines of 2021, in the colours of the two lines that begin with number `like`.
@@ -289,7 +289,7 @@ fn law_plot(runs: &Runs, lang: Lang) -> Plot {
         is_logarithmic: true,
         ..Chart::default()
     };
-    Plot { file: "2021-law.svg".to_owned(), chart }
+    Plot { file: "2021-law.svg".to_owned(), drawing: chart.into() }
 }
 
 /// `T3`: the threaded balancer before three servers.

@@ -3,7 +3,6 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::page::{Block, Page};
-use super::svg;
 use crate::lab::lang::Lang;
 use crate::lab::table::Table;
 
@@ -37,7 +36,7 @@ fn draw(block: &Block, lang: Lang) -> Markup {
             Block::List(items) => ul { (list_items(items)) },
             Block::Command(text) => pre { "$ " (text) },
             Block::Table(table) => (draw_table(table, lang)),
-            Block::Plot(plot) => figure tabindex="0" { (svg::draw(&plot.chart)) },
+            Block::Plot(plot) => figure tabindex="0" { (plot.drawing.svg()) },
             Block::Machine(machine) => div.wide tabindex="0" {
                 table.machine {
                     tbody {

@@ -13,7 +13,7 @@ pub(super) fn markdown(page: &Page, folder: &str) -> String {
         Block::List(items) => list(items),
         Block::Command(text) => format!("```console\n$ {text}\n```"),
         Block::Table(table) => draw_table(table, page.lang),
-        Block::Plot(plot) => format!("![{}]({folder}/{})", escape(&plot.chart.title), plot.file),
+        Block::Plot(plot) => format!("![{}]({folder}/{})", escape(plot.drawing.title()), plot.file),
         Block::Machine(machine) => machine_table(machine),
     });
     let blocks: String = blocks.map(|block| format!("\n{block}\n")).collect();
@@ -66,7 +66,7 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::plots::Plot;
+    use super::super::drawing::Plot;
     use super::super::svg::Chart;
     use super::*;
 
@@ -81,7 +81,7 @@ mod tests {
             ..Table::default()
         }));
         let chart = Chart { title: "t".to_owned(), ..Chart::default() };
-        page.push(Block::Plot(Plot { file: "rate-2.svg".to_owned(), chart }));
+        page.push(Block::Plot(Plot { file: "rate-2.svg".to_owned(), drawing: chart.into() }));
         page.push(Block::Command("lab --quick".to_owned()));
         let expected = "# a \\* b\n\n## Tables\n\n| x | y |\n| ---: | ---: |\n| 1 | a\\|b `c_d` e\\_f |\n\n\
             - said in two lines\n\n![t](lab-2026/rate-2.svg)\n\n```console\n$ lab --quick\n```\n";

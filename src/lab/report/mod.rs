@@ -3,11 +3,13 @@
 //! Contract: everything is made from [`Results`] alone, so a report can be made again from what is saved.
 
 mod csv;
+pub(super) mod drawing;
 mod html;
 mod markdown;
 pub(super) mod page;
 pub(super) mod plots;
 pub(super) mod svg;
+pub(super) mod timeline;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -61,7 +63,7 @@ pub(super) fn write_markdown(file: &Path, page: &Page) -> io::Result<()> {
 
 /// Writes the plots of a page as files of their own.
 fn write_plots(folder: &Path, page: &Page) -> io::Result<()> {
-    page.plots().try_for_each(|plot| fs::write(folder.join(&plot.file), svg::draw(&plot.chart).into_string()))
+    page.plots().try_for_each(|plot| fs::write(folder.join(&plot.file), plot.drawing.svg().into_string()))
 }
 
 /// The page of a grid.

@@ -1,6 +1,6 @@
 //! What a report says, block by block, without a form: HTML and Markdown are made from the same page.
 
-use super::plots::Plot;
+use super::drawing::Plot;
 use crate::lab::lang::{Lang, text};
 use crate::lab::machine::Machine;
 use crate::lab::table::Table;

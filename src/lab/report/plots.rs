@@ -1,16 +1,10 @@
 //! The plots of a grid: throughput and p99 over back ends, one chart for each concurrency.
 
+use super::drawing::Plot;
 use super::svg::{Chart, Series};
 use crate::lab::lang::{Lang, text};
 use crate::lab::published;
 use crate::lab::summary::{Cells, Summary};
-
-/// A chart and the name of its file.
-#[derive(Debug)]
-pub(in crate::lab) struct Plot {
-    pub(in crate::lab) file: String,
-    pub(in crate::lab) chart: Chart,
-}
 
 /// Requests a second.
 pub(super) fn rates(cells: &Cells, lang: Lang) -> Vec<Plot> {
@@ -31,7 +25,7 @@ fn rate(cells: &Cells, concurrency: usize, lang: Lang) -> Plot {
     }
     chart.title = text!(lang, "rate-plot-title", concurrency);
     chart.y_label = text!(lang, "requests-per-second");
-    Plot { file: format!("rate-{concurrency}.svg"), chart }
+    Plot { file: format!("rate-{concurrency}.svg"), drawing: chart.into() }
 }
 
 /// Response times, the 99th percentile.
@@ -39,10 +33,8 @@ pub(super) fn times(cells: &Cells, lang: Lang) -> Vec<Plot> {
     let plot = |concurrency| {
         let title = text!(lang, "time-plot-title", concurrency);
         let chart = chart(cells, concurrency, lang, |cell| cell.middle.total.p99_us as f64 / 1000.0);
-        Plot {
-            file: format!("p99-{concurrency}.svg"),
-            chart: Chart { title, y_label: "ms".to_owned(), ..chart },
-        }
+        let chart = Chart { title, y_label: "ms".to_owned(), ..chart };
+        Plot { file: format!("p99-{concurrency}.svg"), drawing: chart.into() }
     };
     cells.concurrencies().into_iter().map(plot).collect()
 }
@@ -64,6 +56,7 @@ fn chart(cells: &Cells, concurrency: usize, lang: Lang, value: impl Fn(&Summary)
 
 #[cfg(test)]
 mod tests {
+    use super::super::drawing::Drawing;
     use super::*;
     use crate::lab::results::tests::{cell, run};
 
@@ -78,10 +71,14 @@ mod tests {
         let (rates, times) = (rates(&cells, Lang::En), times(&cells, Lang::En));
         let files: Vec<&str> = rates.iter().chain(&times).map(|plot| plot.file.as_str()).collect();
         assert_eq!(files, ["rate-2.svg", "rate-7.svg", "p99-2.svg", "p99-7.svg"]);
-        let first = &rates[0].chart;
+        let [Drawing::Chart(first), Drawing::Chart(second)] =
+            [&rates[0], &rates[1]].map(|plot| &plot.drawing)
+        else {
+            panic!("charts");
+        };
         assert_eq!(first.x, ["1", "2"]);
         let names: Vec<&str> = first.series.iter().map(|series| series.name.as_str()).collect();
         assert_eq!(names, ["threaded", "async", "2021 threaded", "2021 async"]);
-        assert_eq!(rates[1].chart.series.len(), 2, "2021 has no concurrency 7");
+        assert_eq!(second.series.len(), 2, "2021 has no concurrency 7");
     }
 }

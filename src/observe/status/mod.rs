@@ -3,7 +3,7 @@
 //! | address | what |
 //! |---|---|
 //! | `/` | the dashboard, one page that needs no other file |
-//! | `/metrics` | for Prometheus ([`metrics`](super::metrics)) |
+//! | `/metrics` | for Prometheus ([`metrics`]) |
 //! | `/healthz`, `/readyz` | alive; ready for new work, or 503 with the reasons |
 //! | `/status.json`, `/lanes.json` | what the dashboard shows ([`document`]) |
 //! | `/trace?seconds=2` | Chrome trace events of the next seconds ([`trace`](super::trace)) |
