@@ -195,7 +195,13 @@ fn help_and_errors_are_indonesian_when_asked_for() {
             2,
             "lab: --backends: \"0\" bukan bilangan bulat dari 1 sampai 64; lihat --help",
         ),
-        (&["--python", "nowhere", "--backends", "1,2"], 2, "lab: --python: nowhere tidak bisa dibuka: "),
+        (
+            &["--python", "nowhere", "--backends", "1,2"],
+            2,
+            "lab: --python: nowhere tidak bisa dibuka: file atau foldernya tidak ada; yang diperlukan: lbthread.py, ",
+        ),
+        (&["compare", "a", "b"], 1, "lab: a: file atau foldernya tidak ada\n"),
+        (&["report"], 1, &format!("lab: di {} tidak ada putaran tersimpan: ", folder.path().display())),
         (
             &["--client", "wrk", "--connects", "serial"],
             2,

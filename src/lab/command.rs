@@ -161,7 +161,15 @@ impl Command {
 fn report_again(common: &Common, from: Option<&Path>, markdown: Option<&Path>) -> Result<(), Failure> {
     let whole = common.out.join(report::RESULTS_FILE);
     let unfinished = common.out.join(RUNS_FILE);
-    let from = from.unwrap_or(if unfinished.exists() { &unfinished } else { &whole });
+    let from = match from {
+        Some(file) => file,
+        None if unfinished.exists() => &unfinished,
+        None if whole.exists() => &whole,
+        None => {
+            let folder = common.out.display().to_string();
+            return Err(Failure::Runtime(text!(common.lang, "error-nothing-saved", folder)));
+        }
+    };
     let results = Results::read(from).map_err(failed_at(from))?;
     let page = report::write(&common.out, &results, &[], common.lang).map_err(failed_at(&common.out))?;
     if let Some(file) = markdown {

@@ -5,6 +5,7 @@
 //! files have the same keys with the same figures, and each key is used: a test reads the sources, and `help` knows
 //! its own.
 
+use std::io;
 use std::sync::{LazyLock, OnceLock};
 
 use fluent_bundle::concurrent::FluentBundle;
@@ -70,6 +71,16 @@ impl Lang {
         debug_assert!(errors.is_empty(), "{key}: {errors:?}");
         // Long texts have several lines in the catalogue and are one paragraph.
         text.replace('\n', " ")
+    }
+
+    /// Why the system refused something: in this language where users meet it, else in the system's words.
+    pub(super) fn cause(self, error: &io::Error) -> String {
+        match error.kind() {
+            io::ErrorKind::NotFound => text!(self, "cause-not-found"),
+            io::ErrorKind::PermissionDenied => text!(self, "cause-not-allowed"),
+            io::ErrorKind::AddrInUse => text!(self, "cause-in-use"),
+            _ => error.to_string(),
+        }
     }
 
     /// A figure, with its unit if it is percent, as this language writes it.

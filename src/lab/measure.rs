@@ -59,8 +59,9 @@ impl Conditions<'_> {
     }
 
     fn own_client(&self, load: &Load) -> Result<Tally, String> {
-        client::run(load, self.stop)
-            .map_err(|error| text!(Lang::of_errors(), "error-no-poller", error = error.to_string()))
+        client::run(load, self.stop).map_err(|error| {
+            text!(Lang::of_errors(), "error-no-poller", error = Lang::of_errors().cause(&error))
+        })
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) fn run(tool: Tool, load: &Load, stop: &Shutdown) -> Result<Run, Strin
 /// tools print far less than a pipe holds.
 fn output(command: &mut Command, limit: Duration, stop: &Shutdown) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let failed = |error: std::io::Error| format!("{name}: {error}");
+    let failed = |error: std::io::Error| format!("{name}: {}", Lang::of_errors().cause(&error));
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(failed)?;
     let start = Instant::now();

@@ -17,7 +17,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// The body at `path`. Errors are one sentence.
 pub(in crate::lab) fn fetch(address: SocketAddr, path: &str) -> Result<Arc<[u8]>, String> {
     let (lang, url) = (Lang::of_errors(), format!("{address}{path}"));
-    let failed = |error: io::Error| text!(lang, "error-no-reference", url = &url, error = error.to_string());
+    let failed = |error: io::Error| text!(lang, "error-no-reference", url = &url, error = lang.cause(&error));
     let mut stream = TcpStream::connect_timeout(&address, SILENCE_MAX).map_err(failed)?;
     stream.set_read_timeout(Some(SILENCE_MAX)).map_err(failed)?;
     stream.write_all(&request(address, path, false)).map_err(failed)?;

@@ -472,8 +472,12 @@ error-runs = { $count ->
         [one] { $count } run could not be made; the first
        *[other] { $count } runs could not be made; the first
     }
+error-nothing-saved = { $folder } holds no saved runs: measure first (lab --quick), or name a file with --from
 error-no-runs = holds no runs
 error-schema = schema { $schema }, and this lab reads { $known }
+cause-not-found = no such file or folder
+cause-not-allowed = that is not allowed
+cause-in-use = the address is in use
 error-folder = the temporary folder: { $error }
 error-executable = which executable is this? { $error }
 error-no-free-port = no free port: { $error }

@@ -83,12 +83,21 @@ pub(in crate::lab) enum TestbedError {
 impl TestbedError {
     /// The temporary folder cannot be used.
     pub(super) fn folder(error: io::Error) -> TestbedError {
-        TestbedError::Failed(text!(Lang::of_errors(), "error-folder", error = error.to_string()))
+        TestbedError::Failed(text!(
+            Lang::of_errors(),
+            "error-folder",
+            error = Lang::of_errors().cause(&error)
+        ))
     }
 
     /// A program, or what it is for, cannot be started.
     pub(super) fn cannot_start(program: &str, error: &io::Error) -> TestbedError {
-        TestbedError::Failed(text!(Lang::of_errors(), "error-start", program, error = error.to_string()))
+        TestbedError::Failed(text!(
+            Lang::of_errors(),
+            "error-start",
+            program,
+            error = Lang::of_errors().cause(error)
+        ))
     }
 }
 

@@ -62,7 +62,7 @@ impl Course {
         // The programs have another working directory than the lab, so a relative path would not do.
         let folder = fs::canonicalize(folder).map_err(|error| {
             let path = folder.display().to_string();
-            failed(text!(lang, "error-not-opened", path, error = error.to_string()))
+            failed(text!(lang, "error-not-opened", path, error = lang.cause(&error)))
         })?;
         let course = Course { folder, is_async };
         let mut names = (1..=backends).map(|number| course.backend_name(number)).collect::<Vec<_>>();
@@ -110,7 +110,7 @@ impl Course {
         let (lang, path) = (Lang::of_errors(), self.folder.join(name));
         let shown = path.display().to_string();
         let source = fs::read_to_string(&path).map_err(|error| {
-            failed(text!(lang, "error-not-read", path = &shown, error = error.to_string()))
+            failed(text!(lang, "error-not-read", path = &shown, error = lang.cause(&error)))
         })?;
         match words(&source).contains(&port.to_string()) {
             true => Ok(source),

@@ -70,7 +70,11 @@ impl Testbed {
     /// Errors: something is not installed, or did not start in time.
     pub(super) fn start(contender: &Contender, options: &TestbedOptions) -> Result<Testbed, TestbedError> {
         let programs = Programs::of_this_executable().map_err(|error| {
-            TestbedError::Failed(text!(Lang::of_errors(), "error-executable", error = error.to_string()))
+            TestbedError::Failed(text!(
+                Lang::of_errors(),
+                "error-executable",
+                error = Lang::of_errors().cause(&error)
+            ))
         })?;
         Testbed::start_with(programs, contender, options)
     }
@@ -186,7 +190,11 @@ fn start_on_a_free_port(
     loop {
         let free = TcpListener::bind(ANY_PORT).and_then(|listener| listener.local_addr());
         let address = free.map_err(|error| {
-            TestbedError::Failed(text!(Lang::of_errors(), "error-no-free-port", error = error.to_string()))
+            TestbedError::Failed(text!(
+                Lang::of_errors(),
+                "error-no-free-port",
+                error = Lang::of_errors().cause(&error)
+            ))
         })?;
         let process = launch(recipes, name, command(address)?)?;
         let Err(error) = process.wait(&text!(Lang::of_errors(), "error-to-respond"), || responds(address))
