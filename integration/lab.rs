@@ -167,6 +167,62 @@ fn bad_usage_is_status_2() {
     }
 }
 
+/// The course's students read Indonesian, also before anything is measured.
+#[test]
+fn help_and_errors_are_indonesian_when_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = printed(&lab(folder.path(), &["--lang", "id", "--help"]));
+    for text in [
+        "Mengulang percobaan mata kuliah",
+        "\nPemakaian: lab [OPSI] [PERINTAH]\n",
+        "\nPerintah:\n",
+        "\nOpsi:\n",
+        "Siapa yang mengirim permintaan",
+        "- ab:",
+        "[bawaan: 2,5,10]",
+        "\nContoh:\n  lab --quick\n",
+    ] {
+        assert!(help.contains(text), "{text}: {help}");
+    }
+    // The language may come behind what asks for help, too.
+    let help = printed(&lab(folder.path(), &["report", "--help", "--lang=id"]));
+    assert!(help.starts_with("Membuat laporan lagi dari putaran tersimpan, tanpa mengukur\n"), "{help}");
+    assert!(help.contains("\nPemakaian: lab report [OPSI]\n"), "{help}");
+    for (flags, status, said) in [
+        (&["lesson", "nothing"][..], 2, "lab: NAME: \"nothing\" bukan salah satu dari backlog, "),
+        (
+            &["--backends", "0"],
+            2,
+            "lab: --backends: \"0\" bukan bilangan bulat dari 1 sampai 64; lihat --help",
+        ),
+        (
+            &["--python", "nowhere", "--backends", "1,2"],
+            2,
+            "lab: --python: nowhere tidak bisa dibuka: file atau foldernya tidak ada; yang diperlukan: lbthread.py, ",
+        ),
+        (&["compare", "a", "b"], 1, "lab: a: file atau foldernya tidak ada\n"),
+        (&["report"], 1, &format!("lab: di {} tidak ada putaran tersimpan: ", folder.path().display())),
+        (
+            &["--client", "wrk", "--connects", "serial"],
+            2,
+            "lab: --connects serial hanya untuk klien lab sendiri",
+        ),
+    ] {
+        let refused = lab(folder.path(), &[flags, &["--lang", "id"]].concat());
+        let text = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(status), "{text}");
+        assert!(text.starts_with(said) && text.lines().count() == 1, "{text}");
+    }
+    if cfg!(debug_assertions) {
+        let refused =
+            Command::new(env!("CARGO_BIN_EXE_lab")).args(["--quick", "--lang", "id"]).output().unwrap();
+        assert!(
+            String::from_utf8_lossy(&refused.stderr).starts_with("lab: ini build debug, "),
+            "{refused:?}"
+        );
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_small_backlog_overflows_and_is_named_and_a_large_one_does_not() {

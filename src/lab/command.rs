@@ -1,9 +1,9 @@
-//! The lab's command line: flags, their defaults, and what each command does with them.
+//! The lab's command line: flags, their defaults, and what each command does with them. What `--help` says about
+//! each is in the catalogue (see `help`).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bounds::{
@@ -21,21 +21,15 @@ use super::tables::course_tables;
 use super::terminal::failed_at;
 use super::testbed::{Contender, LADDER, check_course};
 use super::tools::Tool;
-use super::{compare, lessons, reenactment, report, terminal};
+use super::usage::Wanted;
+use super::{compare, lessons, reenactment, report, terminal, usage};
 use crate::app::cli::Failure;
-use crate::app::duration;
 use crate::net::shutdown::Shutdown;
 use crate::net::signals;
 
 /// Repeats the course's experiment on this machine, and explains what it sees.
 #[derive(Debug, Parser)]
-#[command(
-    name = "lab",
-    version,
-    after_help = "Examples:\n  lab --quick\n  \
-    lab --peer python --peer haproxy --backends 1,3 --concurrency 10\n  lab lesson serial\n  \
-    lab 2021 --quick\n  lab report --markdown lab-report/report.md\n  lab compare lab-monday/results.json lab-report/results.json"
-)]
+#[command(name = "lab", version)]
 pub(super) struct Command {
     #[command(flatten)]
     common: Common,
@@ -47,31 +41,21 @@ pub(super) struct Command {
 
 #[derive(Debug, Subcommand)]
 enum Other {
-    /// One cause at a time: guess, run, see.
     Lesson {
-        /// Which lesson.
         #[arg(value_enum)]
         name: Lesson,
     },
-    /// The course's experiment with the behaviour of its load tool, beside its figures: why threads won in 2021.
     #[command(name = "2021")]
     Reenact(reenactment::Flags),
-    /// Two saved grids side by side: two machines, two commits, two semesters.
     Compare {
-        /// The first, results.json of a report's folder.
         a: PathBuf,
-        /// The second.
         b: PathBuf,
-        /// Also writes the comparison as Markdown.
         #[arg(long, value_name = "FILE")]
         markdown: Option<PathBuf>,
     },
-    /// Makes the report again from saved runs, without measuring.
     Report {
-        /// The saved runs [default: results.json, or of an unfinished grid runs.jsonl, in the report's folder].
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
-        /// Also writes the report as Markdown, with its plots in a folder of the same name beside it.
         #[arg(long, value_name = "FILE")]
         markdown: Option<PathBuf>,
     },
@@ -79,66 +63,47 @@ enum Other {
 
 #[derive(Args, Debug)]
 struct Common {
-    /// Fewer requests and shorter runs; how long they take at most is said first.
     #[arg(long, global = true)]
     quick: bool,
-    /// The language of tables, sentences and reports.
     #[arg(long, global = true, value_enum, default_value = "en")]
     lang: Lang,
-    /// The folder of the report.
     #[arg(long, global = true, value_name = "DIR", default_value = "lab-report")]
     out: PathBuf,
-    /// Lessons: do not ask for a guess first.
     #[arg(long, global = true)]
     no_guess: bool,
-    /// Run although this is a debug build; the report says that its figures mean nothing.
     #[arg(long, global = true)]
     allow_debug: bool,
 }
 
 #[derive(Args, Debug)]
 struct GridFlags {
-    /// Requests of one run [default: 10000; 2000 with --quick].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=REQUESTS_MAX))]
+    #[arg(long, value_name = "N", value_parser = usage::number::<u64>(1, REQUESTS_MAX))]
     requests: Option<u64>,
-    /// How many clients ask at once.
     #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = up_to(CONCURRENCY_MAX), default_values_t = CONCURRENCY)]
     concurrency: Vec<usize>,
-    /// How many HTTP servers are behind the balancer.
     #[arg(long, value_name = "N,..", value_delimiter = ',', value_parser = up_to(BACKENDS_MAX), default_values_t = BACKENDS)]
     backends: Vec<usize>,
-    /// The path that is asked for.
-    #[arg(long, value_name = "PATH", default_value = "/", value_parser = path)]
+    #[arg(long, value_name = "PATH", default_value = "/", value_parser = usage::path)]
     path: String,
-    /// Runs of each cell.
     #[arg(long, value_name = "N", value_parser = up_to(REPEATS_MAX), default_value_t = REPEATS)]
     repeat: usize,
-    /// Longest time of one run [default: 60s; 5s with --quick].
-    #[arg(long, value_name = "TIME", value_parser = duration::parse_timeout)]
+    #[arg(long, value_name = "TIME", value_parser = usage::time)]
     limit: Option<Duration>,
-    /// Many requests on one connection, instead of one connection for each request.
     #[arg(long)]
     keep_alive: bool,
-    /// What the lab's own client does while a connect waits: go on with other clients, or wait too, as ab does on Windows.
     #[arg(long, value_enum, default_value = "overlapping")]
     connects: Connects,
-    /// Another balancer in the same grid; repeatable.
     #[arg(long, value_enum, value_name = "NAME")]
     peer: Vec<Peer>,
-    /// A checkout of the course's own programs, copies of which run on free ports in the same grid.
     #[arg(long, value_name = "DIR")]
     python: Option<PathBuf>,
-    /// Who sends the requests.
     #[arg(long, value_enum, default_value = "own")]
     client: Tool,
-    /// Continue a stopped grid (the default where its settings are the same).
     #[arg(long, conflicts_with = "fresh")]
     resume: bool,
-    /// Begin again, without the saved runs.
     #[arg(long)]
     fresh: bool,
-    /// Decides the order of the runs; printed with every report.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = usage::number::<u64>(0, u64::MAX))]
     seed: Option<u64>,
 }
 
@@ -153,15 +118,9 @@ enum Peer {
     Apache,
 }
 
-fn up_to(most: usize) -> impl TypedValueParser<Value = usize> {
-    RangedU64ValueParser::new().range(1..=most as u64)
-}
-
-fn path(text: &str) -> Result<String, String> {
-    match text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        true => Ok(text.to_owned()),
-        false => Err("a path begins with / and has no spaces".to_owned()),
-    }
+/// Reads a number from 1 to this one.
+fn up_to(most: usize) -> impl Fn(&str) -> Result<usize, Wanted> + Clone + Send + Sync {
+    usage::number(1, most as u64)
 }
 
 impl Command {
@@ -177,10 +136,7 @@ impl Command {
             _ => {}
         }
         if cfg!(debug_assertions) && !common.allow_debug {
-            return Err(Failure::Usage(
-                "this is a debug build, and its figures would mean nothing: cargo run --release --bin lab"
-                    .to_owned(),
-            ));
+            return Err(Failure::Usage(text!(common.lang, "error-debug-build")));
         }
         let (stop, _hangups) = signals::listen(false, Duration::ZERO, || {})
             .map_err(|error| Failure::Runtime(error.to_string()))?;
@@ -205,7 +161,15 @@ impl Command {
 fn report_again(common: &Common, from: Option<&Path>, markdown: Option<&Path>) -> Result<(), Failure> {
     let whole = common.out.join(report::RESULTS_FILE);
     let unfinished = common.out.join(RUNS_FILE);
-    let from = from.unwrap_or(if unfinished.exists() { &unfinished } else { &whole });
+    let from = match from {
+        Some(file) => file,
+        None if unfinished.exists() => &unfinished,
+        None if whole.exists() => &whole,
+        None => {
+            let folder = common.out.display().to_string();
+            return Err(Failure::Runtime(text!(common.lang, "error-nothing-saved", folder)));
+        }
+    };
     let results = Results::read(from).map_err(failed_at(from))?;
     let page = report::write(&common.out, &results, &[], common.lang).map_err(failed_at(&common.out))?;
     if let Some(file) = markdown {
@@ -229,15 +193,10 @@ impl GridFlags {
     fn run(&self, common: &Common, stop: &Shutdown) -> Result<(), Failure> {
         let lang = common.lang;
         if self.connects == Connects::Serial && self.client != Tool::Own {
-            let why = format!(
-                "--connects serial is for the lab's own client: leave --client {} out",
-                self.client.name()
-            );
-            return Err(Failure::Usage(why));
+            return Err(Failure::Usage(text!(lang, "error-serial-client", client = self.client.name())));
         }
         if !self.client.is_installed() {
-            let why = format!("{} is not installed: leave --client out, or install it", self.client.name());
-            return Err(Failure::Runtime(why));
+            return Err(Failure::Runtime(text!(lang, "error-no-client", client = self.client.name())));
         }
         let grid = Grid {
             contenders: self.contenders(),
@@ -265,10 +224,11 @@ impl GridFlags {
         }
         match outcome.failures.len() {
             0 => Ok(()),
-            count => Err(Failure::Runtime(format!(
-                "{count} runs could not be made; the first: {}",
-                outcome.failures[0]
-            ))),
+            count => {
+                // What a program printed may be in it, so it is no part of a text, whose lines are joined.
+                let failed = text!(lang, "error-runs", count);
+                Err(Failure::Runtime(format!("{failed}: {}", outcome.failures[0])))
+            }
         }
     }
 

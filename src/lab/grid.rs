@@ -66,7 +66,7 @@ impl Grid {
             if stop.is_draining() {
                 break;
             }
-            progress.begin(&describe(&cell, repeat));
+            progress.begin(&describe(&cell, repeat, lang));
             if missing.iter().any(|(other, _)| *other == contender) {
                 progress.end();
                 continue;
@@ -80,7 +80,7 @@ impl Grid {
                     missing.push((contender, why));
                 }
                 Err(TestbedError::Failed(why)) => {
-                    let line = format!("{}: {why}", describe(&cell, repeat));
+                    let line = format!("{}: {why}", describe(&cell, repeat, lang));
                     progress.note(&line);
                     failures.push(line);
                 }
@@ -135,8 +135,9 @@ fn announcement(runs: usize, limit: Duration, settings: &Settings, lang: Lang) -
     text!(lang, "grid-begin", runs, requests = settings.requests, seconds = limit.as_secs(), minutes)
 }
 
-fn describe(cell: &Cell, repeat: usize) -> String {
-    format!("{} x{}, concurrency {}, run {}", cell.contender, cell.backends, cell.concurrency, repeat + 1)
+fn describe(cell: &Cell, repeat: usize, lang: Lang) -> String {
+    let Cell { contender, backends, concurrency, .. } = cell;
+    text!(lang, "grid-run", contender, backends, concurrency, run = repeat + 1)
 }
 
 /// The seed if none is given.

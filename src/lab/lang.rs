@@ -2,9 +2,11 @@
 //!
 //! Contract: what a report, a table or a lesson says is in `locales/en.ftl` and `locales/id.ftl`
 //! ([Fluent](https://projectfluent.org)), not in the code, which asks for it by key with [`text!`]. Both
-//! files have the same keys with the same figures, and each key is used: a test reads the sources.
+//! files have the same keys with the same figures, and each key is used: a test reads the sources, and `help` knows
+//! its own.
 
-use std::sync::LazyLock;
+use std::io;
+use std::sync::{LazyLock, OnceLock};
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
@@ -18,6 +20,10 @@ pub(super) enum Lang {
     /// Bahasa Indonesia.
     Id,
 }
+
+/// The language of errors that arise where nobody knows who reads them, such as in a program's start. There is one
+/// reader, so there is one such language in a process; English until it is chosen.
+static OF_ERRORS: OnceLock<Lang> = OnceLock::new();
 
 /// The text with this key, its figures filled in: `text!(lang, "report")`, `text!(lang, "resumed", done)`,
 /// `text!(lang, "resumed", done = saved.len())`. A figure is an integer or a text: how many decimals it
@@ -35,6 +41,16 @@ macro_rules! text {
 pub(super) use text;
 
 impl Lang {
+    /// Chooses the language of errors. The first choice counts.
+    pub(super) fn use_for_errors(self) {
+        let _ = OF_ERRORS.set(self); // an error is that it is chosen already
+    }
+
+    /// The language of errors.
+    pub(super) fn of_errors() -> Lang {
+        OF_ERRORS.get().copied().unwrap_or_default()
+    }
+
     /// Its code, as in HTML's `lang`.
     pub(super) fn code(self) -> &'static str {
         match self {
@@ -55,6 +71,16 @@ impl Lang {
         debug_assert!(errors.is_empty(), "{key}: {errors:?}");
         // Long texts have several lines in the catalogue and are one paragraph.
         text.replace('\n', " ")
+    }
+
+    /// Why the system refused something: in this language where users meet it, else in the system's words.
+    pub(super) fn cause(self, error: &io::Error) -> String {
+        match error.kind() {
+            io::ErrorKind::NotFound => text!(self, "cause-not-found"),
+            io::ErrorKind::PermissionDenied => text!(self, "cause-not-allowed"),
+            io::ErrorKind::AddrInUse => text!(self, "cause-in-use"),
+            _ => error.to_string(),
+        }
     }
 
     /// A figure, with its unit if it is percent, as this language writes it.
@@ -104,11 +130,16 @@ pub(super) fn parts(text: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
 
     use super::*;
+
+    /// The keys of its texts.
+    pub(in crate::lab) fn keys(lang: Lang) -> BTreeSet<String> {
+        catalogue(lang).into_keys().collect()
+    }
 
     /// Each key with its figures and the number of its parts.
     fn catalogue(lang: Lang) -> BTreeMap<String, (BTreeSet<String>, usize)> {
@@ -158,9 +189,11 @@ mod tests {
         let code = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lab"));
         let calls = code.split(concat!("text!", "(")).skip(1).filter(|call| !call.starts_with('@'));
         // Between the parenthesis and the key there is only the language.
-        let keys = calls.filter_map(|call| call.split_once("\"")?.1.split('"').next());
-        let used: BTreeSet<String> = keys.map(str::to_owned).collect();
-        let known: BTreeSet<String> = catalogue(Lang::En).into_keys().collect();
+        let named = calls.filter_map(|call| call.split_once("\"")?.1.split('"').next());
+        let used: BTreeSet<String> = named.map(str::to_owned).collect();
+        // The texts of `--help` have keys that are made of the names of flags; `help` has their test.
+        let known: BTreeSet<String> =
+            keys(Lang::En).into_iter().filter(|key| !key.starts_with("help-")).collect();
         let missing: Vec<_> = used.difference(&known).collect();
         let unused: Vec<_> = known.difference(&used).collect();
         assert!(missing.is_empty() && unused.is_empty(), "missing: {missing:?}, unused: {unused:?}");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::bounds::{SLOW_CONNECT, WARM_UP_LIMIT, WARM_UP_REQUESTS};
 use super::client::{self, Load, Tally};
 use super::kernel::{Kernel, Processes};
+use super::lang::{Lang, text};
 use super::results::{Cell, Run, Settings};
 use super::testbed::{Contender, Testbed, TestbedError, TestbedOptions};
 use super::tools::{self, Tool};
@@ -58,7 +59,9 @@ impl Conditions<'_> {
     }
 
     fn own_client(&self, load: &Load) -> Result<Tally, String> {
-        client::run(load, self.stop).map_err(|error| format!("the client has no poller: {error}"))
+        client::run(load, self.stop).map_err(|error| {
+            text!(Lang::of_errors(), "error-no-poller", error = Lang::of_errors().cause(&error))
+        })
     }
 }
 

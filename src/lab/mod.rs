@@ -16,7 +16,8 @@
 //!
 //! One word, one meaning: a *cell* is one contender with one number of back ends at one concurrency; a
 //! *run* measures a cell once; a *grid* is all cells, several runs of each; a *load* is what the clients
-//! send; a *testbed* is the programs that one run starts. Texts are in `locales/`, see `lang`.
+//! send; a *testbed* is the programs that one run starts. Texts are in `locales/`, see `lang`; so are `--help` and
+//! what is said about bad usage, see `help` and `usage`.
 
 mod bounds;
 mod client;
@@ -24,6 +25,7 @@ mod command;
 mod compare;
 mod findings;
 mod grid;
+mod help;
 mod kernel;
 mod lang;
 mod lessons;
@@ -41,12 +43,14 @@ mod terminal;
 mod testbed;
 mod tools;
 mod trace;
+mod usage;
 mod warnings;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::FromArgMatches;
+use clap::error::ErrorKind;
 
 use crate::app::cli::{Failure, join_values};
 
@@ -59,12 +63,21 @@ pub fn main(argv: impl Iterator<Item = OsString>) -> ExitCode {
         Some("guard") => return role::guard(&argv[2..]),
         _ => {}
     }
-    let command = match command::Command::try_parse_from(join_values(&command::Command::command(), argv)) {
+    let lang = help::language(&argv);
+    lang.use_for_errors();
+    let mut definition = help::command(lang);
+    let argv = join_values(&definition, argv);
+    let given = definition.try_get_matches_from_mut(argv);
+    let command = match given.and_then(|given| command::Command::from_arg_matches(&given)) {
         Ok(command) => command,
-        Err(message) => {
+        Err(wanted) if matches!(wanted.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             // If nobody can read it, the status still tells.
-            let _ = message.print();
-            return ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(2));
+            let _ = wanted.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            terminal::say(&format!("lab: {}", usage::line(&error, lang)));
+            return ExitCode::from(2);
         }
     };
     match command.run() {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Connects, Faults, Percentiles};
 use super::kernel::{Kernel, Processes};
+use super::lang::{Lang, text};
 use super::machine::Machine;
 
 /// Version of what is written here.
@@ -122,13 +123,13 @@ impl Results {
     pub(super) fn read(path: &Path) -> io::Result<Results> {
         let other = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
         let results = if path.extension().is_some_and(|extension| extension == "jsonl") {
-            read(path)?.ok_or_else(|| other("holds no runs".to_owned()))?.0
+            read(path)?.ok_or_else(|| other(text!(Lang::of_errors(), "error-no-runs")))?.0
         } else {
             serde_json::from_slice(&fs::read(path)?)?
         };
         match results.schema {
             SCHEMA => Ok(results),
-            schema => Err(other(format!("schema {schema}, and this lab reads {SCHEMA}"))),
+            schema => Err(other(text!(Lang::of_errors(), "error-schema", schema, known = SCHEMA))),
         }
     }
 }

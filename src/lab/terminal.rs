@@ -59,7 +59,7 @@ pub(super) fn between_words<'a>(columns: usize) -> Options<'a> {
 
 /// An I/O error with the file or folder that it happened to.
 pub(super) fn failed_at(path: &Path) -> impl Fn(io::Error) -> Failure {
-    move |error| Failure::Runtime(format!("{}: {error}", path.display()))
+    move |error| Failure::Runtime(format!("{}: {}", path.display(), Lang::of_errors().cause(&error)))
 }
 
 /// A line on standard error. If it is closed, measuring goes on all the same.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::bounds::TOOL_GRACE;
 use super::client::{Faults, Load, Percentiles};
+use super::lang::{Lang, text};
 use super::results::Run;
 use crate::net::shutdown::Shutdown;
 
@@ -58,16 +59,19 @@ pub(super) fn run(tool: Tool, load: &Load, stop: &Shutdown) -> Result<Run, Strin
         }
     }
     command.arg(format!("http://{}{}", load.address, load.path));
-    let text = output(&mut command, load.limit + TOOL_GRACE, stop)?;
-    let run = if tool == Tool::Ab { read_ab(&text) } else { read_wrk(&text) };
-    run.ok_or_else(|| format!("the lab does not understand what {} printed:\n{text}", tool.name()))
+    let printed = output(&mut command, load.limit + TOOL_GRACE, stop)?;
+    let run = if tool == Tool::Ab { read_ab(&printed) } else { read_wrk(&printed) };
+    run.ok_or_else(|| {
+        let why = text!(Lang::of_errors(), "error-tool-printed", tool = tool.name());
+        format!("{why}:\n{printed}")
+    })
 }
 
 /// Standard output of a program, which is stopped if it takes too long. It is read at the end: both
 /// tools print far less than a pipe holds.
 fn output(command: &mut Command, limit: Duration, stop: &Shutdown) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let failed = |error: std::io::Error| format!("{name}: {error}");
+    let failed = |error: std::io::Error| format!("{name}: {}", Lang::of_errors().cause(&error));
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(failed)?;
     let start = Instant::now();
@@ -82,7 +86,8 @@ fn output(command: &mut Command, limit: Duration, stop: &Shutdown) -> Result<Str
         // It may have ended by itself just now; either way it is gone after the wait.
         let _ = child.kill();
         let _ = child.wait();
-        return Err(format!("{name} was stopped after {:.0} s", start.elapsed().as_secs_f64()));
+        let seconds = start.elapsed().as_secs();
+        return Err(text!(Lang::of_errors(), "error-tool-stopped", name, seconds));
     }
     let mut text = String::new();
     if let Some(mut out) = child.stdout.take() {

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `failure` | why a role fails, and its exit status |
 //! | `output` | printing on standard output and standard error |
-//! | `usage` | one line about bad usage |
+//! | `usage` | what is wrong with the arguments, and one line about it |
 //! | `values` | values that need a type or a parser of their own |
 //! | `flags` | the flags, in groups |
 //! | `args` | which groups of flags each role has |
@@ -32,7 +32,7 @@ pub(crate) use output::{print, print_failure};
 pub(crate) use request::{Request, STATUS_PATH};
 pub(crate) use role::EXPLAIN;
 pub use role::Role;
-pub(crate) use usage::{join_values, one_line, take_command};
+pub(crate) use usage::{Mistake, join_values, one_line, take_command};
 pub(crate) use values::Mode;
 
 #[cfg(test)]

@@ -1,57 +1,130 @@
-//! Errors of clap about bad usage, as one line each.
+//! Errors of clap about bad usage: what is wrong, and that as one line.
 //!
 //! Contract: the line names the flag, repeats the value and says what would be right.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::ffi::OsString;
+use std::fmt;
 
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Says in one line what is wrong. No full stop ends it: the caller may add a hint.
-pub(crate) fn one_line(error: &clap::Error) -> String {
-    let named = text(error, ContextKind::InvalidArg);
-    // Clap says `--workers <N>`; the user typed the flag only. What has no flag is `<METHOD>`.
-    let flag = named.split([' ', '=']).next().unwrap_or_default().trim_matches(['<', '>']);
-    let value = text(error, ContextKind::InvalidValue);
-    match error.kind() {
-        ErrorKind::InvalidValue if value.is_empty() => format!("{flag}: a value is missing"),
-        ErrorKind::InvalidValue => {
-            format!("{flag}: {value:?} is not one of {}", text(error, ContextKind::ValidValue))
-        }
-        ErrorKind::ValueValidation => match error.source() {
-            Some(reason) => format!("{flag}: {reason}"),
-            None => format!("{flag}: {value:?} is not a value for it"),
-        },
-        ErrorKind::UnknownArgument => match text(error, ContextKind::SuggestedArg) {
-            nearest if nearest.is_empty() => format!("{flag} is unknown here"),
-            nearest => format!("{flag} is unknown here; did you mean {nearest}?"),
-        },
-        ErrorKind::InvalidSubcommand => {
-            let word = text(error, ContextKind::InvalidSubcommand);
-            match text(error, ContextKind::SuggestedSubcommand) {
-                nearest if nearest.is_empty() => format!("{word} is unknown here"),
-                nearest => format!("{word} is unknown here; did you mean {nearest}?"),
+/// What is wrong with the arguments. A flag is named as it is typed, without its value: `--workers`.
+#[derive(Debug)]
+pub(crate) enum Mistake<'e> {
+    NoValue {
+        flag: String,
+    },
+    NotOneOf {
+        flag: String,
+        value: String,
+        choices: String,
+    },
+    /// The value's own parser says why, if it says anything.
+    NotAValue {
+        flag: String,
+        value: String,
+        reason: Option<&'e (dyn Error + 'static)>,
+    },
+    /// A flag or a word, and the known one that looks like it.
+    Unknown {
+        word: String,
+        nearest: Option<String>,
+    },
+    Missing(Vec<String>),
+    Twice {
+        flag: String,
+    },
+    /// `other` is `None` if there are several.
+    Conflict {
+        flag: String,
+        other: Option<String>,
+    },
+    TakesNoValue {
+        flag: String,
+        value: String,
+    },
+    /// What clap says about something else, in its words.
+    Other(String),
+}
+
+impl Mistake<'_> {
+    /// Reads clap's error.
+    pub(crate) fn of(error: &clap::Error) -> Mistake<'_> {
+        let named = text(error, ContextKind::InvalidArg);
+        // Clap says `--workers <N>`; the user typed the flag only. What has no flag is `<METHOD>`.
+        let flag = first_word(&named).trim_matches(['<', '>']).to_owned();
+        let value = text(error, ContextKind::InvalidValue);
+        let some = |kind| Some(text(error, kind)).filter(|text| !text.is_empty());
+        match error.kind() {
+            ErrorKind::InvalidValue if value.is_empty() => Mistake::NoValue { flag },
+            ErrorKind::InvalidValue => {
+                Mistake::NotOneOf { flag, value, choices: text(error, ContextKind::ValidValue) }
             }
-        }
-        ErrorKind::MissingRequiredArgument => {
-            format!("missing: {}", named.replace(['<', '>'], "").replace(", ", " and "))
-        }
-        ErrorKind::ArgumentConflict => {
-            let prior = text(error, ContextKind::PriorArg);
-            match prior.split([' ', '=']).next().unwrap_or_default() {
-                "" => format!("{flag} cannot be combined with the other flags"),
-                prior if prior == flag => format!("{flag} is given twice"),
-                prior => format!("{flag} and {prior} exclude each other"),
+            ErrorKind::ValueValidation => Mistake::NotAValue { flag, value, reason: error.source() },
+            ErrorKind::UnknownArgument => {
+                Mistake::Unknown { word: flag, nearest: some(ContextKind::SuggestedArg) }
             }
-        }
-        ErrorKind::TooManyValues => format!("{flag}: takes no value, but {value:?} is given"),
-        _ => {
-            let rendered = error.render().to_string();
-            let line = rendered.lines().next().unwrap_or_default();
-            line.strip_prefix("error: ").unwrap_or(line).to_owned()
+            ErrorKind::InvalidSubcommand => Mistake::Unknown {
+                word: text(error, ContextKind::InvalidSubcommand),
+                nearest: some(ContextKind::SuggestedSubcommand),
+            },
+            ErrorKind::MissingRequiredArgument => {
+                Mistake::Missing(named.replace(['<', '>'], "").split(", ").map(str::to_owned).collect())
+            }
+            ErrorKind::ArgumentConflict => match first_word(&text(error, ContextKind::PriorArg)) {
+                "" => Mistake::Conflict { flag, other: None },
+                prior if prior == flag => Mistake::Twice { flag },
+                prior => Mistake::Conflict { flag, other: Some(prior.to_owned()) },
+            },
+            ErrorKind::TooManyValues => Mistake::TakesNoValue { flag, value },
+            _ => {
+                let rendered = error.render().to_string();
+                let line = rendered.lines().next().unwrap_or_default();
+                Mistake::Other(line.strip_prefix("error: ").unwrap_or(line).to_owned())
+            }
         }
     }
+}
+
+impl fmt::Display for Mistake<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mistake::NoValue { flag } => write!(f, "{flag}: a value is missing"),
+            Mistake::NotOneOf { flag, value, choices } => {
+                write!(f, "{flag}: {value:?} is not one of {choices}")
+            }
+            Mistake::NotAValue { flag, reason: Some(reason), .. } => write!(f, "{flag}: {reason}"),
+            Mistake::NotAValue { flag, value, reason: None } => {
+                write!(f, "{flag}: {value:?} is not a value for it")
+            }
+            Mistake::Unknown { word, nearest: None } => write!(f, "{word} is unknown here"),
+            Mistake::Unknown { word, nearest: Some(nearest) } => {
+                write!(f, "{word} is unknown here; did you mean {nearest}?")
+            }
+            Mistake::Missing(names) => write!(f, "missing: {}", names.join(" and ")),
+            Mistake::Twice { flag } => write!(f, "{flag} is given twice"),
+            Mistake::Conflict { flag, other: None } => {
+                write!(f, "{flag} cannot be combined with the other flags")
+            }
+            Mistake::Conflict { flag, other: Some(other) } => {
+                write!(f, "{flag} and {other} exclude each other")
+            }
+            Mistake::TakesNoValue { flag, value } => {
+                write!(f, "{flag}: takes no value, but {value:?} is given")
+            }
+            Mistake::Other(line) => f.write_str(line),
+        }
+    }
+}
+
+/// Says in one line what is wrong. No full stop ends it: the caller may add a hint.
+pub(crate) fn one_line(error: &clap::Error) -> String {
+    Mistake::of(error).to_string()
+}
+
+fn first_word(named: &str) -> &str {
+    named.split([' ', '=']).next().unwrap_or_default()
 }
 
 /// The same arguments, with a value that begins with a hyphen joined to its flag: `--workers -1` becomes

@@ -1,7 +1,7 @@
 //! The response that all others are compared with: fetched once, from a back end and not through the
 //! balancer, which could cut or mix every response in the same way.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,27 +9,29 @@ use std::time::Duration;
 use super::load::request;
 use super::response::read_head;
 use crate::lab::bounds::{BODY_BYTES_MAX, READ_BYTES};
+use crate::lab::lang::{Lang, text};
 
 /// Longest silence of the back end; after it there is no reference.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// The body at `path`. Errors are one sentence.
 pub(in crate::lab) fn fetch(address: SocketAddr, path: &str) -> Result<Arc<[u8]>, String> {
-    let failed = |error: std::io::Error| format!("no reference response from {address}{path}: {error}");
+    let (lang, url) = (Lang::of_errors(), format!("{address}{path}"));
+    let failed = |error: io::Error| text!(lang, "error-no-reference", url = &url, error = lang.cause(&error));
     let mut stream = TcpStream::connect_timeout(&address, SILENCE_MAX).map_err(failed)?;
     stream.set_read_timeout(Some(SILENCE_MAX)).map_err(failed)?;
     stream.write_all(&request(address, path, false)).map_err(failed)?;
     let bytes = response(stream).map_err(failed)?;
     if bytes.len() > BODY_BYTES_MAX {
-        return Err(format!("{path} is larger than the {BODY_BYTES_MAX} bytes that the lab compares"));
+        return Err(text!(lang, "error-large-reference", path, most = BODY_BYTES_MAX));
     }
-    let body = body(&bytes).map_err(|why| format!("{address}{path} is no reference: {why}"))?;
+    let body = body(&bytes).map_err(|why| text!(lang, "error-bad-reference", url = &url, why))?;
     Ok(Arc::from(body))
 }
 
 /// The bytes of a response up to the length that it announces, or to the end of the stream. The course's threaded web
 /// servers keep the connection after a response to HTTP/1.0.
-fn response(mut stream: TcpStream) -> std::io::Result<Vec<u8>> {
+fn response(mut stream: TcpStream) -> io::Result<Vec<u8>> {
     let (mut bytes, mut space) = (Vec::new(), vec![0; READ_BYTES]);
     let mut end = None;
     while bytes.len() <= BODY_BYTES_MAX && end.is_none_or(|end| bytes.len() < end) {
@@ -47,13 +49,14 @@ fn response(mut stream: TcpStream) -> std::io::Result<Vec<u8>> {
 }
 
 fn body(bytes: &[u8]) -> Result<&[u8], String> {
-    let head = read_head(bytes).map_err(|_| "its head is not HTTP".to_owned())?;
-    let (head, start) = head.ok_or_else(|| "its head does not end".to_owned())?;
+    let lang = Lang::of_errors();
+    let head = read_head(bytes).map_err(|_| text!(lang, "error-head-not-http"))?;
+    let (head, start) = head.ok_or_else(|| text!(lang, "error-head-no-end"))?;
     if !head.is_success() {
-        return Err(format!("status {}", head.status));
+        return Err(text!(lang, "error-status", status = head.status));
     }
     let end = head.length.map_or(bytes.len(), |length| start.saturating_add(length));
-    bytes.get(start..end).ok_or_else(|| "it is cut".to_owned())
+    bytes.get(start..end).ok_or_else(|| text!(lang, "error-body-cut"))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ resumed = Going on after { $done } saved runs (--fresh begins again).
 grid-begin =
     { $runs } runs, each of { $requests } requests or at most { $seconds } s, and a start of its programs: all together at most { $minutes } min; runs that are
     not held up end far sooner.
+grid-run = { $contender } x{ $backends }, concurrency { $concurrency }, run { $run }
 stopped-early = stopped before the first run was over
 stopped-saved = stopped; what was measured is saved, and the same command continues from here
 report = Report
@@ -404,3 +405,141 @@ compare-only = { $only ->
 compare-cells = Cell by cell
 compare-columns = load balancer | HTTP servers | concurrency | A requests/s | B requests/s | B/A | verdict | A p99 ms | B p99 ms | failed
 compare-draw = draw
+
+# `--help`: keys are made of the names of commands, flags and values, see `help.rs`
+
+usage = Usage
+commands = Commands
+command = COMMAND
+arguments = Arguments
+options = Options
+possible-values = possible values
+default = default
+examples = Examples
+
+help-command-lab = Repeats the course's experiment on this machine, and explains what it sees
+help-command-lesson = One cause at a time: guess, run, see
+help-command-2021 = The course's experiment with the behaviour of its load tool, beside its figures: why threads won in 2021
+help-command-compare = Two saved grids side by side: two machines, two commits, two semesters
+help-command-report = Makes the report again from saved runs, without measuring
+help-command-help = Prints this text or that of a command
+
+help-help = Prints this text: -h the short one, --help the long one
+help-version = Prints the version
+help-quick = Fewer requests and shorter runs; how long they take at most is said first
+help-lang = The language of tables, sentences, reports, errors and of this text
+help-lang-en = English
+help-lang-id = Bahasa Indonesia, the language of the course
+help-out = The folder of the report
+help-no-guess = Lessons: do not ask for a guess first
+help-allow-debug = Run although this is a debug build; the report says that its figures mean nothing
+
+help-requests = Requests of one run [default: 10000; 2000 with --quick]
+help-concurrency = How many clients ask at once
+help-backends = How many HTTP servers are behind the balancer
+help-path = The path that is asked for
+help-repeat = Runs of each cell
+help-limit = Longest time of one run [default: 60s; 5s with --quick]
+help-keep-alive = Many requests on one connection, instead of one connection for each request
+help-connects = What the lab's own client does while a connect waits: go on with other clients, or wait too, as ab does on Windows
+help-connects-overlapping = It goes on with all other clients, however many connects wait
+help-connects-serial = It waits as well, and all other clients with it: as ab on Windows
+help-peer = Another balancer in the same grid; repeatable
+help-peer-python = Our counterparts of the course's programs
+help-peer-ladder = The four steps of examples/ (cargo build --examples)
+help-peer-haproxy = HAProxy over our web servers
+help-peer-nginx = nginx over our web servers
+help-peer-apache = Apache httpd over our web servers
+help-python = A checkout of the course's own programs, copies of which run on free ports in the same grid
+help-client = Who sends the requests
+help-client-own = The lab's own client, which compares every body
+help-client-ab = Apache Bench, as in the course
+help-client-wrk = wrk, which runs for a time and not for a number of requests
+help-resume = Continue a stopped grid (the default where its settings are the same)
+help-fresh = Begin again, without the saved runs
+help-seed = Decides the order of the runs; printed with every report
+
+help-lesson-name = Which lesson
+help-lesson-name-backlog = Why a small backlog looks like a slow server
+help-lesson-name-serial = Why a load tool that waits in each connect measures itself
+help-lesson-name-pool = What idle clients do to a pool of threads
+help-lesson-name-blocked-loop = What one slow response does to a loop, and to a pool
+help-lesson-name-slow-reader = What clients that do not read cost
+help-lesson-name-kill-backend = A back end killed and restarted under load
+help-lesson-name-one-byte = A request that comes one byte at a time
+help-2021-from = Makes the page again from these saved runs, without measuring
+help-2021-markdown = Also writes the page as Markdown, with its plots in a folder of the same name beside it
+help-compare-a = The first, results.json of a report's folder
+help-compare-b = The second
+help-compare-markdown = Also writes the comparison as Markdown
+help-report-from = The saved runs [default: results.json, or of an unfinished grid runs.jsonl, in the report's folder]
+help-report-markdown = Also writes the report as Markdown, with its plots in a folder of the same name beside it
+
+# Bad usage
+
+wrong-see-help = { $wrong }; see --help
+wrong-no-value = { $flag }: a value is missing
+wrong-not-one-of = { $flag }: { $value } is not one of { $choices }
+wrong-value = { $flag }: { $value } is not { $wanted }
+wrong-unknown = { $word } is unknown here
+wrong-unknown-near = { $word } is unknown here; did you mean { $nearest }?
+wrong-missing = missing: { $names }
+wrong-twice = { $flag } is given twice
+wrong-combined = { $flag } cannot be combined with the other flags
+wrong-conflict = { $flag } and { $other } exclude each other
+wrong-takes-no-value = { $flag } takes no value, but { $value } is given
+wanted-number = a whole number from { $least } to { $most }
+wanted-path = a path that begins with / and has no spaces
+wanted-time = a time with its unit, such as 500ms, 5s or 2m
+wanted-other = a value for it
+
+# Errors
+
+error-debug-build = this is a debug build, and its figures would mean nothing: cargo run --release --bin lab
+error-serial-client = --connects serial is for the lab's own client: leave --client { $client } out
+error-no-client = { $client } is not installed: leave --client out, or install it
+error-runs = { $count ->
+        [one] { $count } run could not be made; the first
+       *[other] { $count } runs could not be made; the first
+    }
+error-nothing-saved = { $folder } holds no saved runs: measure first (lab --quick), or name a file with --from
+error-no-runs = holds no runs
+error-schema = schema { $schema }, and this lab reads { $known }
+cause-not-found = no such file or folder
+cause-not-allowed = that is not allowed
+cause-in-use = the address is in use
+error-folder = the temporary folder: { $error }
+error-executable = which executable is this? { $error }
+error-no-free-port = no free port: { $error }
+error-start = { $program } cannot be started: { $error }
+error-ended = { $name } ended before it could { $what }
+error-late = { $name } did not { $what } within { $seconds } s
+error-to-respond = respond
+error-to-listen = print where it listens
+error-printed-nothing = it printed nothing
+error-printed = it printed
+error-not-installed = { $program } is not installed (apt-get install { $package })
+error-apache-modules = Apache's modules are not installed (apt-get install apache2)
+error-nginx-stream = nginx has no stream module (apt-get install libnginx-mod-stream)
+error-example = { $path } is not there: build it with { $command }
+error-ladder-backlog = the ladder's programs have their backlog in the source
+error-course-backlog = the course's programs have their backlog in the source
+error-course-backends = the course has { $most } back ends at most, not { $backends }
+error-course-needs = { $found }; it needs { $needed }
+error-first-to-last = { $first } to { $last }
+error-not-opened = { $path } cannot be opened: { $error }
+error-not-read = { $path } cannot be read: { $error }
+error-has-no = { $folder } lacks { $names }
+error-names-fewer = { $path } names { $left } of { $wanted } back ends
+error-no-port = { $path } names no port { $port }
+error-no-asyncore = { $python } has no asyncore, which Python 3.12 removed: the course's async programs need Python 3.11 or older, or pyasyncore
+error-no-reference = no reference response from { $url }: { $error }
+error-bad-reference = { $url } is no reference: { $why }
+error-large-reference = { $path } is larger than the { $most } bytes that the lab compares
+error-head-not-http = its head is not HTTP
+error-head-no-end = its head does not end
+error-status = status { $status }
+error-body-cut = it is cut
+error-no-poller = the client has no poller: { $error }
+error-tool-printed = the lab does not understand what { $tool } printed
+error-tool-stopped = { $name } was stopped after { $seconds } s

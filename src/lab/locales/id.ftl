@@ -8,6 +8,7 @@ resumed = Melanjutkan setelah { $done } putaran tersimpan (--fresh memulai dari 
 grid-begin =
     { $runs } putaran, masing-masing { $requests } permintaan atau paling lama { $seconds } detik, ditambah waktu menyalakan programnya: semuanya paling lama
     { $minutes } menit; putaran yang tidak terhambat selesai jauh lebih cepat.
+grid-run = { $contender } x{ $backends }, konkurensi { $concurrency }, putaran { $run }
 stopped-early = dihentikan sebelum putaran pertama usai
 stopped-saved = dihentikan; yang terukur sudah tersimpan, dan perintah yang sama melanjutkannya
 report = Laporan
@@ -390,3 +391,138 @@ compare-only = { $only } sel hanya ada di { $name }.
 compare-cells = Sel demi sel
 compare-columns = load balancer | server HTTP | konkurensi | A permintaan/dtk | B permintaan/dtk | B/A | hasil | A p99 ms | B p99 ms | gagal
 compare-draw = seri
+
+# `--help`: kuncinya dibentuk dari nama perintah, opsi, dan nilai, lihat `help.rs`
+
+usage = Pemakaian
+commands = Perintah
+command = PERINTAH
+arguments = Argumen
+options = Opsi
+possible-values = pilihan
+default = bawaan
+examples = Contoh
+
+help-command-lab = Mengulang percobaan mata kuliah di mesin ini, dan menjelaskan apa yang terlihat
+help-command-lesson = Satu sebab setiap kali: tebak, jalankan, lihat
+help-command-2021 = Percobaan mata kuliah dengan perilaku alat ukurnya, di samping angkanya: kenapa thread menang di 2021
+help-command-compare = Dua grid tersimpan berdampingan: dua mesin, dua commit, dua semester
+help-command-report = Membuat laporan lagi dari putaran tersimpan, tanpa mengukur
+help-command-help = Menampilkan teks ini, atau teks satu perintah
+
+help-help = Menampilkan teks ini: -h yang pendek, --help yang panjang
+help-version = Menampilkan versinya
+help-quick = Permintaannya lebih sedikit dan putarannya lebih singkat; paling lama berapa menit, ditulis lebih dulu
+help-lang = Bahasa tabel, kalimat, laporan, pesan kesalahan, dan teks ini
+help-lang-en = bahasa Inggris
+help-lang-id = bahasa Indonesia, bahasa mata kuliahnya
+help-out = Folder laporan
+help-no-guess = Pelajaran: langsung jalan, tanpa bertanya tebakan dulu
+help-allow-debug = Tetap jalan walaupun ini build debug; laporannya menyebutkan bahwa angkanya tidak berarti
+
+help-requests = Jumlah permintaan per putaran [bawaan: 10000; 2000 dengan --quick]
+help-concurrency = Berapa klien yang meminta sekaligus
+help-backends = Berapa server HTTP di belakang load balancer
+help-path = Path yang diminta
+help-repeat = Jumlah putaran per sel
+help-limit = Waktu terlama satu putaran [bawaan: 60s; 5s dengan --quick]
+help-keep-alive = Banyak permintaan lewat satu koneksi, bukan satu koneksi per permintaan
+help-connects = Apa yang dilakukan klien lab selama satu connect menunggu: lanjut dengan klien lain, atau ikut menunggu seperti ab di Windows
+help-connects-overlapping = Lanjut dengan semua klien lain, berapa pun connect yang menunggu
+help-connects-serial = Ikut menunggu, dan klien lain juga: seperti ab di Windows
+help-peer = Load balancer lain di grid yang sama; boleh diulang
+help-peer-python = Padanan kami untuk program mata kuliah
+help-peer-ladder = Keempat anak tangga di examples/ (cargo build --examples)
+help-peer-haproxy = HAProxy di depan server web kami
+help-peer-nginx = nginx di depan server web kami
+help-peer-apache = Apache httpd di depan server web kami
+help-python = Folder program asli mata kuliah; salinannya jalan di port bebas, di grid yang sama
+help-client = Siapa yang mengirim permintaan
+help-client-own = Klien lab sendiri, yang membandingkan setiap isi jawaban
+help-client-ab = Apache Bench, seperti di mata kuliah
+help-client-wrk = wrk, yang jalan selama waktu tertentu, bukan sebanyak jumlah permintaan
+help-resume = Melanjutkan grid yang dihentikan (bawaan kalau pengaturannya sama)
+help-fresh = Mulai dari awal, tanpa putaran tersimpan
+help-seed = Menentukan urutan putaran; tercetak di setiap laporan
+
+help-lesson-name = Pelajaran yang mana
+help-lesson-name-backlog = Kenapa backlog kecil tampak seperti server lambat
+help-lesson-name-serial = Kenapa alat ukur yang menunggu di setiap connect mengukur dirinya sendiri
+help-lesson-name-pool = Apa akibat klien diam bagi pool thread
+help-lesson-name-blocked-loop = Apa akibat satu jawaban lambat bagi loop, dan bagi pool
+help-lesson-name-slow-reader = Berapa biaya klien yang tidak membaca
+help-lesson-name-kill-backend = Server dimatikan dan dihidupkan lagi saat sedang dibebani
+help-lesson-name-one-byte = Permintaan yang datang satu byte demi satu
+help-2021-from = Membuat halamannya lagi dari putaran tersimpan ini, tanpa mengukur
+help-2021-markdown = Menulis halamannya sebagai Markdown juga, dengan grafiknya di folder bernama sama di sampingnya
+help-compare-a = Yang pertama: results.json dari folder laporan
+help-compare-b = Yang kedua
+help-compare-markdown = Menulis perbandingannya sebagai Markdown juga
+help-report-from = Putaran tersimpan [bawaan: results.json, atau runs.jsonl kalau grid-nya belum selesai, di folder laporan]
+help-report-markdown = Menulis laporannya sebagai Markdown juga, dengan grafiknya di folder bernama sama di sampingnya
+
+# Salah pakai
+
+wrong-see-help = { $wrong }; lihat --help
+wrong-no-value = { $flag }: nilainya belum ada
+wrong-not-one-of = { $flag }: { $value } bukan salah satu dari { $choices }
+wrong-value = { $flag }: { $value } bukan { $wanted }
+wrong-unknown = { $word } tidak dikenal di sini
+wrong-unknown-near = { $word } tidak dikenal di sini; maksudnya { $nearest }?
+wrong-missing = belum ada: { $names }
+wrong-twice = { $flag } ditulis dua kali
+wrong-combined = { $flag } tidak bisa digabung dengan opsi yang lain
+wrong-conflict = { $flag } dan { $other } tidak bisa bersama
+wrong-takes-no-value = { $flag } tidak memakai nilai, tetapi diberi { $value }
+wanted-number = bilangan bulat dari { $least } sampai { $most }
+wanted-path = path yang diawali / dan tanpa spasi
+wanted-time = waktu dengan satuannya, misalnya 500ms, 5s, atau 2m
+wanted-other = nilai untuknya
+
+# Kesalahan
+
+error-debug-build = ini build debug, angkanya tidak akan berarti apa-apa: cargo run --release --bin lab
+error-serial-client = --connects serial hanya untuk klien lab sendiri: hilangkan --client { $client }
+error-no-client = { $client } belum terpasang: hilangkan --client, atau pasang dulu
+error-runs = { $count } putaran tidak bisa dijalankan; yang pertama
+error-nothing-saved = di { $folder } tidak ada putaran tersimpan: ukur dulu (lab --quick), atau sebutkan filenya dengan --from
+error-no-runs = tidak berisi putaran
+error-schema = skemanya { $schema }, sedangkan lab ini membaca { $known }
+cause-not-found = file atau foldernya tidak ada
+cause-not-allowed = tidak diizinkan
+cause-in-use = alamatnya sedang dipakai
+error-folder = folder sementara: { $error }
+error-executable = program mana yang sedang jalan ini? { $error }
+error-no-free-port = tidak ada port bebas: { $error }
+error-start = { $program } tidak bisa dinyalakan: { $error }
+error-ended = { $name } berakhir sebelum sempat { $what }
+error-late = { $name } tidak { $what } dalam { $seconds } detik
+error-to-respond = menjawab
+error-to-listen = mencetak alamatnya
+error-printed-nothing = tidak mencetak apa-apa
+error-printed = yang dicetaknya
+error-not-installed = { $program } belum terpasang (apt-get install { $package })
+error-apache-modules = modul Apache belum terpasang (apt-get install apache2)
+error-nginx-stream = nginx-nya tanpa modul stream (apt-get install libnginx-mod-stream)
+error-example = { $path } belum ada: buat dengan { $command }
+error-ladder-backlog = backlog program di examples/ tertulis di kodenya
+error-course-backlog = backlog program mata kuliah tertulis di kodenya
+error-course-backends = mata kuliah punya paling banyak { $most } server, bukan { $backends }
+error-course-needs = { $found }; yang diperlukan: { $needed }
+error-first-to-last = { $first } sampai { $last }
+error-not-opened = { $path } tidak bisa dibuka: { $error }
+error-not-read = { $path } tidak bisa dibaca: { $error }
+error-has-no = di { $folder } tidak ada { $names }
+error-names-fewer = { $path } menyebut { $left } dari { $wanted } server
+error-no-port = { $path } tidak menyebut port { $port }
+error-no-asyncore = { $python } tidak punya asyncore, yang dihapus di Python 3.12: program async mata kuliah perlu Python 3.11 atau lebih lama, atau pyasyncore
+error-no-reference = tidak ada jawaban acuan dari { $url }: { $error }
+error-bad-reference = { $url } tidak bisa jadi acuan: { $why }
+error-large-reference = { $path } lebih besar dari { $most } byte yang dibandingkan lab
+error-head-not-http = head-nya bukan HTTP
+error-head-no-end = head-nya tidak berakhir
+error-status = statusnya { $status }
+error-body-cut = isinya terpotong
+error-no-poller = klien tidak mendapat poller: { $error }
+error-tool-printed = lab tidak mengerti yang dicetak { $tool }
+error-tool-stopped = { $name } dihentikan setelah { $seconds } detik

@@ -129,10 +129,8 @@ impl Runs {
 /// What is asked for on the command line.
 #[derive(clap::Args, Debug)]
 pub(super) struct Flags {
-    /// Makes the page again from saved runs, without measuring.
     #[arg(long, value_name = "FILE")]
     from: Option<std::path::PathBuf>,
-    /// Also writes the page as Markdown, with its plots in a folder of the same name beside it.
     #[arg(long, value_name = "FILE")]
     markdown: Option<std::path::PathBuf>,
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::lab::lang::{Lang, text};
+
 /// Whose balancer is measured.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(in crate::lab) enum Contender {
@@ -81,7 +83,21 @@ pub(in crate::lab) enum TestbedError {
 impl TestbedError {
     /// The temporary folder cannot be used.
     pub(super) fn folder(error: io::Error) -> TestbedError {
-        TestbedError::Failed(format!("the temporary folder: {error}"))
+        TestbedError::Failed(text!(
+            Lang::of_errors(),
+            "error-folder",
+            error = Lang::of_errors().cause(&error)
+        ))
+    }
+
+    /// A program, or what it is for, cannot be started.
+    pub(super) fn cannot_start(program: &str, error: &io::Error) -> TestbedError {
+        TestbedError::Failed(text!(
+            Lang::of_errors(),
+            "error-start",
+            program,
+            error = Lang::of_errors().cause(error)
+        ))
     }
 }
 

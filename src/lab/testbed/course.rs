@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::contender::TestbedError;
+use crate::lab::lang::{Lang, text};
 
 /// Back end 1 listens on the port after this one.
 const BEFORE_BACKENDS: u16 = 9000;
@@ -37,15 +38,16 @@ pub(in crate::lab) fn check(folder: &Path, backends: usize) -> Result<(), Testbe
     let mut found: Vec<String> = [false, true].into_iter().filter_map(missing).collect();
     // The folder itself, or too many back ends: the same for both models.
     found.dedup();
-    let wanted = [false, true].map(|is_async| {
-        let course = Course { folder: PathBuf::new(), is_async };
-        let last = backends.min(BACKENDS_MAX);
-        format!("{}, {} to {}", course.balancer_name(), course.backend_name(1), course.backend_name(last))
-    });
-    match found.is_empty() {
-        true => Ok(()),
-        false => Err(failed(format!("{}; it needs {}", found.join("; "), wanted.join(", ")))),
+    if found.is_empty() {
+        return Ok(());
     }
+    let lang = Lang::of_errors();
+    let needed = [false, true].map(|is_async| {
+        let course = Course { folder: PathBuf::new(), is_async };
+        let (first, last) = (course.backend_name(1), course.backend_name(backends.min(BACKENDS_MAX)));
+        format!("{}, {}", course.balancer_name(), text!(lang, "error-first-to-last", first, last))
+    });
+    Err(failed(text!(lang, "error-course-needs", found = found.join("; "), needed = needed.join(", "))))
 }
 
 impl Course {
@@ -53,20 +55,24 @@ impl Course {
     ///
     /// Errors: a file is missing, or the course has fewer back ends.
     pub(super) fn open(folder: &Path, is_async: bool, backends: usize) -> Result<Course, TestbedError> {
+        let lang = Lang::of_errors();
         if backends > BACKENDS_MAX {
-            return Err(failed(format!("the course has {BACKENDS_MAX} back ends at most, not {backends}")));
+            return Err(failed(text!(lang, "error-course-backends", most = BACKENDS_MAX, backends)));
         }
         // The programs have another working directory than the lab, so a relative path would not do.
-        let folder = fs::canonicalize(folder)
-            .map_err(|error| failed(format!("{} cannot be opened: {error}", folder.display())))?;
+        let folder = fs::canonicalize(folder).map_err(|error| {
+            let path = folder.display().to_string();
+            failed(text!(lang, "error-not-opened", path, error = lang.cause(&error)))
+        })?;
         let course = Course { folder, is_async };
         let mut names = (1..=backends).map(|number| course.backend_name(number)).collect::<Vec<_>>();
         names.push(course.balancer_name().to_owned());
         names.retain(|name| !course.folder.join(name).is_file());
-        match names.is_empty() {
-            true => Ok(course),
-            false => Err(failed(format!("{} has no {}", course.folder.display(), names.join(", no ")))),
+        if names.is_empty() {
+            return Ok(course);
         }
+        let folder = course.folder.display().to_string();
+        Err(failed(text!(lang, "error-has-no", folder, names = names.join(", "))))
     }
 
     /// The balancer's file.
@@ -92,8 +98,8 @@ impl Course {
         let wanted = backends.len();
         let (source, left) = with_first_backends(&self.source(name, own)?, wanted);
         if left != wanted {
-            let path = self.folder.join(name);
-            return Err(failed(format!("{} names {left} of {wanted} back ends", path.display())));
+            let path = self.folder.join(name).display().to_string();
+            return Err(failed(text!(Lang::of_errors(), "error-names-fewer", path, left, wanted)));
         }
         let mut ports: Vec<_> = (1..).map(backend_port).zip(backends.iter().map(SocketAddr::port)).collect();
         ports.push((own, port));
@@ -101,12 +107,14 @@ impl Course {
     }
 
     fn source(&self, name: &str, port: u16) -> Result<String, TestbedError> {
-        let path = self.folder.join(name);
-        let text = fs::read_to_string(&path)
-            .map_err(|error| failed(format!("{} cannot be read: {error}", path.display())))?;
-        match words(&text).contains(&port.to_string()) {
-            true => Ok(text),
-            false => Err(failed(format!("{} names no port {port}", path.display()))),
+        let (lang, path) = (Lang::of_errors(), self.folder.join(name));
+        let shown = path.display().to_string();
+        let source = fs::read_to_string(&path).map_err(|error| {
+            failed(text!(lang, "error-not-read", path = &shown, error = lang.cause(&error)))
+        })?;
+        match words(&source).contains(&port.to_string()) {
+            true => Ok(source),
+            false => Err(failed(text!(lang, "error-no-port", path = shown, port))),
         }
     }
 
@@ -175,11 +183,11 @@ pub(super) fn check_asyncore(python: &Path, checkout: &Path) -> Result<(), Testb
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err(TestbedError::Missing(format!(
-            "{} has no asyncore, which Python 3.12 removed: the course's async programs need Python 3.11 or older, or pyasyncore",
-            python.display()
-        ))),
-        Err(error) => Err(failed(format!("{} cannot be started: {error}", python.display()))),
+        Ok(_) => {
+            let python = python.display().to_string();
+            Err(TestbedError::Missing(text!(Lang::of_errors(), "error-no-asyncore", python)))
+        }
+        Err(error) => Err(TestbedError::cannot_start(&python.display().to_string(), &error)),
     }
 }
 
@@ -223,7 +231,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("server_thread_9001.py"), "").unwrap();
         let error = Course::open(folder.path(), false, 2).unwrap_err().to_string();
-        assert!(error.ends_with("has no server_thread_9002.py, no lbthread.py"), "{error}");
+        assert!(error.ends_with("lacks server_thread_9002.py, lbthread.py"), "{error}");
         let error = Course::open(&folder.path().join("nowhere"), true, 1).unwrap_err().to_string();
         assert!(error.contains("nowhere cannot be opened"), "{error}");
         let error = check(&folder.path().join("nowhere"), 2).unwrap_err().to_string();
@@ -231,8 +239,7 @@ mod tests {
         assert!(error.ends_with(needs) && error.matches("cannot be opened").count() == 1, "{error}");
         let error = check(folder.path(), 1).unwrap_err().to_string();
         assert!(
-            error.contains("has no lbthread.py; ")
-                && error.contains("has no async_server9001.py, no lb.py; "),
+            error.contains("lacks lbthread.py; ") && error.contains("lacks async_server9001.py, lb.py; "),
             "{error}"
         );
     }

@@ -41,6 +41,8 @@ pub(super) use programs::LADDER;
 use programs::Programs;
 use recipe::Recipes;
 
+use super::lang::{Lang, text};
+
 /// How often a program gets another port because somebody else took the first.
 const PORT_ATTEMPTS: usize = 5;
 /// Longest wait for one response while a program starts; then it is asked again.
@@ -67,8 +69,13 @@ impl Testbed {
     ///
     /// Errors: something is not installed, or did not start in time.
     pub(super) fn start(contender: &Contender, options: &TestbedOptions) -> Result<Testbed, TestbedError> {
-        let programs = Programs::of_this_executable()
-            .map_err(|error| TestbedError::Failed(format!("which executable is this? {error}")))?;
+        let programs = Programs::of_this_executable().map_err(|error| {
+            TestbedError::Failed(text!(
+                Lang::of_errors(),
+                "error-executable",
+                error = Lang::of_errors().cause(&error)
+            ))
+        })?;
         Testbed::start_with(programs, contender, options)
     }
 
@@ -122,7 +129,7 @@ impl Testbed {
             let (number, address) = (index + 1, self.backend_addresses[index]);
             let command = self.recipes.backend(number, address)?;
             let process = launch(&self.recipes, &backend_name(number), command)?;
-            process.wait("respond", || responds(address))?;
+            process.wait(&text!(Lang::of_errors(), "error-to-respond"), || responds(address))?;
             self.backends[index] = Some(process);
         }
         Ok(())
@@ -182,9 +189,16 @@ fn start_on_a_free_port(
     let mut attempts = 1;
     loop {
         let free = TcpListener::bind(ANY_PORT).and_then(|listener| listener.local_addr());
-        let address = free.map_err(|error| TestbedError::Failed(format!("no free port: {error}")))?;
+        let address = free.map_err(|error| {
+            TestbedError::Failed(text!(
+                Lang::of_errors(),
+                "error-no-free-port",
+                error = Lang::of_errors().cause(&error)
+            ))
+        })?;
         let process = launch(recipes, name, command(address)?)?;
-        let Err(error) = process.wait("respond", || responds(address)) else {
+        let Err(error) = process.wait(&text!(Lang::of_errors(), "error-to-respond"), || responds(address))
+        else {
             return Ok((process, address));
         };
         drop(process);

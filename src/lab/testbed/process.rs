@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use super::contender::TestbedError;
 use crate::lab::kernel::group_of;
+use crate::lab::lang::{Lang, text};
 
 /// Longest wait for a program to listen: Python on a busy machine takes a second.
 pub(super) const START_MAX: Duration = Duration::from_secs(20);
@@ -50,8 +51,8 @@ impl Process {
         match child {
             Ok(child) => Ok(Process { name: name.to_owned(), child, output, log, is_asked_to_end: false }),
             Err(error) => {
-                let program = command.get_program().to_string_lossy();
-                Err(TestbedError::Failed(format!("{name} ({program}) cannot be started: {error}")))
+                let program = format!("{name} ({})", command.get_program().to_string_lossy());
+                Err(TestbedError::cannot_start(&program, &error))
             }
         }
     }
@@ -74,7 +75,7 @@ impl Process {
 
     /// Waits until it prints where it listens.
     pub(super) fn wait_until_it_listens(&self) -> Result<SocketAddr, TestbedError> {
-        self.wait("print where it listens", || {
+        self.wait(&text!(Lang::of_errors(), "error-to-listen"), || {
             let output = fs::read_to_string(&self.output).ok()?;
             // A line is whole when its end is there.
             let (lines, _) = output.rsplit_once('\n')?;
@@ -89,13 +90,20 @@ impl Process {
             let found = look();
             // Checked afterwards: if this program has ended, another may have responded.
             if self.has_ended() {
-                return Err(self.failed(&format!("ended before it could {what}")));
+                return Err(self.failed(text!(Lang::of_errors(), "error-ended", name = &self.name, what)));
             }
             if let Some(found) = found {
                 return Ok(found);
             }
             if Instant::now() > deadline {
-                return Err(self.failed(&format!("did not {what} within {} s", START_MAX.as_secs())));
+                let seconds = START_MAX.as_secs();
+                return Err(self.failed(text!(
+                    Lang::of_errors(),
+                    "error-late",
+                    name = &self.name,
+                    what,
+                    seconds
+                )));
             }
             thread::sleep(LOOK_AGAIN);
         }
@@ -122,12 +130,14 @@ impl Process {
     }
 
     /// An error with the last lines that the program printed.
-    fn failed(&self, what: &str) -> TestbedError {
+    fn failed(&self, what: String) -> TestbedError {
         let said = [&self.output, &self.log].map(|path| fs::read(path).unwrap_or_default()).concat();
         let said = String::from_utf8_lossy(&said[said.len().saturating_sub(1000)..]).trim().to_owned();
-        let said =
-            if said.is_empty() { "it printed nothing".to_owned() } else { format!("it printed:\n{said}") };
-        TestbedError::Failed(format!("{} {what}; {said}", self.name))
+        let said = match said.is_empty() {
+            true => text!(Lang::of_errors(), "error-printed-nothing"),
+            false => format!("{}:\n{said}", text!(Lang::of_errors(), "error-printed")),
+        };
+        TestbedError::Failed(format!("{what}; {said}"))
     }
 
     fn group(&self) -> Pid {

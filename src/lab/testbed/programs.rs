@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::contender::TestbedError;
+use crate::lab::lang::{Lang, text};
 
 /// The Python counterparts, built in: the lab's executable works without the source tree.
 const PYTHON_SOURCES: [(&str, &str); 7] = [
@@ -82,14 +83,13 @@ impl Programs {
     /// Finds a built program of the ladder.
     pub(super) fn find_example(&self, name: &str) -> Result<PathBuf, TestbedError> {
         let path = self.examples.join(format!("{name}{}", env::consts::EXE_SUFFIX));
-        let release = if cfg!(debug_assertions) { "" } else { " --release" };
-        match path.is_file() {
-            true => Ok(path),
-            false => Err(TestbedError::Missing(format!(
-                "{} is not there: build it with cargo build --examples{release}",
-                path.display()
-            ))),
+        if path.is_file() {
+            return Ok(path);
         }
+        let release = if cfg!(debug_assertions) { "" } else { " --release" };
+        let command = format!("cargo build --examples{release}");
+        let path = path.display().to_string();
+        Err(TestbedError::Missing(text!(Lang::of_errors(), "error-example", path, command)))
     }
 
     /// Finds the Python interpreter.
@@ -122,7 +122,8 @@ pub(super) fn find(program: &Path, package: &str) -> Result<PathBuf, TestbedErro
     // Joined with an absolute path, any folder gives that path.
     let found = folders.map(|folder| folder.join(program)).find(|path| path.is_file());
     found.ok_or_else(|| {
-        TestbedError::Missing(format!("{} is not installed (apt-get install {package})", program.display()))
+        let program = program.display().to_string();
+        TestbedError::Missing(text!(Lang::of_errors(), "error-not-installed", program, package))
     })
 }
 

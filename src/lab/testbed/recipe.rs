@@ -11,6 +11,7 @@ use super::contender::{Contender, TestbedError, TestbedOptions};
 use super::course::{self, Course};
 use super::peers::{self, Peer};
 use super::programs::{self, Programs};
+use crate::lab::lang::{Lang, text};
 
 /// What the commands of one testbed are made from.
 pub(super) struct Recipes {
@@ -32,7 +33,7 @@ impl Recipes {
                 programs::write_python_sources(self.folder.path()).map_err(TestbedError::folder)
             }
             Contender::CourseThreaded(_) | Contender::CourseAsync(_) if self.options.backlog.is_some() => {
-                Err(TestbedError::Failed("the course's programs have their backlog in the source".to_owned()))
+                Err(TestbedError::Failed(text!(Lang::of_errors(), "error-course-backlog")))
             }
             Contender::CourseThreaded(checkout) | Contender::CourseAsync(checkout) => {
                 let python = programs.find_python()?;
@@ -40,16 +41,16 @@ impl Recipes {
                 if self.contender.is_async() { course::check_asyncore(&python, checkout) } else { Ok(()) }
             }
             Contender::Ladder(_) if self.options.backlog.is_some() => {
-                Err(TestbedError::Failed("the ladder's programs have their backlog in the source".to_owned()))
+                Err(TestbedError::Failed(text!(Lang::of_errors(), "error-ladder-backlog")))
             }
             Contender::Ladder(step) => {
                 let (balancer, server) = programs::LADDER[*step - 1];
                 programs.find_example(balancer).and(programs.find_example(server)).map(drop)
             }
             Contender::Nginx => nginx_module(&self.peer_program()?).map(drop),
-            Contender::Apache if !Path::new(peers::APACHE_MODULES).is_dir() => Err(TestbedError::Missing(
-                "Apache's modules are not installed (apt-get install apache2)".to_owned(),
-            )),
+            Contender::Apache if !Path::new(peers::APACHE_MODULES).is_dir() => {
+                Err(TestbedError::Missing(text!(Lang::of_errors(), "error-apache-modules")))
+            }
             Contender::Haproxy | Contender::Apache => self.peer_program().map(drop),
         }
     }
@@ -217,8 +218,6 @@ fn nginx_module(nginx: &Path) -> Result<Option<&'static str>, TestbedError> {
     // `--with-stream=dynamic` is another word: with it the module is a file of its own.
     match String::from_utf8_lossy(&built).split_whitespace().any(|word| word == "--with-stream") {
         true => Ok(None),
-        false => Err(TestbedError::Missing(
-            "nginx has no stream module (apt-get install libnginx-mod-stream)".to_owned(),
-        )),
+        false => Err(TestbedError::Missing(text!(Lang::of_errors(), "error-nginx-stream"))),
     }
 }

@@ -181,7 +181,7 @@ fn a_checkout_is_refused_before_anything_starts() {
     let started = |options: &TestbedOptions| Testbed::start_with(pretending(), &contender, options).err();
     let options = TestbedOptions { backends: 1, ..TestbedOptions::default() };
     let error = started(&options).unwrap().to_string();
-    assert!(error.ends_with("has no server_thread_9001.py, no lbthread.py"), "{error}");
+    assert!(error.ends_with("lacks server_thread_9001.py, lbthread.py"), "{error}");
     let error = started(&TestbedOptions { backlog: Some(5), ..options }).unwrap().to_string();
     assert_eq!(error, "the course's programs have their backlog in the source");
 }
