@@ -211,6 +211,14 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn common_reasons_of_the_system_are_translated_and_others_stay() {
+        let missing = std::fs::read("/nowhere/at/all").unwrap_err();
+        assert_eq!(Lang::Id.cause(&missing), "file atau foldernya tidak ada");
+        assert_eq!(Lang::En.cause(&missing), "no such file or folder");
+        assert_eq!(Lang::Id.cause(&io::Error::other("odd")), "odd");
+    }
+
+    #[test]
     fn figures_are_filled_in_and_counted() {
         assert_eq!(
             text!(Lang::En, "faults-of-runs", count = 1, faults = "1 reset"),

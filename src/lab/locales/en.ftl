@@ -503,6 +503,7 @@ error-runs = { $count ->
        *[other] { $count } runs could not be made; the first
     }
 error-nothing-saved = { $folder } holds no saved runs: measure first (lab --quick), or name a file with --from
+error-no-file-name = a file is wanted, as docs/lab-2026.md
 error-no-runs = holds no runs
 error-schema = schema { $schema }, and this lab reads { $known }
 cause-not-found = no such file or folder

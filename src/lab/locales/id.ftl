@@ -486,6 +486,7 @@ error-serial-client = --connects serial hanya untuk klien lab sendiri: hilangkan
 error-no-client = { $client } belum terpasang: hilangkan --client, atau pasang dulu
 error-runs = { $count } putaran tidak bisa dijalankan; yang pertama
 error-nothing-saved = di { $folder } tidak ada putaran tersimpan: ukur dulu (lab --quick), atau sebutkan filenya dengan --from
+error-no-file-name = yang diperlukan nama file, misalnya docs/lab-2026.md
 error-no-runs = tidak berisi putaran
 error-schema = skemanya { $schema }, sedangkan lab ini membaca { $known }
 cause-not-found = file atau foldernya tidak ada

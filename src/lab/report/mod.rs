@@ -50,7 +50,8 @@ pub(super) fn write_page(file: &Path, page: &Page) -> io::Result<()> {
 
 /// Writes a page as Markdown, and its plots into the folder beside it that has its name.
 pub(super) fn write_markdown(file: &Path, page: &Page) -> io::Result<()> {
-    let no_name = || io::Error::new(io::ErrorKind::InvalidInput, "a file is wanted, as docs/lab-2026.md");
+    let no_name =
+        || io::Error::new(io::ErrorKind::InvalidInput, text!(Lang::of_errors(), "error-no-file-name"));
     let name = file.file_stem().and_then(|name| name.to_str()).ok_or_else(no_name)?;
     let folder = file.with_file_name(name);
     if folder == file {
