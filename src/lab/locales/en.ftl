@@ -467,6 +467,7 @@ help-lesson-name-blocked-loop = What one slow response does to a loop, and to a 
 help-lesson-name-slow-reader = What clients that do not read cost
 help-lesson-name-kill-backend = A back end killed and restarted under load
 help-lesson-name-one-byte = A request that comes one byte at a time
+help-lesson-name-timeline = Ten requests, one of them slow, through both balancers: who had which of them, and when
 help-2021-from = Makes the page again from these saved runs, without measuring
 help-2021-markdown = Also writes the page as Markdown, with its plots in a folder of the same name beside it
 help-compare-a = The first, results.json of a report's folder

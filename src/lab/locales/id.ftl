@@ -453,6 +453,7 @@ help-lesson-name-blocked-loop = Apa akibat satu jawaban lambat bagi loop, dan ba
 help-lesson-name-slow-reader = Berapa biaya klien yang tidak membaca
 help-lesson-name-kill-backend = Server dimatikan dan dihidupkan lagi saat sedang dibebani
 help-lesson-name-one-byte = Permintaan yang datang satu byte demi satu
+help-lesson-name-timeline = Sepuluh permintaan, satu di antaranya lambat, lewat kedua load balancer: siapa memegang yang mana, dan kapan
 help-2021-from = Membuat halamannya lagi dari putaran tersimpan ini, tanpa mengukur
 help-2021-markdown = Menulis halamannya sebagai Markdown juga, dengan grafiknya di folder bernama sama di sampingnya
 help-compare-a = Yang pertama: results.json dari folder laporan
