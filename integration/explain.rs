@@ -13,6 +13,7 @@ both![
     the_head_it_shows_is_the_one_that_the_back_end_gets,
     the_response_it_shows_is_the_one_that_the_client_gets,
     a_balancer_has_the_same_flags_as_when_it_runs,
+    a_role_that_runs_is_asked_through_its_status_page,
 ];
 
 /// The command of a role with these words.
@@ -225,6 +226,25 @@ fn bad_input_is_one_line_that_says_what_to_do() {
         help.status == Some(0)
             && help.out.contains("Usage: reverse-proxy explain [OPTIONS] <METHOD> <TARGET>")
     );
+}
+
+fn a_role_that_runs_is_asked_through_its_status_page(model: Model) {
+    let backends = [Backend::saying("satu"), Backend::saying("dua")];
+    let addresses = [backends[0].address(), backends[1].address()];
+    let role = Launch::balancer(model, "http", addresses).flag("--status", "127.0.0.1:0").start();
+    let binary = match model {
+        Model::Threaded => "lb-threaded",
+        Model::Async => "lb-async",
+    };
+    let down = format!("/backends/{binary}/{}/down", addresses[0]);
+    assert_eq!(Client::connect(role.status_page()).ask("POST", &down, "").status, 200);
+    assert_eq!(crate::support::client::get(role.address(), "/").text(), "dua");
+    let words = ["GET", "/", "--mode", "http"];
+    let launch = explain(binary, &words).flag("--live", format!("http://{}", role.status_page()));
+    let launch = addresses.into_iter().fold(launch, |launch, backend| launch.flag("--backend", backend));
+    let rows = below(&told(&launch), "group ");
+    assert_eq!(rows[0], format!("  {}  down, gets nothing: 0 active, 0 served, 0 failed", addresses[0]));
+    assert_eq!(rows[1], format!("  {}  up, next in turn: 0 active, 1 served, 0 failed", addresses[1]));
 }
 
 /// A status page that gives `document` for an answer.
