@@ -168,6 +168,10 @@ impl<'b> RequestHead<'b> {
 
     /// Splits `http://host/path?query` into host and the rest (RFC 9112 section 3.2.2).
     fn authority_and_rest(&self) -> Option<(&'b str, &'b str)> {
+        // Nearly every target is a path, and needs no search for what it cannot have.
+        if self.target.starts_with('/') {
+            return None;
+        }
         let (scheme, rest) = self.target.split_once("://")?;
         if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
             return None;
