@@ -13,6 +13,7 @@
 //! own. So the bounds of every client hold for its clients too, and it answers when the role it shows is full.
 
 mod control;
+mod dashboard;
 mod document;
 mod guard;
 mod response;
@@ -26,6 +27,7 @@ use crate::protocol::http::head::RequestHead;
 use crate::protocol::http::{Method, Refusal};
 use crate::protocol::now::Now;
 use crate::protocol::web;
+use dashboard::DASHBOARD;
 pub(crate) use guard::Guard;
 use response::{Content, StatusResponse};
 
@@ -35,9 +37,6 @@ const WATCH: Duration = Duration::from_secs(5);
 /// Seconds of a trace, if none are given, and the most: what a loop does in 30 s does not fit its ring anyway.
 const TRACE_SECONDS: u64 = 2;
 const TRACE_SECONDS_MAX: u64 = 30;
-
-/// The page that draws `/status.json` and `/lanes.json`.
-const DASHBOARD: &str = include_str!("page.html");
 
 /// The site that shows the roles of this process.
 #[derive(Debug)]
