@@ -1,7 +1,8 @@
-//! Step 2, the balancer: two threads for each connection. The course's `lb_thread.py`, statement by
-//! statement; what stands behind `Python:` is its line.
+//! Step 2, the balancer: two threads for each connection. `integration/python/lb_thread.py`, our counterpart
+//! of the course's program, statement by statement; what stands behind `Python:` is its line.
 //!
-//! One thread copies the request to the back end, the other the response back. The main thread accepts.
+//! One thread copies the request to the back end, the other the response back. The main thread accepts. (The
+//! course's own balancer has one thread for a connection, which connects when the request has come.)
 //!
 //! ```console
 //! $ cargo run --example 2_thread_per_connection -- 6660 127.0.0.1:9001 127.0.0.1:9002
@@ -16,7 +17,7 @@
 //! - A back end that is down keeps its turn. See it: stop one of two, and every second `curl` fails.
 //! - As many threads as clients, for as long as these like. See it: `ls /proc/$(pgrep 2_thread)/task | wc -l`
 //!   beside 100 silent clients, such as those of step 3's head.
-//! - 32 bytes a read: a large file takes many thousand calls. The backlog is 1: of many clients at the same
+//! - 32 bytes a read: a large file takes many thousand calls. The backlog is 5: of many clients at the same
 //!   time some connect a second late. An error of `accept` ends the program.
 
 use std::io::{self, Read, Write};
@@ -27,7 +28,7 @@ use simplelog::{Config, LevelFilter, WriteLogger};
 use socket2::{Domain, Socket, Type};
 
 /// Connections that the system keeps for us until we accept them.
-const BACKLOG: i32 = 1;
+const BACKLOG: i32 = 5;
 
 /// The back ends in the order of their turns. Python: `class BackendList`
 struct BackendList {

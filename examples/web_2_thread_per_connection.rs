@@ -1,5 +1,5 @@
-//! Step 2, the web server: a thread for each connection. The course's `server_thread_http.py`, statement by
-//! statement; what stands behind `Python:` is its line.
+//! Step 2, the web server: a thread for each connection. `integration/python/server_thread_http.py`, our
+//! counterpart of the course's program, statement by statement; what stands behind `Python:` is its line.
 //! `cargo run --example web_2_thread_per_connection -- 9001 public`
 //!
 //! Mends of step 1: nobody waits for a silent client any more.
