@@ -153,21 +153,31 @@ backlog-large =
     With backlog { $backlog }: { $overflows } overflows, the slowest request { $slowest } ms. The same code, the same threads. Whoever compares two servers with different backlogs compares backlogs.
 
 serial-question =
-    The course's Python balancers before { $servers } servers, { $concurrency } clients at once. Usually the client goes on with the others while a connect
+    Our Python counterparts of the course's balancers before { $servers } servers, { $concurrency } clients at once. Usually the client goes on with the others while a connect
     waits. Now it waits too, as ab on Windows does. The programs are the same. How many requests a second are answered?
 serial-choices = as many: the servers set the pace | about half | a few a second: each connect that waits holds up all clients
 serial-title = The load tool can be the bottleneck
 serial-columns = load balancer | the client's connects | requests/s | seconds | connects s | waited
+serial-note =
+    Connects are those of all requests, answered or not, the last one until the end of the run. Their seconds are summed over all clients: where connects
+    overlap, the sum may be more than the run took.
 serial-seen =
-    `{ $name }`: { $overlapping } requests a second while connects overlap, { $serial } while they are serial. That run took { $seconds } s, and its
+    `{ $name }`: { $overlapping } requests a second while connects overlap, { $serial } while they are serial. The serial run took { $seconds } s, and its
     connects one after the other { $connects } s; { $waited } of them waited a second.
 serial-cause =
-    One connect that waits for its SYN retransmit holds up all clients: nobody sends, nobody reads, and the servers have nothing to do. The time of the run
-    is the sum of its connects. The load tool was measured and not the servers.
+    One connect that waits for its SYN retransmit holds up all clients: nobody sends, nobody reads, and the servers have nothing to do. All that these runs
+    did beside their connects took at most { $rest } s. The load tool was measured and not the servers.
+serial-draw =
+    A draw here: `{ $one }` { $one_rate } requests a second, `{ $other }` { $other_rate }, and { $one_waited } and { $other_waited } of their connects waited. With such a client
+    the share of connects that waited decides, not the model.
+serial-ahead =
+    Here `{ $ahead }` is ahead: { $ahead_rate } requests a second, and `{ $behind }` { $behind_rate }. { $ahead_waited } of its connects waited, and { $behind_waited } of the other's: with such a
+    client that share decides, not the model. One short run of each is little: another one may give another order.
 serial-nothing-waited = No connect waited in this run: this machine accepts faster than these clients come. Try again while it is busy.
 serial-2021 =
-    That is what happened in 2021: in every slow run the time is 10,000 times ab's mean connect, and at concurrency 10 threads won because their
-    balancer refused fewer connects. `lab 2021` runs all of its cells again.
+    2021, the same cell with { $servers } servers at concurrency { $concurrency }, ab's figures: `{ $ahead }` { $ahead_rate } requests a second, `{ $behind }` { $behind_rate }. In every slow run of 2021
+    the time is 10,000 times ab's mean connect. Computed from that mean, nobody counted it: { $ahead_refused } of the connects of `{ $ahead }` were refused, and { $behind_refused } of those of
+    `{ $behind }`. `lab 2021` runs all cells again.
 
 pool-question =
     A pool of { $workers } threads, each of which waits on its connection. { $workers } clients keep a connection and say
@@ -467,6 +477,7 @@ help-lesson-name-blocked-loop = What one slow response does to a loop, and to a 
 help-lesson-name-slow-reader = What clients that do not read cost
 help-lesson-name-kill-backend = A back end killed and restarted under load
 help-lesson-name-one-byte = A request that comes one byte at a time
+help-lesson-name-timeline = Ten requests, one of them slow: who had which of them, and when
 help-2021-from = Makes the page again from these saved runs, without measuring
 help-2021-markdown = Also writes the page as Markdown, with its plots in a folder of the same name beside it
 help-compare-a = The first, results.json of a report's folder

@@ -145,21 +145,31 @@ backlog-large =
     Dengan backlog { $backlog }: { $overflows } luapan, permintaan paling lambat { $slowest } ms. Kode yang sama, thread yang sama. Membandingkan dua server dengan backlog berbeda berarti membandingkan backlog.
 
 serial-question =
-    Load balancer Python mata kuliah di depan { $servers } server, { $concurrency } klien sekaligus. Biasanya klien melanjutkan yang lain selama satu
-    connect menunggu. Sekarang ia ikut menunggu, seperti ab di Windows. Programnya sama. Berapa permintaan per detik yang dijawab?
+    Padanan kami (Python) untuk load balancer mata kuliah, di depan { $servers } server, { $concurrency } klien sekaligus. Biasanya klien melanjutkan yang lain selama satu
+    connect menunggu. Sekarang ia ikut menunggu, seperti ab di Windows. Programnya sama. Berapa request per detik yang dijawab?
 serial-choices = sama banyaknya: server yang menentukan laju | sekitar setengahnya | beberapa per detik: setiap connect yang menunggu menahan semua klien
 serial-title = Alat ukurnya bisa jadi penyebab lambatnya
 serial-columns = load balancer | connect klien | permintaan/dtk | detik | connect dtk | menunggu
+serial-note =
+    Yang dihitung connect semua request, yang dijawab maupun tidak; yang terakhir sampai putarannya berakhir. Detiknya jumlah dari semua klien: kalau
+    connect-nya tumpang-tindih, jumlahnya bisa lebih dari waktu putarannya.
 serial-seen =
-    `{ $name }`: { $overlapping } permintaan per detik selama connect tumpang-tindih, { $serial } selama serial. Putaran itu butuh { $seconds } detik, dan
-    connect-nya satu demi satu { $connects } detik; { $waited } di antaranya menunggu satu detik.
+    `{ $name }`: { $overlapping } request per detik selama connect tumpang-tindih, { $serial } selama serial. Putaran serialnya butuh { $seconds } detik, dan
+    semua connect-nya, satu demi satu, { $connects } detik; { $waited } di antaranya menunggu satu detik.
 serial-cause =
-    Satu connect yang menunggu kirim ulang SYN menahan semua klien: tidak ada yang mengirim, tidak ada yang membaca, dan server menganggur. Waktu
-    putaran itu adalah jumlah connect-nya. Yang terukur alat ukurnya, bukan servernya.
+    Satu connect yang menunggu kirim ulang SYN menahan semua klien: tidak ada yang mengirim, tidak ada yang membaca, dan server menganggur. Semua yang
+    dikerjakan putaran itu di luar connect-nya hanya butuh paling lama { $rest } detik. Yang terukur alat ukurnya, bukan servernya.
+serial-draw =
+    Di sini seri: `{ $one }` { $one_rate } request per detik, `{ $other }` { $other_rate }, dan { $one_waited } serta { $other_waited } connect-nya menunggu. Dengan klien seperti ini yang
+    menentukan bukan modelnya, melainkan berapa banyak connect yang menunggu.
+serial-ahead =
+    Di sini `{ $ahead }` unggul: { $ahead_rate } request per detik, sedangkan `{ $behind }` { $behind_rate }. { $ahead_waited } connect-nya menunggu, dan { $behind_waited } pada yang lain: dengan klien
+    seperti ini bagian itulah yang menentukan, bukan modelnya. Satu putaran singkat belum cukup: putaran berikutnya bisa berbeda urutannya.
 serial-nothing-waited = Tidak ada connect yang menunggu di putaran ini: mesin ini meng-accept lebih cepat daripada klien datang. Coba lagi saat mesin sibuk.
 serial-2021 =
-    Itulah yang terjadi pada 2021: di setiap putaran lambat waktunya 10.000 kali rata-rata connect ab, dan pada konkurensi 10 thread menang karena load
-    balancer-nya lebih jarang menolak connect. `lab 2021` menjalankan lagi semua selnya.
+    2021, sel yang sama ({ $servers } server, konkurensi { $concurrency }), menurut angka ab: `{ $ahead }` { $ahead_rate } request per detik, `{ $behind }` { $behind_rate }. Di setiap putaran lambat
+    tahun 2021 waktunya 10.000 kali rata-rata connect. Dihitung dari rata-rata itu (tidak ada yang mencacahnya): { $ahead_refused } connect `{ $ahead }` ditolak, dan { $behind_refused } connect
+    `{ $behind }`. `lab 2021` menjalankan lagi semua selnya.
 
 pool-question =
     Pool { $workers } thread, masing-masing menunggu koneksinya. { $workers } klien menahan koneksi tanpa berkata apa-apa.
@@ -452,7 +462,8 @@ help-lesson-name-pool = Apa akibat klien diam bagi pool thread
 help-lesson-name-blocked-loop = Apa akibat satu jawaban lambat bagi loop, dan bagi pool
 help-lesson-name-slow-reader = Berapa biaya klien yang tidak membaca
 help-lesson-name-kill-backend = Server dimatikan dan dihidupkan lagi saat sedang dibebani
-help-lesson-name-one-byte = Permintaan yang datang satu byte demi satu
+help-lesson-name-one-byte = Request yang datang byte demi byte
+help-lesson-name-timeline = Sepuluh request, satu di antaranya lambat: siapa memegang yang mana, dan kapan
 help-2021-from = Membuat halamannya lagi dari putaran tersimpan ini, tanpa mengukur
 help-2021-markdown = Menulis halamannya sebagai Markdown juga, dengan grafiknya di folder bernama sama di sampingnya
 help-compare-a = Yang pertama: results.json dari folder laporan
