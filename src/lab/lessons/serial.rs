@@ -24,9 +24,9 @@ const CONCURRENCY: usize = 10;
 const OVERLAPPING_LIMIT: Duration = Duration::from_secs(2);
 const SERIAL_LIMIT: Duration = Duration::from_secs(7);
 const QUICK_SERIAL_LIMIT: Duration = Duration::from_secs(4);
-/// The slower of two single short runs is behind if it has less than this share of the faster one's rate. Ten
-/// clients in a few seconds make some twenty requests, and one connect more that waits is a second.
-const DRAW_SHARE: f64 = 0.7;
+/// The slower of two single short runs is behind if it has less than this share of the faster one's rate. In a few
+/// seconds some three connects wait, and one more or less is a third of the rate.
+const DRAW_SHARE: f64 = 0.5;
 
 /// What to ask, to run, and to read after it.
 pub(super) const TEACHING: Teaching = Teaching {
@@ -167,7 +167,7 @@ fn explanation(overlapping: &[&Point], serial: &[&Point], lang: Lang) -> Vec<Str
     }
     if serial.iter().any(|point| point.waited > 0.0) {
         let rests = serial.iter().map(|point| (point.seconds - point.connect_seconds).max(0.0));
-        let rest = format!("{:.1}", rests.fold(0.0, f64::max));
+        let rest = format!("{:.2}", rests.fold(0.0, f64::max));
         explanation.push(text!(lang, "serial-cause", rest));
         explanation.extend(who_is_ahead(serial, lang));
     } else {
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!((found.right, found.explanation.len()), (2, 5));
         assert!(found.explanation[1].contains("2000") && found.explanation[1].contains("7.9 s"));
         assert!(found.explanation[2].starts_with("One connect that waits"));
-        assert!(found.explanation[2].contains("at most 0.1 s"), "what is left of 8.0 s beside 7.9");
+        assert!(found.explanation[2].contains("at most 0.10 s"), "what is left of 8.0 s beside 7.9");
         assert_eq!(found.table.rows[3][2..], ["5.8", "8.00", "7.90", "16.8 %"]);
         let quiet = findings(&points(1900.0, 0.0), Lang::En);
         assert_eq!(quiet.right, 0);

@@ -130,6 +130,7 @@ clients = clients
 idle-clients = idle clients
 slow-clients = slow clients
 slowest-ms = slowest ms
+none-answered = none answered
 
 backlog-question =
     The threaded balancer and its back end, { $two }, { $five } and { $ten } clients at once as in the course, listen backlogs from 1 to
@@ -143,14 +144,22 @@ backlog-no-overflow =
     explain today; try again while it is busy.
 backlog-cause =
     With backlog { $backlog }, { $overflows } handshakes found the accept queue full. Such a SYN is dropped without a
-    message, and sent again after 1 s: { $long } requests took a second or more, the slowest { $slowest } ms, though no thread
+    message, and sent again after 1 s: { $long } requests took a second or more, the slowest { $slowest }, though no thread
     was busy with them. Backlog, not threads.
 backlog-rate =
     The rate shows it less than the slowest request does: { $rate } a second with the most clients, { $of_largest } with the largest backlog,
     since while some clients wait for their retransmit the others go on. With a client that waits for each connect, as ab on Windows did in
     2021, they do not: see the lesson serial.
+backlog-rate-hides =
+    The rate does not show it in this run: { $rate } a second with the most clients, { $of_largest } with the largest backlog. While some clients wait for their
+    retransmit the others go on. With a client that waits for each connect, as ab on Windows did in 2021, they do not: see the lesson serial.
+backlog-note =
+    Listen overflows are counted by the kernel for the whole machine: those of every listener, and of other programs that run meanwhile, are among them.
+backlog-of-others =
+    The largest backlog has more places than there are clients here. Its overflows are probably those of another program: the kernel's counter is for the
+    whole machine and does not say whose queue was full.
 backlog-large =
-    With backlog { $backlog }: { $overflows } overflows, the slowest request { $slowest } ms. The same code, the same threads. Whoever compares two servers with different backlogs compares backlogs.
+    With backlog { $backlog }: { $overflows } overflows, the slowest request { $slowest }. The same code, the same threads. Whoever compares two servers with different backlogs compares backlogs.
 
 serial-question =
     Our Python counterparts of the course's balancers before { $servers } servers, { $concurrency } clients at once. Usually the client goes on with the others while a connect
@@ -198,14 +207,14 @@ blocked-loop-choices = some milliseconds: it has nothing to do with the slow one
 blocked-loop-title = One slow response in a loop, and in a pool
 blocked-loop-lines = loop, handler sleeps | our loop, timer | pool of 4, --no-park | pool of 4, parked
 blocked-loop-sleeps =
-    The sleeping loop: { $alone } ms for the slowest quick request alone, { $beside } ms beside one slow client. While the
+    The sleeping loop: { $alone } for the slowest quick request alone, { $one } beside one slow client, { $four } beside four. While the
     handler sleeps, the loop serves nobody else: everybody waits for the one.
 blocked-loop-timer =
-    Our loop: { $alone } ms, then { $one } ms and { $four } ms. The same delay is a timer there: the loop notes when to respond
+    Our loop: { $alone }, then { $one } and { $four }. The same delay is a timer there: the loop notes when to respond
     and goes on. A loop is as fast as its slowest handler, so no handler may block.
 blocked-loop-pool =
-    The pool of { $workers } without parking: { $one } ms beside one slow client, since three workers are left, and
-    { $four } ms beside { $workers }. Blocking calls do not hurt a pool until there are as many of them as workers.
+    The pool of { $workers } without parking: { $one } beside one slow client, since three workers are left, and
+    { $four } beside { $workers }. Blocking calls do not hurt a pool until there are as many of them as workers.
 
 slow-reader-question =
     { $readers } clients ask for { $mebibytes } MiB each and do not read a byte. How much memory does the balancer take for

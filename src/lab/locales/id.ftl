@@ -122,6 +122,7 @@ clients = klien
 idle-clients = klien diam
 slow-clients = klien lambat
 slowest-ms = paling lambat ms
+none-answered = tidak ada yang dijawab
 
 backlog-question =
     Load balancer thread dan servernya, { $two }, { $five }, dan { $ten } klien sekaligus seperti di mata kuliah, backlog listen dari 1 sampai
@@ -135,14 +136,22 @@ backlog-no-overflow =
     perlu dijelaskan hari ini; cobalah lagi saat mesin sibuk.
 backlog-cause =
     Dengan backlog { $backlog }, { $overflows } handshake mendapati antrean penuh. SYN seperti itu hilang tanpa kabar dan
-    dikirim lagi setelah 1 detik: { $long } permintaan memakan satu detik atau lebih, yang paling lambat { $slowest } ms, padahal
+    dikirim lagi setelah 1 detik: { $long } permintaan memakan satu detik atau lebih, yang paling lambat { $slowest }, padahal
     tidak ada thread yang sibuk dengannya. Backlog, bukan thread.
 backlog-rate =
     Lajunya kurang menunjukkan itu dibanding permintaan paling lambat: { $rate } per detik dengan klien terbanyak, { $of_largest } dengan backlog terbesar, sebab
     selama sebagian klien menunggu kirim ulang, yang lain berjalan terus. Dengan klien yang menunggu di setiap connect, seperti ab di Windows pada
     2021, tidak begitu: lihat pelajaran serial.
+backlog-rate-hides =
+    Di putaran ini lajunya tidak menunjukkannya: { $rate } per detik dengan klien terbanyak, { $of_largest } dengan backlog terbesar. Selama sebagian klien menunggu
+    kirim ulang, yang lain jalan terus. Dengan klien yang menunggu di setiap connect, seperti ab di Windows pada 2021, tidak begitu: lihat pelajaran serial.
+backlog-note =
+    Luapan accept queue dihitung kernel untuk seluruh mesin: luapan semua listener, juga milik program lain yang sedang jalan, ikut terhitung.
+backlog-of-others =
+    Tempat di backlog terbesar lebih banyak daripada kliennya di sini. Luapannya mungkin milik program lain: angka kernel itu untuk seluruh mesin dan tidak
+    menyebutkan antrean siapa yang penuh.
 backlog-large =
-    Dengan backlog { $backlog }: { $overflows } luapan, permintaan paling lambat { $slowest } ms. Kode yang sama, thread yang sama. Membandingkan dua server dengan backlog berbeda berarti membandingkan backlog.
+    Dengan backlog { $backlog }: { $overflows } luapan, request paling lambat { $slowest }. Kode yang sama, thread yang sama. Membandingkan dua server dengan backlog berbeda berarti membandingkan backlog.
 
 serial-question =
     Padanan kami (Python) untuk load balancer mata kuliah, di depan { $servers } server, { $concurrency } klien sekaligus. Biasanya klien melanjutkan yang lain selama satu
@@ -177,7 +186,7 @@ pool-question =
 pool-choices = sama baiknya: klien diam tidak memakan apa-apa | setengahnya | tidak dapat apa-apa sampai ada yang diam pergi
 pool-title = Klien diam dan pool thread
 pool-starves =
-    Tanpa parkir: { $before } permintaan per detik tanpa klien diam, { $starved } dengan { $workers } klien diam. Masing-masing
+    Tanpa parkir: { $before } request per detik tanpa klien diam, { $starved } dengan { $workers } klien diam. Masing-masing
     memegang satu dari { $workers } worker, dan worker yang menunggu klien diam tidak melayani siapa pun.
 pool-parks =
     Diparkir: { $parked } dengan { $workers } klien diam yang sama. Satu thread mengawasi semua koneksi diam dan
@@ -190,13 +199,13 @@ blocked-loop-choices = beberapa milidetik: tidak ada hubungannya | sekitar satu 
 blocked-loop-title = Satu jawaban lambat di loop dan di pool
 blocked-loop-lines = loop, handler tidur | loop kami, timer | pool 4, --no-park | pool 4, diparkir
 blocked-loop-sleeps =
-    Loop yang tidur: { $alone } ms untuk permintaan cepat yang paling lambat saat sendirian, { $beside } ms di samping satu klien lambat.
+    Loop yang tidur: { $alone } untuk request cepat yang paling lambat saat sendirian, { $one } di samping satu klien lambat, { $four } di samping empat.
     Selama handler tidur, loop tidak melayani yang lain: semua menunggu yang satu.
 blocked-loop-timer =
-    Loop kami: { $alone } ms, lalu { $one } ms dan { $four } ms. Penundaan yang sama menjadi timer: loop mencatat kapan harus
+    Loop kami: { $alone }, lalu { $one } dan { $four }. Penundaan yang sama menjadi timer: loop mencatat kapan harus
     menjawab lalu melanjutkan. Loop secepat handler-nya yang paling lambat, maka tidak boleh ada handler yang memblokir.
 blocked-loop-pool =
-    Pool { $workers } tanpa parkir: { $one } ms di samping satu klien lambat, karena masih ada tiga worker, dan { $four } ms di
+    Pool { $workers } tanpa parkir: { $one } di samping satu klien lambat, karena masih ada tiga worker, dan { $four } di
     samping { $workers }. Pool tahan panggilan yang memblokir sampai jumlahnya menyamai worker-nya.
 
 slow-reader-question =
