@@ -232,7 +232,7 @@ pub(super) mod tests {
         );
         assert_eq!(
             text!(Lang::Id, "faults-of-runs", count = 1, faults = "x"),
-            "1 permintaan dari semua putaran gagal: x"
+            "1 request dari semua putaran gagal: x"
         );
     }
 }

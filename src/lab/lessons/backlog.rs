@@ -119,7 +119,7 @@ fn findings(rows: &[Row], lang: Lang) -> Findings {
         is_logarithmic: true,
     };
     let (right, explanation) = explanation(rows, lang);
-    figures.findings(right, explanation, vec![text!(lang, "backlog-note")], lang)
+    figures.findings(right, explanation, vec![text!(lang, "counted-for-the-machine")], lang)
 }
 
 /// The choice that the figures confirm, and what they say: the backlog that overflowed most, compared with the

@@ -8,7 +8,11 @@ resumed = Going on after { $done } saved runs (--fresh begins again).
 grid-begin =
     { $runs } runs, each of { $requests } requests or at most { $seconds } s, and a start of its programs: all together at most { $minutes } min; runs that are
     not held up end far sooner.
-grid-run = { $contender } x{ $backends }, concurrency { $concurrency }, run { $run }
+grid-run =
+    { $contender } before { $backends ->
+        [one] one HTTP server
+       *[other] { $backends } HTTP servers
+    }, concurrency { $concurrency }, run { $run }
 stopped-early = stopped before the first run was over
 stopped-saved = stopped; what was measured is saved, and the same command continues from here
 report = Report
@@ -92,14 +96,14 @@ about =
 what-it-shows = What it shows
 response-times = Response times
 how-costs-are-counted =
-    The median over all numbers of HTTP servers; listen overflows and retransmits are summed over all runs. CPU time is
+    The median over all numbers of HTTP servers; listen overflows and retransmits are those of the whole machine, summed over all runs. CPU time is
     that of the balancer's and of the web servers' own processes, with the kernel's work for them; a switch is a thread
     that leaves its core, because it waits or must; memory is the balancer's share (PSS) at the end of a run. Connect and
     first byte are counted from the begin of a request.
 how-to-read = How to read this
 how-to-read-rows =
     Each row is the run with the median rate of its cell, so its figures belong together; the spread is the distance
-    between the slowest and the fastest run, in percent of the median. Faults and listen overflows are summed over all
+    between the slowest and the fastest run, in percent of the median. Faults and listen overflows (of the whole machine) are summed over all
     runs.
 how-to-read-cores = Client, balancer and back ends share this machine and its cores. More back ends do not mean more cores.
 how-to-read-closed-loop =
@@ -153,7 +157,7 @@ backlog-rate =
 backlog-rate-hides =
     The rate does not show it in this run: { $rate } a second with the most clients, { $of_largest } with the largest backlog. While some clients wait for their
     retransmit the others go on. With a client that waits for each connect, as ab on Windows did in 2021, they do not: see the lesson serial.
-backlog-note =
+counted-for-the-machine =
     Listen overflows are counted by the kernel for the whole machine: those of every listener, and of other programs that run meanwhile, are among them.
 backlog-of-others =
     The largest backlog has more places than there are clients here. Its overflows are probably those of another program: the kernel's counter is for the
@@ -260,7 +264,7 @@ kill-not-back-yet =
     while.
 
 one-byte-question =
-    A request of { $bytes } bytes in three lines comes one byte at a time. When do the course's Python servers respond?
+    A request of { $bytes } bytes in three lines comes one byte at a time. When do our Python counterparts of the course's servers respond?
 one-byte-choices = after the empty line, as the standard says | after the first piece that ends a line | never
 one-byte-title = A request one byte at a time
 one-byte-columns = server | answered after bytes | with
@@ -337,8 +341,9 @@ reenact-collapse =
     Here, measured: `{ $name }` before { $servers } servers at concurrency { $concurrency } answers { $overlapping } requests a second with overlapping
     connects and { $serial } with serial ones. That run took { $seconds } s, and its connects { $connects } s; { $share } of them waited.
 reenact-law-here =
-    Here, measured: in the { $runs } serial runs in which { $waits } connects or more waited, connects are { $middle } of the time (median; { $least } at least; the
-    connects of requests that were not answered at the end are not counted).
+    Here, measured: in the { $runs } serial runs in which { $waits } connects or more waited, connects are { $middle } of the time (median; { $least } at least).
+reenact-answered-only =
+    In these saved runs the connects of requests that were not answered at the end are not counted.
 reenact-step =
     The law is the same, the step is not: Linux drops the SYN of a client that finds the queue full, and the client sends it again after 1 s; Windows
     refuses it, and tries again after about 0.5 s.

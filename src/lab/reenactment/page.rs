@@ -101,17 +101,22 @@ fn collapse(is_async: bool, runs: &Runs, lang: Lang) -> Option<String> {
     ))
 }
 
-/// How much of the time is connects where enough of them waited: those of requests that were not answered at the end
-/// are not counted, and beside a few they would weigh too much.
+/// How much of the time is connects where enough of them waited.
 fn law_here(runs: &Runs, lang: Lang) -> Option<String> {
-    let slow = runs
+    let slow: Vec<&Counted> = runs
         .runs
         .iter()
-        .filter(|run| run.setting.connects == Connects::Serial && run.counted.slow_connects >= ENOUGH_SLOW);
-    let shares: Vec<f64> = slow.map(|run| run.counted.connect_seconds / run.counted.seconds).collect();
+        .filter(|run| run.setting.connects == Connects::Serial && run.counted.slow_connects >= ENOUGH_SLOW)
+        .map(|run| &run.counted)
+        .collect();
+    let shares: Vec<f64> = slow.iter().map(|counted| counted.connect_seconds / counted.seconds).collect();
     let least = percent(shares.iter().copied().reduce(f64::min));
     let middle = percent(Some(median(shares.clone())?));
-    Some(text!(lang, "reenact-law-here", waits = ENOUGH_SLOW, runs = shares.len(), middle, least))
+    let law = text!(lang, "reenact-law-here", waits = ENOUGH_SLOW, runs = shares.len(), middle, least);
+    Some(match slow.iter().all(|counted| counted.has_every_connect()) {
+        true => law,
+        false => format!("{law} {}", text!(lang, "reenact-answered-only")),
+    })
 }
 
 /// What neither 2021's figures nor these runs explain.
