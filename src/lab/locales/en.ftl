@@ -325,18 +325,25 @@ reenact-about =
     balancers and in the asynchronous web servers, `listen(1)` in the threaded ones) under a client that connects as ab does on
     Windows: one connect at a time, and waiting inside it. { $date }.
 reenact-law-2021 =
-    2021, measured: in each of the { $cells } slow runs the seconds are 10,000 times the mean connect. What is left is { $low } to { $high } s,
-    and ab's rounding of the mean alone is 5 s each way. So connects overlapped with nothing, and how fast the servers were played no part.
+    2021, measured: in each of the { $cells } slow runs the seconds are 10,000 times the mean connect. What is left is { $low } to { $high } s
+    (8 s at most in 12 of the 14), and ab's rounding of the mean alone is 5 s each way. It follows that connects overlapped with nothing, and that how fast the
+    servers were played hardly any part.
 reenact-cause =
     The cause, read in the sources: ab asks for a nonblocking socket and leaves its timeout alone (httpd, `support/ab.c`, `start_connect`),
     and then APR on Windows waits inside the connect (apr, `network_io/win32/sockets.c`, `apr_socket_connect`). While one connect waits for its retry,
     ab reads and sends nothing for any other client.
 reenact-follows =
-    It follows: a slow run makes 1 / (share of refused connects x { $step } s) requests a second. With { $servers } servers at concurrency
-    { $concurrency } the asynchronous balancer refused { $async_share } of the connects, which makes { $async_rate } a second (published: { $async_published });
-    the threaded one refused { $threaded_share }, which makes { $threaded_rate } (published: { $threaded_published }; its mean of 6 ms is rounded, and 5.5 to 6.5 ms
-    make 154 to 182). Threads won because their balancer
-    refused fewer connects.
+    It follows: with { $servers } servers at concurrency { $concurrency } { $async_share } of the connects to the asynchronous balancer were refused ({ $async_mean } ms / { $step } s), and
+    { $threaded_share } of those to the threaded one ({ $threaded_mean } ms / { $step } s; 1.1 to 1.3 %, since ab rounds the mean). Threads won because fewer of their connects were
+    refused. Nobody counted refusals: these shares are computed from the connect times.
+reenact-no-evidence =
+    What is no further evidence: such a share makes 1 / (share x { $step } s) requests a second, which is 1 / (mean connect) again, { $async_rate } and { $threaded_rate } (5.5 to 6.5 ms make
+    154 to 182), beside the published { $async_published } and { $threaded_published }. That is the comparison of the first line in another unit. The evidence is that ab's seconds and ab's mean
+    connect agree, and the experiment run again.
+reenact-draw =
+    Here nobody wins: with serial connects, { $servers } servers and concurrency { $concurrency }, the threaded balancer answers { $threaded } requests a second and the asynchronous one
+    { $looped }, and { $threaded_waited } and { $looped_waited } of their connects waited. So the runs here repeat the collapse and not the lead of the threads, whose cause is open (at the end
+    of this page).
 reenact-collapse =
     Here, measured: `{ $name }` before { $servers } servers at concurrency { $concurrency } answers { $overlapping } requests a second with overlapping
     connects and { $serial } with serial ones. That run took { $seconds } s, and its connects { $connects } s; { $share } of them waited.
@@ -378,7 +385,7 @@ reenact-backlog-seen =
     At concurrency 5 there are never more than five connections: when one is refused, at most four others wait in the queue. So the queue of 2021 was
     full with four or fewer although `listen(5)` asked for five places. Nearest to its shares come { $threaded } and { $looped }. The rule of thumb: a quick
     series of connects fills the places, the next one waits, and meanwhile the queue is emptied; so one connect in places + 1 waits. In 2021 it was every
-    second one: as with one place.
+    second one: as with one place, although the number of places that the programs asked for was five in both.
 reenact-backends-title = The number of servers, backlog 1, concurrency 10
 reenact-backends-seen =
     From { $from } to { $to } servers, with so small a queue: threaded { $threaded }, async { $looped }. In 2021 the share fell from 39.2 % to 1.2 %
@@ -403,7 +410,7 @@ reenact-open-five =
     finds fewer of them than were asked for.
 reenact-open-pairing = Which web servers stood behind which balancer in 2021 is not written down. Both pairings are measured above.
 reenact-open-counterpart =
-    Our threaded counterpart has two threads for each connection; the course's balancer has one, which connects to its back end when the request has
+    Our threaded counterpart (`lb_thread.py`, and step 2 of the ladder, which follows it) has two threads for each connection; the course's balancer has one, which connects to its back end when the request has
     come. `lab --python DIR --connects serial` measures a checkout of the course's own code in the same way.
 
 # Two grids side by side (`lab compare`)

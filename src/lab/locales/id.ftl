@@ -313,18 +313,25 @@ reenact-about =
     di server web async, `listen(1)` di server web thread) dengan klien yang membuka koneksi seperti ab di Windows: satu connect
     setiap kali, dan menunggu di dalamnya. { $date }.
 reenact-law-2021 =
-    2021, terukur: di setiap { $cells } putaran lambat, jumlah detiknya sama dengan 10.000 kali rata-rata connect. Sisanya { $low } sampai { $high } detik, padahal
-    pembulatan ab saja sudah 5 detik ke atas atau ke bawah. Jadi connect tidak berjalan bersamaan dengan apa pun, dan kecepatan server tidak berperan.
+    2021, terukur: di setiap { $cells } putaran lambat, jumlah detiknya sama dengan 10.000 kali rata-rata connect. Sisanya { $low } sampai { $high } detik
+    (paling banyak 8 detik di 12 dari 14), padahal pembulatan ab saja sudah 5 detik ke atas atau ke bawah. Akibatnya: connect tidak berjalan bersamaan dengan apa
+    pun, dan kecepatan server hampir tidak berperan.
 reenact-cause =
     Sebabnya, dibaca di kode sumber: ab meminta socket nonblocking tetapi tidak mengubah timeout-nya (httpd, `support/ab.c`, `start_connect`), lalu APR di
     Windows menunggu di dalam connect (apr, `network_io/win32/sockets.c`, `apr_socket_connect`). Selama satu connect menunggu percobaan ulangnya,
     ab tidak membaca dan tidak mengirim apa pun untuk klien lain.
 reenact-follows =
-    Akibatnya: putaran lambat membuat 1 / (bagian connect yang ditolak x { $step } detik) request per detik. Dengan { $servers } server pada konkurensi
-    { $concurrency } load balancer async menolak { $async_share } connect, jadi { $async_rate } per detik (di laporan: { $async_published });
-    yang thread menolak { $threaded_share }, jadi { $threaded_rate } (di laporan: { $threaded_published }; rata-ratanya 6 ms dibulatkan, dan 5,5 sampai 6,5 ms
-    menjadi 154 sampai 182). Thread menang karena load balancer-nya lebih
-    jarang menolak connect.
+    Akibatnya: dengan { $servers } server pada konkurensi { $concurrency }, { $async_share } connect ke load balancer async ditolak ({ $async_mean } ms / { $step } detik), dan { $threaded_share } connect
+    ke yang thread ({ $threaded_mean } ms / { $step } detik; 1,1 sampai 1,3 %, karena rata-rata ab dibulatkan). Thread menang karena connect-nya lebih jarang ditolak. Tidak ada yang
+    mencacah penolakannya: bagian itu dihitung dari waktu connect.
+reenact-no-evidence =
+    Yang bukan bukti tambahan: bagian itu menghasilkan 1 / (bagian x { $step } detik) request per detik, jadi 1 / (rata-rata connect) lagi, { $async_rate } dan { $threaded_rate } (5,5 sampai
+    6,5 ms menjadi 154 sampai 182), di samping { $async_published } dan { $threaded_published } di laporan. Itu perbandingan di baris pertama dengan satuan lain. Buktinya: waktu dan rata-rata
+    connect dari ab cocok, dan percobaannya dijalankan lagi.
+reenact-draw =
+    Di sini tidak ada yang menang: dengan connect serial, { $servers } server, dan konkurensi { $concurrency }, load balancer thread menjawab { $threaded } request per detik dan yang async
+    { $looped }; { $threaded_waited } dan { $looped_waited } connect-nya menunggu. Jadi putaran di sini mengulang runtuhnya, bukan keunggulan thread; sebab keunggulan itu masih terbuka (di akhir
+    halaman ini).
 reenact-collapse =
     Di sini, terukur: `{ $name }` di depan { $servers } server pada konkurensi { $concurrency } menjawab { $overlapping } request per detik dengan connect
     tumpang-tindih dan { $serial } dengan connect serial. Putaran itu butuh { $seconds } detik, connect-nya { $connects } detik; { $share } di antaranya menunggu.
@@ -366,7 +373,7 @@ reenact-backlog-seen =
     Pada konkurensi 5 tidak pernah ada lebih dari lima koneksi: saat satu ditolak, paling banyak empat yang lain menunggu di antrean. Jadi antrean 2021
     sudah penuh dengan empat koneksi atau kurang, padahal `listen(5)` meminta lima tempat. Yang paling dekat dengan bagiannya: { $threaded } dan { $looped }.
     Patokannya: connect yang beruntun cepat memenuhi tempatnya, yang berikutnya menunggu, dan sementara itu antrean dikosongkan; jadi satu dari (tempat + 1)
-    connect menunggu. Di 2021 setiap connect kedua: seperti antrean dengan satu tempat.
+    connect menunggu. Di 2021 setiap connect kedua: seperti antrean dengan satu tempat, padahal yang diminta kedua programnya lima.
 reenact-backends-title = Jumlah server, backlog 1, konkurensi 10
 reenact-backends-seen =
     Dari { $from } ke { $to } server, dengan antrean sekecil itu: threaded { $threaded }, async { $looped }. Di 2021 bagian itu turun dari 39,2 % ke 1,2 %
@@ -391,7 +398,7 @@ reenact-open-five =
     yang beruntun cepat mendapati lebih sedikit tempat daripada yang diminta.
 reenact-open-pairing = Server web mana yang ada di belakang load balancer mana pada 2021 tidak tertulis. Kedua pasangan diukur di atas.
 reenact-open-counterpart =
-    Padanan thread kami memakai dua thread per koneksi; load balancer mata kuliah satu, yang baru connect ke servernya setelah request datang.
+    Padanan thread kami (`lb_thread.py`, dan anak tangga 2 yang mengikutinya) memakai dua thread per koneksi; load balancer mata kuliah satu, yang baru connect ke servernya setelah request datang.
     `lab --python DIR --connects serial` mengukur checkout kode mata kuliah sendiri dengan cara yang sama.
 
 # Dua grid berdampingan (`lab compare`)

@@ -279,6 +279,18 @@ mod tests {
     }
 
     #[test]
+    fn that_nobody_wins_here_is_said_where_it_is_so() {
+        for (answered, is_said) in [(360, true), (3600, false)] {
+            let mut both = runs();
+            let threaded = Setting::of_the_course(false, 5, 10);
+            let counted = Counted { answered, ..both.runs[0].counted.clone() };
+            both.runs.push(Run { setting: threaded, counted });
+            let text = page::page(&both, Lang::En).text();
+            assert_eq!(text.contains("Here nobody wins"), is_said, "{text}");
+        }
+    }
+
+    #[test]
     fn the_page_answers_the_reports_question_in_both_languages() {
         for lang in [Lang::En, Lang::Id] {
             let page = page::page(&runs(), lang);
