@@ -87,7 +87,7 @@ fn both_languages_and_kept_connections() {
     let flags = [&SMALL[..], &["--keep-alive", "--lang", "id"]].concat();
     // From a folder that is not the project's, where there is no site.
     let text = printed(&command(folder.path(), &flags).current_dir(folder.path()).output().unwrap());
-    assert!(text.contains("permintaan selesai") || text.contains("konkurensi"), "{text}");
+    assert!(text.contains("request/dtk") && text.contains("konkurensi"), "{text}");
 }
 
 /// A folder of the shape of a course checkout: the ports are in the sources, the rest is imported.
@@ -177,7 +177,7 @@ fn help_and_errors_are_indonesian_when_asked_for() {
         "\nPemakaian: lab [OPSI] [PERINTAH]\n",
         "\nPerintah:\n",
         "\nOpsi:\n",
-        "Siapa yang mengirim permintaan",
+        "Siapa yang mengirim request",
         "- ab:",
         "[bawaan: 2,5,10]",
         "\nContoh:\n  lab --quick\n",

@@ -83,9 +83,9 @@ impl Lang {
         }
     }
 
-    /// A figure, with its unit if it is percent, as this language writes it.
+    /// A figure, with its unit if it is percent or milliseconds, as this language writes it.
     pub(super) fn figure(self, figure: &str) -> String {
-        let is_number = figure.trim_end_matches(" %").parse::<f64>().is_ok();
+        let is_number = figure.trim_end_matches(" %").trim_end_matches(" ms").parse::<f64>().is_ok();
         if self == Lang::Id && is_number { figure.replace('.', ",") } else { figure.to_owned() }
     }
 
@@ -202,7 +202,9 @@ pub(super) mod tests {
     #[test]
     fn indonesian_has_a_decimal_comma() {
         assert_eq!(text!(Lang::Id, "times", middle = "7.70"), "7,70 kali lipat");
-        for (figure, written) in [("16.8 %", "16,8 %"), ("-", "-"), ("0.1.0", "0.1.0"), ("12", "12")] {
+        for (figure, written) in
+            [("16.8 %", "16,8 %"), ("0.4 ms", "0,4 ms"), ("-", "-"), ("0.1.0", "0.1.0"), ("12", "12")]
+        {
             assert_eq!(
                 (Lang::Id.figure(figure), Lang::En.figure(figure)),
                 (written.to_owned(), figure.to_owned())
@@ -230,7 +232,7 @@ pub(super) mod tests {
         );
         assert_eq!(
             text!(Lang::Id, "faults-of-runs", count = 1, faults = "x"),
-            "1 permintaan dari semua putaran gagal: x"
+            "1 request dari semua putaran gagal: x"
         );
     }
 }

@@ -108,6 +108,11 @@ impl ClosedLoop<'_> {
             }
         }
         self.tally.elapsed = start.elapsed();
+        let now = Instant::now();
+        let under_way = self.slots.iter().filter(|slot| !slot.is_idle());
+        under_way
+            .filter_map(|slot| slot.connect_time(now))
+            .for_each(|time| self.tally.every_connect.record(time));
         self.tally.client_cpu = thread_cpu().saturating_sub(cpu_before);
         self.tally.unfinished = (self.slots.len() - self.idle.len()) as u64;
         Ok(self.tally)
@@ -131,6 +136,9 @@ impl ClosedLoop<'_> {
         self.tally.reopened += std::mem::take(&mut self.slots[number].reopened);
         let Some(done) = done else { return };
         self.idle.push(number);
+        if let Some(time) = done.connect {
+            self.tally.every_connect.record(time);
+        }
         let step = self.tally.step(self.order.start.elapsed());
         if let Err(fault) = done.outcome {
             step.faults += 1;

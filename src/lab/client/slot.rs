@@ -76,7 +76,8 @@ enum Phase {
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) outcome: Result<(), Fault>,
-    /// Since the request began; `None` on a kept connection.
+    /// Since the request began, until the connect succeeded or the request ended without one; `None` on a kept
+    /// connection.
     pub(super) connect: Option<Duration>,
     pub(super) first_byte: Option<Duration>,
     pub(super) total: Duration,
@@ -217,13 +218,19 @@ impl Slot {
         Ok(false)
     }
 
+    /// How long the connect of the request under way took, or has taken until `now`; `None` on a kept connection.
+    pub(super) fn connect_time(&self, now: Instant) -> Option<Duration> {
+        let until = self.connected.unwrap_or(now);
+        (!self.is_kept).then(|| until.saturating_duration_since(self.begun))
+    }
+
     /// Ends the request under way.
     pub(super) fn end(&mut self, outcome: Result<(), Fault>) -> Done {
         let now = Instant::now();
         let since = |instant: Instant| instant.duration_since(self.begun);
         let done = Done {
             outcome,
-            connect: self.connected.map(since),
+            connect: self.connect_time(now),
             first_byte: self.first_byte.map(since),
             total: since(now),
             is_stray: self.response.is_stray,

@@ -114,6 +114,16 @@ impl Times {
         self.0.saturating_record(microseconds(time));
     }
 
+    /// How many there are.
+    pub(in crate::lab) fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The longest in microseconds; `None` if there are none.
+    pub(in crate::lab) fn longest_us(&self) -> Option<u64> {
+        (!self.0.is_empty()).then(|| self.0.max())
+    }
+
     /// How many took at least this long.
     pub(in crate::lab) fn at_least(&self, time: Duration) -> u64 {
         self.0.len() - self.0.count_between(0, microseconds(time).saturating_sub(1))
@@ -178,7 +188,10 @@ pub(in crate::lab) struct Tally {
     pub(in crate::lab) reopened: u64,
     /// Responses with bytes after their end, as the course's servers send.
     pub(in crate::lab) stray: u64,
+    /// Of the requests that were answered, as `first_byte` and `total`.
     pub(in crate::lab) connect: Times,
+    /// Of all requests, answered or not; of a connect under way at the end of the run, the part until then.
+    pub(in crate::lab) every_connect: Times,
     pub(in crate::lab) first_byte: Times,
     pub(in crate::lab) total: Times,
     pub(in crate::lab) timeline: Vec<Step>,

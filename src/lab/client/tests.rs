@@ -116,7 +116,11 @@ fn serial_connects_wait_one_after_the_other() {
     for (connects, begun) in [(Connects::Overlapping, 5), (Connects::Serial, 3)] {
         let queue = listener.try_clone().unwrap();
         let load = Load { concurrency: 5, connects, limit: Duration::from_millis(200), ..load(address) };
-        assert_eq!(tally(&load).unfinished, begun, "{connects:?}");
+        let tally = tally(&load);
+        assert_eq!(tally.unfinished, begun, "{connects:?}");
+        // Those that nobody answered count too, and the one that still waits until the end of the run.
+        assert_eq!((tally.connect.count(), tally.every_connect.count()), (0, begun), "{connects:?}");
+        assert!(tally.every_connect.longest_us().is_some_and(|us| us > 100_000), "{connects:?}");
         for _ in 0..2 {
             queue.accept().unwrap(); // those that the run left in the queue
         }
@@ -156,6 +160,7 @@ fn kept_connections_are_kept_and_opened_again_when_the_server_closes_them() {
     let tally = tally(&load);
     assert_eq!((tally.answered, tally.faults, tally.reopened), (20, Faults::default(), 4));
     assert_eq!(tally.connect.percentiles().count, 5, "five connections of four requests");
+    assert_eq!(tally.every_connect.count(), 5);
 }
 
 #[test]

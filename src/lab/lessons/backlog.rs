@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::classroom::{
-    Classroom, Column, Drawn, Figures, Findings, Question, Teaching, load, measure, milliseconds, rate,
+    Classroom, Column, Drawn, Figures, Findings, Question, Teaching, load, longest, measure, rate,
 };
 use crate::app::cli::Failure;
 use crate::lab::bounds::{CONCURRENCY, SLOW_CONNECT};
@@ -23,7 +23,8 @@ const LIMIT: Duration = Duration::from_millis(1600);
 #[derive(Clone, Copy, Debug, Default)]
 struct Point {
     rate: f64,
-    slowest_us: u64,
+    /// `None` if no request was answered.
+    slowest_us: Option<u64>,
     /// Requests of a second and more.
     seconds_long: u64,
     overflows: u64,
@@ -80,7 +81,7 @@ fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
             let (tally, kernel) = measure(&load(&testbed, concurrency, LIMIT)?, room.stop)?;
             *point = Point {
                 rate: rate(&tally),
-                slowest_us: tally.total.percentiles().max_us,
+                slowest_us: tally.total.longest_us(),
                 seconds_long: tally.total.at_least(SLOW_CONNECT),
                 overflows: kernel.listen_overflows,
             };
@@ -93,17 +94,19 @@ fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
 fn findings(rows: &[Row], lang: Lang) -> Findings {
     let mut columns = Vec::new();
     for (number, concurrency) in CONCURRENCY.into_iter().enumerate() {
-        let column = |name: String, drawn, value: fn(&Point) -> f64| {
+        let column = |name: String, drawn, value: fn(&Point) -> Option<f64>| {
             let values = rows.iter().map(|row| value(&row.points[number])).collect();
             Column { name, values, decimals: 0, drawn }
         };
-        columns.push(column(text!(lang, "backlog-rate-column", concurrency), Drawn::Not, |point| point.rate));
+        columns.push(column(text!(lang, "backlog-rate-column", concurrency), Drawn::Not, |point| {
+            Some(point.rate)
+        }));
         let slowest = text!(lang, "backlog-slowest-column", concurrency);
-        columns.push(column(slowest, Drawn::Line, |point| point.slowest_us as f64 / 1000.0));
+        columns.push(column(slowest, Drawn::Line, |point| point.slowest_us.map(|us| us as f64 / 1000.0)));
     }
     columns.push(Column {
         name: text!(lang, "listen-overflows"),
-        values: rows.iter().map(|row| row.overflows() as f64).collect(),
+        values: rows.iter().map(|row| Some(row.overflows() as f64)).collect(),
         decimals: 0,
         drawn: Drawn::Bars,
     });
@@ -116,7 +119,7 @@ fn findings(rows: &[Row], lang: Lang) -> Findings {
         is_logarithmic: true,
     };
     let (right, explanation) = explanation(rows, lang);
-    figures.findings(right, explanation)
+    figures.findings(right, explanation, vec![text!(lang, "counted-for-the-machine")], lang)
 }
 
 /// The choice that the figures confirm, and what they say: the backlog that overflowed most, compared with the
@@ -129,8 +132,8 @@ fn explanation(rows: &[Row], lang: Lang) -> (usize, Vec<String>) {
     }
     let whole = |rate: f64| format!("{rate:.0}");
     let slowest = |row: &Row| {
-        let times = row.points.iter().map(|point| point.slowest_us);
-        milliseconds(times.max().unwrap_or(0))
+        let times = row.points.iter().filter_map(|point| point.slowest_us);
+        longest(times.max(), lang)
     };
     let sentences = vec![
         text!(
@@ -141,12 +144,14 @@ fn explanation(rows: &[Row], lang: Lang) -> (usize, Vec<String>) {
             long = worst.points.iter().map(|point| point.seconds_long).sum::<u64>(),
             slowest = slowest(worst)
         ),
-        text!(
-            lang,
-            "backlog-rate",
-            rate = whole(worst.busiest().rate),
-            of_largest = whole(largest.busiest().rate)
-        ),
+        match (worst.busiest().rate, largest.busiest().rate) {
+            (rate, of_largest) if rate < of_largest => {
+                text!(lang, "backlog-rate", rate = whole(rate), of_largest = whole(of_largest))
+            }
+            (rate, of_largest) => {
+                text!(lang, "backlog-rate-hides", rate = whole(rate), of_largest = whole(of_largest))
+            }
+        },
         text!(
             lang,
             "backlog-large",
@@ -155,7 +160,8 @@ fn explanation(rows: &[Row], lang: Lang) -> (usize, Vec<String>) {
             slowest = slowest(largest)
         ),
     ];
-    (1, sentences)
+    let of_others = (largest.overflows() > 0).then(|| text!(lang, "backlog-of-others"));
+    (1, sentences.into_iter().chain(of_others).collect())
 }
 
 #[cfg(test)]
@@ -163,10 +169,10 @@ mod tests {
     use super::*;
 
     fn row(backlog: u32, rate: f64, slowest_us: u64, overflows: u64) -> Row {
-        let point = Point { rate, slowest_us, seconds_long: overflows, overflows };
+        let point = Point { rate, slowest_us: Some(slowest_us), seconds_long: overflows, overflows };
         Row {
             backlog,
-            points: [Point { rate, slowest_us: 900, ..Point::default() }, Point::default(), point],
+            points: [Point { rate, slowest_us: Some(900), ..Point::default() }, Point::default(), point],
         }
     }
 
@@ -178,7 +184,15 @@ mod tests {
         assert!(found.explanation[0].contains("1040.0 ms"), "{:?}", found.explanation);
         assert!(found.explanation[1].contains("90 ") && found.explanation[1].contains("9000 "));
         assert!(found.explanation[2].contains("backlog 1024: 0 overflows"));
-        assert_eq!(found.table.rows[0], ["1", "90", "1", "0", "0", "90", "1040", "77"]);
+        assert!(found.table.notes[0].contains("the whole machine"));
+        assert_eq!(found.table.rows[0], ["1", "90", "1", "0", "none answered", "90", "1040", "77"]);
+    }
+
+    #[test]
+    fn what_the_figures_do_not_show_is_not_said() {
+        let found = findings(&[row(1, 9100.0, 1_040_000, 77), row(1024, 9000.0, 9000, 5)], Lang::En);
+        assert!(found.explanation[1].starts_with("The rate does not show it"), "{:?}", found.explanation);
+        assert!(found.explanation[3].contains("whole machine"), "a large backlog that overflowed");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::classroom::{
-    Classroom, Column, Drawn, Figures, Findings, Question, Teaching, measure, milliseconds, testbed,
+    Classroom, Column, Drawn, Figures, Findings, Question, Teaching, longest, measure, testbed,
 };
 use crate::app::cli::Failure;
 use crate::lab::client::{self, Load};
@@ -51,8 +51,9 @@ fn question(lang: Lang) -> Question {
 
 /// The slowest quick request in microseconds, for each number of slow clients. Not a percentile: in a
 /// closed loop only as many requests as there are clients meet each blockage, and all the others are
-/// between two of them (see the client's note on coordinated omission).
-type Line = [u64; SLOW.len()];
+/// between two of them (see the client's note on coordinated omission). `None` if none was answered: the slowest of
+/// none is not 0.
+type Line = [Option<u64>; SLOW.len()];
 
 fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
     let address = blocking_loop().map_err(|error| Failure::Runtime(error.to_string()))?;
@@ -78,7 +79,7 @@ fn line(address: SocketAddr, room: &Classroom<'_>) -> Result<Line, Failure> {
 }
 
 /// The slowest quick request while `slow` clients ask for the slow page.
-fn quick_beside_slow(address: SocketAddr, slow: usize, room: &Classroom<'_>) -> Result<u64, Failure> {
+fn quick_beside_slow(address: SocketAddr, slow: usize, room: &Classroom<'_>) -> Result<Option<u64>, Failure> {
     let expected = client::fetch(address, "/").map_err(Failure::Runtime)?;
     let quick =
         Load { concurrency: CONCURRENCY, limit: limit(room.quick), ..Load::new(address, "/", expected) };
@@ -91,7 +92,7 @@ fn quick_beside_slow(address: SocketAddr, slow: usize, room: &Classroom<'_>) -> 
         }
         let measured = measure(&quick, room.stop);
         enough.trigger();
-        measured.map(|(tally, _)| tally.total.percentiles().max_us)
+        measured.map(|(tally, _)| tally.total.longest_us())
     })
 }
 
@@ -120,18 +121,21 @@ fn serve(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 fn findings(lines: &[Line], lang: Lang) -> Findings {
-    let [blocked, timer, pool] = [0, 1, 2].map(|line: usize| lines[line].map(milliseconds));
+    let [blocked, timer, pool] = [0, 1, 2].map(|line: usize| lines[line].map(|time| longest(time, lang)));
     let explanation = vec![
-        text!(lang, "blocked-loop-sleeps", alone = &blocked[0], beside = &blocked[1]),
+        text!(lang, "blocked-loop-sleeps", alone = &blocked[0], one = &blocked[1], four = &blocked[2]),
         text!(lang, "blocked-loop-timer", alone = &timer[0], one = &timer[1], four = &timer[2]),
         text!(lang, "blocked-loop-pool", workers = WORKERS, one = &pool[1], four = &pool[2]),
     ];
     // The unluckiest request waits for nearly the whole sleep.
-    let waits_for_it = lines[0][1] > DELAY.as_micros() as u64 / 5 * 4;
-    let right = if waits_for_it { 2 } else { usize::from(lines[0][1] > lines[0][0] * 5 / 4) };
+    let waits = |more_than: u64| lines[0][1].is_none_or(|time| time > more_than);
+    let right = match lines[0][0] {
+        _ if waits(DELAY.as_micros() as u64 / 5 * 4) => 2,
+        alone => usize::from(alone.is_some_and(|alone| waits(alone * 5 / 4))),
+    };
     let names = parts(&text!(lang, "blocked-loop-lines"));
     let column = |(name, line): (String, &Line)| {
-        let values = line.iter().map(|time| *time as f64 / 1000.0).collect();
+        let values = line.iter().map(|time| time.map(|us| us as f64 / 1000.0)).collect();
         Column { name: format!("{name} ms"), values, decimals: 1, drawn: Drawn::Line }
     };
     let figures = Figures {
@@ -142,7 +146,7 @@ fn findings(lines: &[Line], lang: Lang) -> Findings {
         columns: names.into_iter().zip(lines).map(column).collect(),
         is_logarithmic: true,
     };
-    figures.findings(right, explanation)
+    figures.findings(right, explanation, Vec::new(), lang)
 }
 
 #[cfg(test)]
@@ -156,16 +160,31 @@ mod tests {
         let room = Classroom { lang: Lang::En, quick: true, asks: false, out, stop: &stop };
         let alone = quick_beside_slow(address, 0, &room).unwrap();
         let beside = quick_beside_slow(address, 1, &room).unwrap();
+        let (alone, beside) = (alone.unwrap(), beside.unwrap());
         assert!(beside > alone && beside > 300_000, "{alone} us alone, {beside} us beside a slow one");
     }
 
     #[test]
     fn the_figures_are_named() {
         let lines = [[300, 500_000, 1_900_000], [400, 410, 420], [350, 360, 490_000], [350, 360, 370]];
+        let lines = lines.map(|line| line.map(Some));
         let found = findings(&lines, Lang::En);
         assert_eq!(found.right, 2);
         assert!(found.explanation[0].contains("500.0 ms beside one slow client"));
         assert!(found.explanation[2].contains("490.0 ms"));
         assert_eq!(found.table.rows[1][1..], ["500.0", "0.4", "0.4", "0.4"]);
+    }
+
+    /// The worst of all: it must not look like the best.
+    #[test]
+    fn where_none_was_answered_nothing_is_0() {
+        let lines =
+            [[Some(300), Some(500_000), None], [Some(400); 3], [Some(350), None, None], [Some(350); 3]];
+        let found = findings(&lines, Lang::En);
+        assert_eq!(found.table.rows[2][1..], ["none answered", "0.4", "none answered", "0.3"]);
+        assert!(found.explanation[0].contains("none answered beside four"), "{:?}", found.explanation);
+        let found = findings(&[[Some(300), None, None], lines[1], lines[2], lines[3]], Lang::Id);
+        assert_eq!((found.right, found.table.rows[1][1].as_str()), (2, "tidak ada yang dijawab"));
+        assert!(found.explanation[0].contains("0,3 ms"), "{:?}", found.explanation);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::app::cli::Failure;
 use crate::lab::client::{self, Load, Tally};
 use crate::lab::kernel::Kernel;
-use crate::lab::lang::{Lang, parts};
+use crate::lab::lang::{Lang, parts, text};
 use crate::lab::report::drawing::Drawing;
 use crate::lab::report::svg::{Chart, Series};
 use crate::lab::table::Table;
@@ -77,7 +77,8 @@ pub(super) struct Figures {
 #[derive(Debug)]
 pub(super) struct Column {
     pub(super) name: String,
-    pub(super) values: Vec<f64>,
+    /// `None` where no request was answered.
+    pub(super) values: Vec<Option<f64>>,
     pub(super) decimals: usize,
     pub(super) drawn: Drawn,
 }
@@ -91,24 +92,34 @@ pub(super) enum Drawn {
 }
 
 impl Figures {
-    /// A lesson with these figures.
-    pub(super) fn findings(self, right: usize, explanation: Vec<String>) -> Findings {
+    /// A lesson with these figures, and `notes` below their table.
+    pub(super) fn findings(
+        self,
+        right: usize,
+        explanation: Vec<String>,
+        notes: Vec<String>,
+        lang: Lang,
+    ) -> Findings {
         let names = self.columns.iter().map(|column| column.name.clone());
         let row = |(number, x): (usize, &String)| {
-            let value = |column: &Column| format!("{:.*}", column.decimals, column.values[number]);
+            let value = |column: &Column| match column.values[number] {
+                Some(value) => format!("{value:.*}", column.decimals),
+                None => text!(lang, "none-answered"),
+            };
             std::iter::once(x.clone()).chain(self.columns.iter().map(value)).collect()
         };
         let table = Table {
             title: self.title.clone(),
             header: std::iter::once(self.x_label.clone()).chain(names).collect(),
             rows: self.x.iter().enumerate().map(row).collect(),
-            notes: Vec::new(),
+            notes,
         };
         let drawn = |how: Drawn| self.columns.iter().filter(move |column| column.drawn == how);
-        let values = |column: &Column| column.values.iter().copied().map(Some).collect();
-        let bars = |column: &Column| Series::new(&column.name, values(column));
+        let bars = |column: &Column| Series::new(&column.name, column.values.clone());
         let chart = Chart {
-            series: drawn(Drawn::Line).map(|column| Series::new(&column.name, values(column))).collect(),
+            series: drawn(Drawn::Line)
+                .map(|column| Series::new(&column.name, column.values.clone()))
+                .collect(),
             bars: drawn(Drawn::Bars).next().map(bars),
             x_label: self.x_label,
             y_label: self.y_label,
@@ -159,6 +170,11 @@ pub(super) fn measure(load: &Load, stop: &Shutdown) -> Result<(Tally, Kernel), F
 /// Requests of a load answered in a second.
 pub(super) fn rate(tally: &Tally) -> f64 {
     tally.answered as f64 / tally.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
+}
+
+/// The longest of some times, with its unit; a sentence says so if there are none.
+pub(super) fn longest(microseconds: Option<u64>, lang: Lang) -> String {
+    microseconds.map_or_else(|| text!(lang, "none-answered"), |us| format!("{} ms", milliseconds(us)))
 }
 
 /// Microseconds as milliseconds for people.

@@ -88,7 +88,7 @@ fn findings(rates: &[Vec<f64>], lang: Lang) -> Findings {
     let y_label = text!(lang, "requests-per-second");
     let column = |((name, ..), values): (&(&str, Contender, &[&str]), &Vec<f64>)| {
         let name = format!("{name} {y_label}");
-        Column { name, values: values.clone(), decimals: 0, drawn: Drawn::Line }
+        Column { name, values: values.iter().copied().map(Some).collect(), decimals: 0, drawn: Drawn::Line }
     };
     let figures = Figures {
         title: text!(lang, "pool-title"),
@@ -98,7 +98,7 @@ fn findings(rates: &[Vec<f64>], lang: Lang) -> Findings {
         y_label,
         is_logarithmic: false,
     };
-    figures.findings(right, explanation)
+    figures.findings(right, explanation, Vec::new(), lang)
 }
 
 #[cfg(test)]
@@ -111,7 +111,7 @@ mod tests {
         let right = |starved| findings(&rates(starved), Lang::En).right;
         assert_eq!((right(0.0), right(500.0), right(950.0)), (2, 1, 0));
         let found = findings(&rates(0.0), Lang::Id);
-        assert!(found.explanation[0].contains("1000 permintaan") && found.explanation[1].contains("990"));
+        assert!(found.explanation[0].contains("1000 request") && found.explanation[1].contains("990"));
         assert_eq!(found.table.rows[2], ["8", "0", "990", "980"]);
     }
 }

@@ -10,8 +10,9 @@ use crate::app::cli::Failure;
 use crate::lab::bounds::SLOW_CONNECT;
 use crate::lab::client::{Connects, Load, Tally};
 use crate::lab::lang::{Lang, parts, text};
-use crate::lab::published;
+use crate::lab::published::{self, Published};
 use crate::lab::report::svg::{Chart, Series};
+use crate::lab::results::model;
 use crate::lab::table::Table;
 use crate::lab::testbed::Contender;
 
@@ -23,6 +24,9 @@ const CONCURRENCY: usize = 10;
 const OVERLAPPING_LIMIT: Duration = Duration::from_secs(2);
 const SERIAL_LIMIT: Duration = Duration::from_secs(7);
 const QUICK_SERIAL_LIMIT: Duration = Duration::from_secs(4);
+/// The slower of two single short runs is behind if it has less than this share of the faster one's rate. In a few
+/// seconds some three connects wait, and one more or less is a third of the rate.
+const DRAW_SHARE: f64 = 0.5;
 
 /// What to ask, to run, and to read after it.
 pub(super) const TEACHING: Teaching = Teaching {
@@ -52,6 +56,7 @@ struct Point {
     connects: Connects,
     rate: f64,
     seconds: f64,
+    /// All connects one after the other, whether their requests were answered or not.
     connect_seconds: f64,
     /// The share of connects that waited for a SYN retransmit.
     waited: f64,
@@ -64,10 +69,19 @@ impl Point {
             connects,
             rate: rate(tally),
             seconds: tally.elapsed.as_secs_f64(),
-            connect_seconds: tally.connect.sum().as_secs_f64(),
-            waited: tally.connect.at_least(SLOW_CONNECT) as f64 / tally.answered.max(1) as f64,
+            connect_seconds: tally.every_connect.sum().as_secs_f64(),
+            waited: tally.every_connect.at_least(SLOW_CONNECT) as f64
+                / tally.every_connect.count().max(1) as f64,
         }
     }
+
+    fn waited_percent(&self) -> String {
+        percent(self.waited)
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
 }
 
 fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
@@ -93,7 +107,7 @@ fn findings(points: &[Point], lang: Lang) -> Findings {
             format!("{:.1}", point.rate),
             format!("{:.2}", point.seconds),
             format!("{:.2}", point.connect_seconds),
-            format!("{:.1} %", point.waited * 100.0),
+            point.waited_percent(),
         ]
     };
     let of = |connects| points.iter().filter(move |point| point.connects == connects);
@@ -111,7 +125,7 @@ fn findings(points: &[Point], lang: Lang) -> Findings {
             title: text!(lang, "serial-title"),
             header: parts(&text!(lang, "serial-columns")),
             rows: points.iter().map(row).collect(),
-            notes: Vec::new(),
+            notes: vec![text!(lang, "serial-note")],
         },
         drawing: Chart {
             x_label: text!(lang, "load-balancer"),
@@ -148,15 +162,69 @@ fn explanation(overlapping: &[&Point], serial: &[&Point], lang: Lang) -> Vec<Str
             serial = format!("{:.1}", serial.rate),
             seconds = format!("{:.1}", serial.seconds),
             connects = format!("{:.1}", serial.connect_seconds),
-            waited = format!("{:.1} %", serial.waited * 100.0),
+            waited = serial.waited_percent(),
         ));
     }
-    explanation.push(match serial.iter().any(|point| point.waited > 0.0) {
-        true => text!(lang, "serial-cause"),
-        false => text!(lang, "serial-nothing-waited"),
-    });
-    explanation.push(text!(lang, "serial-2021"));
+    if serial.iter().any(|point| point.waited > 0.0) {
+        let rests = serial.iter().map(|point| (point.seconds - point.connect_seconds).max(0.0));
+        let rest = format!("{:.2}", rests.fold(0.0, f64::max));
+        explanation.push(text!(lang, "serial-cause", rest));
+        explanation.extend(who_is_ahead(serial, lang));
+    } else {
+        explanation.push(text!(lang, "serial-nothing-waited"));
+    }
+    explanation.extend(ahead_in_2021(lang));
     explanation
+}
+
+/// Which of the two balancers is ahead in these runs, if one is.
+fn who_is_ahead(serial: &[&Point], lang: Lang) -> Option<String> {
+    let [one, other] = serial else { return None };
+    let (ahead, behind) = if one.rate >= other.rate { (one, other) } else { (other, one) };
+    let rate = |point: &Point| format!("{:.1}", point.rate);
+    Some(match behind.rate > ahead.rate * DRAW_SHARE {
+        true => text!(
+            lang,
+            "serial-draw",
+            one = &one.contender,
+            one_rate = rate(one),
+            one_waited = one.waited_percent(),
+            other = &other.contender,
+            other_rate = rate(other),
+            other_waited = other.waited_percent(),
+        ),
+        false => text!(
+            lang,
+            "serial-ahead",
+            ahead = &ahead.contender,
+            ahead_rate = rate(ahead),
+            ahead_waited = ahead.waited_percent(),
+            behind = &behind.contender,
+            behind_rate = rate(behind),
+            behind_waited = behind.waited_percent(),
+        ),
+    })
+}
+
+/// What ab's figures of the same cell say.
+fn ahead_in_2021(lang: Lang) -> Option<String> {
+    let cell = |is_async| published::find(is_async, BACKENDS, CONCURRENCY);
+    let (threaded, looped) = (cell(false)?, cell(true)?);
+    let (ahead, behind) = if threaded.rate >= looped.rate { (threaded, looped) } else { (looped, threaded) };
+    let rate = |run: &Published| format!("{:.2}", run.rate);
+    let refused = |run: &Published| percent(run.refused_share());
+    Some(text!(
+        lang,
+        "serial-2021",
+        servers = BACKENDS,
+        concurrency = CONCURRENCY,
+        ahead = model(ahead.is_async()),
+        ahead_rate = rate(ahead),
+        ahead_refused = refused(ahead),
+        behind = model(behind.is_async()),
+        behind_rate = rate(behind),
+        behind_refused = refused(behind),
+    ))
 }
 
 #[cfg(test)]
@@ -184,12 +252,29 @@ mod tests {
     #[test]
     fn the_tool_is_found_to_be_the_bottleneck_where_connects_waited() {
         let found = findings(&points(5.8, 0.168), Lang::En);
-        assert_eq!((found.right, found.explanation.len()), (2, 4));
+        assert_eq!((found.right, found.explanation.len()), (2, 5));
         assert!(found.explanation[1].contains("2000") && found.explanation[1].contains("7.9 s"));
         assert!(found.explanation[2].starts_with("One connect that waits"));
+        assert!(found.explanation[2].contains("at most 0.10 s"), "what is left of 8.0 s beside 7.9");
         assert_eq!(found.table.rows[3][2..], ["5.8", "8.00", "7.90", "16.8 %"]);
         let quiet = findings(&points(1900.0, 0.0), Lang::En);
         assert_eq!(quiet.right, 0);
         assert!(quiet.explanation[2].starts_with("No connect waited"));
+        assert_eq!(quiet.explanation.len(), 4);
+    }
+
+    /// Who is ahead is said of these runs by their own figures, and of 2021 by ab's.
+    #[test]
+    fn a_draw_is_called_one_and_2021_is_told_apart() {
+        let mut points = points(5.0, 0.1);
+        let draw = findings(&points, Lang::En).explanation;
+        assert!(draw[3].starts_with("A draw here") && !draw[3].contains("ahead"), "{draw:?}");
+        assert!(draw[4].contains("155.60") && draw[4].contains("14.38") && draw[4].contains("13.3 %"));
+        points[1].rate = 20.0;
+        let ahead = findings(&points, Lang::En).explanation;
+        assert!(ahead[3].starts_with("Here `python-threaded` is ahead: 20.0"), "{ahead:?}");
+        points[3].rate = 80.0;
+        let ahead = findings(&points, Lang::Id).explanation;
+        assert!(ahead[3].starts_with("Di sini `python-async` unggul: 80,0"), "{ahead:?}");
     }
 }

@@ -8,7 +8,11 @@ resumed = Going on after { $done } saved runs (--fresh begins again).
 grid-begin =
     { $runs } runs, each of { $requests } requests or at most { $seconds } s, and a start of its programs: all together at most { $minutes } min; runs that are
     not held up end far sooner.
-grid-run = { $contender } x{ $backends }, concurrency { $concurrency }, run { $run }
+grid-run =
+    { $contender } before { $backends ->
+        [one] one HTTP server
+       *[other] { $backends } HTTP servers
+    }, concurrency { $concurrency }, run { $run }
 stopped-early = stopped before the first run was over
 stopped-saved = stopped; what was measured is saved, and the same command continues from here
 report = Report
@@ -92,14 +96,14 @@ about =
 what-it-shows = What it shows
 response-times = Response times
 how-costs-are-counted =
-    The median over all numbers of HTTP servers; listen overflows and retransmits are summed over all runs. CPU time is
+    The median over all numbers of HTTP servers; listen overflows and retransmits are those of the whole machine, summed over all runs. CPU time is
     that of the balancer's and of the web servers' own processes, with the kernel's work for them; a switch is a thread
     that leaves its core, because it waits or must; memory is the balancer's share (PSS) at the end of a run. Connect and
     first byte are counted from the begin of a request.
 how-to-read = How to read this
 how-to-read-rows =
     Each row is the run with the median rate of its cell, so its figures belong together; the spread is the distance
-    between the slowest and the fastest run, in percent of the median. Faults and listen overflows are summed over all
+    between the slowest and the fastest run, in percent of the median. Faults and listen overflows (of the whole machine) are summed over all
     runs.
 how-to-read-cores = Client, balancer and back ends share this machine and its cores. More back ends do not mean more cores.
 how-to-read-closed-loop =
@@ -130,6 +134,7 @@ clients = clients
 idle-clients = idle clients
 slow-clients = slow clients
 slowest-ms = slowest ms
+none-answered = none answered
 
 backlog-question =
     The threaded balancer and its back end, { $two }, { $five } and { $ten } clients at once as in the course, listen backlogs from 1 to
@@ -143,31 +148,49 @@ backlog-no-overflow =
     explain today; try again while it is busy.
 backlog-cause =
     With backlog { $backlog }, { $overflows } handshakes found the accept queue full. Such a SYN is dropped without a
-    message, and sent again after 1 s: { $long } requests took a second or more, the slowest { $slowest } ms, though no thread
+    message, and sent again after 1 s: { $long } requests took a second or more, the slowest { $slowest }, though no thread
     was busy with them. Backlog, not threads.
 backlog-rate =
     The rate shows it less than the slowest request does: { $rate } a second with the most clients, { $of_largest } with the largest backlog,
     since while some clients wait for their retransmit the others go on. With a client that waits for each connect, as ab on Windows did in
     2021, they do not: see the lesson serial.
+backlog-rate-hides =
+    The rate does not show it in this run: { $rate } a second with the most clients, { $of_largest } with the largest backlog. While some clients wait for their
+    retransmit the others go on. With a client that waits for each connect, as ab on Windows did in 2021, they do not: see the lesson serial.
+counted-for-the-machine =
+    Listen overflows are counted by the kernel for the whole machine: those of every listener, and of other programs that run meanwhile, are among them.
+backlog-of-others =
+    The largest backlog has more places than there are clients here. Its overflows are probably those of another program: the kernel's counter is for the
+    whole machine and does not say whose queue was full.
 backlog-large =
-    With backlog { $backlog }: { $overflows } overflows, the slowest request { $slowest } ms. The same code, the same threads. Whoever compares two servers with different backlogs compares backlogs.
+    With backlog { $backlog }: { $overflows } overflows, the slowest request { $slowest }. The same code, the same threads. Whoever compares two servers with different backlogs compares backlogs.
 
 serial-question =
-    The course's Python balancers before { $servers } servers, { $concurrency } clients at once. Usually the client goes on with the others while a connect
+    Our Python counterparts of the course's balancers before { $servers } servers, { $concurrency } clients at once. Usually the client goes on with the others while a connect
     waits. Now it waits too, as ab on Windows does. The programs are the same. How many requests a second are answered?
 serial-choices = as many: the servers set the pace | about half | a few a second: each connect that waits holds up all clients
 serial-title = The load tool can be the bottleneck
 serial-columns = load balancer | the client's connects | requests/s | seconds | connects s | waited
+serial-note =
+    Connects are those of all requests, answered or not, the last one until the end of the run. Their seconds are summed over all clients: where connects
+    overlap, the sum may be more than the run took.
 serial-seen =
-    `{ $name }`: { $overlapping } requests a second while connects overlap, { $serial } while they are serial. That run took { $seconds } s, and its
+    `{ $name }`: { $overlapping } requests a second while connects overlap, { $serial } while they are serial. The serial run took { $seconds } s, and its
     connects one after the other { $connects } s; { $waited } of them waited a second.
 serial-cause =
-    One connect that waits for its SYN retransmit holds up all clients: nobody sends, nobody reads, and the servers have nothing to do. The time of the run
-    is the sum of its connects. The load tool was measured and not the servers.
+    One connect that waits for its SYN retransmit holds up all clients: nobody sends, nobody reads, and the servers have nothing to do. All that these runs
+    did beside their connects took at most { $rest } s. The load tool was measured and not the servers.
+serial-draw =
+    A draw here: `{ $one }` { $one_rate } requests a second, `{ $other }` { $other_rate }, and { $one_waited } and { $other_waited } of their connects waited. With such a client
+    the share of connects that waited decides, not the model.
+serial-ahead =
+    Here `{ $ahead }` is ahead: { $ahead_rate } requests a second, and `{ $behind }` { $behind_rate }. { $ahead_waited } of its connects waited, and { $behind_waited } of the other's: with such a
+    client that share decides, not the model. One short run of each is little: another one may give another order.
 serial-nothing-waited = No connect waited in this run: this machine accepts faster than these clients come. Try again while it is busy.
 serial-2021 =
-    That is what happened in 2021: in every slow run the time is 10,000 times ab's mean connect, and at concurrency 10 threads won because their
-    balancer refused fewer connects. `lab 2021` runs all of its cells again.
+    2021, the same cell with { $servers } servers at concurrency { $concurrency }, ab's figures: `{ $ahead }` { $ahead_rate } requests a second, `{ $behind }` { $behind_rate }. In every slow run of 2021
+    the time is 10,000 times ab's mean connect. Computed from that mean, nobody counted it: { $ahead_refused } of the connects of `{ $ahead }` were refused, and { $behind_refused } of those of
+    `{ $behind }`. `lab 2021` runs all cells again.
 
 pool-question =
     A pool of { $workers } threads, each of which waits on its connection. { $workers } clients keep a connection and say
@@ -188,14 +211,14 @@ blocked-loop-choices = some milliseconds: it has nothing to do with the slow one
 blocked-loop-title = One slow response in a loop, and in a pool
 blocked-loop-lines = loop, handler sleeps | our loop, timer | pool of 4, --no-park | pool of 4, parked
 blocked-loop-sleeps =
-    The sleeping loop: { $alone } ms for the slowest quick request alone, { $beside } ms beside one slow client. While the
+    The sleeping loop: { $alone } for the slowest quick request alone, { $one } beside one slow client, { $four } beside four. While the
     handler sleeps, the loop serves nobody else: everybody waits for the one.
 blocked-loop-timer =
-    Our loop: { $alone } ms, then { $one } ms and { $four } ms. The same delay is a timer there: the loop notes when to respond
+    Our loop: { $alone }, then { $one } and { $four }. The same delay is a timer there: the loop notes when to respond
     and goes on. A loop is as fast as its slowest handler, so no handler may block.
 blocked-loop-pool =
-    The pool of { $workers } without parking: { $one } ms beside one slow client, since three workers are left, and
-    { $four } ms beside { $workers }. Blocking calls do not hurt a pool until there are as many of them as workers.
+    The pool of { $workers } without parking: { $one } beside one slow client, since three workers are left, and
+    { $four } beside { $workers }. Blocking calls do not hurt a pool until there are as many of them as workers.
 
 slow-reader-question =
     { $readers } clients ask for { $mebibytes } MiB each and do not read a byte. How much memory does the balancer take for
@@ -241,7 +264,7 @@ kill-not-back-yet =
     while.
 
 one-byte-question =
-    A request of { $bytes } bytes in three lines comes one byte at a time. When do the course's Python servers respond?
+    A request of { $bytes } bytes in three lines comes one byte at a time. When do our Python counterparts of the course's servers respond?
 one-byte-choices = after the empty line, as the standard says | after the first piece that ends a line | never
 one-byte-title = A request one byte at a time
 one-byte-columns = server | answered after bytes | with
@@ -302,24 +325,32 @@ reenact-about =
     balancers and in the asynchronous web servers, `listen(1)` in the threaded ones) under a client that connects as ab does on
     Windows: one connect at a time, and waiting inside it. { $date }.
 reenact-law-2021 =
-    2021, measured: in each of the { $cells } slow runs the seconds are 10,000 times the mean connect. What is left is { $low } to { $high } s,
-    and ab's rounding of the mean alone is 5 s each way. So connects overlapped with nothing, and how fast the servers were played no part.
+    2021, measured: in each of the { $cells } slow runs the seconds are 10,000 times the mean connect. What is left is { $low } to { $high } s
+    (8 s at most in 12 of the 14), and ab's rounding of the mean alone is 5 s each way. It follows that connects overlapped with nothing, and that how fast the
+    servers were played hardly any part.
 reenact-cause =
     The cause, read in the sources: ab asks for a nonblocking socket and leaves its timeout alone (httpd, `support/ab.c`, `start_connect`),
     and then APR on Windows waits inside the connect (apr, `network_io/win32/sockets.c`, `apr_socket_connect`). While one connect waits for its retry,
     ab reads and sends nothing for any other client.
 reenact-follows =
-    It follows: a slow run makes 1 / (share of refused connects x { $step } s) requests a second. With { $servers } servers at concurrency
-    { $concurrency } the asynchronous balancer refused { $async_share } of the connects, which makes { $async_rate } a second (published: { $async_published });
-    the threaded one refused { $threaded_share }, which makes { $threaded_rate } (published: { $threaded_published }; its mean of 6 ms is rounded, and 5.5 to 6.5 ms
-    make 154 to 182). Threads won because their balancer
-    refused fewer connects.
+    It follows: with { $servers } servers at concurrency { $concurrency } { $async_share } of the connects to the asynchronous balancer were refused ({ $async_mean } ms / { $step } s), and
+    { $threaded_share } of those to the threaded one ({ $threaded_mean } ms / { $step } s; 1.1 to 1.3 %, since ab rounds the mean). Threads won because fewer of their connects were
+    refused. Nobody counted refusals: these shares are computed from the connect times.
+reenact-no-evidence =
+    What is no further evidence: such a share makes 1 / (share x { $step } s) requests a second, which is 1 / (mean connect) again, { $async_rate } and { $threaded_rate } (5.5 to 6.5 ms make
+    154 to 182), beside the published { $async_published } and { $threaded_published }. That is the comparison of the first line in another unit. The evidence is that ab's seconds and ab's mean
+    connect agree, and the experiment run again.
+reenact-draw =
+    Here nobody wins: with serial connects, { $servers } servers and concurrency { $concurrency }, the threaded balancer answers { $threaded } requests a second and the asynchronous one
+    { $looped }, and { $threaded_waited } and { $looped_waited } of their connects waited. So the runs here repeat the collapse and not the lead of the threads, whose cause is open (at the end
+    of this page).
 reenact-collapse =
     Here, measured: `{ $name }` before { $servers } servers at concurrency { $concurrency } answers { $overlapping } requests a second with overlapping
     connects and { $serial } with serial ones. That run took { $seconds } s, and its connects { $connects } s; { $share } of them waited.
 reenact-law-here =
-    Here, measured: in the { $runs } serial runs in which { $waits } connects or more waited, connects are { $middle } of the time (median; { $least } at least; the
-    connects of requests that were not answered at the end are not counted).
+    Here, measured: in the { $runs } serial runs in which { $waits } connects or more waited, connects are { $middle } of the time (median; { $least } at least).
+reenact-answered-only =
+    In these saved runs the connects of requests that were not answered at the end are not counted.
 reenact-step =
     The law is the same, the step is not: Linux drops the SYN of a client that finds the queue full, and the client sends it again after 1 s; Windows
     refuses it, and tries again after about 0.5 s.
@@ -354,7 +385,7 @@ reenact-backlog-seen =
     At concurrency 5 there are never more than five connections: when one is refused, at most four others wait in the queue. So the queue of 2021 was
     full with four or fewer although `listen(5)` asked for five places. Nearest to its shares come { $threaded } and { $looped }. The rule of thumb: a quick
     series of connects fills the places, the next one waits, and meanwhile the queue is emptied; so one connect in places + 1 waits. In 2021 it was every
-    second one: as with one place.
+    second one: as with one place, although the number of places that the programs asked for was five in both.
 reenact-backends-title = The number of servers, backlog 1, concurrency 10
 reenact-backends-seen =
     From { $from } to { $to } servers, with so small a queue: threaded { $threaded }, async { $looped }. In 2021 the share fell from 39.2 % to 1.2 %
@@ -379,7 +410,7 @@ reenact-open-five =
     finds fewer of them than were asked for.
 reenact-open-pairing = Which web servers stood behind which balancer in 2021 is not written down. Both pairings are measured above.
 reenact-open-counterpart =
-    Our threaded counterpart has two threads for each connection; the course's balancer has one, which connects to its back end when the request has
+    Our threaded counterpart (`lb_thread.py`, and step 2 of the ladder, which follows it) has two threads for each connection; the course's balancer has one, which connects to its back end when the request has
     come. `lab --python DIR --connects serial` measures a checkout of the course's own code in the same way.
 
 # Two grids side by side (`lab compare`)
@@ -467,7 +498,7 @@ help-lesson-name-blocked-loop = What one slow response does to a loop, and to a 
 help-lesson-name-slow-reader = What clients that do not read cost
 help-lesson-name-kill-backend = A back end killed and restarted under load
 help-lesson-name-one-byte = A request that comes one byte at a time
-help-lesson-name-timeline = Ten requests, one of them slow, through both balancers: who had which of them, and when
+help-lesson-name-timeline = Ten requests, one of them slow: who had which of them, and when
 help-2021-from = Makes the page again from these saved runs, without measuring
 help-2021-markdown = Also writes the page as Markdown, with its plots in a folder of the same name beside it
 help-compare-a = The first, results.json of a report's folder

@@ -58,9 +58,13 @@ struct Counted {
     answered: u64,
     failed: u64,
     seconds: f64,
-    /// All connects one after the other.
+    /// How many connects there were, whether their requests were answered or not. 0 in files of before it was counted:
+    /// `connect_seconds` and `slow_connects` are of answered requests there.
+    #[serde(default)]
+    connects: u64,
+    /// All of them one after the other.
     connect_seconds: f64,
-    /// Connects that waited for a SYN retransmit.
+    /// Those that waited for a SYN retransmit.
     slow_connects: u64,
     listen_overflows: u64,
 }
@@ -71,8 +75,9 @@ impl Counted {
             answered: tally.answered,
             failed: tally.faults.total(),
             seconds: tally.elapsed.as_secs_f64(),
-            connect_seconds: tally.connect.sum().as_secs_f64(),
-            slow_connects: tally.connect.at_least(SLOW_CONNECT),
+            connects: tally.every_connect.count(),
+            connect_seconds: tally.every_connect.sum().as_secs_f64(),
+            slow_connects: tally.every_connect.at_least(SLOW_CONNECT),
             listen_overflows: kernel.listen_overflows,
         }
     }
@@ -84,7 +89,13 @@ impl Counted {
 
     /// The share of connects that waited.
     fn slow_share(&self) -> f64 {
-        self.slow_connects as f64 / self.answered.max(1) as f64
+        let connects = if self.has_every_connect() { self.connects } else { self.answered.max(1) };
+        self.slow_connects as f64 / connects as f64
+    }
+
+    /// False of a run in a file of before the connects of requests without a response were counted.
+    fn has_every_connect(&self) -> bool {
+        self.connects > 0
     }
 }
 
@@ -233,6 +244,7 @@ mod tests {
         let counted = Counted {
             answered: 351,
             failed: 0,
+            connects: 351,
             seconds: 60.4,
             connect_seconds: 60.2,
             slow_connects: 59,
@@ -250,6 +262,32 @@ mod tests {
         assert_eq!(Runs::open(&path).runs, here.runs);
         Runs { machine: Machine::default(), ..here }.save(&path).unwrap();
         assert!(Runs::open(&path).runs.is_empty(), "another machine's runs are not continued");
+    }
+
+    #[test]
+    fn a_file_of_before_every_connect_was_counted_is_read_and_said_to_be_one() {
+        let mut old = serde_json::to_value(runs()).unwrap();
+        old["runs"][0]["counted"].as_object_mut().unwrap().remove("connects");
+        let old: Runs = serde_json::from_value(old).unwrap();
+        assert!(!old.runs[0].counted.has_every_connect());
+        let said = "connects of requests that were not answered at the end are not counted";
+        for (runs, is_said) in [(old, true), (runs(), false)] {
+            let text = page::page(&runs, Lang::En).text();
+            assert_eq!(text.replace('\n', " ").contains(said), is_said, "{text}");
+            assert!(text.contains("16.8 %"), "{text}");
+        }
+    }
+
+    #[test]
+    fn that_nobody_wins_here_is_said_where_it_is_so() {
+        for (answered, is_said) in [(360, true), (3600, false)] {
+            let mut both = runs();
+            let threaded = Setting::of_the_course(false, 5, 10);
+            let counted = Counted { answered, ..both.runs[0].counted.clone() };
+            both.runs.push(Run { setting: threaded, counted });
+            let text = page::page(&both, Lang::En).text();
+            assert_eq!(text.contains("Here nobody wins"), is_said, "{text}");
+        }
     }
 
     #[test]

@@ -18,6 +18,9 @@ const THOUSAND: f64 = 1000.0;
 const ENOUGH_SLOW: u64 = 10;
 /// The number of servers whose two balancers the report's question compares.
 const MANY: usize = 5;
+/// The slower of two runs is behind if it has less than this share of the faster one's rate: some twenty connects wait
+/// in each, and two or three more or less are chance.
+const DRAW_SHARE: f64 = 0.8;
 
 /// The whole page.
 pub(super) fn page(runs: &Runs, lang: Lang) -> Page {
@@ -63,24 +66,52 @@ fn findings(runs: &Runs, lang: Lang) -> Vec<String> {
     ];
     let of_2021 = [true, false].map(|is_async| published::find(is_async, MANY, BUSY));
     if let [Some(looped), Some(threaded)] = of_2021 {
+        let step = RETRY_SECONDS.to_string();
         found.push(text!(
             lang,
             "reenact-follows",
             servers = MANY,
             concurrency = BUSY,
-            step = RETRY_SECONDS.to_string(),
+            step = &step,
             async_share = percent(Some(looped.refused_share())),
             threaded_share = percent(Some(threaded.refused_share())),
+            async_mean = whole(looped.connect_mean_ms),
+            threaded_mean = whole(threaded.connect_mean_ms),
+        ));
+        found.push(text!(
+            lang,
+            "reenact-no-evidence",
+            step = &step,
             async_rate = format!("{:.1}", 1.0 / (looped.refused_share() * RETRY_SECONDS)),
             threaded_rate = whole(1.0 / (threaded.refused_share() * RETRY_SECONDS)),
             async_published = format!("{:.2}", looped.rate),
             threaded_published = format!("{:.2}", threaded.rate),
         ));
     }
+    found.extend(draw(runs, lang));
     found.extend([false, true].into_iter().filter_map(|is_async| collapse(is_async, runs, lang)));
     found.extend(law_here(runs, lang));
     found.push(text!(lang, "reenact-step"));
     found
+}
+
+/// That neither model is ahead in that cell here, if neither is.
+fn draw(runs: &Runs, lang: Lang) -> Option<String> {
+    let of = |is_async| runs.find(&Setting::of_the_course(is_async, MANY, BUSY));
+    let (threaded, looped) = (of(false)?, of(true)?);
+    let (low, high) = (threaded.rate().min(looped.rate()), threaded.rate().max(looped.rate()));
+    (low > high * DRAW_SHARE).then(|| {
+        text!(
+            lang,
+            "reenact-draw",
+            servers = MANY,
+            concurrency = BUSY,
+            threaded = format!("{:.1}", threaded.rate()),
+            looped = format!("{:.1}", looped.rate()),
+            threaded_waited = percent(Some(threaded.slow_share())),
+            looped_waited = percent(Some(looped.slow_share())),
+        )
+    })
 }
 
 /// The same cell here with overlapping and with serial connects.
@@ -101,17 +132,22 @@ fn collapse(is_async: bool, runs: &Runs, lang: Lang) -> Option<String> {
     ))
 }
 
-/// How much of the time is connects where enough of them waited: those of requests that were not answered at the end
-/// are not counted, and beside a few they would weigh too much.
+/// How much of the time is connects where enough of them waited.
 fn law_here(runs: &Runs, lang: Lang) -> Option<String> {
-    let slow = runs
+    let slow: Vec<&Counted> = runs
         .runs
         .iter()
-        .filter(|run| run.setting.connects == Connects::Serial && run.counted.slow_connects >= ENOUGH_SLOW);
-    let shares: Vec<f64> = slow.map(|run| run.counted.connect_seconds / run.counted.seconds).collect();
+        .filter(|run| run.setting.connects == Connects::Serial && run.counted.slow_connects >= ENOUGH_SLOW)
+        .map(|run| &run.counted)
+        .collect();
+    let shares: Vec<f64> = slow.iter().map(|counted| counted.connect_seconds / counted.seconds).collect();
     let least = percent(shares.iter().copied().reduce(f64::min));
     let middle = percent(Some(median(shares.clone())?));
-    Some(text!(lang, "reenact-law-here", waits = ENOUGH_SLOW, runs = shares.len(), middle, least))
+    let law = text!(lang, "reenact-law-here", waits = ENOUGH_SLOW, runs = shares.len(), middle, least);
+    Some(match slow.iter().all(|counted| counted.has_every_connect()) {
+        true => law,
+        false => format!("{law} {}", text!(lang, "reenact-answered-only")),
+    })
 }
 
 /// What neither 2021's figures nor these runs explain.
