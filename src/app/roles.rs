@@ -21,7 +21,7 @@ use crate::balance::routes::Routes;
 use crate::net::dns::ResolvedGroup;
 use crate::net::endpoint::Endpoint;
 use crate::net::limits::connections_that_fit;
-use crate::net::listen::{LayoutError, ListenAddress, bind_to, lay_out};
+use crate::net::listen::{ListenAddress, bind_to, lay_out};
 use crate::net::own::OwnAddresses;
 use crate::net::signals;
 use crate::observe;
@@ -270,13 +270,7 @@ fn look_up(
 
 /// Looks up where the role is to listen.
 fn listen_addresses(listening: &Listening) -> Result<Vec<ListenAddress>, Failure> {
-    lay_out(&listening.listen).map_err(|error| {
-        let line = format!("--listen {error}");
-        match error {
-            LayoutError::Unknown(..) => Failure::Runtime(line),
-            LayoutError::Overlap(..) => Failure::Usage(line),
-        }
-    })
+    lay_out(&listening.listen).map_err(|error| Failure::of_layout("--listen", &error))
 }
 
 #[cfg(test)]

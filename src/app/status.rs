@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use crate::app::cli::Failure;
 use crate::app::settings::StatusSettings;
 use crate::net::files;
-use crate::net::listen::{LayoutError, bind_to, lay_out};
+use crate::net::listen::{bind_to, lay_out};
 use crate::net::shutdown::Shutdown;
 use crate::observe::role_view::Board;
 use crate::observe::status::{Guard, StatusSite};
@@ -168,13 +168,7 @@ pub(crate) fn check(settings: &StatusSettings) -> Result<(), Failure> {
 }
 
 fn bind(settings: &StatusSettings) -> Result<Vec<TcpListener>, Failure> {
-    let addresses = lay_out(&settings.listen).map_err(|error| {
-        let line = format!("--status {error}");
-        match error {
-            LayoutError::Unknown(..) => Failure::Runtime(line),
-            LayoutError::Overlap(..) => Failure::Usage(line),
-        }
-    })?;
+    let addresses = lay_out(&settings.listen).map_err(|error| Failure::of_layout("--status", &error))?;
     // No other word than the number of clients that it takes at all.
     let backlog = u32::try_from(QUEUE).unwrap_or(u32::MAX);
     let open =

@@ -24,7 +24,7 @@ pub(crate) enum Phase {
     Idle,
     /// It waits in `accept`, or takes clients from the backlog.
     Accept,
-    /// It reads from a client, or waits for it to send.
+    /// It reads, or waits for a client to send.
     Read,
     /// It connects to a back end.
     Connect,

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
-use super::counters::Totals;
+use super::counters::{COUNTED_GROUPS_MAX, Totals};
 use super::lane::{self, Kind, Lane, Phase, Switches};
 use super::trace::{self, Track};
 use crate::balance::{Backend, Control, Group};
@@ -71,7 +71,8 @@ struct Groups {
     current: Vec<Arc<Group>>,
     /// Those of configurations before, which connections that were accepted then still use.
     before: Vec<Weak<Group>>,
-    /// The number of each group by its name: a reload makes new groups, and their counters go on.
+    /// The number of each group by its name: a reload makes new groups, and their counters go on. At most
+    /// [`COUNTED_GROUPS_MAX`], and none is given away twice.
     numbers: HashMap<String, usize>,
 }
 
@@ -174,7 +175,15 @@ impl RoleView {
         let mut known = locked(&self.groups);
         for group in &groups {
             let next = known.numbers.len();
-            group.set_number(*known.numbers.entry(group.name().to_owned()).or_insert(next));
+            match known.numbers.get(group.name()) {
+                Some(number) => group.set_number(*number),
+                // However often the configuration is read, with other routes each time.
+                None if next >= COUNTED_GROUPS_MAX => {}
+                None => {
+                    known.numbers.insert(group.name().to_owned(), next);
+                    group.set_number(next);
+                }
+            }
         }
         let before: Vec<Weak<Group>> = known.current.iter().map(Arc::downgrade).collect();
         known.before.extend(before);
@@ -305,6 +314,18 @@ mod tests {
         view.set_groups(vec![group("b"), group("c")]);
         let numbers: Vec<Option<usize>> = view.groups().iter().map(|group| group.number()).collect();
         assert_eq!(numbers, [Some(1), Some(2)]);
+    }
+
+    #[test]
+    fn groups_beyond_the_bound_have_no_number_and_are_not_remembered() {
+        let view = view(&Board::new(), &Shutdown::new());
+        for number in 0..=COUNTED_GROUPS_MAX {
+            view.set_groups(vec![group(&format!("/{number}/"))]);
+        }
+        assert_eq!(view.groups()[0].number(), None);
+        view.set_groups(vec![group("/0/")]);
+        assert_eq!(view.groups()[0].number(), Some(0));
+        assert_eq!(locked(&view.groups).numbers.len(), COUNTED_GROUPS_MAX);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::net::listen::LayoutError;
+
 /// Why a role did not start, or did not end well; shown as one line.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Failure {
@@ -13,6 +15,15 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What is wrong with the addresses that this flag says to listen on.
+    pub(crate) fn of_layout(flag: &str, error: &LayoutError) -> Failure {
+        let line = format!("{flag} {error}");
+        match error {
+            LayoutError::Unknown(..) => Failure::Runtime(line),
+            LayoutError::Overlap(..) => Failure::Usage(line),
+        }
+    }
+
     /// The exit status of this kind.
     pub(crate) fn status(&self) -> ExitCode {
         match self {
