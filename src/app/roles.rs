@@ -19,11 +19,11 @@ use crate::app::status::{self, StatusPage};
 use crate::balance::GroupSettings;
 use crate::balance::routes::Routes;
 use crate::net::dns::ResolvedGroup;
-use crate::net::endpoint::Endpoint;
 use crate::net::limits::connections_that_fit;
 use crate::net::listen::{ListenAddress, bind_to, lay_out};
 use crate::net::own::OwnAddresses;
 use crate::net::signals;
+use crate::net::target::Target;
 use crate::observe;
 use crate::protocol::forward::Rules;
 use crate::protocol::proxy_header::{ClientIdentity, Policy};
@@ -53,10 +53,10 @@ impl PreparedRole {
     /// The same, unless one of the back ends is the role itself, which listens on `own`.
     fn checked_against(self, own: &OwnAddresses) -> Result<PreparedRole, Failure> {
         for (flag, group) in &self.names {
-            if let Some((endpoint, here)) = group.leading_here(own) {
+            if let Some((target, here)) = group.leading_here(own) {
                 let name = self.name;
                 return Err(Failure::Usage(format!(
-                    "{flag} {endpoint} is this {name} itself, which listens on {here}: \
+                    "{flag} {target} is this {name} itself, which listens on {here}: \
                      its connections would go round for ever"
                 )));
             }
@@ -148,11 +148,11 @@ pub fn balancer<T: clap::Args + FlagGroup>(
     move |role, args| {
         args.front.check()?;
         let back_ends = &args.back_ends;
-        let endpoints = match back_ends.backends {
-            Some(count) => defaults::WEB_SERVERS[..count].iter().copied().map(Endpoint::from).collect(),
+        let targets = match back_ends.backends {
+            Some(count) => defaults::WEB_SERVERS[..count].iter().copied().map(Target::from).collect(),
             None => back_ends.backend.clone(),
         };
-        let names = look_up("--backend", role.name, &endpoints, group_settings(&args.load, &args.health))?;
+        let names = look_up("--backend", role.name, &targets, group_settings(&args.load, &args.health))?;
         let group = Arc::clone(names.group());
         let service = match back_ends.mode {
             Mode::Tcp => Service::Relay(group),
@@ -257,15 +257,15 @@ pub(crate) fn connections_max(wanted: usize, roles: usize) -> usize {
     fit
 }
 
-/// Looks up all endpoints that a flag named, and makes one group of their addresses.
+/// Looks up all back ends that a flag named, and makes one group of their addresses.
 fn look_up(
     flag: &str,
     group: &str,
-    endpoints: &[Endpoint],
+    targets: &[Target],
     settings: GroupSettings,
 ) -> Result<ResolvedGroup, Failure> {
-    ResolvedGroup::look_up(group, endpoints, settings)
-        .map_err(|(endpoint, error)| Failure::Runtime(format!("{flag} {endpoint}: {error}")))
+    ResolvedGroup::look_up(group, targets, settings)
+        .map_err(|(target, error)| Failure::Runtime(format!("{flag} {target}: {error}")))
 }
 
 /// Looks up where the role is to listen.
@@ -276,6 +276,7 @@ fn listen_addresses(listening: &Listening) -> Result<Vec<ListenAddress>, Failure
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::endpoint::Endpoint;
 
     #[test]
     fn a_name_that_is_not_found_is_named_with_its_flag() {
@@ -283,7 +284,8 @@ mod tests {
         let listening = Listening { listen: endpoints.to_vec(), backlog: 1, connections_max: 1 };
         let failure = listen_addresses(&listening).unwrap_err();
         assert!(failure.to_string().starts_with("--listen name.invalid:80: "), "{failure}");
-        let failure = look_up("--backend", "lb-async", &endpoints, GroupSettings::default()).unwrap_err();
+        let targets = endpoints.map(Target::from);
+        let failure = look_up("--backend", "lb-async", &targets, GroupSettings::default()).unwrap_err();
         assert!(failure.to_string().starts_with("--backend name.invalid:80: "), "{failure}");
     }
 }

@@ -7,10 +7,11 @@
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::control::{Control, Controlled};
 use super::health::Health;
+use super::member::Member;
 use super::queue::Limit;
 
 /// The value of [`Backend::out_until_ms`] of a back end that failures did not take out.
@@ -21,10 +22,10 @@ pub(super) const UP: u64 = 0;
 pub struct Backend {
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// The same, with what else was configured.
+    pub(super) member: Member,
     /// Unique in its group, also among those with the same address and those that were removed.
     pub(super) number: u64,
-    /// The host, as it was named when its address was looked up.
-    host: OnceLock<Box<str>>,
     pub(super) served: AtomicU64,
     pub(super) active: AtomicUsize,
     pub(super) failures_total: AtomicU64,
@@ -88,11 +89,11 @@ impl Drop for Chosen {
 }
 
 impl Backend {
-    pub(super) fn new(address: SocketAddr, number: u64, limit: Option<Arc<Limit>>) -> Backend {
+    pub(super) fn new(member: Member, number: u64, limit: Option<Arc<Limit>>) -> Backend {
         Backend {
-            address,
+            address: member.address,
+            member,
             number,
-            host: OnceLock::new(),
             served: AtomicU64::new(0),
             active: AtomicUsize::new(0),
             failures_total: AtomicU64::new(0),
@@ -111,12 +112,7 @@ impl Backend {
 
     /// The host as it was named; `None` if it was given as an address.
     pub(crate) fn host(&self) -> Option<&str> {
-        self.host.get().map(|host| &**host)
-    }
-
-    /// Its address was looked up by this name. The first name stays.
-    pub(super) fn name(&self, host: &str) {
-        let _ = self.host.set(host.into());
+        self.member.host.as_deref()
     }
 
     /// Times it was chosen for a connection or request since the start.

@@ -16,6 +16,7 @@ use std::time::Instant;
 use super::availability::Passive;
 use super::backend::{Backend, Chosen};
 use super::list::List;
+use super::member::Member;
 use super::queue::Limit;
 use super::turn::Turn;
 
@@ -71,7 +72,11 @@ impl Group {
     }
 
     /// A group with these settings.
-    pub(crate) fn with(name: &str, addresses: Vec<SocketAddr>, settings: GroupSettings) -> Group {
+    pub(crate) fn with<M: Clone + Into<Member>>(
+        name: &str,
+        members: Vec<M>,
+        settings: GroupSettings,
+    ) -> Group {
         let GroupSettings { active_max, passive } = settings;
         let group = Group {
             name: name.to_owned(),
@@ -84,7 +89,7 @@ impl Group {
             number: AtomicUsize::new(usize::MAX),
             checker: Mutex::default(),
         };
-        group.replace(&addresses);
+        group.replace(&members);
         group
     }
 
@@ -109,13 +114,13 @@ impl Group {
     }
 
     /// Makes these the back ends. Those that were there already keep their state and their order and
-    /// come first, however the addresses are shuffled, so that nobody's share suffers.
-    pub(crate) fn replace(&self, addresses: &[SocketAddr]) -> Replaced {
-        let mut wanted = addresses.to_vec();
+    /// come first, however the members are shuffled, so that nobody's share suffers.
+    pub(crate) fn replace<M: Clone + Into<Member>>(&self, members: &[M]) -> Replaced {
+        let mut wanted: Vec<Member> = members.iter().cloned().map(Into::into).collect();
         let mut list = self.list_mut();
         let mut removed = Vec::new();
-        // An address that is given twice is two back ends: each of them uses up one of the two.
-        list.backends.retain(|backend| match wanted.iter().position(|address| *address == backend.address) {
+        // One that is given twice is two back ends: each of them uses up one of the two.
+        list.backends.retain(|backend| match wanted.iter().position(|member| member.is_at(backend)) {
             Some(index) => {
                 wanted.remove(index);
                 true
@@ -126,20 +131,15 @@ impl Group {
                 false
             }
         });
-        for address in &wanted {
-            let backend = Backend::new(*address, list.next_number, self.limit.clone());
+        let added = wanted.iter().map(|member| member.address).collect();
+        for member in wanted {
+            let backend = Backend::new(member, list.next_number, self.limit.clone());
             list.backends.push(Arc::new(backend));
             list.next_number += 1;
         }
         drop(list);
         self.availability_changed();
-        Replaced { added: wanted, removed }
-    }
-
-    /// The back ends with these addresses were named `host`, for whoever tells of them.
-    pub(crate) fn name_backends(&self, host: &str, addresses: &[SocketAddr]) {
-        let list = self.list();
-        list.backends.iter().filter(|one| addresses.contains(&one.address)).for_each(|one| one.name(host));
+        Replaced { added, removed }
     }
 
     /// Draws a turn from the shared counter: once for a connection or request and all its retries.

@@ -30,7 +30,7 @@ impl Group {
             .flat_map(|group| group.backends().into_iter().map(move |backend| (&***group, backend)))
             .collect();
         for backend in self.backends() {
-            let Some(index) = known.iter().position(|(_, old)| old.address == backend.address) else {
+            let Some(index) = known.iter().position(|(_, old)| backend.member.is_at(old)) else {
                 continue;
             };
             let (group, old) = known.remove(index);

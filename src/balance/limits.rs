@@ -64,3 +64,6 @@ pub(crate) const BACKEND_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// What the `User-Agent` of a check begins with: the access log of a back end that is one of ours tells of checks at
 /// `debug` only.
 pub(crate) const CHECK_AGENT: &str = "giliran-check/";
+
+/// The largest weight of a back end (HAProxy: 256). Weights are shares, so larger ones say nothing new.
+pub(crate) const WEIGHT_MAX: u32 = 256;

@@ -9,6 +9,7 @@
 //! | `group` | back ends that serve the same requests, and the shared counter of the round robin |
 //! | `turn` | one connection's or request's position in the round robin |
 //! | `list` | the back ends of a group at this moment |
+//! | `member` | a back end as it was configured or found by its name |
 //! | `backend` | one back end: address, counters, and what is held against it |
 //! | `availability` | when failures and health checks take a back end out, and when it comes back |
 //! | `control` | what a person decided about a back end: ready, drain or down |
@@ -28,6 +29,7 @@ pub(crate) mod health;
 pub(crate) mod idle_pool;
 pub mod limits;
 mod list;
+mod member;
 mod queue;
 pub mod routes;
 mod turn;
@@ -40,6 +42,7 @@ pub use backend::{Backend, Chosen};
 pub(crate) use control::Control;
 pub use group::Group;
 pub(crate) use group::GroupSettings;
+pub use member::Member;
 pub(crate) use queue::{Pick, Ticket};
 pub use turn::Turn;
 

@@ -11,21 +11,21 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use crate::balance::{Group, GroupSettings};
-use crate::net::endpoint::Endpoint;
+use crate::balance::{Group, GroupSettings, Member};
 use crate::net::own::OwnAddresses;
+use crate::net::target::Target;
 
-/// A group of back ends, and the endpoints whose addresses they are.
+/// A group of back ends, and the targets whose addresses they are.
 #[derive(Debug)]
 pub struct ResolvedGroup {
     group: Arc<Group>,
-    endpoints: Vec<Resolved>,
+    targets: Vec<Resolved>,
 }
 
-/// An endpoint and the result of its lookups.
+/// A target and the result of its lookups.
 #[derive(Debug)]
 struct Resolved {
-    endpoint: Endpoint,
+    target: Target,
     addresses: Vec<SocketAddr>,
     /// The last lookup failed; the addresses are from before.
     is_failing: bool,
@@ -40,28 +40,18 @@ impl ResolvedGroup {
     /// configuration, and ends the program; later it is taken for a fault that will pass.
     pub(crate) fn look_up(
         name: &str,
-        endpoints: &[Endpoint],
+        targets: &[Target],
         settings: GroupSettings,
-    ) -> Result<ResolvedGroup, (Endpoint, io::Error)> {
-        let look_up = |endpoint: &Endpoint| match endpoint.resolve() {
+    ) -> Result<ResolvedGroup, (Target, io::Error)> {
+        let look_up = |target: &Target| match target.endpoint.resolve() {
             Ok(addresses) => {
-                Ok(Resolved { endpoint: endpoint.clone(), addresses, is_failing: false, led_here: false })
+                Ok(Resolved { target: target.clone(), addresses, is_failing: false, led_here: false })
             }
-            Err(error) => Err((endpoint.clone(), error)),
+            Err(error) => Err((target.clone(), error)),
         };
-        let endpoints: Vec<Resolved> = endpoints.iter().map(look_up).collect::<Result<_, _>>()?;
-        let addresses = endpoints.iter().flat_map(|resolved| resolved.addresses.iter().copied());
-        let group = Group::with(name, addresses.collect(), settings);
-        let resolved = ResolvedGroup { group: Arc::new(group), endpoints };
-        resolved.name_backends();
-        Ok(resolved)
-    }
-
-    fn name_backends(&self) {
-        for Resolved { endpoint, addresses, .. } in self.endpoints.iter().filter(|one| one.endpoint.is_name())
-        {
-            self.group.name_backends(&endpoint.host, addresses);
-        }
+        let targets: Vec<Resolved> = targets.iter().map(look_up).collect::<Result<_, _>>()?;
+        let group = Arc::new(Group::with(name, members(&targets), settings));
+        Ok(ResolvedGroup { group, targets })
     }
 
     /// The group.
@@ -69,55 +59,52 @@ impl ResolvedGroup {
         &self.group
     }
 
-    /// An endpoint with an address that leads back to this role, and the address that the role listens on.
-    pub(crate) fn leading_here(&self, own: &OwnAddresses) -> Option<(&Endpoint, SocketAddr)> {
-        self.endpoints.iter().find_map(|resolved| {
+    /// A target with an address that leads back to this role, and the address that the role listens on.
+    pub(crate) fn leading_here(&self, own: &OwnAddresses) -> Option<(&Target, SocketAddr)> {
+        self.targets.iter().find_map(|resolved| {
             let here = resolved.addresses.iter().find_map(|address| own.leads_here(*address))?;
-            Some((&resolved.endpoint, here))
+            Some((&resolved.target, here))
         })
     }
 
-    /// True if an endpoint is a name: literal addresses never change.
+    /// True if a target is a name: literal addresses never change.
     fn may_change(&self) -> bool {
-        self.endpoints.iter().any(|resolved| resolved.endpoint.is_name())
+        self.targets.iter().any(|resolved| resolved.target.endpoint.is_name())
     }
 
     /// Looks all names up again, and changes the group if their addresses have changed.
-    fn refresh(&mut self, own: &OwnAddresses, resolve: impl Fn(&Endpoint) -> io::Result<Vec<SocketAddr>>) {
+    fn refresh(&mut self, own: &OwnAddresses, resolve: impl Fn(&Target) -> io::Result<Vec<SocketAddr>>) {
         let group = self.group.name();
-        for resolved in self.endpoints.iter_mut().filter(|resolved| resolved.endpoint.is_name()) {
-            let endpoint = &resolved.endpoint;
-            let (mut found, mut led_here) = (resolve(endpoint), false);
+        for resolved in self.targets.iter_mut().filter(|resolved| resolved.target.endpoint.is_name()) {
+            let target = &resolved.target;
+            let (mut found, mut led_here) = (resolve(target), false);
             if let Ok(addresses) = &mut found {
                 let count = addresses.len();
                 addresses.retain(|address| own.leads_here(*address).is_none());
                 led_here = addresses.len() < count;
             }
             if led_here && !resolved.led_here {
-                log::error!("{group}: {endpoint} leads back to this role itself: that address is left out");
+                log::error!("{group}: {target} leads back to this role itself: that address is left out");
             }
             resolved.led_here = led_here;
             match found {
                 Ok(addresses) if addresses.is_empty() => {} // nothing is left of it: those from before stay
                 Ok(addresses) => {
                     if resolved.is_failing {
-                        log::info!("{group}: {endpoint} is found again");
+                        log::info!("{group}: {target} is found again");
                     }
                     resolved.addresses = addresses;
                     resolved.is_failing = false;
                 }
                 Err(error) => {
                     if !resolved.is_failing {
-                        log::error!("{group}: {endpoint} cannot be looked up, its addresses stay: {error}");
+                        log::error!("{group}: {target} cannot be looked up, its addresses stay: {error}");
                     }
                     resolved.is_failing = true;
                 }
             }
         }
-        let addresses: Vec<_> =
-            self.endpoints.iter().flat_map(|resolved| resolved.addresses.iter().copied()).collect();
-        let replaced = self.group.replace(&addresses);
-        self.name_backends();
+        let replaced = self.group.replace(&members(&self.targets));
         for address in replaced.added {
             log::info!("{group}: {address} is new");
         }
@@ -125,6 +112,12 @@ impl ResolvedGroup {
             log::info!("{group}: {address} is gone");
         }
     }
+}
+
+/// One back end for each address of each target.
+fn members(targets: &[Resolved]) -> Vec<Member> {
+    let of_one = |one: &Resolved| one.addresses.iter().map(|at| one.target.member(*at)).collect::<Vec<_>>();
+    targets.iter().flat_map(of_one).collect()
 }
 
 /// Keeps the groups of one role up to date with DNS, until it is dropped.
@@ -148,7 +141,7 @@ impl DnsWatcher {
         let (stop, stopped) = mpsc::channel();
         let watch = move || {
             while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-                groups.iter_mut().for_each(|group| group.refresh(&own, Endpoint::resolve));
+                groups.iter_mut().for_each(|group| group.refresh(&own, |target| target.endpoint.resolve()));
             }
         };
         // Never joined: the resolver may block it for half a minute, and the end does not wait for that.
@@ -167,16 +160,16 @@ mod tests {
         SocketAddr::from(([127, 0, 0, last], 80))
     }
 
-    /// A group of these endpoints, after a lookup that gave two addresses for each name.
-    fn resolved(endpoints: &[&str]) -> ResolvedGroup {
-        let endpoints = endpoints.iter().map(|text| Resolved {
-            endpoint: text.parse().unwrap(),
+    /// A group of these targets, after a lookup that gave two addresses for each name.
+    fn resolved(targets: &[&str]) -> ResolvedGroup {
+        let targets = targets.iter().map(|text| Resolved {
+            target: text.parse().unwrap(),
             addresses: text.parse().into_iter().collect(),
             is_failing: false,
             led_here: false,
         });
         let group = Arc::new(Group::new("test", Vec::new()));
-        let mut resolved = ResolvedGroup { group, endpoints: endpoints.collect() };
+        let mut resolved = ResolvedGroup { group, targets: targets.collect() };
         resolved.refresh(&OwnAddresses::default(), |_| Ok(vec![address(1), address(2)]));
         resolved
     }
@@ -205,14 +198,14 @@ mod tests {
     #[test]
     fn a_lookup_that_fails_keeps_its_addresses_and_affects_no_other() {
         let mut resolved = resolved(&["a.example:80", "127.0.0.9:80", "b.example:80"]);
-        resolved.refresh(&OwnAddresses::default(), |endpoint| match endpoint.host.as_str() {
+        resolved.refresh(&OwnAddresses::default(), |target| match target.endpoint.host.as_str() {
             "a.example" => Err(io::Error::other("no such name")),
             _ => Ok(vec![address(7)]),
         });
-        assert!(resolved.endpoints[0].is_failing);
+        assert!(resolved.targets[0].is_failing);
         assert_eq!(addresses(&resolved), [address(1), address(2), address(9), address(7)]);
         resolved.refresh(&OwnAddresses::default(), |_| Ok(vec![address(7)]));
-        assert!(!resolved.endpoints[0].is_failing);
+        assert!(!resolved.targets[0].is_failing);
         assert_eq!(addresses(&resolved), [address(9), address(7), address(7)]);
     }
 
@@ -237,9 +230,9 @@ mod tests {
             ResolvedGroup::look_up("test", &["localhost:80".parse().unwrap()], GroupSettings::default())
                 .unwrap();
         assert!(addresses(&resolved).iter().all(|address| address.ip().is_loopback()));
-        let (endpoint, _) =
+        let (target, _) =
             ResolvedGroup::look_up("test", &["name.invalid:80".parse().unwrap()], GroupSettings::default())
                 .unwrap_err();
-        assert_eq!(endpoint.host, "name.invalid");
+        assert_eq!(target.endpoint.host, "name.invalid");
     }
 }

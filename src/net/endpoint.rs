@@ -14,9 +14,6 @@ use crate::net::limits::ADDRESSES_PER_NAME_MAX;
 /// The scheme that an address of a back end may begin with, and its port.
 const HTTP: (&str, u16) = ("http://", 80);
 
-/// The scheme of TLS, which an address may not begin with: connections to back ends are not encrypted.
-const HTTPS: &str = "https://";
-
 /// What an address looks like.
 const WANTED: &str =
     "write HOST:PORT, :PORT or PORT, such as 127.0.0.1:8888, [::1]:8888, localhost:8888, :8888 or 8888";
@@ -34,17 +31,45 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Reads an address to connect to, which has no port 0. Without a host it is on this machine.
     pub(crate) fn parse_target(text: &str) -> Result<Endpoint, String> {
-        let mut endpoint = match strip_scheme(text) {
-            Some(authority) => parse_authority(text, authority)?,
-            None => text.parse::<Endpoint>()?,
+        match strip_scheme(text) {
+            Some(authority) => Endpoint::parse_authority(text, authority, HTTP),
+            None => text.parse::<Endpoint>()?.for_connecting(text),
+        }
+    }
+
+    /// Reads what is behind the scheme of a URL: an address whose port may be missing, and no path but `/`.
+    pub(super) fn parse_authority(
+        text: &str,
+        authority: &str,
+        (scheme, port): (&str, u16),
+    ) -> Result<Endpoint, String> {
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        let not_an_address =
+            || format!("{text:?} is not an address: write {scheme}HOST or {scheme}HOST:PORT");
+        if authority.is_empty() {
+            return Err(not_an_address());
+        }
+        if authority.contains(['/', '?', '#', '@']) {
+            return Err(format!("{text:?} has more than an address: a back end gets the client's own path"));
+        }
+        // A colon behind the bracket of an IPv6 address begins the port.
+        let has_port = authority.rsplit_once(']').map_or(authority, |(_, behind)| behind).contains(':');
+        let parsed: Result<Endpoint, String> = match has_port {
+            true => authority.parse(),
+            false => format!("{authority}:{port}").parse(),
         };
-        if endpoint.port == 0 {
+        parsed.map_err(|_| not_an_address())?.for_connecting(text)
+    }
+
+    /// The same, if it is one to connect to. Without a host it is on this machine.
+    fn for_connecting(mut self, text: &str) -> Result<Endpoint, String> {
+        if self.port == 0 {
             return Err(format!("{text}: nothing can be reached on port 0"));
         }
-        if endpoint.host.is_empty() {
-            endpoint.host = Ipv4Addr::LOCALHOST.to_string();
+        if self.host.is_empty() {
+            self.host = Ipv4Addr::LOCALHOST.to_string();
         }
-        Ok(endpoint)
+        Ok(self)
     }
 
     /// True if the host is a name, whose addresses may change, and not an address.
@@ -81,25 +106,6 @@ fn strip_scheme(text: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case(HTTP.0).then(|| &text[HTTP.0.len()..])
 }
 
-/// Reads what is behind the scheme of a URL: an address whose port may be missing, and no path but `/`.
-fn parse_authority(text: &str, authority: &str) -> Result<Endpoint, String> {
-    let authority = authority.strip_suffix('/').unwrap_or(authority);
-    let not_an_address = || format!("{text:?} is not an address: write http://HOST or http://HOST:PORT");
-    if authority.is_empty() {
-        return Err(not_an_address());
-    }
-    if authority.contains(['/', '?', '#', '@']) {
-        return Err(format!("{text:?} has more than an address: a back end gets the client's own path"));
-    }
-    // A colon behind the bracket of an IPv6 address begins the port.
-    let has_port = authority.rsplit_once(']').map_or(authority, |(_, behind)| behind).contains(':');
-    let parsed: Result<Endpoint, String> = match has_port {
-        true => authority.parse(),
-        false => format!("{authority}:{}", HTTP.1).parse(),
-    };
-    parsed.map_err(|_| not_an_address())
-}
-
 impl From<SocketAddr> for Endpoint {
     fn from(address: SocketAddr) -> Endpoint {
         Endpoint { host: address.ip().to_string(), port: address.port() }
@@ -110,9 +116,6 @@ impl FromStr for Endpoint {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Endpoint, String> {
-        if text.get(..HTTPS.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(HTTPS)) {
-            return Err(format!("{text:?} asks for TLS, which is not spoken here"));
-        }
         // Digits only: `parse` alone would also accept "+80".
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let (host, port) = match text.rsplit_once(':') {
@@ -163,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_alone_is_every_address_to_listen_on_and_this_machine_to_connect_to() {
+    fn a_port_alone_is_every_address_to_listen_on_and_this_machine_for_connecting() {
         for text in [":8080", "8080"] {
             let endpoint = text.parse::<Endpoint>().unwrap();
             assert!(endpoint.is_everywhere() && !endpoint.is_name());
@@ -195,7 +198,6 @@ mod tests {
             ("http://name:", "write http://HOST"),
             ("http://a b", "write http://HOST"),
             ("http://name:0", "port 0"),
-            ("https://name", "asks for TLS"),
             ("ftp://name", "write HOST:PORT"),
         ] {
             let error = Endpoint::parse_target(text).unwrap_err();

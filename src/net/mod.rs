@@ -14,6 +14,7 @@
 //! | `permits` | how many client connections may be open |
 //! | **connections to back ends** | |
 //! | `endpoint` | an address as people write it, and its look-up |
+//! | `target` | a back end as people write it: an address, its scheme, its weight |
 //! | `own` | addresses of back ends that lead back to a listener of ours |
 //! | `dns` | look-ups of back-end names, repeated while the program runs |
 //! | `connect` | connecting with a time limit or nonblocking |
@@ -59,6 +60,7 @@ pub(crate) mod process;
 pub(crate) mod session;
 pub(crate) mod shutdown;
 pub(crate) mod signals;
+pub(crate) mod target;
 pub(crate) mod threads;
 pub(crate) mod timers;
 pub(crate) mod waker;

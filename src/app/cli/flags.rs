@@ -22,6 +22,7 @@ use crate::balance::limits::{
     CHECK_INTERVAL, PASSIVE_FAILURES, PASSIVE_FAILURES_MAX, PASSIVE_OUT, PASSIVE_WINDOW,
 };
 use crate::net::endpoint::Endpoint;
+use crate::net::target::Target;
 use crate::observe::log::Format;
 use crate::protocol::cidr::Cidr;
 use crate::protocol::limits;
@@ -276,8 +277,8 @@ impl FlagGroup for Health {
 #[command(next_help_heading = "Back ends")]
 pub(crate) struct BackEnds {
     /// Address of a back end, such as name:80, http://name:80, or 80 on this machine; repeatable; each address of a host name is a back end
-    #[arg(long, value_name = "ADDR", value_parser = Endpoint::parse_target)]
-    pub(crate) backend: Vec<Endpoint>,
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) backend: Vec<Target>,
     /// Use the first N of 127.0.0.1:9001 to 9005; excludes --backend
     #[arg(long, value_name = "N", conflicts_with = "backend",
           default_value = defaults::WEB_SERVERS.len().to_string(),
@@ -349,15 +350,15 @@ pub(crate) struct Routing {
           default_value_if("default", ArgPredicate::IsPresent, None))]
     pub(crate) route: Vec<RouteTo>,
     /// Send all other paths to these back ends in turn
-    #[arg(long, value_name = "ADDR[,ADDR]", value_delimiter = ',', value_parser = Endpoint::parse_target,
-          default_values_t = [Endpoint::from(defaults::DEFAULT_SERVER)])]
-    pub(crate) default: Vec<Endpoint>,
+    #[arg(long, value_name = "ADDR[,ADDR]", value_delimiter = ',',
+          default_values_t = [Target::from(defaults::DEFAULT_SERVER)])]
+    pub(crate) default: Vec<Target>,
 }
 
 /// The course's routes: images and PDF files have their own servers.
 fn course_routes() -> Vec<RouteTo> {
     let route =
-        |prefix: &str, address| RouteTo { prefix: prefix.into(), backends: vec![Endpoint::from(address)] };
+        |prefix: &str, address| RouteTo { prefix: prefix.into(), backends: vec![Target::from(address)] };
     vec![route("/images/", defaults::IMAGE_SERVER), route("/pdf/", defaults::PDF_SERVER)]
 }
 

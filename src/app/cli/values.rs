@@ -10,6 +10,7 @@ use log::LevelFilter;
 
 use crate::app::defaults;
 use crate::net::endpoint::Endpoint;
+use crate::net::target::Target;
 use crate::protocol::proxy_header::Version;
 
 /// A whole number from `least` to `most`.
@@ -80,7 +81,7 @@ pub(crate) struct RouteTo {
     /// What the paths start with.
     pub(crate) prefix: String,
     /// The back ends they go to, in turn.
-    pub(crate) backends: Vec<Endpoint>,
+    pub(crate) backends: Vec<Target>,
 }
 
 impl FromStr for RouteTo {
@@ -95,7 +96,7 @@ impl FromStr for RouteTo {
         if !prefix.starts_with('/') {
             return Err(format!("{text:?} has a prefix that does not start with /: {wanted}"));
         }
-        let backends = backends.split(',').map(Endpoint::parse_target).collect::<Result<_, _>>();
+        let backends = backends.split(',').map(str::parse).collect::<Result<_, _>>();
         let backends = backends.map_err(|error| format!("{text:?}: {error}"))?;
         Ok(RouteTo { prefix: prefix.to_owned(), backends })
     }
@@ -103,7 +104,7 @@ impl FromStr for RouteTo {
 
 impl fmt::Display for RouteTo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let backends: Vec<String> = self.backends.iter().map(Endpoint::to_string).collect();
+        let backends: Vec<String> = self.backends.iter().map(Target::to_string).collect();
         write!(f, "{}={}", self.prefix, backends.join(","))
     }
 }

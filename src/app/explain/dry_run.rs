@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use super::live::{Live, LiveGroup};
 use crate::app::cli::Failure;
-use crate::balance::Group;
 use crate::balance::routes::Routes;
+use crate::balance::{Group, Member};
 use crate::net::clock;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::context::RoleContext;
@@ -86,7 +86,7 @@ fn take_over(group: &Group, live: &LiveGroup) {
     let usable = from_next.iter().chain(before).filter(|backend| backend.usable);
     let addresses: Vec<SocketAddr> = usable.map(|backend| backend.address).collect();
     // First none, for those that stay would keep their order.
-    group.replace(&[]);
+    group.replace::<Member>(&[]);
     group.replace(&addresses);
 }
 

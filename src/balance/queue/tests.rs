@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
+use crate::balance::Member;
 use crate::balance::limits::{PASSIVE_FAILURES, PASSIVE_OUT};
 
 fn address(index: usize) -> SocketAddr {
@@ -179,7 +180,7 @@ fn the_list_may_be_replaced_while_some_wait() {
     let third = queued(ask(&group, now));
     drop(held);
     assert!(!third.is_ready(), "a removed back end gets nothing");
-    group.replace(&[]);
+    group.replace::<Member>(&[]);
     assert!(served(&third).is_none());
 }
 

@@ -107,8 +107,9 @@ fn without_a_limit_nobody_waits() {
 
 #[test]
 fn back_ends_are_told_of_by_the_first_name_they_were_given() {
-    let group = group(2);
-    group.name_backends("first.example", &[address(9002)]);
-    group.name_backends("second.example", &[address(9002)]);
+    let group = Group::new("test", Vec::new());
+    let named = |host: &str| Member { host: Some(host.into()), ..Member::from(address(9002)) };
+    group.replace(&[address(9001).into(), named("first.example")]);
+    group.replace(&[address(9001).into(), named("second.example")]);
     assert_eq!((nth(&group, 0).host(), nth(&group, 1).host()), (None, Some("first.example")));
 }

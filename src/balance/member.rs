@@ -1,0 +1,39 @@
+//! A back end as a configuration or a name server gives it, before it is one of a group.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::backend::Backend;
+
+/// What is known of a back end before anything was sent to it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Member {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// The host, if its address was looked up by a name.
+    pub(crate) host: Option<Arc<str>>,
+    /// Connections to it are encrypted with TLS, and its certificate must be one for `host`.
+    pub(crate) is_secure: bool,
+    /// How many turns it gets for each turn of a back end with weight 1.
+    pub(crate) weight: u32,
+    /// It gets turns only while none of the others is up.
+    pub(crate) is_backup: bool,
+}
+
+/// A back end like any other: in the clear, with weight 1.
+impl From<SocketAddr> for Member {
+    fn from(address: SocketAddr) -> Member {
+        Member { address, host: None, is_secure: false, weight: 1, is_backup: false }
+    }
+}
+
+impl Member {
+    /// True if this is the place that `backend` stands for. One server may have a certificate for each of its
+    /// names; without TLS a name makes no difference.
+    pub(super) fn is_at(&self, backend: &Backend) -> bool {
+        let known = &backend.member;
+        known.address == self.address
+            && known.is_secure == self.is_secure
+            && (!self.is_secure || known.host == self.host)
+    }
+}
