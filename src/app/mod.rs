@@ -23,6 +23,7 @@ pub mod cli;
 pub mod config;
 pub(crate) mod defaults;
 pub(crate) mod duration;
+mod encryption;
 mod explain;
 mod invocation;
 mod reload;

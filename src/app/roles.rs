@@ -12,6 +12,7 @@ use crate::app::cli::{
     self, Balancer, Failure, FlagGroup, Forwarding, Front, Health, Listening, Load, Mode, Proxy, Role, Server,
 };
 use crate::app::defaults;
+use crate::app::encryption::{ANYTHING, Encryption, HTTP_1};
 use crate::app::reload::Reload;
 use crate::app::service::{RunningService, Service};
 use crate::app::settings::{Model, Settings};
@@ -19,8 +20,9 @@ use crate::app::status::{self, StatusPage};
 use crate::balance::GroupSettings;
 use crate::balance::routes::Routes;
 use crate::net::dns::ResolvedGroup;
+use crate::net::endpoint::Endpoint;
 use crate::net::limits::connections_that_fit;
-use crate::net::listen::{ListenAddress, bind_to, lay_out};
+use crate::net::listen::{ListenAddress, Listener, bind_to, lay_out};
 use crate::net::own::OwnAddresses;
 use crate::net::signals;
 use crate::net::target::Target;
@@ -37,6 +39,7 @@ pub struct PreparedRole {
     service: Service,
     settings: Settings,
     addresses: Vec<ListenAddress>,
+    encryption: Encryption,
     /// The groups of the service, each with the flag that named its back ends, whose names are looked up again
     /// while it runs.
     names: Vec<(&'static str, ResolvedGroup)>,
@@ -88,9 +91,10 @@ impl PreparedRole {
     /// Starts the upkeep of its service, behind listeners with the addresses `own`; it is to replace `before`.
     fn start(self, own: &OwnAddresses, before: Option<&RunningService>) -> Result<RunningService, Failure> {
         // Once more, now that it is known which port 0 is.
-        let PreparedRole { name, service, settings, names, .. } = self.checked_against(own)?;
+        let PreparedRole { name, service, settings, encryption, names, .. } = self.checked_against(own)?;
         let groups = names.into_iter().map(|(_, group)| group).collect();
-        RunningService::start(name, service, &settings, groups, own.clone(), before)
+        encryption.report();
+        RunningService::start(name, service, &settings, &encryption, groups, own.clone(), before)
             .map_err(|error| Failure::Runtime(error.to_string()))
     }
 }
@@ -103,12 +107,15 @@ pub fn server(kind: SiteKind) -> impl Fn(&Role, &Server) -> Result<PreparedRole,
             .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.site.root.display())))?;
         let site = if args.site.caches() { site } else { site.without_cache() };
         let site = if args.site.mirror { site.with_mirror() } else { site };
+        let addresses = listen_addresses(&args.listening, &args.tls.plain)?;
+        let encryption = Encryption::of_clients(&args.tls, &addresses, HTTP_1)?;
         PreparedRole {
             name: role.name,
             model: args.driver.model,
             service: Service::Web(Arc::new(site)),
             settings: args.settings(),
-            addresses: listen_addresses(&args.listening)?,
+            addresses,
+            encryption,
             names: Vec::new(),
         }
         .checked()
@@ -130,12 +137,17 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
             .map_err(|error| Failure::Usage(format!("--route {route}: {error}")))?;
         names.push(("--route", of_route));
     }
+    let addresses = listen_addresses(&args.listening, &args.tls.plain)?;
+    let targets = routing.default.iter().chain(routing.route.iter().flat_map(|route| &route.backends));
+    let encryption = Encryption::of_clients(&args.tls, &addresses, HTTP_1)?
+        .and_of_back_ends(&args.backend_tls.backend_ca, targets)?;
     PreparedRole {
         name: role.name,
         model: args.driver.model,
         service: Service::Gateway { routes, rules: rules(&args.front, &args.forwarding, args.mirror) },
         settings: args.settings(),
-        addresses: listen_addresses(&args.listening)?,
+        addresses,
+        encryption,
         names,
     }
     .checked()
@@ -161,12 +173,17 @@ pub fn balancer<T: clap::Args + FlagGroup>(
                 Service::Gateway { routes: Routes::new(group), rules }
             }
         };
+        let protocols = if back_ends.mode == Mode::Http { HTTP_1 } else { ANYTHING };
+        let addresses = listen_addresses(&args.listening, &args.tls.plain)?;
+        let encryption = Encryption::of_clients(&args.tls, &addresses, protocols)?
+            .and_of_back_ends(&args.backend_tls.backend_ca, &targets)?;
         PreparedRole {
             name: role.name,
             model,
             service,
             settings: args.settings(),
-            addresses: listen_addresses(&args.listening)?,
+            addresses,
+            encryption,
             names: vec![("--backend", names)],
         }
         .checked()
@@ -183,8 +200,9 @@ fn rules(front: &Front, forwarding: &Forwarding, mirror: bool) -> Rules {
 }
 
 /// Keys that a reload cannot change: listeners, threads and the log are made from them once.
-const NEED_RESTART: [&str; 18] = [
+const NEED_RESTART: [&str; 19] = [
     "listen",
+    "plain",
     "backlog",
     "connections-max",
     "model",
@@ -217,9 +235,9 @@ pub fn serve(prepared: PreparedRole, reload: Option<Reload<PreparedRole>>) -> Re
         let listener =
             bind_to(*wanted, settings.backlog).map_err(|error| Failure::Runtime(error.to_string()))?;
         let address = listener.local_addr().map_err(runtime)?;
-        own.push(ListenAddress { address, is_dual: wanted.is_dual && address.is_ipv6() });
+        own.push(ListenAddress { address, is_dual: wanted.is_dual && address.is_ipv6(), ..*wanted });
         addresses_text.push_str(&format!("listening on {address}\n"));
-        listeners.push(listener);
+        listeners.push(Listener { socket: listener, is_plain: wanted.is_plain });
     }
     settings.connections_max = connections_max(settings.connections_max, 1);
     let page = StatusPage::open(&settings.status)?;
@@ -269,20 +287,19 @@ fn look_up(
 }
 
 /// Looks up where the role is to listen.
-fn listen_addresses(listening: &Listening) -> Result<Vec<ListenAddress>, Failure> {
-    lay_out(&listening.listen).map_err(|error| Failure::of_layout("--listen", &error))
+fn listen_addresses(listening: &Listening, plain: &[Endpoint]) -> Result<Vec<ListenAddress>, Failure> {
+    lay_out(&listening.listen, plain).map_err(|error| Failure::of_layout("--listen", &error))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::endpoint::Endpoint;
 
     #[test]
     fn a_name_that_is_not_found_is_named_with_its_flag() {
         let endpoints: [Endpoint; 1] = ["name.invalid:80".parse().unwrap()];
         let listening = Listening { listen: endpoints.to_vec(), backlog: 1, connections_max: 1 };
-        let failure = listen_addresses(&listening).unwrap_err();
+        let failure = listen_addresses(&listening, &[]).unwrap_err();
         assert!(failure.to_string().starts_with("--listen name.invalid:80: "), "{failure}");
         let targets = endpoints.map(Target::from);
         let failure = look_up("--backend", "lb-async", &targets, GroupSettings::default()).unwrap_err();

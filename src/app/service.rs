@@ -6,11 +6,12 @@
 
 use std::any::Any;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::encryption::Encryption;
 use super::settings::{Model, Settings};
 use super::site_upkeep::SiteUpkeep;
 use crate::balance::Group;
@@ -19,8 +20,10 @@ use crate::balance::limits::CHECK_PATH;
 use crate::balance::routes::Routes;
 use crate::net::checker::Checker;
 use crate::net::dns::{DnsWatcher, ResolvedGroup};
+use crate::net::listen::Listener;
 use crate::net::own::OwnAddresses;
 use crate::net::shutdown::Shutdown;
+use crate::net::tls::ExpiryWatcher;
 use crate::observe::log::AccessLog;
 use crate::observe::meter::Meter;
 use crate::observe::role_view::RoleFacts;
@@ -95,7 +98,7 @@ impl Service {
     }
 }
 
-/// The threads that check back ends, look their names up and look after a site. They are dropped, and end, with
+/// The threads that check back ends, look their names up, and look after a site and certificates. They are dropped, and end, with
 /// the last connection that may still need a back end or the site.
 #[derive(Debug)]
 struct Upkeep {
@@ -103,6 +106,7 @@ struct Upkeep {
     checks: Option<(Probe, Option<Version>)>,
     _checker: Option<Checker>,
     _dns: Option<DnsWatcher>,
+    _expiry: Option<ExpiryWatcher>,
     _site: Option<SiteUpkeep>,
 }
 
@@ -122,10 +126,11 @@ impl RunningService {
     /// What is known of back ends of the service `before`, which this one is to replace, is taken over.
     ///
     /// Errors: threads or pollers that cannot be made.
-    pub fn start(
+    pub(crate) fn start(
         role: &'static str,
         service: Service,
         settings: &Settings,
+        encryption: &Encryption,
         groups: Vec<ResolvedGroup>,
         own: OwnAddresses,
         before: Option<&RunningService>,
@@ -138,9 +143,11 @@ impl RunningService {
             let old = before.groups();
             service.groups().iter().for_each(|group| group.take_over(&old, keeps_checks));
         }
+        let tls = encryption.front(own.addresses());
         let upkeep = Upkeep {
             checks,
-            _checker: Checker::start(service.groups(), interval, probe, send)?,
+            _checker: Checker::start(service.groups(), interval, probe, send, encryption.back.clone())?,
+            _expiry: ExpiryWatcher::start(encryption.certificates.clone())?,
             _dns: DnsWatcher::start(groups, settings.resolve_interval, own)?,
             _site: match &service {
                 Service::Web(site) => Some(SiteUpkeep::start(Arc::clone(site))?),
@@ -151,6 +158,8 @@ impl RunningService {
         let context = Arc::new(RoleContext {
             timeouts: settings.timeouts,
             proxies: settings.proxies.clone(),
+            tls,
+            backend_tls: encryption.back.clone(),
             upkeep: Some(Arc::new(upkeep) as Arc<dyn Any + Send + Sync>),
             ..RoleContext::new(role, observer(settings))
         });
@@ -202,7 +211,7 @@ impl RunningService {
     pub fn serve(
         &self,
         model: Model,
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Listener>,
         settings: &Settings,
         shutdown: &Shutdown,
     ) -> io::Result<()> {

@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use crate::app::cli::Failure;
 use crate::app::settings::StatusSettings;
 use crate::net::files;
-use crate::net::listen::{bind_to, lay_out};
+use crate::net::listen::{Listener, bind_to, lay_out};
 use crate::net::shutdown::Shutdown;
 use crate::observe::role_view::Board;
 use crate::observe::status::{Guard, StatusSite};
@@ -96,6 +96,7 @@ impl StatusPage {
     }
 
     fn serve(&mut self, site: StatusSite, listeners: Vec<TcpListener>) -> std::io::Result<()> {
+        let listeners = listeners.into_iter().map(Listener::from).collect();
         let timeouts = Timeouts { header: CLIENT_TIMEOUT, stall: CLIENT_TIMEOUT, ..Timeouts::default() };
         let context = RoleContext { timeouts, ..RoleContext::new("status", Arc::new(Unobserved)) };
         let service = WebService { context: Arc::new(context), site: Arc::new(site) };
@@ -168,7 +169,7 @@ pub(crate) fn check(settings: &StatusSettings) -> Result<(), Failure> {
 }
 
 fn bind(settings: &StatusSettings) -> Result<Vec<TcpListener>, Failure> {
-    let addresses = lay_out(&settings.listen).map_err(|error| Failure::of_layout("--status", &error))?;
+    let addresses = lay_out(&settings.listen, &[]).map_err(|error| Failure::of_layout("--status", &error))?;
     // No other word than the number of clients that it takes at all.
     let backlog = u32::try_from(QUEUE).unwrap_or(u32::MAX);
     let open =

@@ -13,6 +13,7 @@ use std::thread;
 
 use crate::app::cli::{self, Failure, Role};
 use crate::app::defaults;
+use crate::app::encryption::{ANYTHING, Encryption};
 use crate::app::reload::Reload;
 use crate::app::roles::connections_max;
 use crate::app::service::{RunningService, Service};
@@ -45,6 +46,8 @@ struct Member {
     wanted: SocketAddr,
     /// The path of the example request in the table.
     path: &'static str,
+    /// Clients speak TLS with it.
+    is_secure: bool,
 }
 
 /// A member that listens.
@@ -65,20 +68,30 @@ pub struct PreparedSuite {
     /// Everything is answered as the Python did, also through the proxy.
     mirror: bool,
     settings: Settings,
+    /// Of those members that clients speak TLS with.
+    encryption: Encryption,
 }
 
 /// Opens the sites and lays out the ports.
 pub fn prepare(_role: &Role, args: &cli::Suite) -> Result<PreparedSuite, Failure> {
-    let members = members(args.model, args.port_base, args.backends, &args.root, args.caches(), args.mirror)
-        .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.root.display())))?;
+    let mut members =
+        members(args.model, args.port_base, args.backends, &args.root, args.caches(), args.mirror)
+            .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.root.display())))?;
+    let encryption = match args.tls {
+        true => Encryption::self_signed(&[], args.tls_self_signed_to.as_deref(), ANYTHING)?,
+        false => Encryption::default(),
+    };
+    for member in members.iter_mut().filter(|member| !matches!(member.task, Task::Site(_))) {
+        member.is_secure = args.tls;
+    }
     let settings = args.settings();
     status::check(&settings.status)?;
-    Ok(PreparedSuite { members, mirror: args.mirror, settings })
+    Ok(PreparedSuite { members, mirror: args.mirror, settings, encryption })
 }
 
 /// Binds and starts all members, prints the table of addresses, and runs until a signal ends it.
 pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> Result<(), Failure> {
-    let PreparedSuite { members, mirror, mut settings } = prepared;
+    let PreparedSuite { members, mirror, mut settings, encryption } = prepared;
     let runtime = |error: io::Error| Failure::Runtime(error.to_string());
     let (shutdown, hangups) =
         signals::listen(reload.is_some(), settings.lame_duck, observe::log::reopen).map_err(runtime)?;
@@ -103,9 +116,10 @@ pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> 
         for member in ready {
             let name = member.0.role.name;
             let (settings, shutdown) = (of_member(&member, &settings, page.as_ref(), &shutdown)?, &shutdown);
+            let encryption = if member.0.is_secure { encryption.clone() } else { Encryption::default() };
             let started = thread::Builder::new()
                 .name(name.to_owned())
-                .spawn_scoped(scope, move || serve_member(member, &settings, shutdown));
+                .spawn_scoped(scope, move || serve_member(member, &settings, &encryption, shutdown));
             running
                 .push(started.map_err(|error| Failure::Runtime(format!("{name}: cannot start: {error}")))?);
         }
@@ -135,13 +149,14 @@ fn of_member(
 fn serve_member(
     (member, listener, service): ReadyMember,
     settings: &Settings,
+    encryption: &Encryption,
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
     // If one member ends, all drain: the table that was printed would not be true any more.
     let _drain = DrainOnDrop(shutdown);
     let name = member.role.name;
-    RunningService::start(name, service, settings, Vec::new(), OwnAddresses::default(), None)
-        .and_then(|running| running.serve(member.model, vec![listener], settings, shutdown))
+    RunningService::start(name, service, settings, encryption, Vec::new(), OwnAddresses::default(), None)
+        .and_then(|running| running.serve(member.model, vec![listener.into()], settings, shutdown))
         .map_err(|error| Failure::Runtime(format!("{name}: {error}")))
 }
 
@@ -173,6 +188,7 @@ fn members(
         task,
         wanted: listen_address(port_base, offset, course),
         path,
+        is_secure: false,
     };
     let mut members = vec![
         member(Role::DEFAULT_SERVER, model, open(SiteKind::Default)?, 0, defaults::DEFAULT_SERVER, "/"),
@@ -266,8 +282,10 @@ fn table(bound: &[BoundMember]) -> String {
     for BoundMember { member, address, .. } in bound {
         // Writing to a `String` does not fail. Only text is padded to the width of a column.
         let (model, at) = (member.model.to_string(), address.to_string());
+        // Nobody trusts a certificate that was made a moment ago.
+        let url = if member.is_secure { "-k https" } else { "http" };
         let _ =
-            writeln!(table, "{:<15} {model:<9} {at:<16} curl http://{at}{}", member.role.name, member.path);
+            writeln!(table, "{:<15} {model:<9} {at:<16} curl {url}://{at}{}", member.role.name, member.path);
     }
     table
 }

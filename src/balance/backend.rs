@@ -115,6 +115,11 @@ impl Backend {
         self.member.host.as_deref()
     }
 
+    /// The name or address that its certificate must be for, if connections to it are encrypted.
+    pub(crate) fn secure_host(&self) -> Option<&Arc<str>> {
+        self.member.host.as_ref().filter(|_| self.member.is_secure)
+    }
+
     /// Times it was chosen for a connection or request since the start.
     pub fn served(&self) -> u64 {
         self.served.load(Ordering::Relaxed)

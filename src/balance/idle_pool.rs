@@ -7,17 +7,26 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::limits::{BACKEND_IDLE_TIMEOUT, IDLE_PER_BACKEND_MAX};
 
-/// Idle connections by the address they lead to. `T` is the driver's kind of socket.
+/// Where a connection to a back end leads.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Place {
+    pub(crate) address: SocketAddr,
+    /// If it is encrypted: the host whose certificate was verified.
+    pub(crate) secure_host: Option<Arc<str>>,
+}
+
+/// Idle connections by the place they lead to. `T` is the driver's kind of socket.
 ///
-/// By address, not by group: two groups with a back end in common share its connections.
+/// By place, not by group: two groups with a back end in common share its connections.
 #[derive(Debug)]
 pub(crate) struct IdlePool<T> {
-    /// One entry for each address in use: few enough to search from the front. Oldest connection first.
-    backends: Vec<(SocketAddr, VecDeque<Idle<T>>)>,
+    /// One entry for each place in use: few enough to search from the front. Oldest connection first.
+    backends: Vec<(Place, VecDeque<Idle<T>>)>,
 }
 
 #[derive(Debug)]
@@ -35,8 +44,8 @@ impl<T> Default for IdlePool<T> {
 impl<T> IdlePool<T> {
     /// Adds a connection. Gives back the oldest one to this back end if there are too many now.
     #[must_use = "a connection that comes back is to be closed"]
-    pub(crate) fn put(&mut self, backend: SocketAddr, connection: T, now: Instant) -> Option<T> {
-        let index = self.backends.iter().position(|(address, _)| *address == backend);
+    pub(crate) fn put(&mut self, backend: Place, connection: T, now: Instant) -> Option<T> {
+        let index = self.backends.iter().position(|(place, _)| *place == backend);
         let index = index.unwrap_or_else(|| {
             self.backends.push((backend, VecDeque::new()));
             self.backends.len() - 1
@@ -51,8 +60,8 @@ impl<T> IdlePool<T> {
     }
 
     /// The newest connection to a back end. One that is too old stays until [`expire`](IdlePool::expire) gives it back.
-    pub(crate) fn take(&mut self, backend: SocketAddr, now: Instant) -> Option<T> {
-        let (_, idle) = self.backends.iter_mut().find(|(address, _)| *address == backend)?;
+    pub(crate) fn take(&mut self, backend: &Place, now: Instant) -> Option<T> {
+        let (_, idle) = self.backends.iter_mut().find(|(place, _)| place == backend)?;
         if is_old(idle.back()?, now) { None } else { idle.pop_back().map(|newest| newest.connection) }
     }
 
@@ -71,7 +80,7 @@ impl<T> IdlePool<T> {
         let index = self.backends.iter().position(|(_, idle)| has_old(idle))?;
         let oldest = self.backends[index].1.pop_front();
         if self.backends[index].1.is_empty() {
-            // The addresses of a name change in time: one without connections is forgotten.
+            // The addresses of a name change in time: a place without connections is forgotten.
             self.backends.swap_remove(index);
         }
         oldest.map(|oldest| oldest.connection)
@@ -87,8 +96,8 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn backend(port: u16) -> SocketAddr {
-        ([127, 0, 0, 1], port).into()
+    fn backend(port: u16) -> Place {
+        Place { address: ([127, 0, 0, 1], port).into(), secure_host: None }
     }
 
     fn len<T>(pool: &IdlePool<T>) -> usize {
@@ -101,11 +110,20 @@ mod tests {
         for (port, name) in [(1, "a"), (1, "b"), (2, "c")] {
             assert_eq!(pool.put(backend(port), name, now), None);
         }
-        assert_eq!(pool.take(backend(1), now), Some("b"));
-        assert_eq!(pool.take(backend(1), now), Some("a"));
-        assert_eq!(pool.take(backend(1), now), None);
-        assert_eq!(pool.take(backend(3), now), None);
+        assert_eq!(pool.take(&backend(1), now), Some("b"));
+        assert_eq!(pool.take(&backend(1), now), Some("a"));
+        assert_eq!(pool.take(&backend(1), now), None);
+        assert_eq!(pool.take(&backend(3), now), None);
         assert_eq!(len(&pool), 1);
+    }
+
+    #[test]
+    fn a_connection_whose_certificate_was_verified_is_for_that_host_only() {
+        let (mut pool, now) = (IdlePool::default(), Instant::now());
+        let secure = |host: &str| Place { secure_host: Some(host.into()), ..backend(1) };
+        assert_eq!(pool.put(secure("a.example"), "a", now), None);
+        assert_eq!((pool.take(&backend(1), now), pool.take(&secure("b.example"), now)), (None, None));
+        assert_eq!(pool.take(&secure("a.example"), now), Some("a"));
     }
 
     #[test]
@@ -127,11 +145,11 @@ mod tests {
         assert_eq!(pool.expire(later), None);
         let end = now + BACKEND_IDLE_TIMEOUT;
         assert_eq!(pool.expire(end - Duration::from_nanos(1)), None);
-        assert_eq!(pool.take(backend(1), end), None);
+        assert_eq!(pool.take(&backend(1), end), None);
         assert_eq!(pool.expire(end), Some("old"));
         assert_eq!(pool.expire(end), None);
-        assert_eq!(pool.backends.len(), 1, "an address without connections is forgotten");
-        assert_eq!(pool.take(backend(2), end), Some("new"));
+        assert_eq!(pool.backends.len(), 1, "a place without connections is forgotten");
+        assert_eq!(pool.take(&backend(2), end), Some("new"));
         assert_eq!(len(&pool), 0);
     }
 
@@ -143,9 +161,9 @@ mod tests {
         }
         assert_eq!(pool.remove(|name| *name == "c"), Some("c"));
         assert_eq!(pool.remove(|name| *name == "c"), None);
-        assert_eq!(pool.take(backend(2), now), Some("d"));
-        assert_eq!(pool.take(backend(2), now), Some("b"));
-        assert_eq!(pool.take(backend(1), now), Some("a"));
+        assert_eq!(pool.take(&backend(2), now), Some("d"));
+        assert_eq!(pool.take(&backend(2), now), Some("b"));
+        assert_eq!(pool.take(&backend(1), now), Some("a"));
         assert_eq!(len(&pool), 0);
     }
 }

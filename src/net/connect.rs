@@ -28,6 +28,8 @@ pub(crate) enum ConnectError {
     NoDescriptors,
     /// This machine has no local port left: too many connections to the same address, `TIME_WAIT` included.
     NoPorts,
+    /// It does not speak TLS as we do, or its certificate is not believed.
+    NoTls,
     /// Anything else.
     Other(io::ErrorKind),
 }
@@ -70,6 +72,7 @@ impl From<ConnectError> for How {
         match error {
             ConnectError::TimedOut => How::TimedOut,
             ConnectError::NoDescriptors | ConnectError::NoPorts => How::Limited,
+            ConnectError::NoTls => How::Malformed,
             ConnectError::Refused | ConnectError::Unreachable | ConnectError::Other(_) => How::Refused,
         }
     }
@@ -82,6 +85,7 @@ impl fmt::Display for ConnectError {
             ConnectError::TimedOut => "connection timed out",
             ConnectError::Unreachable => "no route to it",
             ConnectError::NoDescriptors => "this process has no descriptor left",
+            ConnectError::NoTls => "no agreement on TLS with it",
             ConnectError::NoPorts => "this machine has no local port left",
             ConnectError::Other(kind) => return kind.fmt(f),
         })

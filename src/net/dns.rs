@@ -17,7 +17,7 @@ use crate::net::target::Target;
 
 /// A group of back ends, and the targets whose addresses they are.
 #[derive(Debug)]
-pub struct ResolvedGroup {
+pub(crate) struct ResolvedGroup {
     group: Arc<Group>,
     targets: Vec<Resolved>,
 }

@@ -54,6 +54,17 @@ pub(crate) fn send(socket: impl AsFd, [first, second]: [&[u8]; 2], more: bool) -
     }
 }
 
+/// Sends as much of several slices as fits.
+pub(crate) fn send_vectored(socket: impl AsFd, slices: &[IoSlice<'_>]) -> Moved {
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    moved(|| rustix::net::sendmsg(&socket, slices, &mut SendAncillaryBuffer::default(), flags))
+}
+
+/// Reads bytes of a file from `offset` on; 0 at its end.
+pub(crate) fn read_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    Ok(rustix::io::pread(file, into, offset)?)
+}
+
 /// Sends as much of a file from `offset` on as fits, from the page cache to the socket without a copy through
 /// our memory (`sendfile(2)`). 0 means that the file ends before `length`. The socket must be in nonblocking
 /// mode or have a send timeout, because `sendfile` has no flag for a single call.

@@ -20,6 +20,22 @@ pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 #[cfg(unix)]
 pub(crate) const PIPE_CONTENT_WAIT: Duration = Duration::from_secs(2);
 
+/// Bytes of a file with certificates or a key: a list of all that a system trusts has about 200 KiB.
+pub(crate) const CERTIFICATE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Time before the end of a certificate from which on a warning is logged. Whoever renews by a program does so 30
+/// days before the end (certbot), so something has gone wrong by then.
+pub(crate) const EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// Time between two looks at the ends of certificates.
+pub(crate) const EXPIRY_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// TLS sessions of clients that are remembered here: those of TLS 1.2 that keep none themselves, which are few.
+pub(crate) const TLS_SESSIONS_MAX: usize = 1024;
+
+/// Back ends, by name, with which an earlier TLS session can be taken up.
+pub(crate) const BACKEND_SESSIONS_MAX: usize = 256;
+
 /// Descriptors left for listeners, logs, files and kept connections when connections are counted; no more than
 /// half of those that there are.
 pub(crate) const DESCRIPTORS_SPARE: usize = 128;

@@ -31,20 +31,41 @@ pub(crate) struct ListenAddress {
     pub(crate) address: SocketAddr,
     /// It is `[::]` and stands for `0.0.0.0` too.
     pub(crate) is_dual: bool,
+    /// No TLS is spoken there, even if the role has a certificate.
+    pub(crate) is_plain: bool,
 }
 
 impl From<SocketAddr> for ListenAddress {
     fn from(address: SocketAddr) -> ListenAddress {
-        ListenAddress { address, is_dual: false }
+        ListenAddress { address, is_dual: false, is_plain: false }
     }
 }
 
-/// The addresses behind these endpoints, and which of them stand for both families. Looks names up.
+/// A socket that listens.
+#[derive(Debug)]
+pub struct Listener {
+    pub(crate) socket: TcpListener,
+    /// No TLS is spoken here, even if the role has a certificate.
+    pub(crate) is_plain: bool,
+}
+
+impl From<TcpListener> for Listener {
+    fn from(socket: TcpListener) -> Listener {
+        Listener { socket, is_plain: false }
+    }
+}
+
+/// The addresses behind these endpoints, and which of them stand for both families; at those of `plain`, no TLS is
+/// spoken. Looks names up.
 ///
 /// Errors, as one line that begins with the endpoint: a name that is not found; one that takes the place of another.
-pub(crate) fn lay_out(endpoints: &[Endpoint]) -> Result<Vec<ListenAddress>, LayoutError> {
+pub(crate) fn lay_out(endpoints: &[Endpoint], plain: &[Endpoint]) -> Result<Vec<ListenAddress>, LayoutError> {
     let mut found: Vec<(&Endpoint, SocketAddr)> = Vec::new();
-    for endpoint in endpoints {
+    let mut plain_from = 0;
+    for (index, endpoint) in endpoints.iter().chain(plain).enumerate() {
+        if index == endpoints.len() {
+            plain_from = found.len();
+        }
         for address in endpoint.resolve().map_err(|error| LayoutError::Unknown(endpoint.clone(), error))? {
             let other = found.iter().find(|(other, at)| {
                 address.port() != 0
@@ -63,8 +84,12 @@ pub(crate) fn lay_out(endpoints: &[Endpoint]) -> Result<Vec<ListenAddress>, Layo
             .any(|(_, other)| other.is_ipv4() && other.port() == address.port() && other.port() != 0);
         address.is_ipv6() && address.ip().is_unspecified() && !has_v4_beside
     };
-    let addresses = found.iter().map(|(_, address)| *address);
-    Ok(addresses.map(|address| ListenAddress { address, is_dual: is_dual(&address) }).collect())
+    let laid_out = |(index, (_, address)): (usize, &(&Endpoint, SocketAddr))| ListenAddress {
+        address: *address,
+        is_dual: is_dual(address),
+        is_plain: !plain.is_empty() && index >= plain_from,
+    };
+    Ok(found.iter().enumerate().map(laid_out).collect())
 }
 
 /// True if whoever listens on `address` has clients of `other` too. `[::]` makes room for IPv4 addresses that are
@@ -109,7 +134,7 @@ pub(crate) fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, Lis
 /// An IPv6 listener takes IPv6 only, unless its address stands for both families; where there is no IPv6, that
 /// one takes IPv4 only.
 pub(crate) fn bind_to(address: ListenAddress, backlog: u32) -> Result<TcpListener, ListenError> {
-    let ListenAddress { address, is_dual } = address;
+    let ListenAddress { address, is_dual, .. } = address;
     let says_no_to_v6 = |error: &io::Error| {
         !matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
     };
@@ -220,7 +245,7 @@ mod tests {
 
     fn laid_out(texts: &[&str]) -> Result<Vec<(String, bool)>, String> {
         let endpoints: Vec<Endpoint> = texts.iter().map(|text| text.parse().unwrap()).collect();
-        let addresses = lay_out(&endpoints).map_err(|error| error.to_string())?;
+        let addresses = lay_out(&endpoints, &[]).map_err(|error| error.to_string())?;
         Ok(addresses.iter().map(|listen| (listen.address.to_string(), listen.is_dual)).collect())
     }
 
@@ -253,7 +278,8 @@ mod tests {
 
     #[test]
     fn a_dual_listener_has_clients_of_both_families() {
-        let dual = ListenAddress { address: "[::]:0".parse().unwrap(), is_dual: true };
+        let dual =
+            ListenAddress { is_dual: true, ..ListenAddress::from("[::]:0".parse::<SocketAddr>().unwrap()) };
         let listener = bind_to(dual, 8).unwrap();
         let address = listener.local_addr().unwrap();
         TcpStream::connect(("127.0.0.1", address.port())).unwrap();

@@ -20,6 +20,7 @@
 //! | `connect` | connecting with a time limit or nonblocking |
 //! | `checker` | the health checks of back ends |
 //! | `keep_alive` | signs of life of silent peers, on both sides |
+//! | `tls` | the encryption of connections, on both sides |
 //! | `fetch` | one small document over HTTP, for whoever asks a running role |
 //! | **moving bytes and waiting** | |
 //! | `session` | one connection as both drivers hold it |
@@ -63,4 +64,5 @@ pub(crate) mod signals;
 pub(crate) mod target;
 pub(crate) mod threads;
 pub(crate) mod timers;
+pub(crate) mod tls;
 pub(crate) mod waker;

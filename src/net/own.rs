@@ -10,12 +10,17 @@ use super::listen::ListenAddress;
 
 /// The addresses that a role listens on.
 #[derive(Clone, Debug, Default)]
-pub struct OwnAddresses(Vec<ListenAddress>);
+pub(crate) struct OwnAddresses(Vec<ListenAddress>);
 
 impl OwnAddresses {
     /// A role that listens on these.
     pub(crate) fn new(addresses: Vec<ListenAddress>) -> OwnAddresses {
         OwnAddresses(addresses)
+    }
+
+    /// Where the role listens.
+    pub(crate) fn addresses(&self) -> &[ListenAddress] {
+        &self.0
     }
 
     /// The address that the role listens on and that is meant by `target`, if there is one.
@@ -30,7 +35,7 @@ impl OwnAddresses {
     ) -> Option<SocketAddr> {
         let target = normal(target);
         let means = |listen: &&ListenAddress| {
-            let ListenAddress { address, is_dual } = **listen;
+            let ListenAddress { address, is_dual, .. } = **listen;
             // Which port 0 will be, is known when it is bound.
             if address.port() != target.port() || address.port() == 0 {
                 return false;
@@ -92,7 +97,7 @@ mod tests {
     use super::*;
 
     fn own(address: &str, is_dual: bool) -> OwnAddresses {
-        OwnAddresses::new(vec![ListenAddress { address: address.parse().unwrap(), is_dual }])
+        OwnAddresses::new(vec![ListenAddress { is_dual, ..address.parse::<SocketAddr>().unwrap().into() }])
     }
 
     #[test]

@@ -11,17 +11,29 @@ use std::time::Instant;
 
 use super::io;
 use super::pipe::StreamPipe;
+use super::tls::TlsStream;
+use crate::balance::idle_pool::Place;
 use crate::protocol::exchange::Exchange;
-use crate::protocol::machine::Machine;
+use crate::protocol::machine::{Machine, Received};
 use crate::protocol::now::Now;
 use crate::protocol::outcome::How;
 use crate::protocol::relay::Relay;
+use crate::protocol::transport::Transport;
+
+/// A client that was accepted, beside its socket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) peer: SocketAddr,
+    /// It came to an address without TLS.
+    pub(crate) is_plain: bool,
+    pub(crate) at: Instant,
+}
 
 /// A client that is served by a machine `M`, over a driver's kind of sockets `S`.
 #[derive(Debug)]
 pub(crate) struct Session<M, S> {
     pub(crate) client: S,
-    pub(crate) backend: Option<(SocketAddr, S)>,
+    pub(crate) backend: Option<(Place, S)>,
     /// For long streams from the client, and to it.
     pub(crate) up: StreamPipe,
     pub(crate) down: StreamPipe,
@@ -30,23 +42,73 @@ pub(crate) struct Session<M, S> {
     pub(crate) machine: M,
 }
 
-impl<M: Machine, S: AsFd> Session<M, S> {
-    /// Takes up a client that has connected from `peer` and was accepted at `accepted`.
+/// A driver's kind of socket.
+pub(crate) trait Stream: AsFd {
+    /// Its encryption; `None` for a connection in the clear.
+    fn tls(&mut self) -> &mut Option<Box<TlsStream>>;
+
+    /// True if it is encrypted.
+    fn is_secure(&self) -> bool;
+
+    /// Closes our sending side; a peer of an encrypted connection is told so in that form as well.
+    fn shut(&mut self) -> std::io::Result<()> {
+        self.say_end();
+        io::shut(&*self)
+    }
+
+    /// Tells the peer of an encrypted connection that nothing more will come.
+    fn say_end(&mut self) {
+        if let Some(mut tls) = self.tls().take() {
+            tls.say_end(&*self);
+            *self.tls() = Some(tls);
+        }
+    }
+}
+
+impl<M: Machine, S: Stream> Session<M, S> {
+    /// Takes up a client that was accepted.
     pub(crate) fn accept(
         service: Arc<M::Service>,
-        client: S,
-        peer: SocketAddr,
-        accepted: Instant,
+        mut client: S,
+        accepted: Accepted,
         now: &Now,
     ) -> Session<M, S> {
-        let identity = M::context(&service).proxies.identify(peer, || io::local_address(&client));
+        let Accepted { peer, is_plain, at: accepted } = accepted;
+        let context = M::context(&service);
+        let mut identity = context.proxies.identify(peer, || io::local_address(&client));
+        match &context.tls {
+            Some(tls) if is_plain => {
+                identity.transport = tls.redirect_to.map_or(Transport::Plain, Transport::Redirecting);
+            }
+            Some(tls) => {
+                let stream = TlsStream::accept(Arc::clone(&tls.config), context.proxies.accept);
+                *client.tls() = Some(Box::new(stream));
+                identity.transport = Transport::Handshaking;
+            }
+            None => {}
+        }
         let machine = M::open(service, identity, accepted, now);
         Session { client, backend: None, up: StreamPipe::default(), down: StreamPipe::default(), machine }
     }
 
+    /// True if bytes may go from socket to socket within the kernel: none of them has to be encrypted.
+    pub(crate) fn may_pipe(&self) -> bool {
+        !self.client.is_secure() && !self.backend.as_ref().is_some_and(|(_, backend)| backend.is_secure())
+    }
+
+    /// Tells the machine what came of a read from the client; false if nothing has come.
+    pub(crate) fn client_read(&mut self, received: std::io::Result<Received>, now: &Now) -> bool {
+        let secured = self.client.tls().as_mut().and_then(|tls| tls.take_secured());
+        let Some(secured) = secured else { return self.machine.client_read(received, now) };
+        self.machine.client().set_secured(secured);
+        let has_come = self.machine.client_read(received, now);
+        self.machine.handshake_done(now);
+        has_come
+    }
+
     /// Closes our sending side towards the client.
     pub(crate) fn shut_client(&mut self) {
-        match io::shut(&self.client) {
+        match self.client.shut() {
             Ok(()) => self.machine.client_shut(),
             Err(_) => self.machine.client_failed(),
         }
@@ -54,7 +116,7 @@ impl<M: Machine, S: AsFd> Session<M, S> {
 
     /// Closes our sending side towards the back end.
     pub(crate) fn shut_backend(&mut self, now: &Now) {
-        match self.backend.as_ref().map_or(Ok(()), |(_, backend)| io::shut(backend)) {
+        match self.backend.as_mut().map_or(Ok(()), |(_, backend)| backend.shut()) {
             Ok(()) => self.machine.backend_shut(),
             Err(_) => self.machine.backend_failed(How::Reset, now),
         }
@@ -63,11 +125,15 @@ impl<M: Machine, S: AsFd> Session<M, S> {
     /// Ends it: the log is told, and a connection whose peer must learn that something is missing will be
     /// closed by a reset. The sockets themselves close when the session is dropped.
     pub(crate) fn finish(&mut self, now: &Now) {
-        if self.machine.was_cut() {
-            io::reset_on_close(&self.client);
+        match self.machine.was_cut() {
+            true => io::reset_on_close(&self.client),
+            false => self.client.say_end(),
         }
-        if self.machine.backend_was_cut() {
-            self.backend.iter().for_each(|(_, backend)| io::reset_on_close(backend));
+        if let Some((_, backend)) = &mut self.backend {
+            match self.machine.backend_was_cut() {
+                true => io::reset_on_close(&*backend),
+                false => backend.say_end(),
+            }
         }
         self.machine.finish(now);
     }

@@ -6,7 +6,6 @@
 
 use std::fmt::Arguments;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,9 +15,10 @@ use mio::net::TcpStream;
 use super::scaling::AcceptScaling;
 use super::slots::Source;
 use crate::net::accept::{ACCEPT_FAILS, NO_PERMIT, Shortage, is_transient, peer_address};
-use crate::net::listen::ACCEPTED_INHERIT_NODELAY;
+use crate::net::listen::{self, ACCEPTED_INHERIT_NODELAY};
 use crate::net::permits::{Permit, Permits};
 use crate::net::poller::{self, LISTENERS_ARE_LEVEL_TRIGGERED};
+use crate::net::session::Accepted;
 use crate::protocol::now::Now;
 
 /// Calls of `accept` for one listener in one iteration; then the connections are served.
@@ -48,6 +48,8 @@ pub(crate) struct Accept {
 #[derive(Debug)]
 struct Listener {
     socket: mio::net::TcpListener,
+    /// No TLS is spoken here.
+    is_plain: bool,
     /// Clients may wait in its backlog.
     is_ready: bool,
 }
@@ -70,15 +72,15 @@ enum Reason {
 impl Accept {
     /// For the loop of this number. No client is accepted before the first [`batch`](Accept::batch).
     pub(crate) fn new(
-        listeners: &[TcpListener],
+        listeners: &[listen::Listener],
         permits: Permits,
         scaling: Arc<AcceptScaling>,
         number: usize,
     ) -> io::Result<Accept> {
-        let shared = |listener: &TcpListener| {
-            listener.set_nonblocking(true)?;
-            let socket = mio::net::TcpListener::from_std(listener.try_clone()?);
-            Ok(Listener { socket, is_ready: false })
+        let shared = |listener: &listen::Listener| {
+            listener.socket.set_nonblocking(true)?;
+            let socket = mio::net::TcpListener::from_std(listener.socket.try_clone()?);
+            Ok(Listener { socket, is_plain: listener.is_plain, is_ready: false })
         };
         let listeners = listeners.iter().map(shared).collect::<io::Result<_>>()?;
         Ok(Accept { listeners, permits, scaling, number, are_registered: false, pause: None })
@@ -99,7 +101,7 @@ impl Accept {
         events: usize,
         registry: &Registry,
         now: &Now,
-        mut take: impl FnMut(TcpStream, SocketAddr, Permit),
+        mut take: impl FnMut(TcpStream, Accepted, Permit),
     ) {
         self.update(mine, registry, now);
         for number in 0..self.listeners.len() {
@@ -119,7 +121,9 @@ impl Accept {
                             // Failing costs delay, not correctness.
                             let _ = client.set_nodelay(true);
                         }
-                        take(client, peer_address(peer), permit);
+                        let is_plain = self.listeners[number].is_plain;
+                        let peer = peer_address(peer);
+                        take(client, Accepted { peer, is_plain, at: now.instant }, permit);
                         mine += 1;
                         self.has_accepted(mine, registry, now);
                     }
@@ -253,12 +257,12 @@ mod tests {
     use mio::{Events, Poll, Waker};
 
     /// Two loops at one listener, and permits for so many connections.
-    fn two_loops(connections_max: usize) -> ([Poll; 2], [Accept; 2], Permits, TcpListener) {
+    fn two_loops(connections_max: usize) -> ([Poll; 2], [Accept; 2], Permits, listen::Listener) {
         let polls = [(); 2].map(|()| Poll::new().unwrap());
         let waker = |poll: &Poll| Waker::new(poll.registry(), Source::Waker.token()).unwrap();
         let scaling = Arc::new(AcceptScaling::new(polls.iter().map(|poll| PollerWaker::new(waker(poll)))));
         let permits = Permits::new(connections_max);
-        let listener = bind(([127, 0, 0, 1], 0).into(), 64).unwrap();
+        let listener = listen::Listener::from(bind(([127, 0, 0, 1], 0).into(), 64).unwrap());
         let of_loop = |number| {
             let listeners = std::slice::from_ref(&listener);
             Accept::new(listeners, permits.clone(), Arc::clone(&scaling), number).unwrap()
@@ -309,7 +313,7 @@ mod tests {
         loops[1].update(8, polls[1].registry(), &now);
         assert!(loops[1].are_registered);
         loops[1].note(0);
-        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let _client = std::net::TcpStream::connect(listener.socket.local_addr().unwrap()).unwrap();
         open.truncate(7);
         loops[1].batch(0, 1, polls[1].registry(), &now, |_, _, _| panic!("it is not needed"));
         assert!(!loops[1].are_registered && !loops[1].has_work(0));
@@ -325,7 +329,7 @@ mod tests {
     fn without_a_permit_it_pauses_until_a_connection_of_its_own_closes() {
         let (mut polls, mut loops, _permits, listener) = two_loops(1);
         let now = testing::start();
-        let address = listener.local_addr().unwrap();
+        let address = listener.socket.local_addr().unwrap();
         let _clients = [(); 2].map(|()| std::net::TcpStream::connect(address).unwrap());
         let mut open = Vec::new();
         let (poll, accept) = (&mut polls[0], &mut loops[0]);

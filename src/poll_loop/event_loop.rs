@@ -178,11 +178,11 @@ impl<C: Connection> EventLoop<C> {
     /// Accepts what this loop may, in an iteration that has this number of events.
     fn accept_clients(&mut self, events: usize, now: &Now) {
         let EventLoop { accept, connections, due, service, poll, .. } = self;
-        accept.batch(connections.len(), events, poll.registry(), now, |client, peer, permit| {
+        accept.batch(connections.len(), events, poll.registry(), now, |client, accepted, permit| {
             lane::enter_at(Phase::Accept, 0, now.instant);
             lane::count(Counter::Accepted, 1);
             let client = Socket::new(client, Side::Client, connections.next());
-            let session = Session::accept(service.load_full(), client, peer, now.instant, now);
+            let session = Session::accept(service.load_full(), client, accepted, now);
             let connection = Box::new(session.into());
             due.push(connections.insert(Entry { connection, is_due: true, _permit: permit }));
         });

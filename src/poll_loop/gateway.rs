@@ -1,12 +1,10 @@
 //! One client of a gateway, served by a loop. Twin: `threaded/gateway.rs`.
 
-use std::net::SocketAddr;
-
 use super::session::{Pollable, Session};
 use super::slots::{BackendOwner, BackendSlots};
 use super::socket::Socket;
 use super::{CALLS_PER_ITERATION_MAX, Connection, LoopContext, Served};
-use crate::balance::idle_pool::IdlePool;
+use crate::balance::idle_pool::{IdlePool, Place};
 use crate::net::io::is_quiet;
 use crate::net::session::GatewaySession;
 use crate::protocol::exchange::Exchange;
@@ -63,9 +61,7 @@ impl Session<Exchange> {
         self.keep_time(context);
         for _ in 0..CALLS_PER_ITERATION_MAX {
             match self.step() {
-                Step::Connect => {
-                    self.try_backend(context, |address, context| take_idle(idle, address, context))
-                }
+                Step::Connect => self.try_backend(context, |place, context| take_idle(idle, place, context)),
                 Step::ReleaseBackend => self.release_backend(idle, context),
                 Step::ShutClient => self.shut_client(),
                 Step::SwitchProtocols => return None,
@@ -83,7 +79,7 @@ impl Session<Exchange> {
         if !release.keep {
             return self.drop_backend(context);
         }
-        let Some((address, mut socket)) = self.backend.take() else { return };
+        let Some((place, mut socket)) = self.backend.take() else { return };
         let slot = socket.slot();
         // One that has closed, or that could not be registered, would be dead without an event to tell.
         if socket.has_closed() || socket.register(context.registry).is_err() {
@@ -91,7 +87,7 @@ impl Session<Exchange> {
             return;
         }
         context.backends.set(slot, BackendOwner::Pool);
-        if let Some(surplus) = idle.put(address, socket, context.now.instant) {
+        if let Some(surplus) = idle.put(place, socket, context.now.instant) {
             context.backends.remove(surplus.slot());
         }
     }
@@ -100,11 +96,7 @@ impl Session<Exchange> {
 /// The newest idle connection to `backend` that is as it was left; the others are closed. If it was read
 /// to its last byte, the poller tells of whatever came since, one iteration late at most. That is as good
 /// as a look now: a request for which an idle connection may be taken may also be sent again.
-fn take_idle(
-    idle: &mut IdlePool<Socket>,
-    backend: SocketAddr,
-    context: &mut LoopContext<'_>,
-) -> Option<Socket> {
+fn take_idle(idle: &mut IdlePool<Socket>, backend: &Place, context: &mut LoopContext<'_>) -> Option<Socket> {
     loop {
         let socket = idle.take(backend, context.now.instant)?;
         if !socket.can_read() || is_quiet(&socket) {

@@ -43,7 +43,6 @@ mod socket;
 mod web;
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -52,6 +51,7 @@ use arc_swap::ArcSwap;
 use mio::Registry;
 
 use crate::net::io::FileToSend;
+use crate::net::listen;
 use crate::net::permits::Permits;
 use crate::net::shutdown::Shutdown;
 use crate::net::threads::join;
@@ -88,7 +88,7 @@ pub(crate) struct LoopSettings {
 ///
 /// Errors: threads or pollers that cannot be made; nothing that a client or a back end does.
 pub(crate) fn serve<C: Connection>(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<listen::Listener>,
     service: &Arc<ArcSwap<Service<C>>>,
     settings: &LoopSettings,
     shutdown: &Shutdown,

@@ -5,18 +5,21 @@
 //! to be waited for, and the loop tells when it has come. Whatever happens is reported to the machine, and nothing
 //! is decided here.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use mio::event::Event;
+use mio::net::TcpStream;
 
 use super::slots::{BackendOwner, Side};
 use super::socket::Socket;
 use super::{LoopContext, Served};
+use crate::balance::idle_pool::Place;
 use crate::net::connect::{self, ConnectError};
 use crate::net::io::FileToSend;
+use crate::net::tls::{TlsStream, connect_error};
 use crate::net::{clock, session};
 use crate::observe::lane::{self, Phase};
+use crate::protocol::exchange::BackendTarget;
 use crate::protocol::interest::Step;
 use crate::protocol::machine::Machine;
 use crate::protocol::now::Now;
@@ -87,7 +90,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
     pub(crate) fn try_backend(
         &mut self,
         context: &mut LoopContext<'_>,
-        idle: impl FnOnce(SocketAddr, &mut LoopContext<'_>) -> Option<Socket>,
+        idle: impl FnOnce(&Place, &mut LoopContext<'_>) -> Option<Socket>,
     ) {
         lane::enter_at(Phase::Connect, self.machine.connection(), context.now.instant);
         self.drop_backend(context);
@@ -95,15 +98,16 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         let now = context.now;
         let waker = || context.waker.for_connection(context.slot);
         let Some(choice) = self.machine.choose_backend(&now, waker) else { return };
-        if let Some(socket) = choice.may_reuse.then(|| idle(choice.address, context)).flatten() {
+        let place = choice.place();
+        if let Some(socket) = choice.may_reuse.then(|| idle(&place, context)).flatten() {
             context.backends.set(socket.slot(), BackendOwner::Connection(context.slot));
-            self.backend = Some((choice.address, socket));
+            self.backend = Some((place, socket));
             return self.machine.connected(true, &now);
         }
-        match connect::start(choice.address) {
-            Ok(stream) => {
+        match start_connect(&choice) {
+            Ok((stream, tls)) => {
                 let slot = context.backends.insert(BackendOwner::Connection(context.slot));
-                self.backend = Some((choice.address, Socket::connecting(stream, slot)));
+                self.backend = Some((place, Socket::connecting(stream, tls, slot)));
             }
             Err(error) => self.machine.connect_failed(error.into(), &now),
         }
@@ -111,7 +115,11 @@ impl<M: Machine<File: FileToSend>> Session<M> {
 
     /// Looks whether the connect has come to an end; false if not.
     fn connect_has_ended(&mut self, now: &Now) -> bool {
-        match self.backend.as_mut().map_or(Ok(false), |(_, backend)| backend.is_connected()) {
+        let ended = match &mut self.backend {
+            Some((place, backend)) => backend.is_connected(place),
+            None => Ok(false),
+        };
+        match ended {
             Ok(true) => self.machine.connected(false, now),
             Ok(false) => return false,
             Err(error) => self.machine.connect_failed(error.into(), now),
@@ -122,10 +130,10 @@ impl<M: Machine<File: FileToSend>> Session<M> {
     /// Reads from the client.
     fn read_client(&mut self, now: &Now) {
         lane::enter_at(Phase::Read, self.machine.connection(), now.instant);
+        let may_be_piped = self.machine.client_may_be_piped() && self.may_pipe();
         let machine = &mut self.machine;
-        let may_be_piped = machine.client_may_be_piped();
         let received = self.client.receive(&mut self.up, may_be_piped, || machine.client_space());
-        self.machine.client_read(received, now);
+        self.client_read(received, now);
     }
 
     /// Sends to the back end what fits. While the connect is under way, that this works is how we learn
@@ -147,9 +155,9 @@ impl<M: Machine<File: FileToSend>> Session<M> {
     /// Reads from the back end.
     fn read_backend(&mut self, now: &Now) {
         lane::enter_at(Phase::Read, self.machine.connection(), now.instant);
+        let may_be_piped = self.machine.backend_may_be_piped() && self.may_pipe();
         let Some((_, backend)) = &mut self.backend else { return };
         let machine = &mut self.machine;
-        let may_be_piped = machine.backend_may_be_piped();
         let received = backend.receive(&mut self.down, may_be_piped, || machine.backend_space());
         self.machine.backend_read(received, now);
     }
@@ -181,6 +189,13 @@ impl<M: Machine<File: FileToSend>> Session<M> {
     fn backend_is(&self, ready: impl Fn(&Socket) -> bool) -> bool {
         self.backend.as_ref().is_some_and(|(_, socket)| ready(socket))
     }
+}
+
+/// Begins to connect to this back end.
+fn start_connect(target: &BackendTarget) -> Result<(TcpStream, Option<TlsStream>), ConnectError> {
+    let tls = target.tls.as_ref().map(TlsStream::connect).transpose();
+    let tls = tls.map_err(|error| connect_error(target.address, "it", &error))?;
+    Ok((connect::start(target.address)?, tls))
 }
 
 /// A session while the loop does not serve it, whatever its machine.

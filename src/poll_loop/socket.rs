@@ -12,10 +12,13 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry};
 
 use super::slots::{Side, Source};
+use crate::balance::idle_pool::Place;
 use crate::net::connect::{self, ConnectError};
 use crate::net::io::{self, Moved};
 use crate::net::pipe::StreamPipe;
 use crate::net::poller::READ_INTEREST;
+use crate::net::session::Stream;
+use crate::net::tls::{Arrived, Carrier, TlsStream, connect_error};
 use crate::protocol::machine::Received;
 
 /// How far the connect has come, as far as is known. The poller reports its end by readiness to write.
@@ -50,6 +53,7 @@ pub(crate) struct Socket {
     connect: Connect,
     /// The peer has sent urgent data (`MSG_OOB`): a read stops short of what is behind it.
     urgent: bool,
+    tls: Option<Box<TlsStream>>,
 }
 
 impl Socket {
@@ -66,13 +70,20 @@ impl Socket {
             failed: false,
             connect: Connect::Done,
             urgent: false,
+            tls: None,
         }
     }
 
     /// A back end's socket whose connect is under way: writing is tried before any event. Reading is not,
     /// for nothing can have arrived yet, and what arrives before it is registered is reported then.
-    pub(crate) fn connecting(stream: TcpStream, slot: usize) -> Socket {
-        Socket { readable: false, connect: Connect::UnderWay, ..Socket::new(stream, Side::Backend, slot) }
+    pub(crate) fn connecting(stream: TcpStream, tls: Option<TlsStream>, slot: usize) -> Socket {
+        let tls = tls.map(Box::new);
+        Socket {
+            readable: false,
+            connect: Connect::UnderWay,
+            tls,
+            ..Socket::new(stream, Side::Backend, slot)
+        }
     }
 
     /// Remembers an event.
@@ -89,12 +100,16 @@ impl Socket {
         }
     }
 
+    /// True if bytes may have come, or if records of a handshake wait for room that there is now.
     pub(crate) fn can_read(&self) -> bool {
-        self.readable
+        let decrypts = |tls: &TlsStream| tls.has_received() || (tls.has_to_send() && self.writable);
+        self.readable || self.tls.as_deref().is_some_and(decrypts)
     }
 
+    /// True if there may be room; before the end of a handshake with a back end there is none for our bytes.
     pub(crate) fn can_write(&self) -> bool {
-        self.writable
+        let is_open = |tls: &TlsStream| self.side == Side::Client || !tls.is_handshaking();
+        self.writable && self.tls.as_deref().is_none_or(is_open)
     }
 
     /// The peer is known to have closed its side.
@@ -163,6 +178,9 @@ impl Socket {
         may_be_piped: bool,
         space: impl FnOnce() -> &'s mut [u8],
     ) -> std::io::Result<Received> {
+        if let Some(tls) = self.tls.take() {
+            return self.receive_secure(tls, space());
+        }
         let Some(pipe) = pipe.acquire(may_be_piped) else {
             return Ok(self.receive_bytes(space())?.map_or(Received::Nothing, Received::Buffered));
         };
@@ -173,9 +191,24 @@ impl Socket {
         Ok(moved?.map_or(Received::Nothing, Received::Piped))
     }
 
+    /// Reads and decrypts.
+    fn receive_secure(&mut self, mut tls: Box<TlsStream>, space: &mut [u8]) -> std::io::Result<Received> {
+        let arrived = tls.receive(space, self);
+        self.writable &= !tls.has_to_send();
+        if !matches!(arrived, Ok(Arrived::PlainHttp)) {
+            self.tls = Some(tls);
+        }
+        arrived.map(Received::from)
+    }
+
     /// Sends what fits of the bytes in the pipe, or of two slices if it holds none. `more` if a file
     /// follows at once.
     pub(crate) fn send(&mut self, pipe: &mut StreamPipe, slices: [&[u8]; 2], more: bool) -> Moved {
+        if let Some(tls) = &mut self.tls {
+            let moved = tls.send(&self.stream, slices);
+            self.writable &= matches!(moved, Ok(Some(_)));
+            return moved;
+        }
         let Some(pipe) = pipe.filled() else { return self.send_bytes(slices, more) };
         let moved = pipe.drain(&self.stream);
         self.writable &= matches!(moved, Ok(Some(_)));
@@ -184,15 +217,30 @@ impl Socket {
 
     /// Sends what fits of a file.
     pub(crate) fn send_file(&mut self, file: &File, offset: u64, length: u64) -> Moved {
-        let moved = io::send_file(&self.stream, file, offset, length);
+        let moved = match &mut self.tls {
+            Some(tls) => tls.send_file(&self.stream, file, offset, length),
+            None => io::send_file(&self.stream, file, offset, length),
+        };
         if matches!(moved, Ok(None) | Err(_)) {
             self.writable = false;
         }
         moved
     }
 
-    /// Whether the connect has succeeded; `Ok(false)` if it has not ended yet, or no event has come.
-    pub(crate) fn is_connected(&mut self) -> Result<bool, ConnectError> {
+    /// Whether the connect to this place has succeeded; `Ok(false)` if it has not ended yet, or no event has come.
+    pub(crate) fn is_connected(&mut self, place: &Place) -> Result<bool, ConnectError> {
+        if !self.has_connected()? {
+            return Ok(false);
+        }
+        let Some(mut tls) = self.tls.take() else { return Ok(true) };
+        let shaken = tls.shake_hands(self);
+        self.writable &= !tls.has_to_send();
+        self.tls = Some(tls);
+        let host = place.secure_host.as_deref().unwrap_or_default();
+        shaken.map_err(|error| connect_error(place.address, host, &error))
+    }
+
+    fn has_connected(&mut self) -> Result<bool, ConnectError> {
         let is_connected = match self.connect {
             Connect::UnderWay => false,
             Connect::Succeeded | Connect::Done => true,
@@ -200,6 +248,22 @@ impl Socket {
         };
         self.connect = if is_connected { Connect::Done } else { Connect::UnderWay };
         Ok(is_connected)
+    }
+}
+
+impl Stream for Socket {
+    fn tls(&mut self) -> &mut Option<Box<TlsStream>> {
+        &mut self.tls
+    }
+
+    fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+}
+
+impl Carrier for Socket {
+    fn read(&mut self, into: &mut [u8]) -> Moved {
+        if self.readable { self.receive_bytes(into) } else { Ok(None) }
     }
 }
 

@@ -46,6 +46,11 @@ impl Buffer {
         Buffer { storage: None, start: 0, end: 0, bulk: false }
     }
 
+    /// An empty buffer whose first storage will be a large one.
+    pub(crate) fn bulk() -> Buffer {
+        Buffer { storage: None, start: 0, end: 0, bulk: true }
+    }
+
     /// The bytes held.
     pub fn bytes(&self) -> &[u8] {
         self.storage.as_deref().map_or(&[], |storage| &storage[self.start..self.end])

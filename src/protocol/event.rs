@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::outcome::Outcome;
+use super::transport::Secured;
 
 /// The client connection that an event is about.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,8 @@ pub struct Connection<'a> {
     pub(crate) client: SocketAddr,
     /// It is a health check, as far as can be seen, and nothing is wrong with it: no news.
     pub(crate) is_check: bool,
+    /// How it is encrypted, if it is.
+    pub(crate) secured: Option<&'a Secured>,
 }
 
 /// Something that happened to a client's connection.

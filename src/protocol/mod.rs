@@ -34,6 +34,7 @@
 //! | [`http`] | heads, framing, bodies, dates and our own responses |
 //! | [`forward`] | how a gateway rewrites heads |
 //! | [`proxy_header`] | the PROXY protocol, by which a proxy in front of us sends the client's address |
+//! | `transport` | whether a client's connection is encrypted, and how |
 //! | `cidr` | blocks of addresses |
 //! | [`buffer`] | the bounded buffer of one direction |
 //! | [`limits`] | every bound and every default time limit, with its reason |
@@ -63,4 +64,5 @@ pub(crate) mod request_line;
 pub(crate) mod testing;
 pub(crate) mod timeouts;
 pub(crate) mod timing;
+pub(crate) mod transport;
 pub mod web;

@@ -47,6 +47,8 @@ pub(crate) enum Phase {
     Idle,
     /// Reading the PROXY header, in which a proxy tells the client's address.
     ProxyHeader,
+    /// Agreeing on how to encrypt the connection.
+    Handshake,
     /// Reading the request head.
     RequestHead,
     /// Reading or forwarding the request body.
@@ -113,6 +115,7 @@ impl fmt::Display for Outcome {
         let phase = match self.phase {
             Phase::Idle => "while idle",
             Phase::ProxyHeader => "in PROXY header",
+            Phase::Handshake => "in TLS handshake",
             Phase::RequestHead => "in request head",
             Phase::RequestBody => "in request body",
             Phase::Queue => "in queue",

@@ -22,6 +22,7 @@ use crate::net::beneath::{Found, Root, RootChange};
 use crate::protocol::http::head::RequestHead;
 use crate::protocol::http::{Method, Refusal};
 use crate::protocol::now::Now;
+use crate::protocol::transport::https_status;
 use crate::protocol::web;
 
 /// The pages and files of one web server.
@@ -239,6 +240,10 @@ impl web::Site for Site {
             Method::Head => response.without_body(),
             _ => response,
         }
+    }
+
+    fn redirect(&self, head: &RequestHead<'_>, location: String) -> Response {
+        Response::redirect(https_status(head.method), location)
     }
 
     /// The connection is closed, because after a head that was refused it is not certain where the

@@ -1,13 +1,12 @@
 //! The story of one client of a gateway, told by one worker. Twin: `poll_loop/gateway.rs`.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::io::Socket;
 use super::session::{Parkable, Session};
 use super::worker::WaitBudget;
 use super::{Connection, Parked};
-use crate::balance::idle_pool::IdlePool;
+use crate::balance::idle_pool::{IdlePool, Place};
 use crate::net::clock;
 use crate::net::io::is_quiet;
 use crate::net::session::GatewaySession;
@@ -80,7 +79,7 @@ impl Session<Exchange> {
     fn connect(&mut self, idle: &SharedIdlePool, budget: &WaitBudget<'_>) -> Result<(), Parked> {
         while self.machine.needs_backend() {
             match self.machine.step() {
-                Step::Connect => self.try_backend(budget, |address, now| idle.take(address, now)),
+                Step::Connect => self.try_backend(budget, |place, now| idle.take(place, now)),
                 _ => self.wait_and_read(budget)?,
             }
         }
@@ -122,11 +121,11 @@ impl Session<Exchange> {
     fn release_backend(&mut self, idle: &SharedIdlePool) {
         let now = clock::now();
         let release = self.machine.release_backend(&now);
-        if let Some((address, socket)) = self.backend.take()
+        if let Some((place, socket)) = self.backend.take()
             && release.keep
         {
             // Closed after the lock is let go, if there are too many.
-            let _surplus = idle.lock().put(address, socket, now.instant);
+            let _surplus = idle.lock().put(place, socket, now.instant);
         }
     }
 }
@@ -142,7 +141,7 @@ impl SharedIdlePool {
     }
 
     /// The newest idle connection to `backend` that is as it was left; the others are closed.
-    fn take(&self, backend: SocketAddr, now: &Now) -> Option<Socket> {
+    fn take(&self, backend: &Place, now: &Now) -> Option<Socket> {
         loop {
             // The lock is let go before a socket is looked at or closed.
             let socket = self.lock().take(backend, now.instant)?;

@@ -7,12 +7,15 @@
 use std::fs::File;
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::worker::TICK;
+use crate::net::clock;
 use crate::net::io::{self, Moved, Readiness};
 use crate::net::listen::ACCEPTED_INHERIT_TIMEOUT;
 use crate::net::pipe::{Pipe, StreamPipe};
+use crate::net::session::Stream;
+use crate::net::tls::{Arrived, Carrier, TlsStream};
 use crate::protocol::interest::Interest;
 use crate::protocol::machine::Received;
 
@@ -30,6 +33,7 @@ pub(crate) struct Socket {
     /// The last write found it full.
     full: bool,
     look: Look,
+    tls: Option<Box<TlsStream>>,
 }
 
 /// An optimization, to be skipped at first reading: whether bytes are so likely that a read which does not
@@ -76,6 +80,7 @@ impl Socket {
             nonblocking: false,
             full: false,
             look: Look::AfterFirstRead,
+            tls: None,
         }
     }
 
@@ -110,6 +115,9 @@ impl Socket {
         space: impl FnOnce() -> &'s mut [u8],
         limit: Duration,
     ) -> std::io::Result<Received> {
+        if let Some(tls) = self.tls.take() {
+            return self.receive_secure(tls, space(), limit);
+        }
         let (moved, received): (_, fn(usize) -> Received) = match pipe.acquire(may_be_piped) {
             Some(pipe) => (self.fill(pipe, limit)?, Received::Piped),
             None => (self.receive_bytes(space(), limit)?, Received::Buffered),
@@ -118,6 +126,35 @@ impl Socket {
         // When the last piece of a long stream is out, the next one has mostly come.
         self.look = if is_first || may_be_piped { Look::Now } else { Look::No };
         Ok(moved.map_or(Received::Nothing, received))
+    }
+
+    /// Reads and decrypts.
+    fn receive_secure(
+        &mut self,
+        mut tls: Box<TlsStream>,
+        space: &mut [u8],
+        limit: Duration,
+    ) -> std::io::Result<Received> {
+        let arrived = tls.receive(space, &mut Limited { socket: self, limit });
+        self.look = if tls.has_received() { Look::Now } else { Look::No };
+        if !matches!(arrived, Ok(Arrived::PlainHttp)) {
+            self.tls = Some(tls);
+        }
+        arrived.map(Received::from)
+    }
+
+    /// Agrees with the back end on how to encrypt the connection, until this moment at the latest.
+    pub(crate) fn shake_hands(&mut self, mut tls: Box<TlsStream>, until: Instant) -> std::io::Result<()> {
+        loop {
+            let limit = until.saturating_duration_since(clock::now().instant).min(TICK);
+            if limit.is_zero() {
+                return Err(std::io::ErrorKind::TimedOut.into());
+            }
+            if tls.shake_hands(&mut Limited { socket: self, limit })? {
+                self.tls = Some(tls);
+                return Ok(());
+            }
+        }
     }
 
     fn fill(&mut self, pipe: &mut Pipe, limit: Duration) -> Moved {
@@ -150,6 +187,11 @@ impl Socket {
         if self.full {
             return Ok(None);
         }
+        if let Some(tls) = &mut self.tls {
+            let moved = tls.send(&self.stream, slices);
+            self.full = matches!(moved, Ok(None));
+            return moved;
+        }
         let moved = match pipe.filled() {
             Some(pipe) => {
                 self.stop_blocking()?;
@@ -167,6 +209,11 @@ impl Socket {
         if self.full {
             return Ok(None);
         }
+        if let Some(tls) = &mut self.tls {
+            let moved = tls.send_file(&self.stream, file, offset, length);
+            self.full = matches!(moved, Ok(None));
+            return moved;
+        }
         if !self.sends_are_limited {
             self.stream.set_write_timeout(Some(TICK))?;
             self.sends_are_limited = true;
@@ -183,6 +230,34 @@ impl Socket {
             self.look = Look::No;
         }
         looks
+    }
+}
+
+impl Stream for Socket {
+    fn tls(&mut self) -> &mut Option<Box<TlsStream>> {
+        &mut self.tls
+    }
+
+    fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+}
+
+/// A socket that is read for so long at most.
+struct Limited<'s> {
+    socket: &'s mut Socket,
+    limit: Duration,
+}
+
+impl Carrier for Limited<'_> {
+    fn read(&mut self, into: &mut [u8]) -> Moved {
+        self.socket.receive_bytes(into, self.limit)
+    }
+}
+
+impl AsFd for Limited<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -28,7 +28,6 @@ mod session;
 mod web;
 mod worker;
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +35,7 @@ use arc_swap::ArcSwap;
 
 use crate::net::clock;
 use crate::net::io::FileToSend;
+use crate::net::listen::Listener;
 use crate::net::permits::Permits;
 use crate::net::shutdown::Shutdown;
 use crate::net::threads::join;
@@ -75,7 +75,7 @@ pub(crate) struct PoolSettings {
 ///
 /// Errors: threads or pollers that cannot be made; nothing that a client or a back end does.
 pub(crate) fn serve<C: Connection>(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     service: &Arc<ArcSwap<Service<C>>>,
     settings: &PoolSettings,
     shutdown: &Shutdown,

@@ -5,16 +5,19 @@
 //! [`try_backend`](Session::try_backend) as long as the connect timeout; all other functions move what they can
 //! at once. Whatever happens is reported to the machine, and nothing is decided here.
 
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use super::Parked;
 use super::io::{self, Socket};
 use super::worker::WaitBudget;
+use crate::balance::idle_pool::Place;
+use crate::net::connect::ConnectError;
 use crate::net::io::{FileToSend, number};
+use crate::net::tls::{TlsStream, connect_error};
 use crate::net::{clock, connect, session};
 use crate::observe::lane::{self, Phase};
+use crate::protocol::exchange::BackendTarget;
 use crate::protocol::interest::{Interest, Step};
 use crate::protocol::machine::Machine;
 use crate::protocol::now::Now;
@@ -71,7 +74,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
     pub(crate) fn try_backend(
         &mut self,
         budget: &WaitBudget<'_>,
-        idle: impl FnOnce(SocketAddr, &Now) -> Option<Socket>,
+        idle: impl FnOnce(&Place, &Now) -> Option<Socket>,
     ) {
         let now = self.keep_time(budget);
         lane::enter_at(Phase::Connect, self.machine.connection(), now.instant);
@@ -79,13 +82,14 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         self.backend = None;
         let waker = || budget.load.waker.for_connection(number(&self.client));
         let Some(choice) = self.machine.choose_backend(&now, waker) else { return };
-        if let Some(socket) = choice.may_reuse.then(|| idle(choice.address, &now)).flatten() {
-            self.backend = Some((choice.address, socket));
+        let place = choice.place();
+        if let Some(socket) = choice.may_reuse.then(|| idle(&place, &now)).flatten() {
+            self.backend = Some((place, socket));
             return self.machine.connected(true, &now);
         }
-        match connect::connect(choice.address, self.machine.connect_timeout(&now)) {
-            Ok(stream) => {
-                self.backend = Some((choice.address, Socket::connected(stream)));
+        match connect(&choice, self.machine.connect_timeout(&now), &now) {
+            Ok(socket) => {
+                self.backend = Some((place, socket));
                 self.machine.connected(false, &clock::now());
             }
             Err(error) => self.machine.connect_failed(error.into(), &clock::now()),
@@ -94,11 +98,11 @@ impl<M: Machine<File: FileToSend>> Session<M> {
 
     /// Reads from the client; false if nothing came.
     fn read_client(&mut self, limit: Duration, budget: &WaitBudget<'_>) -> bool {
+        let may_be_piped = self.machine.client_may_be_piped() && self.may_pipe();
         let machine = &mut self.machine;
-        let may_be_piped = machine.client_may_be_piped();
         let received = self.client.receive(&mut self.up, may_be_piped, || machine.client_space(), limit);
         self.hear_of_drain(budget);
-        self.machine.client_read(received, &clock::now())
+        self.client_read(received, &clock::now())
     }
 
     /// Sends to the back end what fits; false if nothing did.
@@ -114,9 +118,9 @@ impl<M: Machine<File: FileToSend>> Session<M> {
 
     /// Reads from the back end; false if nothing came.
     fn read_backend(&mut self, limit: Duration, budget: &WaitBudget<'_>) -> bool {
+        let may_be_piped = self.machine.backend_may_be_piped() && self.may_pipe();
         let Some((_, backend)) = &mut self.backend else { return false };
         let machine = &mut self.machine;
-        let may_be_piped = machine.backend_may_be_piped();
         let received = backend.receive(&mut self.down, may_be_piped, || machine.backend_space(), limit);
         self.hear_of_drain(budget);
         self.machine.backend_read(received, &clock::now())
@@ -142,6 +146,17 @@ impl<M: Machine<File: FileToSend>> Session<M> {
             self.machine.take_last_request();
         }
     }
+}
+
+/// A new connection to this back end, encrypted if it is to be; made within `timeout`.
+fn connect(target: &BackendTarget, timeout: Duration, now: &Now) -> Result<Socket, ConnectError> {
+    let mut socket = Socket::connected(connect::connect(target.address, timeout)?);
+    if let Some(tls) = &target.tls {
+        let until = now.instant + timeout;
+        let shaken = TlsStream::connect(tls).and_then(|stream| socket.shake_hands(Box::new(stream), until));
+        shaken.map_err(|error| connect_error(target.address, &tls.host, &error))?;
+    }
+    Ok(socket)
 }
 
 /// What a worker does that waits for these things.

@@ -20,6 +20,7 @@ use super::session::Session;
 use super::{Connection, Parked, PoolSettings, Service};
 use crate::net::clock;
 use crate::net::listen::ACCEPTED_READ_TIMEOUT;
+use crate::net::session;
 use crate::net::shutdown::Shutdown;
 use crate::net::threads;
 use crate::net::waker::PollerWaker;
@@ -90,9 +91,10 @@ impl<C: Connection> Pool<C> {
 
     /// Takes up a client.
     pub(crate) fn accept(&self, accepted: Accepted) -> ParkedConnection<C> {
-        let Accepted { client, peer, at, permit } = accepted;
+        let Accepted { client, peer, is_plain, at, permit } = accepted;
         let (service, client) = (self.service.load_full(), Socket::accepted(client));
-        let session = Session::accept(service, client, peer, at, &clock::now());
+        let session =
+            Session::accept(service, client, session::Accepted { peer, is_plain, at }, &clock::now());
         ParkedConnection { connection: Box::new(session.into()), _permit: permit }
     }
 

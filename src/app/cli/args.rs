@@ -12,6 +12,7 @@ use super::flags::{
     BackEnds, BackendTimeouts, ClientTimeouts, Configuration, FlagGroup, Forwarding, Front, Health,
     Listening, Load, Logging, Loops, Pool, Routing, Status,
 };
+use super::tls_flags::{BackendTlsFlags, TlsFlags};
 use super::values::{Cache, count, port_base};
 use crate::app::defaults;
 use crate::app::duration;
@@ -31,6 +32,9 @@ pub struct Server {
     /// What it serves.
     #[command(flatten)]
     pub(crate) site: SiteFlags,
+    /// TLS towards clients.
+    #[command(flatten)]
+    pub(crate) tls: TlsFlags,
     /// Proxies in front.
     #[command(flatten)]
     pub(crate) front: Front,
@@ -73,6 +77,9 @@ pub struct Proxy {
     /// Pass responses of the course's Python, and of servers with --mirror, on byte for byte
     #[arg(long, help_heading = "Forwarding")]
     pub(crate) mirror: bool,
+    /// TLS towards clients.
+    #[command(flatten)]
+    pub(crate) tls: TlsFlags,
     /// Proxies in front.
     #[command(flatten)]
     pub(crate) front: Front,
@@ -82,6 +89,9 @@ pub struct Proxy {
     /// Timeouts of back ends.
     #[command(flatten)]
     pub(crate) backend_timeouts: BackendTimeouts,
+    /// TLS towards back ends.
+    #[command(flatten)]
+    pub(crate) backend_tls: BackendTlsFlags,
     /// How much a back end gets at the same time.
     #[command(flatten)]
     pub(crate) load: Load,
@@ -130,6 +140,9 @@ pub struct Balancer<T: Args + FlagGroup> {
     /// How requests are forwarded, with `--mode http`.
     #[command(flatten)]
     pub(crate) forwarding: Forwarding,
+    /// TLS towards clients.
+    #[command(flatten)]
+    pub(crate) tls: TlsFlags,
     /// Proxies in front.
     #[command(flatten)]
     pub(crate) front: Front,
@@ -139,6 +152,9 @@ pub struct Balancer<T: Args + FlagGroup> {
     /// Timeouts of back ends.
     #[command(flatten)]
     pub(crate) backend_timeouts: BackendTimeouts,
+    /// TLS towards back ends.
+    #[command(flatten)]
+    pub(crate) backend_tls: BackendTlsFlags,
     /// How much a back end gets at the same time.
     #[command(flatten)]
     pub(crate) load: Load,
@@ -202,6 +218,12 @@ pub struct Suite {
     /// Answer byte for byte as the course's Python does, also through the reverse proxy
     #[arg(long)]
     pub(crate) mirror: bool,
+    /// Speak TLS at the reverse proxy and the balancers, with a certificate made at start, for trying: no client trusts it by itself
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// File to write that certificate to (not its key), for a client that is to trust it: curl --cacert FILE
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub(crate) tls_self_signed_to: Option<PathBuf>,
     /// Time for open connections to finish after Ctrl-C or SIGTERM
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::DRAIN),
           value_parser = duration::parse)]

@@ -20,6 +20,7 @@ mod flags;
 mod output;
 mod request;
 mod role;
+mod tls_flags;
 mod usage;
 mod values;
 
@@ -32,6 +33,7 @@ pub(crate) use output::{print, print_failure};
 pub(crate) use request::{Request, STATUS_PATH};
 pub(crate) use role::EXPLAIN;
 pub use role::Role;
+pub(crate) use tls_flags::TlsFlags;
 pub(crate) use usage::{Mistake, join_values, one_line, take_command};
 pub(crate) use values::Mode;
 

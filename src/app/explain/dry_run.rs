@@ -106,7 +106,7 @@ impl DryRun {
         let group = target.as_ref().and_then(|target| routes.find(target).ok());
         let context = Arc::new(RoleContext::new(role, Arc::new(Nobody)));
         let gateway = Gateway { context, routes: routes.clone(), rules: rules.clone() };
-        let mut exchange = received(gateway, client, request);
+        let mut exchange = received(gateway, client.clone(), request);
         let needs_backend = exchange.needs_backend();
         let turn = group.filter(|_| needs_backend).map(turn).transpose()?;
         let now = clock::now();

@@ -4,6 +4,7 @@
 //! has a result. The deadline is watched by the caller.
 
 use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use mio::net::TcpStream;
@@ -11,13 +12,17 @@ use mio::net::TcpStream;
 use crate::balance::health::ProbeResult;
 use crate::balance::limits::{CHECK_ANSWER_BYTES_MAX, CHECK_TIMEOUT};
 use crate::net::connect::{self, ConnectError};
-use crate::net::io;
+use crate::net::io::{self, Moved};
+use crate::net::tls::{Arrived, Carrier, TlsStream};
 
 /// A check under way. Dropping it closes its connection.
 pub(super) struct Check {
     stream: TcpStream,
+    tls: Option<TlsStream>,
     deadline: Instant,
     is_connected: bool,
+    /// There is a request; else a connection is enough.
+    asks: bool,
     /// What is still to be sent.
     request: Vec<u8>,
     /// The first bytes of the response.
@@ -25,10 +30,12 @@ pub(super) struct Check {
 }
 
 /// Why a check failed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum CheckError {
     /// No connection could be made.
     Connect(ConnectError),
+    /// The connection could not be encrypted.
+    Tls(String),
     /// The deadline passed.
     TimedOut,
     /// The connection was closed or reset before the status was there.
@@ -43,6 +50,7 @@ impl fmt::Display for CheckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CheckError::Connect(error) => error.fmt(f),
+            CheckError::Tls(fault) => write!(f, "no TLS with it: {fault}"),
             CheckError::TimedOut => write!(f, "no response within {} s", CHECK_TIMEOUT.as_secs()),
             CheckError::Closed => f.write_str("closed without a response"),
             CheckError::NotHttp => f.write_str("the response is not HTTP"),
@@ -51,10 +59,38 @@ impl fmt::Display for CheckError {
     }
 }
 
+/// A socket that is read without waiting.
+struct Raw<'s>(&'s TcpStream);
+
+impl Carrier for Raw<'_> {
+    fn read(&mut self, into: &mut [u8]) -> Moved {
+        io::receive(self.0, into)
+    }
+}
+
+impl AsFd for Raw<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 impl Check {
     /// A check over a connection that is being made. Without a `request`, that it is made is enough.
-    pub(super) fn new(stream: TcpStream, request: Vec<u8>, deadline: Instant) -> Check {
-        Check { stream, deadline, is_connected: false, request, response: Vec::new() }
+    pub(super) fn new(
+        stream: TcpStream,
+        tls: Option<TlsStream>,
+        request: Vec<u8>,
+        deadline: Instant,
+    ) -> Check {
+        Check {
+            stream,
+            tls,
+            deadline,
+            is_connected: false,
+            asks: !request.is_empty(),
+            request,
+            response: Vec::new(),
+        }
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -69,12 +105,23 @@ impl Check {
                 Ok(false) => return None,
                 Err(error) => return Some(Err(CheckError::Connect(error))),
             }
-            if self.request.is_empty() {
-                return Some(Ok(()));
+        }
+        if let Some(tls) = &mut self.tls {
+            match tls.shake_hands(&mut Raw(&self.stream)) {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => return Some(Err(CheckError::Tls(error.to_string()))),
             }
         }
+        if !self.asks {
+            return Some(Ok(()));
+        }
         while !self.request.is_empty() {
-            match io::send(&self.stream, [&self.request, &[]], false) {
+            let sent = match &mut self.tls {
+                Some(tls) => tls.send(&self.stream, [&self.request, &[]]),
+                None => io::send(&self.stream, [&self.request, &[]], false),
+            };
+            match sent {
                 Ok(Some(count)) => drop(self.request.drain(..count)),
                 Ok(None) => return None,
                 Err(_) => return Some(Err(CheckError::Closed)),
@@ -84,7 +131,16 @@ impl Check {
             // Room for a whole small response although only its start is looked at: bytes that stay unread
             // would make the close a reset.
             let mut bytes = [0; 2048];
-            match io::receive(&self.stream, &mut bytes) {
+            let received = match &mut self.tls {
+                Some(tls) => match tls.receive(&mut bytes, &mut Raw(&self.stream)) {
+                    Ok(Arrived::Bytes(count)) => Ok(Some(count)),
+                    Ok(Arrived::Handshake) => continue,
+                    Ok(Arrived::Nothing | Arrived::PlainHttp) => Ok(None),
+                    Err(error) => Err(error),
+                },
+                None => io::receive(&self.stream, &mut bytes),
+            };
+            match received {
                 Ok(Some(0)) | Err(_) => return Some(Err(CheckError::Closed)),
                 Ok(None) => return None,
                 Ok(Some(count)) => {

@@ -8,6 +8,7 @@ mod check;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
@@ -15,12 +16,15 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
+use rustls::ClientConfig;
 
 use crate::balance::health::{Change, Health, Probe};
 use crate::balance::limits::CHECK_TIMEOUT;
 use crate::balance::{Backend, Group};
 use crate::net::clock;
 use crate::net::connect::{self, ConnectError};
+use crate::net::tls::TlsStream;
+use crate::protocol::context::BackendTls;
 use crate::protocol::proxy_header::{Version, local_header};
 use check::{Check, CheckError};
 
@@ -42,6 +46,7 @@ impl Checker {
         interval: Option<Duration>,
         probe: Probe,
         send: Option<Version>,
+        tls: Option<Arc<ClientConfig>>,
     ) -> io::Result<Option<Checker>> {
         let Some(interval) = interval.filter(|_| !groups.is_empty()) else { return Ok(None) };
         let poll = Poll::new()?;
@@ -53,6 +58,7 @@ impl Checker {
             poll,
             probe,
             send,
+            tls,
             interval,
             groups,
             targets: Vec::new(),
@@ -102,6 +108,8 @@ struct Checks {
     probe: Probe,
     /// The version of the PROXY header that back ends expect in front of each request.
     send: Option<Version>,
+    /// How those that are `https://` are spoken to.
+    tls: Option<Arc<ClientConfig>>,
     interval: Duration,
     groups: Vec<Arc<Group>>,
     targets: Vec<Target>,
@@ -177,22 +185,44 @@ impl Checks {
                 _ => continue,
             }
             let address = target.backend.address;
-            let mut request = self.probe.request(address);
+            let tls = self.tls.as_ref().zip(target.backend.secure_host());
+            let mut request = match tls {
+                Some((_, host)) => self.probe.request(authority(host, address)),
+                None => self.probe.request(address),
+            };
             if let Some(version) = self.send.filter(|_| !request.is_empty()) {
                 request.splice(..0, local_header(version));
             }
             let connecting = connect::start(address).and_then(|mut stream| {
                 let both = Interest::READABLE | Interest::WRITABLE;
                 let registered = self.poll.registry().register(&mut stream, target.token, both);
-                registered.map(|()| stream).map_err(|error| ConnectError::from(&error))
+                registered.map_err(|error| ConnectError::from(&error))?;
+                let tls = tls
+                    .map(|(config, host)| BackendTls { config: Arc::clone(config), host: Arc::clone(host) });
+                let encrypted = tls.as_ref().map(TlsStream::connect).transpose();
+                Ok((stream, encrypted.map_err(|error| ConnectError::from(&error))?))
             });
             match connecting {
-                Ok(stream) => target.check = Some(Check::new(stream, request, now + CHECK_TIMEOUT)),
+                Ok((stream, tls)) => {
+                    target.check = Some(Check::new(stream, tls, request, now + CHECK_TIMEOUT))
+                }
                 Err(error) => target.conclude(Err(CheckError::Connect(error))),
             }
         }
     }
 }
+
+/// A host and the port of its address, as they stand in `Host`.
+fn authority(host: &str, address: SocketAddr) -> String {
+    match (host.contains(':'), address.port()) {
+        (true, port) => format!("[{host}]:{port}"),
+        (false, HTTPS_PORT) => host.to_owned(),
+        (false, port) => format!("{host}:{port}"),
+    }
+}
+
+/// The port that a `Host` does not name.
+const HTTPS_PORT: u16 = 443;
 
 impl Target {
     /// When something is to be done about it even if its socket has no event.

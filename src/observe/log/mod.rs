@@ -202,7 +202,7 @@ mod tests {
     use allocation_counter::measure;
     fn connection() -> Connection<'static> {
         let client = "127.0.0.1:22530".parse().unwrap();
-        Connection { number: 7, role: "lb-threaded", client, is_check: false }
+        Connection { number: 7, role: "lb-threaded", client, is_check: false, secured: None }
     }
 
     fn closing() -> Closing<'static> {

@@ -122,6 +122,11 @@ impl web::Site for StatusSite {
         response.for_method(head.method)
     }
 
+    /// The page has no TLS, and nothing to redirect to.
+    fn redirect(&self, _head: &RequestHead<'_>, _location: String) -> StatusResponse {
+        self.refuse(Refusal::new(421, "This page has no address with https://."))
+    }
+
     fn refuse(&self, refusal: Refusal) -> StatusResponse {
         StatusResponse::plain(refusal.status, &format!("{}\n", refusal.reason)).closing()
     }

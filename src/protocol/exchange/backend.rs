@@ -6,7 +6,9 @@ use std::task::Waker;
 use std::time::Instant;
 
 use super::Exchange;
+use crate::balance::idle_pool::Place;
 use crate::balance::{Chosen, Group, Pick, Ticket, Turn};
+use crate::protocol::context::BackendTls;
 use crate::protocol::event::Event;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
@@ -50,7 +52,7 @@ pub(super) enum BackendConnection {
 }
 
 /// A back end chosen for a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct BackendTarget {
     /// Where to connect.
     pub(crate) address: SocketAddr,
@@ -58,6 +60,15 @@ pub struct BackendTarget {
     /// end can close an idle connection just when we send on it, and then we cannot know whether it acted
     /// on the request.
     pub may_reuse: bool,
+    /// How the connection is encrypted, if it is.
+    pub(crate) tls: Option<BackendTls>,
+}
+
+impl BackendTarget {
+    /// Where its connection leads.
+    pub(crate) fn place(&self) -> Place {
+        Place { address: self.address, secure_host: self.tls.as_ref().map(|tls| Arc::clone(&tls.host)) }
+    }
 }
 
 /// A back end that was released. Hold this value until the connection is kept or closed; when it is dropped,
@@ -108,6 +119,7 @@ impl Exchange {
         match pick {
             Pick::Chosen(backend) => {
                 let address = backend.address;
+                let tls = self.gateway.context.tls_to(&backend);
                 self.request.address_to(address, &mut self.backend_output);
                 let connecting = *self.timing.connecting.get_or_insert(now.instant);
                 let from = if turn.is_beyond_retries() && !was_queued { connecting } else { now.instant };
@@ -115,7 +127,7 @@ impl Exchange {
                 self.backend = BackendConnection::Connecting { group, turn, backend, until };
                 // A connection that began with a PROXY header serves this client only.
                 let may_reuse = !is_retry && self.request.may_be_repeated() && !self.client.sends_header();
-                return Some(BackendTarget { address, may_reuse });
+                return Some(BackendTarget { address, may_reuse, tls });
             }
             Pick::Queued(ticket) => {
                 log::debug!("{} waits for a back end of {}", self.client.address(), group.name());

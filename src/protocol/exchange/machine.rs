@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use super::{BackendTarget, Exchange, Gateway};
 use crate::protocol::context::RoleContext;
-use crate::protocol::machine::{Machine, NoFile, own_backend_functions, own_functions};
+use crate::protocol::machine::{Machine, NoFile, PLAIN_HTTP, own_backend_functions, own_functions};
 use crate::protocol::now::Now;
-use crate::protocol::outcome::How;
+use crate::protocol::outcome::{How, Phase};
 use crate::protocol::proxy_header::ClientIdentity;
 use crate::protocol::web::Output;
 
@@ -37,6 +37,10 @@ impl Machine for Exchange {
 
     fn refuse_for_lack_of_workers(&mut self, now: &Now) {
         self.refuse_for_lack_of_workers(now);
+    }
+
+    fn refuse_plain_http(&mut self, now: &Now) {
+        self.refuse(PLAIN_HTTP, How::Malformed, Phase::Handshake, now);
     }
 
     fn client_output(&self) -> Output<'_, NoFile> {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::{BackendConnection, Exchange, State, connection_field};
 use crate::protocol::buffer::Buffer;
-use crate::protocol::forward::{self, HostLine, MaxForwards, OwnResponse};
+use crate::protocol::forward::{self, HostLine, MaxForwards, OwnResponse, Sender};
 use crate::protocol::health_check::is_health_check;
 use crate::protocol::http::body::{BodyReader, Part};
 use crate::protocol::http::framing::{self, Framing};
@@ -13,6 +13,7 @@ use crate::protocol::http::{Method, Refusal, Version};
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::timing::Timing;
+use crate::protocol::transport::https_status;
 
 /// The request being forwarded.
 #[derive(Debug)]
@@ -230,6 +231,13 @@ impl Exchange {
                 "This gateway is the last stop of Max-Forwards, and answers no such request.",
             ));
         }
+        if let Some(location) = self.client.transport.redirects(&head)? {
+            let (status, sentence) = (https_status(head.method), "This address is served at https://.");
+            self.client_input.consume(length);
+            self.request.body = Body::Reading { reader: BodyReader::new(framing), ready: 0 };
+            self.redirect(status, sentence, &location, now);
+            return Ok(());
+        }
         self.request.upgrade = forward::upgrade(&head).is_some();
         let group = self.gateway.routes.find(head.path_and_query())?.clone();
         self.timing.group = group.number();
@@ -237,14 +245,14 @@ impl Exchange {
             self.client_input.consume(length);
             // A body is not read: the client will send it again.
             self.request.body = Body::Reading { reader: BodyReader::new(framing), ready: 0 };
-            self.redirect(&location, now);
+            self.redirect(301, "This folder has a slash at its end.", &location, now);
             return Ok(());
         }
         self.backend_output.clear();
         self.gateway.rules.write_request_head(
             &head,
             framing,
-            self.client.address(),
+            Sender { address: self.client.address(), scheme: self.client.transport.scheme() },
             &mut self.backend_output,
         )?;
         let head_bytes = self.backend_output.len();
@@ -265,10 +273,9 @@ impl Exchange {
         Ok(())
     }
 
-    /// Sends the client to another path of this gateway.
-    fn redirect(&mut self, location: &str, now: &Now) {
-        let sentence = "This folder has a slash at its end.";
-        let response = OwnResponse { status: 301, proxy_error: "", sentence, location: Some(location) };
+    /// Sends the client to another address of this gateway.
+    fn redirect(&mut self, status: u16, sentence: &str, location: &str, now: &Now) {
+        let response = OwnResponse { status, proxy_error: "", sentence, location: Some(location) };
         self.respond(&response, Outcome::new(Who::Us, How::Finished, Phase::RequestHead), now);
     }
 

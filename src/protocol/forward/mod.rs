@@ -55,6 +55,22 @@ pub struct Rules {
     pub(crate) mirror: bool,
 }
 
+/// Who sent a request, and how it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender {
+    /// The client's address.
+    pub(crate) address: SocketAddr,
+    /// `http` or `https`.
+    pub(crate) scheme: &'static str,
+}
+
+/// A client without TLS.
+impl From<SocketAddr> for Sender {
+    fn from(address: SocketAddr) -> Sender {
+        Sender { address, scheme: "http" }
+    }
+}
+
 impl Default for Rules {
     fn default() -> Rules {
         Rules { trust: Vec::new(), via: true, mirror: false }
@@ -70,7 +86,7 @@ impl Rules {
         &self,
         head: &RequestHead<'_>,
         framing: Framing,
-        client: SocketAddr,
+        client: impl Into<Sender>,
         out: &mut Buffer,
     ) -> Result<(), Refusal> {
         if head.method == Method::Connect {
@@ -79,8 +95,9 @@ impl Rules {
         let options = ConnectionOptions::parse(&head.fields)
             .ok_or(Refusal::new(431, "The Connection field names more than 16 options."))?;
         // An IPv4 client of an IPv6 socket is shown with its IPv4 address.
-        let peer = client.ip().to_canonical();
-        let from = Peer { address: peer, trusted: self.trusts(peer) };
+        let Sender { address, scheme } = client.into();
+        let peer = address.ip().to_canonical();
+        let from = Peer { address: peer, trusted: self.trusts(peer), scheme };
         let mut lines = Lines::new(out.space());
         request::request_line(head, &mut lines);
         let mut passed = PassedFields::default();

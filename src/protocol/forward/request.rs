@@ -13,6 +13,8 @@ use crate::protocol::http::{Method, Version};
 pub(super) struct Peer {
     pub(super) address: IpAddr,
     pub(super) trusted: bool,
+    /// `http` or `https`: how the peer's connection came.
+    pub(super) scheme: &'static str,
 }
 
 impl Peer {
@@ -29,7 +31,7 @@ impl Peer {
         lines.address(self.address);
         lines.put(b"\r\n");
         if !passed.forwarded_proto {
-            lines.put(b"X-Forwarded-Proto: http\r\n");
+            lines.field("X-Forwarded-Proto", self.scheme.as_bytes());
         }
         if !passed.forwarded_host && !head.host().is_empty() {
             lines.field("X-Forwarded-Host", head.host().as_bytes());

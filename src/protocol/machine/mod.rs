@@ -27,6 +27,10 @@ pub(crate) enum Received {
     Piped(usize),
     /// There were none.
     Nothing,
+    /// Bytes came that were for the encryption only.
+    Handshake,
+    /// The client speaks HTTP without TLS, where TLS is expected. What it sent is dropped.
+    PlainHttp,
 }
 
 /// One client connection, as its driver sees it.
@@ -43,6 +47,8 @@ pub(crate) trait Machine {
     /// The settings that all connections of a service share.
     fn context(service: &Self::Service) -> &RoleContext;
 
+    /// Who the client is.
+    fn client(&mut self) -> &mut ClientIdentity;
     /// The number of the client's connection.
     fn connection(&self) -> u64;
     /// The next thing to do.
@@ -67,6 +73,15 @@ pub(crate) trait Machine {
     /// No worker will serve this client: it gets a response that says so (503), and is closed. A relay, which has
     /// no words of its own, just closes.
     fn refuse_for_lack_of_workers(&mut self, now: &Now);
+    /// The client speaks HTTP without TLS, where TLS is expected: it gets a response that says so, in the clear.
+    fn refuse_plain_http(&mut self, now: &Now);
+    /// The handshake is done: whoever has waited for that and for nothing else goes on.
+    fn handshake_done(&mut self, _now: &Now) {}
+    /// The client broke the rules of TLS, or would not agree with us on how to speak it.
+    fn tls_failed(&mut self, fault: &io::Error) {
+        self.client().report_tls_fault(fault);
+        self.client_failed();
+    }
     /// True if the close must be a reset, because an orderly one would make a part look like the whole.
     fn was_cut(&self) -> bool;
     /// True if the same holds for the back end's connection.
@@ -152,6 +167,12 @@ pub(crate) trait Machine {
                 self.nothing_from_client();
                 return false;
             }
+            Ok(Received::Handshake) => self.nothing_from_client(),
+            Ok(Received::PlainHttp) => {
+                self.nothing_from_client();
+                self.refuse_plain_http(now);
+            }
+            Err(fault) if fault.kind() == io::ErrorKind::InvalidData => self.tls_failed(&fault),
             Err(_) => self.client_failed(),
         }
         true
@@ -165,6 +186,7 @@ pub(crate) trait Machine {
                 self.nothing_from_backend();
                 return false;
             }
+            Ok(Received::Handshake | Received::PlainHttp) => self.nothing_from_backend(),
             Err(_) => self.backend_failed(How::Reset, now),
         }
         true
@@ -195,6 +217,9 @@ pub(crate) trait Machine {
 /// function before that of a trait, so none of these calls itself.
 macro_rules! own_functions {
     () => {
+        fn client(&mut self) -> &mut $crate::protocol::proxy_header::ClientIdentity {
+            &mut self.client
+        }
         fn connection(&self) -> u64 {
             self.client.number()
         }
@@ -272,6 +297,10 @@ pub(crate) use own_backend_functions;
 /// What [`refuse_for_lack_of_workers`](Machine::refuse_for_lack_of_workers) responds.
 pub(crate) const NO_WORKER: Refusal =
     Refusal::new(503, "All workers are busy and the queue is full; try again soon.");
+
+/// What [`refuse_plain_http`](Machine::refuse_plain_http) responds.
+pub(crate) const PLAIN_HTTP: Refusal =
+    Refusal::bad("This port speaks TLS: the address begins with https:// and not with http://.");
 
 /// The file of machines that send none.
 #[derive(Debug)]

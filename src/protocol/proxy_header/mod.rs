@@ -13,6 +13,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use proxy_header::{ParseConfig, Protocol, ProxiedAddress, ProxyHeader};
 
@@ -23,6 +24,7 @@ use crate::protocol::context::RoleContext;
 use crate::protocol::event::{Connection, Event, next_connection_number};
 use crate::protocol::limits::{PROXY_HEADER_BYTES_MAX, PROXY_LINE_BYTES_MAX};
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
+use crate::protocol::transport::{Secured, Transport};
 
 /// The version of the headers that we send; we read both.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -67,7 +69,7 @@ impl Policy {
 }
 
 /// Who the client of a connection is, and how back ends are told.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ClientIdentity {
     /// The peer's address, or the client's address from the header.
     address: SocketAddr,
@@ -82,6 +84,8 @@ pub struct ClientIdentity {
     sends_checks: bool,
     /// What is reported of it now is about a health check.
     is_check: bool,
+    /// Whether its connection is encrypted.
+    pub(crate) transport: Transport,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -105,6 +109,7 @@ impl From<SocketAddr> for ClientIdentity {
             is_reported: false,
             sends_checks: address.ip().to_canonical().is_loopback(),
             is_check: false,
+            transport: Transport::Plain,
         }
     }
 }
@@ -118,6 +123,21 @@ impl ClientIdentity {
     /// The number of its connection: all connections of this process are counted from 1.
     pub(crate) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Both sides have agreed on how to encrypt the connection.
+    pub(crate) fn set_secured(&mut self, secured: Secured) {
+        self.transport = Transport::Secured(Arc::new(secured));
+    }
+
+    /// True until both sides have agreed on how to encrypt the connection, if it is to be.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        matches!(self.transport, Transport::Handshaking)
+    }
+
+    /// The client could not agree with us on how to encrypt the connection, or broke the rules of TLS later.
+    pub(crate) fn report_tls_fault(&self, fault: &io::Error) {
+        log::info!("no TLS with {}: {fault}", self.address);
     }
 
     /// True if no header is expected, or once it has been read.
@@ -169,7 +189,9 @@ impl ClientIdentity {
     /// Reports an event of this client's connection.
     pub(crate) fn report(&self, context: &RoleContext, event: &Event<'_>) {
         let &ClientIdentity { number, address: client, is_check, .. } = self;
-        context.observer.observe(&Connection { number, role: context.role, client, is_check }, event);
+        let secured = self.transport.secured();
+        let connection = Connection { number, role: context.role, client, is_check, secured };
+        context.observer.observe(&connection, event);
     }
 
     /// Removes the header from the start of `input`. Returns false while it is not complete. `ended` means
@@ -222,25 +244,32 @@ pub(crate) fn local_header(version: Version) -> Vec<u8> {
     encode_header(version, None)
 }
 
-/// Parses the header at the start of `bytes`: its length, and the addresses if it has some. `None` while it
-/// is not complete.
-fn parse_header(bytes: &[u8]) -> Result<Option<(usize, Option<ProxiedAddress>)>, &'static str> {
+/// The length of the header at the start of `bytes`; `None` while that cannot be told. The header itself may be
+/// incomplete.
+///
+/// Errors: this is no header, or too long a one.
+pub(crate) fn length(bytes: &[u8]) -> Result<Option<usize>, &'static str> {
     let begins = |signature: &[u8]| {
         let known = bytes.len().min(signature.len());
         bytes[..known] == signature[..known]
     };
-    let length = if begins(LINE_SIGNATURE) {
-        line_length(bytes)?
+    if begins(LINE_SIGNATURE) {
+        line_length(bytes)
     } else if begins(BINARY_SIGNATURE) {
-        binary_length(bytes)?
+        binary_length(bytes)
     } else {
-        return Err("it does not begin with a PROXY header");
-    };
-    let Some(header) = length.and_then(|length| bytes.get(..length)) else { return Ok(None) };
+        Err("it does not begin with a PROXY header")
+    }
+}
+
+/// Parses the header at the start of `bytes`: its length, and the addresses if it has some. `None` while it
+/// is not complete.
+fn parse_header(bytes: &[u8]) -> Result<Option<(usize, Option<ProxiedAddress>)>, &'static str> {
+    let Some(header) = length(bytes)?.and_then(|length| bytes.get(..length)) else { return Ok(None) };
     let config = ParseConfig { include_tlvs: false, ..ParseConfig::default() };
     match ProxyHeader::parse(header, config) {
         // The library accepts numbers with a sign, and anything behind UNKNOWN.
-        Ok(_) if begins(LINE_SIGNATURE) && !is_strict(header) => Err(MALFORMED),
+        Ok(_) if header.starts_with(LINE_SIGNATURE) && !is_strict(header) => Err(MALFORMED),
         Ok((parsed, _)) => {
             // The addresses count only if they are those of a TCP connection (HAProxy does the same).
             let addresses = parsed.proxied_address().filter(|of| of.protocol == Protocol::Stream);

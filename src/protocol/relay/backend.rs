@@ -5,6 +5,7 @@ use std::task::Waker;
 
 use super::{Relay, State};
 use crate::balance::Pick;
+use crate::protocol::context::BackendTls;
 use crate::protocol::event::Event;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
@@ -63,6 +64,12 @@ impl Relay {
             }
         }
         None
+    }
+
+    /// How the connection to the chosen back end is encrypted, if it is.
+    pub(super) fn backend_tls(&self) -> Option<BackendTls> {
+        let State::Connecting { backend: Some(backend), .. } = &self.state else { return None };
+        self.service.context.tls_to(backend)
     }
 
     /// Ends the connection: the queue for a back end is full, or the wait in it took too long.

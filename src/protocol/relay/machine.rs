@@ -9,7 +9,7 @@ use crate::protocol::context::RoleContext;
 use crate::protocol::exchange::BackendTarget;
 use crate::protocol::machine::{Machine, NoFile, own_backend_functions, own_functions};
 use crate::protocol::now::Now;
-use crate::protocol::outcome::How;
+use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::proxy_header::ClientIdentity;
 use crate::protocol::web::Output;
 
@@ -53,7 +53,17 @@ impl Machine for Relay {
 
     fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<BackendTarget> {
         let address = self.choose_backend(now, waker)?;
-        Some(BackendTarget { address, may_reuse: false })
+        let tls = self.backend_tls();
+        Some(BackendTarget { address, may_reuse: false, tls })
+    }
+
+    /// A relay has no words of its own.
+    fn refuse_plain_http(&mut self, _now: &Now) {
+        self.end(Outcome::new(Who::Client, How::Malformed, Phase::Handshake));
+    }
+
+    fn handshake_done(&mut self, now: &Now) {
+        self.arrive(now);
     }
 
     fn connected(&mut self, _reused: bool, now: &Now) {

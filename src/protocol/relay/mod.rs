@@ -66,8 +66,9 @@ pub struct Relay {
 
 #[derive(Debug)]
 enum State {
-    /// Waiting for the PROXY header, in which a proxy tells the client's address.
-    ProxyHeader {
+    /// Waiting for what comes ahead of the client's own bytes: a PROXY header, in which a proxy tells the client's
+    /// address, and the handshake of TLS.
+    Arriving {
         until: Instant,
     },
     /// `backend` is the candidate being tried; `None` until one is chosen.
@@ -101,7 +102,7 @@ impl Relay {
     ) -> Relay {
         let client = client.into();
         let state = match client.admit() {
-            Ok(()) => State::ProxyHeader { until: accepted + service.context.timeouts.header },
+            Ok(()) => State::Arriving { until: accepted + service.context.timeouts.header },
             Err(outcome) => State::Over { backend: None, outcome },
         };
         let mut relay = Relay {
@@ -113,7 +114,7 @@ impl Relay {
             last_progress: now.instant,
             timing: Timing::open(accepted, now),
         };
-        relay.read_proxy_header(now);
+        relay.arrive(now);
         relay
     }
 
@@ -129,10 +130,12 @@ impl Relay {
         &self.service.context.timeouts
     }
 
-    /// Begins to connect, as soon as the client's PROXY header is complete or if none is expected.
-    fn read_proxy_header(&mut self, now: &Now) {
-        let State::ProxyHeader { .. } = self.state else { return };
+    /// Begins to connect, as soon as the client's PROXY header is complete and its connection encrypted, where that
+    /// is expected.
+    pub(super) fn arrive(&mut self, now: &Now) {
+        let State::Arriving { .. } = self.state else { return };
         match self.client.read_proxy_header(&mut self.up.buffer, self.up.ended) {
+            Ok(true) if self.client.is_handshaking() => {}
             Ok(true) => {
                 self.client.report_connection(&self.service.context);
                 let until = now.instant + self.timeouts().connect;
@@ -175,7 +178,7 @@ impl Relay {
             State::Queued { ticket, .. } if ticket.is_ready() => Step::Connect,
             State::Queued { .. } => Step::Queue,
             State::Joined { .. } => self.step_when_joined(),
-            State::ProxyHeader { .. } | State::Connecting { .. } => Step::Transfer,
+            State::Arriving { .. } | State::Connecting { .. } => Step::Transfer,
         }
     }
 
@@ -192,7 +195,7 @@ impl Relay {
     /// Which bytes can be moved.
     pub(crate) fn interest(&self) -> Interest {
         match &self.state {
-            State::ProxyHeader { .. } => Interest { read_client: true, ..Interest::NONE },
+            State::Arriving { .. } => Interest { read_client: true, ..Interest::NONE },
             // What the client sends meanwhile is kept for the back end, as long as there is room.
             State::Queued { .. } => {
                 Interest { read_client: self.up.can_read(), watch_client: true, ..Interest::NONE }
@@ -217,13 +220,13 @@ impl Relay {
 
     /// True while a back end has to be chosen, connected, or waited for in the queue.
     pub(crate) fn needs_backend(&self) -> bool {
-        matches!(self.state, State::ProxyHeader { .. } | State::Connecting { .. } | State::Queued { .. })
+        matches!(self.state, State::Arriving { .. } | State::Connecting { .. } | State::Queued { .. })
     }
 
     /// When [`expired`](Relay::expired) is to be called if nothing happens before.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::ProxyHeader { until } | State::Connecting { until, .. } | State::Queued { until, .. } => {
+            State::Arriving { until } | State::Connecting { until, .. } | State::Queued { until, .. } => {
                 Some(*until)
             }
             State::Joined { .. } => Some(self.last_progress + self.silence_allowed()),
@@ -245,9 +248,7 @@ impl Relay {
             _ => return,
         }
         match self.state {
-            State::ProxyHeader { .. } => {
-                self.end(Outcome::new(Who::Client, How::TimedOut, Phase::ProxyHeader))
-            }
+            State::Arriving { .. } => self.end(Outcome::new(Who::Client, How::TimedOut, self.phase())),
             State::Connecting { .. } => self.connect_failed(How::TimedOut, now),
             State::Queued { .. } => self.end_backends_full(How::TimedOut, now),
             _ => {
@@ -264,7 +265,7 @@ impl Relay {
         let space = self.up.buffer.space();
         match self.state {
             // Bounded by the longest PROXY header, so that there is room left for the one that we write.
-            State::ProxyHeader { .. } => &mut space[..PROXY_HEADER_BYTES_MAX.saturating_sub(held)],
+            State::Arriving { .. } => &mut space[..PROXY_HEADER_BYTES_MAX.saturating_sub(held)],
             _ => space,
         }
     }
@@ -286,7 +287,7 @@ impl Relay {
         self.timing.bytes_in += count as u64;
         self.up.ended |= count == 0;
         self.up.buffered(count);
-        self.read_proxy_header(now);
+        self.arrive(now);
     }
 
     /// `count` bytes came from the client into the driver's pipe; 0 means that it has closed its sending side.
@@ -380,15 +381,16 @@ impl Relay {
 
     fn phase(&self) -> Phase {
         match self.state {
-            State::ProxyHeader { .. } => Phase::ProxyHeader,
+            State::Arriving { .. } if self.client.is_known() => Phase::Handshake,
+            State::Arriving { .. } => Phase::ProxyHeader,
             State::Queued { .. } => Phase::Queue,
             _ => Phase::Relay,
         }
     }
 
-    fn end(&mut self, outcome: Outcome) {
+    pub(super) fn end(&mut self, outcome: Outcome) {
         let backend = match &mut self.state {
-            State::ProxyHeader { .. } | State::Queued { .. } => None,
+            State::Arriving { .. } | State::Queued { .. } => None,
             State::Connecting { backend, .. } | State::Joined { backend } => backend.take(),
             State::Over { .. } => return,
         };

@@ -6,8 +6,9 @@ use std::time::Instant;
 use super::{Output, Response, Site, Web, WebService};
 use crate::protocol::context::RoleContext;
 use crate::protocol::interest::Interest;
-use crate::protocol::machine::{Machine, own_functions};
+use crate::protocol::machine::{Machine, PLAIN_HTTP, own_functions};
 use crate::protocol::now::Now;
+use crate::protocol::outcome::{How, Phase};
 use crate::protocol::proxy_header::ClientIdentity;
 
 impl<S: Site> Machine for Web<S> {
@@ -38,6 +39,10 @@ impl<S: Site> Machine for Web<S> {
 
     fn refuse_for_lack_of_workers(&mut self, now: &Now) {
         self.refuse_for_lack_of_workers(now);
+    }
+
+    fn refuse_plain_http(&mut self, now: &Now) {
+        self.refuse(PLAIN_HTTP, How::Malformed, Phase::Handshake, now);
     }
 
     fn client_output(&self) -> Output<'_, Self::File> {

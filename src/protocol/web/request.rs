@@ -108,7 +108,11 @@ impl<S: Site> Web<S> {
         };
         let (client_keeps, version) = (head.keeps_alive(), head.version);
         let expects_continue = head.expects_continue();
-        let response = self.service.site.respond(&head, now);
+        let response = match self.client.transport.redirects(&head) {
+            Ok(None) => self.service.site.respond(&head, now),
+            Ok(Some(location)) => self.service.site.redirect(&head, location),
+            Err(refusal) => return self.refuse(refusal, How::Malformed, Phase::RequestHead, now),
+        };
         // A refused CONNECT ends the connection with a lingering close: the client may already be sending the
         // bytes of its tunnel.
         self.is_last_request |= head.method == Method::Connect;

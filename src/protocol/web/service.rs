@@ -28,6 +28,9 @@ pub trait Site: fmt::Debug {
     /// The response to a request whose head is complete.
     fn respond(&self, head: &RequestHead<'_>, now: &Now) -> Self::Response;
 
+    /// The response that sends the client on to `location`, which has TLS.
+    fn redirect(&self, head: &RequestHead<'_>, location: String) -> Self::Response;
+
     /// The response to a request that is refused; it ends the connection.
     fn refuse(&self, refusal: Refusal) -> Self::Response;
 }

@@ -77,7 +77,8 @@ impl<C: Connection> Acceptor<C> {
             match accepted {
                 Ok((client, peer)) => {
                     lane::count(Counter::Accepted, 1);
-                    self.enqueue(Accepted { client, peer, at: clock::now().instant, permit });
+                    let (is_plain, at) = (self.listener.is_plain(), clock::now().instant);
+                    self.enqueue(Accepted { client, peer, is_plain, at, permit });
                 }
                 Err(error) if is_transient(&error) || self.pool.load.is_draining() => {}
                 Err(error) => {

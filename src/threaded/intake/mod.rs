@@ -26,7 +26,7 @@
 mod acceptor;
 mod shared_accept;
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -35,6 +35,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::parking::ParkedConnection;
 use crate::net::clock;
+use crate::net::listen::Listener;
 use crate::net::permits::{Permit, Permits};
 use crate::observe::counters::Counter;
 use crate::observe::lane::{self, Phase};
@@ -47,6 +48,8 @@ pub(crate) use acceptor::Acceptor;
 pub(crate) struct Accepted {
     pub(crate) client: TcpStream,
     pub(crate) peer: SocketAddr,
+    /// It came to an address without TLS.
+    pub(crate) is_plain: bool,
     pub(crate) at: Instant,
     pub(crate) permit: Permit,
 }
@@ -71,7 +74,7 @@ pub(crate) struct Intake<C> {
 impl<C> Intake<C> {
     /// For `workers` that serve these listeners, and the other end of their channel, which has `queue` places.
     pub(crate) fn new(
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Listener>,
         workers: usize,
         queue: usize,
         permits: &Permits,
@@ -113,6 +116,7 @@ impl<C> Intake<C> {
         lane::enter(Phase::Accept, 0);
         let (client, peer) = listener.accept_as_worker(self.idle.load(Ordering::Relaxed))?;
         lane::count(Counter::Accepted, 1);
-        Some(Accepted { client, peer, at: clock::now().instant, permit })
+        let is_plain = listener.is_plain();
+        Some(Accepted { client, peer, is_plain, at: clock::now().instant, permit })
     }
 }

@@ -10,17 +10,17 @@
 //! about to.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::net::accept::peer_address;
-use crate::net::listen::{self, ACCEPTED_INHERIT_NODELAY, ACCEPTED_INHERIT_TIMEOUT};
+use crate::net::listen::{self, ACCEPTED_INHERIT_NODELAY, ACCEPTED_INHERIT_TIMEOUT, Listener};
 use crate::threaded::worker::CROWDED_PART;
 
 /// A listener, and how many workers accept from it.
 #[derive(Debug)]
 pub(crate) struct SharedAccept {
-    listener: TcpListener,
+    listener: Listener,
     /// Workers that may accept here at once.
     most: usize,
     state: Mutex<State>,
@@ -38,16 +38,21 @@ struct State {
 
 impl SharedAccept {
     /// For one listener of `listeners`, where `workers` serve all of them.
-    pub(crate) fn new(listener: TcpListener, workers: usize, listeners: usize) -> SharedAccept {
+    pub(crate) fn new(listener: Listener, workers: usize, listeners: usize) -> SharedAccept {
         // Without a time limit on the listener, a worker that accepts here might never come back. One in
         // CROWDED_PART may: what comes to the channel finds the others.
         let most = if ACCEPTED_INHERIT_TIMEOUT { workers / CROWDED_PART / listeners.max(1) } else { 0 };
         SharedAccept { listener, most, state: Mutex::default(), left: Condvar::new() }
     }
 
+    /// True if no TLS is spoken here.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.listener.is_plain
+    }
+
     /// Waits for the next client, for ever where the listener has no time limit.
     pub(crate) fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (client, peer) = self.listener.accept()?;
+        let (client, peer) = self.listener.socket.accept()?;
         if !ACCEPTED_INHERIT_NODELAY {
             // Failing costs delay, not correctness.
             let _ = client.set_nodelay(true);
@@ -96,7 +101,7 @@ impl SharedAccept {
     /// refuses whoever connects from now on.
     pub(crate) fn close(&self) {
         self.state().closed = true;
-        listen::close(&self.listener);
+        listen::close(&self.listener.socket);
         self.left.notify_one();
     }
 
@@ -120,7 +125,7 @@ mod tests {
     fn shared(workers: usize, listeners: usize) -> (Arc<SharedAccept>, SocketAddr) {
         let bound = bind(([127, 0, 0, 1], 0).into(), 8).unwrap();
         let address = bound.local_addr().unwrap();
-        (Arc::new(SharedAccept::new(bound, workers, listeners)), address)
+        (Arc::new(SharedAccept::new(bound.into(), workers, listeners)), address)
     }
 
     /// Returns when a worker of the returned thread is at the listener.

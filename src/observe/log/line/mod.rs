@@ -12,6 +12,7 @@ use super::clock::Stamp;
 use super::quoted::{Escaped, Quoted, Within};
 use super::{Format, colour};
 use crate::protocol::event::{Closing, Connection, Event};
+use crate::protocol::transport::Secured;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug)]
@@ -169,7 +170,10 @@ fn json(out: &mut String, connection: &Connection<'_>, event: &Event<'_>) -> fmt
     match event {
         Event::ConnectionFrom | Event::RequestHead(_) | Event::ResponseHead(_) => Ok(()),
         Event::ForwardedTo(backend, _) => field("backend", Field::Text(backend)),
-        Event::Closed(closing) => fields(closing, &mut field),
+        Event::Closed(closing) => {
+            encryption(connection, &mut field)?;
+            fields(closing, &mut field)
+        }
     }
 }
 
@@ -192,6 +196,7 @@ fn closed(out: &mut String, connection: &Connection<'_>, closing: &Closing<'_>) 
         }
     };
     whose(connection, &mut field)?;
+    encryption(connection, &mut field)?;
     fields(closing, &mut field)
 }
 
@@ -206,6 +211,20 @@ fn whose(connection: &Connection<'_>, each: &mut dyn FnMut(&str, Field<'_>) -> f
     each("role", Field::Text(&connection.role))?;
     each("client", Field::Text(&connection.client))?;
     each("connection", Field::Bare(&connection.number))
+}
+
+/// Names the fields that say how the connection was encrypted, if it was.
+fn encryption(
+    connection: &Connection<'_>,
+    each: &mut dyn FnMut(&str, Field<'_>) -> fmt::Result,
+) -> fmt::Result {
+    let Some(Secured { version, cipher, name, is_resumed }) = connection.secured else { return Ok(()) };
+    each("tls", Field::Text(version))?;
+    each("cipher", Field::Text(cipher))?;
+    if let Some(name) = name {
+        each("sni", Field::Text(name))?;
+    }
+    each("resumed", Field::Bare(is_resumed))
 }
 
 /// Names the other fields of a closing line once, for all three forms; what does not apply is left out.

@@ -4,7 +4,7 @@ use crate::protocol::outcome::{How, Outcome, Phase, Who};
 const STAMP: Stamp = Stamp::at(1_795_379_473_123);
 
 fn connection(role: &str) -> Connection<'_> {
-    Connection { number: 7, role, client: "127.0.0.1:22530".parse().unwrap(), is_check: false }
+    Connection { number: 7, role, client: "127.0.0.1:22530".parse().unwrap(), is_check: false, secured: None }
 }
 
 fn line(format: Format, event: &Event<'_>) -> String {

@@ -24,7 +24,9 @@ fn a_mapped_client_address_is_shown_as_ipv4() {
     let head = request_head("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     for (client, shown) in [("[::ffff:10.0.0.1]:5", "10.0.0.1"), ("[fd00::1]:5", "fd00::1")] {
         let mut out = Buffer::new();
-        rules(&[]).write_request_head(&head, Framing::None, client.parse().unwrap(), &mut out).unwrap();
+        rules(&[])
+            .write_request_head(&head, Framing::None, client.parse::<SocketAddr>().unwrap(), &mut out)
+            .unwrap();
         let text = String::from_utf8(out.bytes().to_vec()).unwrap();
         assert!(text.contains(&format!("X-Forwarded-For: {shown}\r\n")), "{text}");
     }

@@ -104,7 +104,7 @@ fn max_forwards_counts_down_for_trace_and_options() {
 fn a_head_that_does_not_fit_leaves_nothing_behind() {
     let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(16 * 1024 - 50));
     let mut out = Buffer::new();
-    let client = ([127, 0, 0, 1], 1).into();
+    let client = SocketAddr::from(([127, 0, 0, 1], 1));
     let refusal =
         rules(&[]).write_request_head(&request_head(&long), Framing::None, client, &mut out).unwrap_err();
     assert_eq!((refusal.status, out.len()), (431, 0));
@@ -121,7 +121,7 @@ fn a_head_that_does_not_fit_leaves_nothing_behind() {
 #[test]
 fn a_head_is_written_whole_or_not_at_all_whatever_the_room() {
     let head = request_head("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let client = ([192, 0, 2, 7], 1).into();
+    let client = SocketAddr::from(([192, 0, 2, 7], 1));
     let mut whole = Buffer::new();
     rules(&[]).write_request_head(&head, Framing::None, client, &mut whole).unwrap();
     for room in 0..=whole.len() {

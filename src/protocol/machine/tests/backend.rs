@@ -3,17 +3,20 @@
 use super::*;
 
 /// One that has no back end, and says nothing about it.
-struct Alone(Interest);
+struct Alone(Interest, ClientIdentity);
 
 impl Machine for Alone {
     type Service = Arc<RoleContext>;
     type File = NoFile;
 
-    fn open(_service: Arc<Arc<RoleContext>>, _: ClientIdentity, _accepted: Instant, _now: &Now) -> Alone {
-        Alone(Interest::NONE)
+    fn open(_service: Arc<Arc<RoleContext>>, who: ClientIdentity, _accepted: Instant, _now: &Now) -> Alone {
+        Alone(Interest::NONE, who)
     }
     fn context(service: &Arc<RoleContext>) -> &RoleContext {
         service
+    }
+    fn client(&mut self) -> &mut ClientIdentity {
+        &mut self.1
     }
     fn connection(&self) -> u64 {
         0
@@ -32,6 +35,7 @@ impl Machine for Alone {
     fn drain(&mut self) {}
     fn drained(&mut self) {}
     fn refuse_for_lack_of_workers(&mut self, _now: &Now) {}
+    fn refuse_plain_http(&mut self, _now: &Now) {}
     fn was_cut(&self) -> bool {
         true
     }
@@ -52,7 +56,7 @@ impl Machine for Alone {
 #[test]
 fn a_machine_without_a_back_end_need_not_speak_of_one() {
     let interest = Interest { read_client: true, ..Interest::NONE };
-    let mut alone = Alone(interest);
+    let mut alone = Alone(interest, ClientIdentity::from(SocketAddr::from(([127, 0, 0, 1], 1))));
     assert_eq!(alone.blocking_interest(), interest);
     assert!(!alone.backend_was_cut() && !alone.is_connecting());
     assert!(!alone.client_may_be_piped() && !alone.backend_may_be_piped());

@@ -5,7 +5,7 @@ use super::*;
 /// The name of a state in the graph of the module's documentation.
 fn name(relay: &Relay) -> &'static str {
     match relay.state {
-        State::ProxyHeader { .. } => "ProxyHeader",
+        State::Arriving { .. } => "Arriving",
         State::Connecting { .. } => "Connecting",
         State::Queued { .. } => "Queued",
         State::Joined { .. } => "Joined",
