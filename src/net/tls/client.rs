@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::client::Resumption;
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use super::certificates::read_certificates;
+use super::pinned::Pinned;
 use crate::net::connect::ConnectError;
 use crate::net::limits::BACKEND_SESSIONS_MAX;
 
@@ -30,16 +31,22 @@ pub(crate) fn backend_config(authorities: &[PathBuf]) -> Result<ClientConfig, St
             return Err(words.to_owned());
         }
     }
+    let mut named = Vec::new();
     for file in authorities {
         let certificates = read_certificates(file).map_err(|error| format!("--backend-ca {error}"))?;
-        if add(&mut roots, certificates) == 0 {
+        if add(&mut roots, certificates.clone()) == 0 {
             return Err(format!("--backend-ca {}: none of its certificates can be used", file.display()));
         }
+        named.extend(certificates);
     }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let provider = Arc::new(ring::default_provider());
+    let within = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+    let within = within.map_err(|error| format!("--backend-ca: {error}"))?;
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(rustls::ALL_VERSIONS)
         .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
+        .dangerous() // in name only: see `pinned`
+        .with_custom_certificate_verifier(Arc::new(Pinned { named, within }))
         .with_no_client_auth();
     config.resumption = Resumption::in_memory_sessions(BACKEND_SESSIONS_MAX);
     Ok(config)

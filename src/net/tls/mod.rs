@@ -10,6 +10,7 @@
 //! | `stream` | one encrypted connection: bytes of a socket on one side, plain bytes on the other |
 //! | `server` | which certificate a client gets, and what we speak |
 //! | `client` | which certificates of back ends are believed |
+//! | `pinned` | a back end whose own certificate was named |
 //! | `certificates` | certificates and keys from files, and when they expire |
 //! | `expiry` | a warning before a certificate expires |
 //! | `self_signed` | a certificate made at start, for trying things out |
@@ -17,6 +18,7 @@
 mod certificates;
 mod client;
 mod expiry;
+mod pinned;
 mod self_signed;
 mod server;
 mod stream;

@@ -182,6 +182,12 @@ impl Exchange {
                 "No back end accepted the connection in time.",
                 Outcome::new(Who::Backend, How::TimedOut, Phase::Connect),
             ),
+            (None, How::Malformed) => (
+                502,
+                "tls_protocol_error",
+                "No back end could be spoken to over TLS.",
+                Outcome::new(Who::Backend, How::Malformed, Phase::Handshake),
+            ),
             (None, _) => (
                 502,
                 "connection_refused",
