@@ -22,6 +22,8 @@ pub(crate) struct Invocation<A> {
     /// The flags of the log.
     pub(crate) logging: Logging,
     configuration: Configuration,
+    /// The flags name files that may have changed when they are read again.
+    has_files: bool,
     /// The effective settings, as `--check` prints them.
     pub(crate) shown: String,
 }
@@ -68,6 +70,7 @@ impl<A: Args> Invocation<A> {
             args: A::from_arg_matches(matches)?,
             logging: Logging::from_arg_matches(matches)?,
             configuration: Configuration::from_arg_matches(matches)?,
+            has_files: READ_AGAIN.iter().any(|id| is_given(matches, id)),
             shown,
         })
     }
@@ -77,9 +80,9 @@ impl<A: Args> Invocation<A> {
         self.configuration.check
     }
 
-    /// True if there is a file, which may have changed when it is read again.
-    pub(crate) fn has_file(&self) -> bool {
-        self.configuration.config.is_some()
+    /// True if there are files, which may have changed when they are read again.
+    pub(crate) fn has_files(&self) -> bool {
+        self.has_files
     }
 
     /// Finds what would keep [`start_log`](Invocation::start_log) from working, and makes no file.
@@ -97,6 +100,15 @@ impl<A: Args> Invocation<A> {
             None => Failure::Runtime(format!("the log cannot be started: {error}")),
         })
     }
+}
+
+/// Flags that name files which a reload reads again.
+const READ_AGAIN: [&str; 4] = ["config", "tls_cert", "tls_key", "backend_ca"];
+
+/// True if the role has this flag, and it is given.
+fn is_given(matches: &ArgMatches, id: &str) -> bool {
+    // A role without the flag has no such id, which is an error only of the look-up.
+    matches.try_contains_id(id).unwrap_or(false)
 }
 
 fn log_file_failure(path: &Path, error: &io::Error) -> Failure {

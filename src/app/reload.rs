@@ -31,15 +31,15 @@ struct Reread<P> {
 }
 
 impl<P: 'static> Reload<P> {
-    /// For a role that was started with `argv`, which gave `invocation`. `None` if it has no configuration
-    /// file, since then nothing can have changed.
+    /// For a role that was started with `argv`, which gave `invocation`. `None` if it was given no
+    /// files, since then nothing can have changed.
     pub(crate) fn new<A: Args>(
         role: &Role,
         argv: Vec<OsString>,
         invocation: &Invocation<A>,
         prepare: impl Fn(&Role, &A) -> Result<P, Failure> + Send + 'static,
     ) -> Option<Reload<P>> {
-        if !invocation.has_file() {
+        if !invocation.has_files() {
             return None;
         }
         let role = *role;

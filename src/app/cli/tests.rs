@@ -13,11 +13,20 @@ fn parse<A: Args>(role: Role, flags: &[&str]) -> A {
 }
 
 const LISTENING: [&str; 3] = ["listen", "backlog", "connections-max"];
-const FRONT: [&str; 2] = ["trust", "proxy-protocol"];
+const FRONT: [&str; 8] = [
+    "trust",
+    "proxy-protocol",
+    "tls-cert",
+    "tls-key",
+    "tls-self-signed",
+    "tls-self-signed-to",
+    "plain",
+    "redirect-https",
+];
 const POOL: [&str; 4] = ["workers", "queue", "queue-wait", "no-park"];
 const CLIENT_TIMES: [&str; 4] = ["header-timeout", "keep-alive", "stall-timeout", "drain"];
-const BACK_END_TIMES: [&str; 4] =
-    ["connect-timeout", "backend-timeout", "relay-idle-timeout", "half-closed-timeout"];
+const BACK_END_TIMES: [&str; 5] =
+    ["connect-timeout", "backend-timeout", "relay-idle-timeout", "half-closed-timeout", "backend-ca"];
 const LOAD: [&str; 1] = ["max-per-backend"];
 const HEALTH: [&str; 6] = [
     "health-interval",
@@ -91,7 +100,19 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
     );
     expect_flags(
         Role::SUITE.command::<Suite>(),
-        &[&["port-base", "model", "workers", "root", "cache", "mirror", "drain", "backends", "no-park"]],
+        &[&[
+            "port-base",
+            "model",
+            "workers",
+            "root",
+            "cache",
+            "mirror",
+            "drain",
+            "backends",
+            "no-park",
+            "tls",
+            "tls-self-signed-to",
+        ]],
     );
 }
 

@@ -9,7 +9,7 @@
 //! counts them.
 //!
 //! ```text
-//!   ProxyHeader: waits for a PROXY header, if the client must send one
+//!   Arriving: waits for a PROXY header and for the handshake of TLS, where they are expected
 //!      |
 //!      |  +-- connect failed: next candidate
 //!      v  v

@@ -22,9 +22,9 @@ fn the_graph_of_the_documentation_is_walked() {
         assert_eq!(relay.needs_backend(), !["Joined", "Over"].contains(&state), "{state}");
         seen.insert(state);
     };
-    // ProxyHeader --> Connecting --> next candidate --> Joined --> Over, by both ends.
+    // Arriving --> Connecting --> next candidate --> Joined --> Over, by both ends.
     let mut relay = introduced("10.0.0.1:1", &now);
-    is_at(&relay, "ProxyHeader");
+    is_at(&relay, "Arriving");
     from_client(&mut relay, b"PROXY UNKNOWN\r\n", &now);
     is_at(&relay, "Connecting");
     relay.choose_backend(&now, waker).unwrap();
