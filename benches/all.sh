@@ -5,7 +5,7 @@
 #   benches/all.sh --quick       a few minutes, into target/quick/: shows that all of it runs, and nothing else
 #
 # Nothing else should run meanwhile. As root, on Debian; the programs that are needed and not there:
-#   apt-get install nginx-light libnginx-mod-stream haproxy apache2 pen apache2-utils wrk gcc python3
+#   apt-get install nginx-light libnginx-mod-stream haproxy apache2 pen apache2-utils wrk gcc openssl python3
 # and their services stopped (`service nginx stop` and so on). Figures are saved in docs/performance/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,7 +29,7 @@ mkdir -p "$figures"
 
 # PROGRAMS names a folder with our binaries, for those who have built them elsewhere.
 [[ -n ${PROGRAMS:-} ]] || cargo build --release --locked
-for group in lb static lb-logs static-logs lb-python whole-python; do
+for group in lb static tls lb-logs static-logs lb-python whole-python; do
     python3 benches/compare/compare.py "$group" "${compare[@]}" --json "$figures/$group.json" --markdown "$document"
 done
 python3 benches/growth.py "${growth[@]}" --out "$figures"

@@ -11,7 +11,7 @@ say as much about the tool. Ratios are taken within a round, and the median of t
 with the lowest and the highest. An opponent with bad answers is no opponent.
 
 `targets.json` holds groups, loads, targets and bars; `testbed.py` explains how targets are written.
-Needs Debian's nginx-light libnginx-mod-stream haproxy apache2 pen apache2-utils wrk gcc, their services
+Needs Debian's nginx-light libnginx-mod-stream haproxy apache2 pen apache2-utils wrk gcc openssl, their services
 stopped, root (nginx and Apache become somebody else), and `cargo build --release` before.
 """
 
@@ -40,7 +40,7 @@ def main():
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("group", nargs="?", help="lb, static, lb-python, whole-python, lb-logs, static-logs or status")
+    parser.add_argument("group", nargs="?", help="lb, static, tls, lb-python, whole-python, lb-logs, static-logs or status")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", metavar="TARGET,..", help="these targets only")
     parser.add_argument("--loads", metavar="LOAD,..", help="these loads only")

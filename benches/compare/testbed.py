@@ -55,6 +55,7 @@ class Testbed:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="giliran-bench-"))
         self.folder.chmod(0o755)  # Apache and nginx read it as another user
         make_site(self.folder / "public")
+        make_certificate(self.folder)
         return self
 
     def __exit__(self, *_):
@@ -206,6 +207,16 @@ def make_site(folder):
         (folder / name).parent.mkdir(parents=True)
         shutil.copyfile(PROJECT / "public" / name, folder / name)
     (folder / "index.html").write_text("Ini Adalah web Server percobaan")
+    (folder / "1k.txt").write_text("giliran " * 128)
+
+
+def make_certificate(folder):
+    """One certificate for all that speak TLS: ECDSA with P-256, as most of the web has it."""
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-keyout", key, "-out", cert, "-days", "30", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
+    (folder / "both.pem").write_text(cert.read_text() + key.read_text())
 
 
 def compile_floor(source, folder):
@@ -223,10 +234,13 @@ def raise_file_limit():
 
 def drive(load, port, seconds=None, requests=None):
     """Puts one load on a port: requests a second, how many, the slowest but one in a hundred, bad answers."""
-    connections, url = load["connections"], f"http://{HOST}:{port}{load['path']}"
+    scheme = "https" if load.get("tls") else "http"
+    connections, url = load["connections"], f"{scheme}://{HOST}:{port}{load['path']}"
     seconds = seconds or load.get("seconds")
     if load["tool"] == "wrk":
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout=10s", url]
+    elif load["tool"] == "resumed":
+        command = [sys.executable, str(HERE / "resumed.py"), str(requests or load["requests"]), str(connections), url]
     elif count := requests or load.get("requests"):
         # Fewer requests than connections, and ab does not begin.
         command = ["ab", "-q", "-n", str(max(count, connections)), "-c", str(connections), url]
@@ -237,10 +251,10 @@ def drive(load, port, seconds=None, requests=None):
     except subprocess.TimeoutExpired:
         return failed(f"{' '.join(command)} did not end within 180 s")
     report = ran.stdout + ran.stderr
-    read = read_wrk if load["tool"] == "wrk" else read_ab
+    read = {"wrk": read_wrk, "resumed": json.loads}.get(load["tool"], read_ab)
     try:
         return read(report)
-    except (TypeError, AttributeError):  # a figure is not there: the tool gave up
+    except (TypeError, AttributeError, json.JSONDecodeError):  # a figure is not there: the tool gave up
         return failed(f"{' '.join(command)}: {report[-300:]}")
 
 

@@ -48,11 +48,8 @@ impl Encryption {
         let encryption = match flags.tls_self_signed {
             true => Encryption::self_signed(&addresses, flags.tls_self_signed_to.as_deref(), protocols)?,
             false => {
-                let load = flags.files().map(|(chain, key)| Certificate::load(chain, key));
-                let certificates = load.collect::<Result<Vec<_>, _>>();
-                let certificates =
-                    certificates.map_err(|error| Failure::Usage(format!("--tls-cert {error}")))?;
-                Encryption::with(certificates, protocols)?
+                let certificates = flags.files().map(|(chain, key)| load(chain, key));
+                Encryption::with(certificates.collect::<Result<_, _>>()?, protocols)?
             }
         };
         Ok(Encryption { redirects: flags.redirect_https, ..encryption })
@@ -109,6 +106,14 @@ impl Encryption {
             log::info!("certificate for {}, valid until {}", certificate.names(), certificate.last_day());
         }
     }
+}
+
+/// Reads a certificate and its key; an error names the flag whose file is at fault.
+fn load(chain: &Path, key: &Path) -> Result<Certificate, Failure> {
+    Certificate::load(chain, key).map_err(|error| {
+        let flag = if error.file == chain { "--tls-cert" } else { "--tls-key" };
+        Failure::Usage(format!("{flag} {error}"))
+    })
 }
 
 /// A certificate for `localhost`, its addresses, and these.

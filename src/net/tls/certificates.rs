@@ -37,7 +37,8 @@ pub(crate) struct Certificate {
 /// Why a certificate cannot be used.
 #[derive(Debug)]
 pub(crate) struct CertificateError {
-    file: PathBuf,
+    /// What is wrong is in this file.
+    pub(crate) file: PathBuf,
     fault: String,
 }
 
