@@ -15,6 +15,7 @@ import json
 import pathlib
 import select
 import socket
+import ssl
 import time
 
 from compare import document, testbed
@@ -23,6 +24,8 @@ from compare import document, testbed
 KINDS = {
     "static files": (["web-threaded", "web-async"], ["nginx-static"]),
     "requests": (["proxy-threaded", "proxy-async", "lb-threaded-http", "lb-async-http"], ["haproxy-http", "nginx-http"]),
+    "static files over TLS": (["web-threaded-tls", "web-async-tls"], ["nginx-static-tls"]),
+    "requests over TLS": (["lb-threaded-http-tls", "lb-async-http-tls"], ["haproxy-http-tls", "nginx-http-tls"]),
     "bytes": (["lb-threaded-tcp", "lb-async-tcp"], ["haproxy-tcp", "nginx-stream"]),
 }
 REQUEST = b"GET /index.html HTTP/1.1\r\nHost: bench\r\n\r\n"
@@ -102,6 +105,8 @@ def held(program, count):
             client.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
             client.bind((f"127.0.0.{2 + number // CLIENTS_PER_ADDRESS}", 0))
             client.connect((testbed.HOST, program.port))
+            if program.name.endswith("-tls"):
+                client = clients[-1] = encrypted(client)
             client.sendall(REQUEST)
             answer = b""
             while not answer.endswith(ANSWER_END):
@@ -113,6 +118,14 @@ def held(program, count):
     finally:
         for client in clients:
             client.close()
+
+
+def encrypted(client):
+    """The same connection over TLS."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(client, server_hostname="localhost")
 
 
 def ended(clients):
