@@ -20,7 +20,7 @@ use crate::net::dns::{DNS_PORT, Pace, Resolver};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Names of back ends")]
 pub(crate) struct Discovery {
-    /// Name server to ask, and nobody else: such as 127.0.0.53, 10.0.0.2:5353 or [::1]:53; repeatable [default: those of /etc/resolv.conf, with the hosts file before and the system's resolver behind them]
+    /// Name server to ask, and nobody else: such as 127.0.0.53 or 10.0.0.2:5353; repeatable [default: those of /etc/resolv.conf, with the hosts file before and the system's resolver behind them]
     #[arg(long, value_name = "ADDR[:PORT]")]
     pub(crate) resolver: Vec<NameServer>,
     /// Time between two look-ups of a name where nobody says how long its addresses hold (hosts file, system's resolver), and after a look-up that failed; off: names are looked up at the start only

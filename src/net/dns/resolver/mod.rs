@@ -86,23 +86,17 @@ impl Resolver {
 
     /// The back ends that a target stands for: never none.
     pub(super) fn look_up(&self, target: &Target) -> Result<Found<Member>, LookUpError> {
-        let look_up = LookUp {
-            servers: self.servers(),
-            is_named: !self.named.is_empty(),
-            turn: self.turns.fetch_add(1, Ordering::Relaxed),
-            deadline: Instant::now() + LOOK_UP_TIMEOUT,
-            ask: &transport::ask,
-        };
         let mut found = match &target.place {
             Place::Host(endpoint) if !endpoint.is_name() => {
                 let all = endpoint.resolve().map_err(|error| LookUpError::Failed(error.to_string()))?;
                 Found { all: all.iter().map(|at| target.member(*at)).collect(), ttl: None }
             }
             Place::Host(endpoint) => {
-                let Found { all, ttl } = look_up.host(&endpoint.host, endpoint.port)?;
+                let Found { all, ttl } = self.begin().host(&endpoint.host, endpoint.port)?;
                 Found { all: all.iter().map(|at| target.member(*at)).collect(), ttl }
             }
             Place::Service(name) => {
+                let look_up = self.begin();
                 let records = look_up.service(name)?;
                 service::members(target, records, |host| look_up.host(&format!("{host}."), 0))?
             }
@@ -111,8 +105,15 @@ impl Resolver {
         Ok(found)
     }
 
-    fn servers(&self) -> Servers {
-        if self.named.is_empty() { Servers::of_system() } else { Servers::named(&self.named) }
+    fn begin(&self) -> LookUp<'static> {
+        let is_named = !self.named.is_empty();
+        LookUp {
+            servers: if is_named { Servers::named(&self.named) } else { Servers::of_system() },
+            is_named,
+            turn: self.turns.fetch_add(1, Ordering::Relaxed),
+            deadline: Instant::now() + LOOK_UP_TIMEOUT,
+            ask: &transport::ask,
+        }
     }
 }
 
@@ -149,11 +150,10 @@ impl LookUp<'_> {
         if hosts::is_loopback(plain) || (!self.is_named && hosts::has(plain)) {
             return by_system(plain, port);
         }
-        let found = match self.servers.addresses.is_empty() {
-            true => Err(NO_ADDRESS),
-            false => self.search(name, NO_ADDRESS, |name| self.addresses(name, port)),
-        };
-        match found {
+        if self.servers.addresses.is_empty() {
+            return by_system(name, port);
+        }
+        match self.search(name, NO_ADDRESS, |name| self.addresses(name, port)) {
             Err(error) if !self.is_named => {
                 log::debug!("{name}: {error}; the system's resolver is asked");
                 // Its own words for a name that nobody has are about itself.
