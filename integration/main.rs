@@ -25,6 +25,10 @@ mod integration {
     mod descriptors;
     /// Generated requests to both drivers, and the same bytes back.
     mod differential;
+    /// Back ends that are found by name and by service, and followed while they change.
+    mod discovery;
+    /// Back ends behind the name server of Debian, under load.
+    mod dnsmasq;
     /// What the documentation and the comments mention.
     mod docs;
     /// How a role ends.

@@ -53,6 +53,36 @@ impl Backend {
         Backend::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), script)
     }
 
+    /// Two back ends that give every request 200 with these texts: on one port, and on two addresses of this machine.
+    pub fn pair(texts: [&str; 2]) -> [Backend; 2] {
+        Backend::pair_of(texts.map(|text| {
+            let response = ok(text);
+            move |visit: &mut Visit| {
+                loop {
+                    visit.request()?;
+                    visit.send(&response)?;
+                }
+            }
+        }))
+    }
+
+    /// The same with scripts.
+    pub fn pair_of<S>(scripts: [S; 2]) -> [Backend; 2]
+    where
+        S: Fn(&mut Visit) -> io::Result<()> + Send + Sync + 'static,
+    {
+        let [one, other] = [2, 3].map(|last| Ipv4Addr::new(127, 0, 0, last));
+        let (first, second) = loop {
+            let first = TcpListener::bind((one, 0)).unwrap();
+            // Nearly always free as well.
+            if let Ok(second) = TcpListener::bind((other, first.local_addr().unwrap().port())) {
+                break (first, second);
+            }
+        };
+        let [script, other] = scripts;
+        [Backend::on(first, script), Backend::on(second, other)]
+    }
+
     fn on(
         listener: TcpListener,
         script: impl Fn(&mut Visit) -> io::Result<()> + Send + Sync + 'static,

@@ -5,6 +5,7 @@ pub mod client;
 pub mod dice;
 pub mod launch;
 pub mod limits;
+pub mod name_server;
 pub mod needs;
 pub mod noise;
 pub mod peer;

@@ -67,6 +67,8 @@ pub(crate) const APACHE: Program = Program::new("apache2", "apache2-bin");
 pub(crate) const CHROMIUM: Program = Program::new("chromium", "chromium");
 /// The client of the course's transcripts.
 pub(crate) const CURL: Program = Program::new("curl", "curl");
+/// The name server that back ends are found by.
+pub(crate) const DNSMASQ: Program = Program::new("dnsmasq", "dnsmasq-base");
 /// A peer of the lab.
 pub(crate) const HAPROXY: Program = Program::new("haproxy", "haproxy");
 /// The netcat that can end its sending half; the traditional one cannot.
@@ -77,7 +79,7 @@ pub(crate) const NGINX: Program = Program::new("nginx", "nginx libnginx-mod-stre
 pub(crate) const PYTHON: Program = Program::new("python3", "python3");
 
 /// All of them.
-pub(crate) const ALL: [Program; 8] = [AB, APACHE, CHROMIUM, CURL, HAPROXY, NC, NGINX, PYTHON];
+pub(crate) const ALL: [Program; 9] = [AB, APACHE, CHROMIUM, CURL, DNSMASQ, HAPROXY, NC, NGINX, PYTHON];
 
 thread_local! {
     /// The programs that the test of this thread has asked for.

@@ -59,9 +59,16 @@ pub(crate) const MAX_PER_BACKEND: usize = 0;
 /// The largest `--max-per-backend`: a process cannot have more connections open anyway.
 pub(crate) const MAX_PER_BACKEND_MAX: usize = CONNECTIONS_MAX_MAX;
 
-/// Time between two DNS lookups of the back ends' names: the shortest TTL in common use (Kubernetes: 5 s
-/// for services, 30 s in general).
+/// Time between two look-ups of a back end's name where nobody says how long its addresses hold: the shortest time
+/// to live in common use (Kubernetes: 5 s for services, 30 s in general).
 pub(crate) const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The shortest time between two look-ups of a name, whatever its time to live: 0 is common where answers change often
+/// (Consul, dnsmasq).
+pub(crate) const RESOLVE_MIN: Duration = Duration::from_secs(1);
+
+/// The longest time: a day is a common time to live too, and nobody wants to wait for it after a mistake.
+pub(crate) const RESOLVE_MAX: Duration = Duration::from_secs(300);
 
 /// The log level: connections and how they ended, without the details that help to debug the program.
 pub(crate) const LOG_LEVEL: &str = "info";

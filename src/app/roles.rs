@@ -19,7 +19,7 @@ use crate::app::settings::{Model, Settings};
 use crate::app::status::{self, StatusPage};
 use crate::balance::GroupSettings;
 use crate::balance::routes::Routes;
-use crate::net::dns::ResolvedGroup;
+use crate::net::dns::{ResolvedGroup, Resolver};
 use crate::net::endpoint::Endpoint;
 use crate::net::limits::connections_that_fit;
 use crate::net::listen::{ListenAddress, Listener, bind_to, lay_out};
@@ -126,12 +126,13 @@ pub fn server(kind: SiteKind) -> impl Fn(&Role, &Server) -> Result<PreparedRole,
 pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
     args.front.check()?;
     let routing = &args.routing;
-    let of_groups = group_settings(&args.load, &args.health);
-    let default = look_up("--default", "the default route", &routing.default, of_groups)?;
+    args.discovery.check()?;
+    let (of_groups, resolver) = (group_settings(&args.load, &args.health), args.discovery.resolver());
+    let default = look_up("--default", "the default route", &routing.default, of_groups, &resolver)?;
     let mut routes = Routes::new(Arc::clone(default.group()));
     let mut names = vec![("--default", default)];
     for route in &routing.route {
-        let of_route = look_up("--route", &route.prefix, &route.backends, of_groups)?;
+        let of_route = look_up("--route", &route.prefix, &route.backends, of_groups, &resolver)?;
         routes
             .add(&route.prefix, Arc::clone(of_route.group()))
             .map_err(|error| Failure::Usage(format!("--route {route}: {error}")))?;
@@ -164,7 +165,9 @@ pub fn balancer<T: clap::Args + FlagGroup>(
             Some(count) => defaults::WEB_SERVERS[..count].iter().copied().map(Target::from).collect(),
             None => back_ends.backend.clone(),
         };
-        let names = look_up("--backend", role.name, &targets, group_settings(&args.load, &args.health))?;
+        args.discovery.check()?;
+        let (of_group, resolver) = (group_settings(&args.load, &args.health), args.discovery.resolver());
+        let names = look_up("--backend", role.name, &targets, of_group, &resolver)?;
         let group = Arc::clone(names.group());
         let service = match back_ends.mode {
             Mode::Tcp => Service::Relay(group),
@@ -281,8 +284,9 @@ fn look_up(
     group: &str,
     targets: &[Target],
     settings: GroupSettings,
+    resolver: &Resolver,
 ) -> Result<ResolvedGroup, Failure> {
-    ResolvedGroup::look_up(group, targets, settings)
+    ResolvedGroup::look_up(group, targets, settings, resolver)
         .map_err(|(target, error)| Failure::Runtime(format!("{flag} {target}: {error}")))
 }
 
@@ -302,7 +306,9 @@ mod tests {
         let failure = listen_addresses(&listening, &[]).unwrap_err();
         assert!(failure.to_string().starts_with("--listen name.invalid:80: "), "{failure}");
         let targets = endpoints.map(Target::from);
-        let failure = look_up("--backend", "lb-async", &targets, GroupSettings::default()).unwrap_err();
+        let failure =
+            look_up("--backend", "lb-async", &targets, GroupSettings::default(), &Resolver::default())
+                .unwrap_err();
         assert!(failure.to_string().starts_with("--backend name.invalid:80: "), "{failure}");
     }
 }

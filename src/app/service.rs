@@ -144,11 +144,12 @@ impl RunningService {
             service.groups().iter().for_each(|group| group.take_over(&old, keeps_checks));
         }
         let tls = encryption.front(own.addresses());
+        let look_ups = settings.view.as_ref().map(|view| Arc::clone(&view.look_ups)).unwrap_or_default();
         let upkeep = Upkeep {
             checks,
             _checker: Checker::start(service.groups(), interval, probe, send, encryption.back.clone())?,
             _expiry: ExpiryWatcher::start(encryption.certificates.clone())?,
-            _dns: DnsWatcher::start(groups, settings.resolve_interval, own)?,
+            _dns: DnsWatcher::start(groups, settings.look_ups, own, look_ups)?,
             _site: match &service {
                 Service::Web(site) => Some(SiteUpkeep::start(Arc::clone(site))?),
                 Service::Gateway { .. } | Service::Relay(_) => None,

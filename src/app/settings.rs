@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::app::defaults;
 use crate::balance::health::Probe;
 use crate::balance::limits::CHECK_INTERVAL;
+use crate::net::dns::Pace;
 use crate::net::endpoint::Endpoint;
 use crate::observe::role_view::RoleView;
 use crate::protocol::proxy_header::Policy;
@@ -65,8 +66,8 @@ pub struct Settings {
     pub check_interval: Option<Duration>,
     /// What a health check does; `None` for what suits the service.
     pub check_probe: Option<Probe>,
-    /// Time between two DNS lookups of the back ends' names; `None` for one lookup at start only.
-    pub resolve_interval: Option<Duration>,
+    /// How often the back ends' names are looked up; `None` for once at the start.
+    pub(crate) look_ups: Option<Pace>,
 }
 
 /// What is shown of a role, and to whom.
@@ -99,7 +100,11 @@ impl Default for Settings {
             proxies: Policy::default(),
             check_interval: Some(CHECK_INTERVAL),
             check_probe: None,
-            resolve_interval: Some(defaults::RESOLVE_INTERVAL),
+            look_ups: Some(Pace {
+                interval: defaults::RESOLVE_INTERVAL,
+                least: defaults::RESOLVE_MIN,
+                most: defaults::RESOLVE_MAX,
+            }),
         }
     }
 }

@@ -120,6 +120,11 @@ impl Backend {
         self.member.host.as_ref().filter(|_| self.member.is_secure)
     }
 
+    /// The service whose records name it; `None` if it was named itself.
+    pub(crate) fn service(&self) -> Option<&str> {
+        self.member.service.as_deref()
+    }
+
     /// Times it was chosen for a connection or request since the start.
     pub fn served(&self) -> u64 {
         self.served.load(Ordering::Relaxed)

@@ -12,6 +12,8 @@ pub struct Member {
     pub(crate) address: SocketAddr,
     /// The host, if its address was looked up by a name.
     pub(crate) host: Option<Arc<str>>,
+    /// The service whose records (SRV) name the host, if there is one.
+    pub(crate) service: Option<Arc<str>>,
     /// Connections to it are encrypted with TLS, and its certificate must be one for `host`.
     pub(crate) is_secure: bool,
     /// How many turns it gets for each turn of a back end with weight 1.
@@ -23,7 +25,7 @@ pub struct Member {
 /// A back end like any other: in the clear, with weight 1.
 impl From<SocketAddr> for Member {
     fn from(address: SocketAddr) -> Member {
-        Member { address, host: None, is_secure: false, weight: 1, is_backup: false }
+        Member { address, host: None, service: None, is_secure: false, weight: 1, is_backup: false }
     }
 }
 

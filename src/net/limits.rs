@@ -4,8 +4,59 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// How many addresses of one host name are used: more than any real name has.
+/// How many addresses of one host name, or back ends of one service, are used: more than any real name has.
 pub(crate) const ADDRESSES_PER_NAME_MAX: usize = 1024;
+
+/// How many hosts of one service are looked up, each with two queries: as many as a large service has instances.
+pub(crate) const HOSTS_PER_SERVICE_MAX: usize = 256;
+
+/// Time for a whole look-up of a name or service, all its queries and hosts together. The system's own resolver,
+/// which may be asked at the end, keeps its own time.
+pub(crate) const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Time for one query to a server that `--resolver` names. It is near, and somebody chose it.
+pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often each server that `--resolver` names is asked until a look-up has failed.
+pub(crate) const QUERY_ATTEMPTS: u32 = 2;
+
+/// The most seconds that `timeout` of `/etc/resolv.conf` may ask for (glibc: 30).
+pub(crate) const QUERY_TIMEOUT_SECONDS_MAX: u32 = 30;
+
+/// The most that `attempts` of `/etc/resolv.conf` may ask for (glibc: 5).
+pub(crate) const QUERY_ATTEMPTS_MAX: u32 = 5;
+
+/// The most that `ndots` of `/etc/resolv.conf` may ask for (glibc: 15).
+pub(crate) const NDOTS_MAX: u32 = 15;
+
+/// Name servers of `/etc/resolv.conf` that are asked (glibc: 3).
+pub(crate) const NAME_SERVERS_MAX: usize = 3;
+
+/// Search domains of `/etc/resolv.conf` that are tried (Kubernetes allows 32).
+pub(crate) const SEARCH_DOMAINS_MAX: usize = 32;
+
+/// Bytes of a response that name servers may send in one datagram: what passes every network in one piece (the
+/// figure of DNS Flag Day 2020). A longer response comes over TCP.
+pub(crate) const DNS_DATAGRAM_BYTES: u16 = 1232;
+
+/// Bytes of the longest DNS message: over TCP two bytes say its length.
+pub(crate) const DNS_MESSAGE_BYTES_MAX: usize = 65_535;
+
+/// Records of one DNS message: the longest message has room for 4095 of the shortest address records.
+pub(crate) const DNS_RECORDS_MAX: usize = 4096;
+
+/// Datagrams that are looked at while one response is awaited. All but the last are forged, late or broken.
+pub(crate) const DNS_DATAGRAMS_MAX: usize = 64;
+
+/// Aliases (CNAME) that are followed from a name to its addresses: real chains have two or three.
+pub(crate) const ALIASES_MAX: usize = 16;
+
+/// Bytes of `/etc/resolv.conf` that are read: hundreds of lines.
+pub(crate) const RESOLV_CONF_BYTES_MAX: u64 = 64 * 1024;
+
+/// Bytes of `/etc/hosts` that are read: files that block advertisements have 2 MB. A name behind them is found all
+/// the same, by the system's resolver and later.
+pub(crate) const HOSTS_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// How long a connection may be silent until the kernel asks the peer for a sign of life (TCP keep-alive).
 /// Below the shortest idle time after which routers forget a connection (often 5 minutes or less); the

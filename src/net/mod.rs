@@ -14,9 +14,9 @@
 //! | `permits` | how many client connections may be open |
 //! | **connections to back ends** | |
 //! | `endpoint` | an address as people write it, and its look-up |
-//! | `target` | a back end as people write it: an address, its scheme, its weight |
+//! | `target` | a back end as people write it: an address or a service, its scheme, its weight |
 //! | `own` | addresses of back ends that lead back to a listener of ours |
-//! | `dns` | look-ups of back-end names, repeated while the program runs |
+//! | `dns` | look-ups of back-end names and services, repeated while the program runs |
 //! | `connect` | connecting with a time limit or nonblocking |
 //! | `checker` | the health checks of back ends |
 //! | `keep_alive` | signs of life of silent peers, on both sides |

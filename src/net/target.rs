@@ -1,5 +1,6 @@
-//! A back end as people write it: `name:80`, `http://name`, `https://name:8443`, each with words behind it that
-//! say how much it gets: `name:80 weight=3 backup` (the words of nginx and HAProxy).
+//! A back end as people write it: `name:80`, `http://name`, `https://name:8443`, or a service whose records name hosts
+//! and ports, `srv:_http._tcp.name`; each with words behind it that say how much it gets: `name:80 weight=3 backup`
+//! (the words of nginx and HAProxy).
 //!
 //! Contract: parsing does no lookup, and what is printed can be read back.
 
@@ -15,11 +16,23 @@ use crate::balance::limits::WEIGHT_MAX;
 /// The scheme of a back end with TLS, and its port.
 const HTTPS: (&str, u16) = ("https://", 443);
 
+/// What a service begins with.
+const SRV: &str = "srv:";
+
+/// Where back ends are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Place {
+    /// A host and a port.
+    Host(Endpoint),
+    /// The name of a service: its records (SRV, RFC 2782) name the hosts and ports.
+    Service(String),
+}
+
 /// A back end, or as many as its name has addresses.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Target {
     /// Where it is.
-    pub(crate) endpoint: Endpoint,
+    pub(crate) place: Place,
     /// Connections to it are encrypted with TLS.
     pub(crate) is_secure: bool,
     /// How many turns it gets for each turn of a back end with weight 1.
@@ -29,22 +42,37 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// The back end at one of its addresses.
+    /// The back end at one of its addresses. Which host of a service that is, its records say.
     pub(crate) fn member(&self, address: SocketAddr) -> Member {
-        let named = self.endpoint.is_name() || self.is_secure;
+        let (host, service) = match &self.place {
+            Place::Host(endpoint) => {
+                let is_named = endpoint.is_name() || self.is_secure;
+                (is_named.then(|| Arc::from(endpoint.host.as_str())), None)
+            }
+            Place::Service(name) => (None, Some(Arc::from(name.as_str()))),
+        };
         Member {
             address,
-            host: named.then(|| Arc::from(self.endpoint.host.as_str())),
+            host,
+            service,
             is_secure: self.is_secure,
             weight: self.weight,
             is_backup: self.is_backup,
+        }
+    }
+
+    /// True if it is found by a name: then its addresses may change.
+    pub(crate) fn is_name(&self) -> bool {
+        match &self.place {
+            Place::Host(endpoint) => endpoint.is_name(),
+            Place::Service(_) => true,
         }
     }
 }
 
 impl From<Endpoint> for Target {
     fn from(endpoint: Endpoint) -> Target {
-        Target { endpoint, is_secure: false, weight: 1, is_backup: false }
+        Target { place: Place::Host(endpoint), is_secure: false, weight: 1, is_backup: false }
     }
 }
 
@@ -61,11 +89,14 @@ impl FromStr for Target {
         let mut words = text.split_ascii_whitespace();
         let place = words.next().unwrap_or_default();
         let is_secure = place.get(..HTTPS.0.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(HTTPS.0));
-        let endpoint = match is_secure {
-            true => Endpoint::parse_authority(place, &place[HTTPS.0.len()..], HTTPS)?,
-            false => Endpoint::parse_target(place)?,
+        let place = match service(place) {
+            Some(name) => Place::Service(name?),
+            None if is_secure => {
+                Place::Host(Endpoint::parse_authority(place, &place[HTTPS.0.len()..], HTTPS)?)
+            }
+            None => Place::Host(Endpoint::parse_target(place)?),
         };
-        let mut target = Target { is_secure, ..Target::from(endpoint) };
+        let mut target = Target { place, is_secure, weight: 1, is_backup: false };
         for word in words {
             match word.split_once('=') {
                 Some(("weight", number)) => target.weight = weight(text, number)?,
@@ -75,6 +106,32 @@ impl FromStr for Target {
         }
         Ok(target)
     }
+}
+
+/// The name of a service, if it is one. `srv:80` is port 80 of a host called `srv`.
+fn service(place: &str) -> Option<Result<String, String>> {
+    let prefix = place.get(..SRV.len()).filter(|prefix| prefix.eq_ignore_ascii_case(SRV))?;
+    let name = &place[prefix.len()..];
+    if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some(match is_host_name(name) {
+        true => Ok(name.to_owned()),
+        false => Err(format!(
+            "{place:?} is not a service: write {SRV}NAME without a port, which its records name, such as \
+             {SRV}_http._tcp.web.example"
+        )),
+    })
+}
+
+/// True for letters, digits, `-`, `_` and `.`, no part of it empty but the one behind a dot at its end, and no longer
+/// than names may be (RFC 1035: 63 bytes a part, 253 together).
+pub(super) fn is_host_name(name: &str) -> bool {
+    let is_part = |part: &str| (1..=63).contains(&part.len());
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.len() <= 253
+        && name.split('.').all(is_part)
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 fn weight(text: &str, number: &str) -> Result<u32, String> {
@@ -88,7 +145,10 @@ impl fmt::Display for Target {
         if self.is_secure {
             f.write_str(HTTPS.0)?;
         }
-        write!(f, "{}", self.endpoint)?;
+        match &self.place {
+            Place::Host(endpoint) => write!(f, "{endpoint}")?,
+            Place::Service(name) => write!(f, "{SRV}{name}")?,
+        }
         if self.weight != 1 {
             write!(f, " weight={}", self.weight)?;
         }
@@ -117,6 +177,9 @@ mod tests {
             ("HTTPS://name:8443/", "https://name:8443"),
             ("https://[::1] weight=1", "https://[::1]:443"),
             ("name:80  backup weight=3", "name:80 weight=3 backup"),
+            ("srv:80", "srv:80"),
+            ("SRV:_http._tcp.web.default.svc", "srv:_http._tcp.web.default.svc"),
+            ("srv:web.service.consul. weight=2 backup", "srv:web.service.consul. weight=2 backup"),
         ] {
             assert_eq!(target(text).to_string(), printed);
             assert_eq!(target(printed), target(text));
@@ -135,6 +198,10 @@ mod tests {
             ("https://name/path", "more than an address"),
             ("https://", "write https://HOST"),
             ("https://name:0", "port 0"),
+            ("srv:", "\"srv:\" is not a service: write srv:NAME"),
+            ("srv:_http._tcp.name:80", "without a port"),
+            ("srv:a..b", "is not a service"),
+            ("srv:https://name", "is not a service"),
         ] {
             let error = text.parse::<Target>().unwrap_err();
             assert!(error.contains(part), "{text:?}: {error}");
@@ -148,5 +215,16 @@ mod tests {
         assert_eq!(host("127.0.0.1:80"), None);
         assert_eq!(host("name:80").as_deref(), Some("name"));
         assert_eq!(host("https://127.0.0.1").as_deref(), Some("127.0.0.1"));
+    }
+
+    #[test]
+    fn a_service_is_a_name_and_no_host() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 80));
+        let member = target("srv:_http._tcp.name").member(address);
+        assert_eq!((member.host, member.service.as_deref()), (None, Some("_http._tcp.name")));
+        for (text, is_name) in [("srv:a.b", true), ("srv:80", true), ("name:80", true), ("[::1]:80", false)] {
+            assert_eq!(target(text).is_name(), is_name, "{text}");
+        }
+        assert!(!is_host_name(&"a".repeat(64)) && !is_host_name(&"a.".repeat(130)) && !is_host_name("."));
     }
 }

@@ -14,6 +14,7 @@ use super::counters::{COUNTED_GROUPS_MAX, Totals};
 use super::lane::{self, Kind, Lane, Phase, Switches};
 use super::trace::{self, Track};
 use crate::balance::{Backend, Control, Group};
+use crate::net::dns::LookUps;
 use crate::net::shutdown::Shutdown;
 
 /// All roles of this process that can be looked at.
@@ -50,6 +51,8 @@ pub(crate) struct RoleView {
     lanes: Mutex<Vec<Arc<Lane>>>,
     gauges: OnceLock<Gauges>,
     groups: Mutex<Groups>,
+    /// The look-ups of its back ends' names.
+    pub(crate) look_ups: Arc<LookUps>,
 }
 
 /// What only the driver can tell.
@@ -94,6 +97,7 @@ impl Board {
             lanes: Mutex::default(),
             gauges: OnceLock::new(),
             groups: Mutex::default(),
+            look_ups: Arc::default(),
         });
         locked(&self.roles).push(Arc::clone(&view));
         view

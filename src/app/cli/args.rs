@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::discovery::Discovery;
 use super::flags::{
     BackEnds, BackendTimeouts, ClientTimeouts, Configuration, FlagGroup, Forwarding, Front, Health,
     Listening, Load, Logging, Loops, Pool, Routing, Status,
@@ -95,9 +96,12 @@ pub struct Proxy {
     /// How much a back end gets at the same time.
     #[command(flatten)]
     pub(crate) load: Load,
-    /// Health checks and DNS lookups of back ends.
+    /// Health checks of back ends.
     #[command(flatten)]
     pub(crate) health: Health,
+    /// How the names of back ends are looked up.
+    #[command(flatten)]
+    pub(crate) discovery: Discovery,
     /// The status page.
     #[command(flatten)]
     pub(crate) status: Status,
@@ -119,6 +123,7 @@ impl Proxy {
             &self.client_timeouts,
             &self.backend_timeouts,
             &self.health,
+            &self.discovery,
             &self.status,
         ])
     }
@@ -158,9 +163,12 @@ pub struct Balancer<T: Args + FlagGroup> {
     /// How much a back end gets at the same time.
     #[command(flatten)]
     pub(crate) load: Load,
-    /// Health checks and DNS lookups of back ends.
+    /// Health checks of back ends.
     #[command(flatten)]
     pub(crate) health: Health,
+    /// How the names of back ends are looked up.
+    #[command(flatten)]
+    pub(crate) discovery: Discovery,
     /// The status page.
     #[command(flatten)]
     pub(crate) status: Status,
@@ -183,6 +191,7 @@ impl<T: Args + FlagGroup> Balancer<T> {
             &self.client_timeouts,
             &self.backend_timeouts,
             &self.health,
+            &self.discovery,
             &self.status,
         ])
     }

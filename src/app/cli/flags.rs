@@ -223,7 +223,7 @@ pub(crate) struct Load {
     pub(crate) max_per_backend: usize,
 }
 
-/// How the role learns which back ends there are (DNS), and which of them are up (health checks).
+/// How the role learns which back ends are up.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Health of back ends")]
 pub(crate) struct Health {
@@ -246,10 +246,6 @@ pub(crate) struct Health {
     #[arg(long, value_name = "TIME", default_value = duration::text(PASSIVE_OUT),
           value_parser = duration::parse_timeout)]
     pub(crate) passive_out: Duration,
-    /// Time between two DNS lookups of the back ends' names, or off
-    #[arg(long, value_name = "TIME", default_value = duration::text(defaults::RESOLVE_INTERVAL),
-          value_parser = duration::parse_interval)]
-    pub(crate) resolve_interval: Interval,
 }
 
 impl Health {
@@ -268,7 +264,6 @@ impl FlagGroup for Health {
     fn apply(&self, settings: &mut Settings) {
         settings.check_interval = self.health_interval;
         settings.check_probe = self.health_path.clone();
-        settings.resolve_interval = self.resolve_interval;
     }
 }
 
@@ -276,7 +271,7 @@ impl FlagGroup for Health {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Back ends")]
 pub(crate) struct BackEnds {
-    /// Address of a back end, such as name:80, http://name:80, or 80 on this machine; repeatable; each address of a host name is a back end
+    /// Address of a back end, such as name:80, http://name:80, or 80 on this machine, each address of a host name being a back end; or a service, srv:_http._tcp.name, whose DNS records name hosts and ports; repeatable
     #[arg(long, value_name = "ADDR")]
     pub(crate) backend: Vec<Target>,
     /// Use the first N of 127.0.0.1:9001 to 9005; excludes --backend

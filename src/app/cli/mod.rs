@@ -10,11 +10,13 @@
 //! | `usage` | what is wrong with the arguments, and one line about it |
 //! | `values` | values that need a type or a parser of their own |
 //! | `flags` | the flags, in groups |
+//! | `discovery` | the flags of how names of back ends are looked up |
 //! | `args` | which groups of flags each role has |
 //! | `request` | the request that `explain` is about |
 //! | `role` | the roles: name, help text, example and default address of each |
 
 mod args;
+mod discovery;
 mod failure;
 mod flags;
 mod output;

@@ -28,14 +28,9 @@ const CLIENT_TIMES: [&str; 4] = ["header-timeout", "keep-alive", "stall-timeout"
 const BACK_END_TIMES: [&str; 5] =
     ["connect-timeout", "backend-timeout", "relay-idle-timeout", "half-closed-timeout", "backend-ca"];
 const LOAD: [&str; 1] = ["max-per-backend"];
-const HEALTH: [&str; 6] = [
-    "health-interval",
-    "health-path",
-    "passive-failures",
-    "passive-window",
-    "passive-out",
-    "resolve-interval",
-];
+const HEALTH: [&str; 5] =
+    ["health-interval", "health-path", "passive-failures", "passive-window", "passive-out"];
+const DISCOVERY: [&str; 4] = ["resolver", "resolve-interval", "resolve-min", "resolve-max"];
 const COMMON: [&str; 12] = [
     "lame-duck",
     "status",
@@ -86,17 +81,28 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
             &BACK_END_TIMES,
             &LOAD,
             &HEALTH,
+            &DISCOVERY,
             model,
             &["route", "default", "no-via", "mirror"],
         ],
     );
     expect_flags(
         Role::LB_THREADED.command::<Balancer<Pool>>(),
-        &[&LISTENING, &FRONT, &POOL, &CLIENT_TIMES, &BACK_END_TIMES, &LOAD, &HEALTH, back_ends],
+        &[&LISTENING, &FRONT, &POOL, &CLIENT_TIMES, &BACK_END_TIMES, &LOAD, &HEALTH, &DISCOVERY, back_ends],
     );
     expect_flags(
         Role::LB_ASYNC.command::<Balancer<Loops>>(),
-        &[&LISTENING, &FRONT, &["loops"], &CLIENT_TIMES, &BACK_END_TIMES, &LOAD, &HEALTH, back_ends],
+        &[
+            &LISTENING,
+            &FRONT,
+            &["loops"],
+            &CLIENT_TIMES,
+            &BACK_END_TIMES,
+            &LOAD,
+            &HEALTH,
+            &DISCOVERY,
+            back_ends,
+        ],
     );
     expect_flags(
         Role::SUITE.command::<Suite>(),

@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::live::{Live, LiveGroup};
 use crate::app::cli::Failure;
 use crate::balance::routes::Routes;
-use crate::balance::{Group, Member};
+use crate::balance::{Backend, Group, Member};
 use crate::net::clock;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::context::RoleContext;
@@ -56,15 +56,14 @@ pub(super) struct Turn {
     pub(super) source: Option<String>,
     /// The back ends as the running role sees them.
     pub(super) live: Option<LiveGroup>,
-    /// The back ends as they were configured, each with the name by which its address was found.
+    /// The back ends as they were configured, each with the name by which it was found.
     pub(super) configured: Vec<(SocketAddr, Option<String>)>,
 }
 
 impl Turn {
     /// The turn of a group that has just been made, or of the same group in a running role.
     pub(super) fn of(group: &Arc<Group>, live: Option<&Live>) -> Result<Turn, Failure> {
-        let configured =
-            group.backends().iter().map(|one| (one.address, one.host().map(str::to_owned))).collect();
+        let configured = group.backends().iter().map(|one| (one.address, origin(one))).collect();
         let known = live.map(|live| live.group(group.name())).transpose()?.cloned();
         if let Some(known) = &known {
             take_over(group, known);
@@ -77,6 +76,12 @@ impl Turn {
             configured,
         })
     }
+}
+
+/// The name by which a back end was found, and the service whose records have it.
+fn origin(backend: &Backend) -> Option<String> {
+    let host = backend.host()?;
+    Some(backend.service().map_or(host.to_owned(), |service| format!("{host} of srv:{service}")))
 }
 
 /// Makes the usable back ends of the running role those of `group`, beginning with the one whose turn is next.

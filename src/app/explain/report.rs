@@ -114,10 +114,10 @@ fn show_turn(f: &mut fmt::Formatter<'_>, turn: &Turn, first: Option<SocketAddr>)
     let Some(live) = live else {
         let mut first = first;
         let row = |(address, host): &(SocketAddr, Option<String>)| {
-            let named = host.as_ref().map(|host| format!("{host}  ")).unwrap_or_default();
             // An address that stands there twice is first once.
-            let words = if first.take_if(|first| first == address).is_some() { "first in turn" } else { "" };
-            (address.to_string(), format!("{named}{words}"))
+            let words = first.take_if(|first| first == address).map(|_| "first in turn");
+            let parts: Vec<&str> = host.as_deref().into_iter().chain(words).collect();
+            (address.to_string(), parts.join("  "))
         };
         return show_rows(f, configured.iter().map(row).collect());
     };

@@ -16,6 +16,7 @@ struct BackendSample<'r> {
 
 /// All metrics of the back ends of these roles.
 pub(super) fn backends(text: &mut Text, roles: &[RoleSample]) {
+    look_ups(text, roles);
     queues(text, roles);
     let all: Vec<BackendSample<'_>> = roles.iter().flat_map(samples).collect();
     states(text, &all);
@@ -34,6 +35,17 @@ fn samples(role: &RoleSample) -> Vec<BackendSample<'_>> {
         group.backends().into_iter().map(sample).collect::<Vec<_>>()
     };
     role.view.groups().into_iter().flat_map(of_group).collect()
+}
+
+fn look_ups(text: &mut Text, roles: &[RoleSample]) {
+    let help = "Look-ups of the names of back ends while the role runs, by result.";
+    let mut family = text.family("giliran_look_ups", Type::Counter, help);
+    for role in roles.iter().filter(|role| role.view.facts.service != "web") {
+        let look_ups = &role.view.look_ups;
+        for (result, count) in [("found", look_ups.found()), ("failed", look_ups.failed())] {
+            family.sample("", &role.labels.and("result", result), count);
+        }
+    }
 }
 
 fn queues(text: &mut Text, roles: &[RoleSample]) {

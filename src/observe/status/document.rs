@@ -99,6 +99,7 @@ fn role(view: &RoleView) -> Value {
         "retries": count(Counter::Retries),
         "worker_queue": view.worker_queue(),
         "backend_queue": groups.iter().map(|group| group.waiting()).sum::<usize>(),
+        "look_ups": { "found": view.look_ups.found(), "failed": view.look_ups.failed() },
         "loop_iterations": count(Counter::Iterations),
         "loop_events": count(Counter::Events),
         "latency": latency(&totals),
@@ -120,6 +121,7 @@ fn group(view: &RoleView, group: &Group) -> Value {
         json!({
             "address": backend.address.to_string(),
             "host": backend.host(),
+            "service": backend.service(),
             "state": backend.state(),
             "usable": backend.is_up(),
             "control": backend.control().word(),

@@ -13,7 +13,7 @@ const LABELS = { active: "Active", served: "Served", failed: "Failed", checks: "
 function showBackends({ roles, token_needed }) {
   byId("token-line").hidden = !token_needed;
   const list = roles.flatMap((role) => role.groups.map((group) => ({ role, group })));
-  const basis = ({ role, group }) => [keyOf(role), group.name, group.backends.map((one) => [one.address, one.host])];
+  const basis = ({ role, group }) => [keyOf(role), group.name, group.backends.map((one) => [one.address, one.host, one.service])];
   if (changed("backends", list.map(basis))) {
     for (const body of [...byId("backends").tBodies]) body.remove();
     byId("backends").append(...list.map(groupElement));
@@ -40,9 +40,15 @@ function backendRow(role, group, one) {
   const buttons = ["ready", "drain", "down"].map((control) =>
     make("button", { "data-control": control, "aria-label": `${control} ${name}` }, control));
   for (const button of buttons) button.addEventListener("click", () => order(row.dataset, button, note));
-  row.append(make("th", { scope: "row", class: "next" }, one.host ? `${one.host} (${one.address})` : one.address), ...cells,
+  row.append(make("th", { scope: "row", class: "next" }, placeOf(one)), ...cells,
     make("td", { class: "wide" }, ...buttons.flatMap((button) => [button, " "]), note));
   return row;
+}
+
+/** Where a back end is, by which name, and by which service. */
+function placeOf({ address, host, service }) {
+  const place = host ? `${host} (${address})` : address;
+  return service ? `${place} of srv:${service}` : place;
 }
 
 function showBackend(row, one) {
