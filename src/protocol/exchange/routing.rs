@@ -7,7 +7,7 @@ use super::Exchange;
 use crate::balance::Member;
 use crate::balance::routes::split;
 use crate::protocol::buffer::Buffer;
-use crate::protocol::forward::{OwnResponse, Rules, Values};
+use crate::protocol::forward::{OwnResponse, Rules, Values, split_port};
 use crate::protocol::http::Refusal;
 use crate::protocol::http::head::RequestHead;
 use crate::protocol::now::Now;
@@ -55,7 +55,7 @@ impl Routed {
             route.uses_request_id().then(|| request_id(head, is_trusted, client.number(), number));
         let values = Values {
             client: client.address().ip(),
-            host: without_port(head.host()),
+            host: split_port(head.host()).0,
             path: target.as_deref().unwrap_or(asked),
             request_id: request_id.as_deref().unwrap_or_default(),
             scheme: client.scheme(head, is_trusted),
@@ -108,14 +108,6 @@ fn request_id(head: &RequestHead<'_>, is_trusted: bool, connection: u64, number:
     taken.map_or_else(|| request_id::make(connection, number), str::to_owned)
 }
 
-/// The host without its port; an IPv6 address keeps its brackets.
-fn without_port(host: &str) -> &str {
-    match host.rfind(':') {
-        Some(colon) if !host[colon..].contains(']') => &host[..colon],
-        _ => host,
-    }
-}
-
 impl Exchange {
     /// Gives the response of a route that forwards nothing.
     pub(super) fn respond_by_route(&mut self, now: &Now) {
@@ -129,24 +121,5 @@ impl Exchange {
         let location = Some(location.as_str()).filter(|location| !location.is_empty());
         let response = OwnResponse { status, proxy_error: "", sentence: &sentence, location };
         self.respond(&response, outcome, now);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_loses_its_port_and_nothing_else() {
-        for (host, plain) in [
-            ("a.example", "a.example"),
-            ("a.example:80", "a.example"),
-            ("a.example:", "a.example"),
-            ("[::1]", "[::1]"),
-            ("[::1]:80", "[::1]"),
-            ("", ""),
-        ] {
-            assert_eq!(without_port(host), plain);
-        }
     }
 }

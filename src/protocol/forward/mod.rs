@@ -42,6 +42,7 @@ use self::lines::Lines;
 pub(crate) use self::own_response::OwnResponse;
 use self::request::{PassedFields, Peer};
 pub use self::rewrite::Rewrite;
+pub(crate) use self::rewrite::split_port;
 pub use self::template::Template;
 pub(crate) use self::template::Values;
 use crate::protocol::buffer::Buffer;

@@ -5,7 +5,7 @@
 //! leads to the route again (nginx `proxy_redirect default`). Cookies stay as they are.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 use super::field_rules::{Edit, edit_fields};
 use crate::balance::Member;
@@ -74,26 +74,19 @@ impl Rewrite {
     fn location(&self, value: &[u8], host: &str, backend: &Member) -> Option<String> {
         let value = std::str::from_utf8(value).ok()?;
         let (site, path) = site_and_path(value)?;
-        let is_own = site.is_empty() || authority(site).is_some_and(|at| is_backend(at, backend));
-        if !is_own && !authority(site)?.eq_ignore_ascii_case(host) {
+        let is_own = site.is_empty() || is_backend(site, host, backend);
+        if !is_own && !authority(site).eq_ignore_ascii_case(host) {
             return None;
         }
         // The back end's own address means nothing to the client.
         let site = if is_own { "" } else { site };
-        let end = path.find(['?', '#']).unwrap_or(path.len());
-        let (path, query) = path.split_at(end);
+        let (path, query) = path.split_at(path.find(['?', '#']).unwrap_or(path.len()));
         let path = if path.is_empty() { "/" } else { path };
-        let has_prefix =
-            self.hidden_prefix().is_some_and(|prefix| behind(prefix.as_bytes(), path.as_bytes()).is_some());
-        let rest = match has_prefix {
-            true => None,
-            false => behind(self.replacement.as_bytes(), path.as_bytes()),
-        };
-        match rest {
-            Some(rest) => Some(format!("{site}{}{}{query}", self.prefix, String::from_utf8_lossy(rest))),
-            None if is_own && !value.starts_with('/') => Some(format!("{path}{query}")),
-            None => None,
+        let is_below = |prefix: &str| behind(prefix.as_bytes(), path.as_bytes()).is_some();
+        if !self.hidden_prefix().is_some_and(is_below) && is_below(&self.replacement) {
+            return Some(format!("{site}{}{}{query}", self.prefix, &path[self.replacement.len()..]));
         }
+        (is_own && !value.starts_with('/')).then(|| format!("{path}{query}"))
     }
 }
 
@@ -118,33 +111,43 @@ fn site_and_path(location: &str) -> Option<(&str, &str)> {
     if location.starts_with('/') {
         return (!location.starts_with("//")).then_some(("", location));
     }
-    let authority = authority(location)?;
-    Some(location.split_at(location.len() - (location.split_once("://")?.1.len() - authority.len())))
-}
-
-/// The host and port of an `http` or `https` address.
-fn authority(address: &str) -> Option<&str> {
-    let (scheme, rest) = address.split_once("://")?;
+    let (scheme, rest) = location.split_once("://")?;
     let is_http = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
-    is_http.then(|| &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())])
+    let path = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    is_http.then(|| location.split_at(location.len() - (rest.len() - path)))
 }
 
-/// True if the authority is this back end, by its address or by the name that led to it.
-fn is_backend(authority: &str, backend: &Member) -> bool {
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
+/// The host and port of `http://host:port`.
+fn authority(site: &str) -> &str {
+    site.split_once("://").map_or(site, |(_, authority)| authority)
+}
+
+/// True if this is the back end: its port, at its address, at the name that led to it, or at the host that the
+/// client asked for. The last is what nginx makes of the `Host` that it gets (`port_in_redirect on`).
+fn is_backend(site: &str, asked: &str, backend: &Member) -> bool {
+    let (host, port) = split_port(authority(site));
+    let plain = if site.len() > 5 && site.as_bytes()[4].eq_ignore_ascii_case(&b's') { 443 } else { 80 };
+    if port.map_or(Some(plain), |port| port.parse().ok()) != Some(backend.address.port()) {
+        return false;
+    }
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.is_ok_and(|address| address == backend.address.ip())
+        || backend.host.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(host))
+        || split_port(asked).0.eq_ignore_ascii_case(host)
+}
+
+/// A host and its port; an IPv6 address keeps its brackets.
+pub(crate) fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (authority, None),
-    };
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let is_address = bare.parse().is_ok_and(|ip: std::net::IpAddr| ip == backend.address.ip());
-    let is_name = backend.host.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(host));
-    let ports: &[u16] = if port.is_none() { &[80, 443] } else { &[] };
-    let is_port = |address: SocketAddr| port == Some(address.port()) || ports.contains(&address.port());
-    (is_address || is_name) && is_port(backend.address)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -199,6 +202,8 @@ mod tests {
             (&strip, "http://Example.org:81/x", Some("http://Example.org:81/api/x")),
             (&strip, "http://10.0.0.1:8080/x", Some("/api/x")),
             (&strip, "http://10.0.0.1:8080", Some("/api/")),
+            (&strip, "http://EXAMPLE.org:8080/x", Some("/api/x")),
+            (&strip, "https://10.0.0.1/x", None),
             (&strip, "http://10.0.0.1:81/x", None),
             (&strip, "http://10.0.0.1/x", None),
             (&strip, "http://inner.local:8080/api/x", Some("/api/x")),
@@ -222,6 +227,20 @@ mod tests {
         assert_eq!(Rewrite::strip(b"/x/").to_string(), "strip");
         for path in ["/", "/x", "/x/"] {
             assert_eq!(Rewrite::replace(b"/a/", path).unwrap().to_string(), format!("replace {path}"));
+        }
+    }
+
+    #[test]
+    fn a_host_loses_its_port_and_nothing_else() {
+        for (authority, parts) in [
+            ("a.example", ("a.example", None)),
+            ("a.example:80", ("a.example", Some("80"))),
+            ("a.example:", ("a.example", Some(""))),
+            ("[::1]", ("[::1]", None)),
+            ("[::1]:80", ("[::1]", Some("80"))),
+            ("", ("", None)),
+        ] {
+            assert_eq!(split_port(authority), parts);
         }
     }
 
