@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     let site = Arc::new(WebService { context: Arc::clone(&context), site: Arc::new(site) });
     let group =
         Arc::new(Group::new("bench", (9001..=9005).map(|port| ([127, 0, 0, 1], port).into()).collect()));
-    let routes = Routes::new(Arc::clone(&group));
+    let routes = Routes::new(Arc::clone(&group).into());
     let gateway = Arc::new(Gateway { context: Arc::clone(&context), routes, rules: Rules::default() });
     let service = Arc::new(RelayService { context, group });
     println!("| machine | one request | allocations | bytes |\n|---|---|---|---|");

@@ -79,6 +79,8 @@ mod integration {
     mod python_faults;
     /// Bytes both ways.
     mod relay;
+    /// Routes by host and path, and what they change.
+    mod routes;
     /// Files and pages.
     mod site;
     /// Files and folders that change while they are served, and what the log says of a refusal.

@@ -30,21 +30,21 @@ both![
 ];
 
 /// A configuration file that a test writes again and again.
-struct Config {
+pub(super) struct Config {
     folder: Site,
 }
 
 impl Config {
-    fn new(content: &str) -> Config {
+    pub(super) fn new(content: &str) -> Config {
         Config { folder: Site::new().with("giliran.toml", content) }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.folder.path().join("giliran.toml")
     }
 
     /// Writes it anew, tells the role, and waits for the `nth` answer (from 0) in its log.
-    fn reload(&self, role: &Role, nth: usize, content: &str) -> String {
+    pub(super) fn reload(&self, role: &Role, nth: usize, content: &str) -> String {
         std::fs::write(self.path(), content).unwrap();
         role.signal(Signal::HUP);
         let line = role.process().err.wait_nth(nth, |line| line.contains("SIGHUP: "));

@@ -28,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
         return; // together with the fields that we add there may be more than a reader accepts
     }
     let mut out = Buffer::new();
-    if Rules::default().write_request_head(&head, framing, client(), &mut out).is_err() {
+    if Rules::default().write_request_head(&head, framing, client(), None, &mut out).is_err() {
         assert!(out.is_empty());
         return;
     }

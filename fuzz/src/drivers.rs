@@ -106,8 +106,9 @@ const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 pub fn exchange(input: &[u8], responses: &[&[u8]], mut pieces: Pieces) -> Forwarded {
     let mut now = now();
     let addresses = vec![([127, 0, 0, 1], 9001).into(), ([127, 0, 0, 1], 9002).into()];
-    let mut routes = Routes::new(Arc::new(Group::new("default", addresses)));
-    let _ = routes.add("/pdf/", Arc::new(Group::new("pdf", vec![([127, 0, 0, 1], 9003).into()])));
+    let mut routes = Routes::new(Arc::new(Group::new("default", addresses)).into());
+    let pdf = Arc::new(Group::new("pdf", vec![([127, 0, 0, 1], 9003).into()]));
+    routes.add(&"/pdf/".parse().expect("a good pattern"), pdf.into()).expect("there is no other");
     let gateway = Arc::new(Gateway { context: context(), routes, rules: Rules::default() });
     let mut exchange = Exchange::new(gateway, client(), now.instant, &now);
     let (mut rest, mut output) = (input, Vec::new());

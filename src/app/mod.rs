@@ -7,6 +7,7 @@
 //! | `defaults` | the addresses of the roles, the defaults of flags and the ranges of their values |
 //! | `duration` | durations as people write them |
 //! | `settings` | the settings that both drivers obey |
+//! | `route/` | a route as people write it: on the command line, and in the file |
 //! | `cli/` | the flags of each role, their values, and the texts of `--help` |
 //! | `config` | the configuration file, whose keys are flags |
 //! | `invocation` | one command line together with its configuration file |
@@ -28,6 +29,7 @@ mod explain;
 mod invocation;
 mod reload;
 pub mod roles;
+pub(crate) mod route;
 mod run;
 pub mod service;
 pub mod settings;

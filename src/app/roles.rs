@@ -14,6 +14,7 @@ use crate::app::cli::{
 use crate::app::defaults;
 use crate::app::encryption::{ANYTHING, Encryption, HTTP_1};
 use crate::app::reload::Reload;
+use crate::app::route::Destination;
 use crate::app::service::{RunningService, Service};
 use crate::app::settings::{Model, Settings};
 use crate::app::status::{self, StatusPage};
@@ -27,8 +28,9 @@ use crate::net::own::OwnAddresses;
 use crate::net::signals;
 use crate::net::target::Target;
 use crate::observe;
-use crate::protocol::forward::Rules;
+use crate::protocol::forward::{FieldRule, Rules};
 use crate::protocol::proxy_header::{ClientIdentity, Policy};
+use crate::protocol::route::{Action, Route};
 use crate::site::{Site, SiteKind};
 
 /// A role with its service and settings, before it listens.
@@ -128,24 +130,38 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
     let routing = &args.routing;
     args.discovery.check()?;
     let (of_groups, resolver) = (group_settings(&args.load, &args.health), args.discovery.resolver());
+    let role_rules = args.forwarding.rules()?;
     let default = look_up("--default", "the default route", &routing.default, of_groups, &resolver)?;
-    let mut routes = Routes::new(Arc::clone(default.group()));
+    let mut routes = Routes::new(forwarding_to(&default, &role_rules)?);
     let mut names = vec![("--default", default)];
-    for route in &routing.route {
-        let of_route = look_up("--route", &route.prefix, &route.backends, of_groups, &resolver)?;
-        routes
-            .add(&route.prefix, Arc::clone(of_route.group()))
-            .map_err(|error| Failure::Usage(format!("--route {route}: {error}")))?;
-        names.push(("--route", of_route));
+    for spec in &routing.route {
+        let wrong = |error: String| Failure::Usage(format!("--route {spec}: {error}"));
+        let action = match &spec.to {
+            Destination::Redirect(redirect) => Action::Redirect(redirect.clone()),
+            Destination::Respond(response) => Action::Respond(response.clone()),
+            Destination::BackEnds(targets) => {
+                let active_max = spec.max_per_backend.unwrap_or(of_groups.active_max);
+                let of_group = GroupSettings { active_max, ..of_groups };
+                let of_route = look_up("--route", &spec.pattern.to_string(), targets, of_group, &resolver)?;
+                let action = Action::Forward(Arc::clone(of_route.group()));
+                names.push(("--route", of_route));
+                action
+            }
+        };
+        let route = spec.route(action, &role_rules).map_err(wrong)?;
+        routes.add(&spec.pattern, route).map_err(wrong)?;
     }
     let addresses = listen_addresses(&args.listening, &args.tls.plain)?;
-    let targets = routing.default.iter().chain(routing.route.iter().flat_map(|route| &route.backends));
+    let targets = routing.default.iter().chain(routing.route.iter().flat_map(|route| route.to.back_ends()));
     let encryption = Encryption::of_clients(&args.tls, &addresses, HTTP_1)?
         .and_of_back_ends(&args.backend_tls.backend_ca, targets)?;
     PreparedRole {
         name: role.name,
         model: args.driver.model,
-        service: Service::Gateway { routes, rules: rules(&args.front, &args.forwarding, args.mirror) },
+        service: Service::Gateway {
+            routes: Box::new(routes),
+            rules: rules(&args.front, &args.forwarding, args.mirror),
+        },
         settings: args.settings(),
         addresses,
         encryption,
@@ -168,12 +184,12 @@ pub fn balancer<T: clap::Args + FlagGroup>(
         args.discovery.check()?;
         let (of_group, resolver) = (group_settings(&args.load, &args.health), args.discovery.resolver());
         let names = look_up("--backend", role.name, &targets, of_group, &resolver)?;
-        let group = Arc::clone(names.group());
         let service = match back_ends.mode {
-            Mode::Tcp => Service::Relay(group),
+            Mode::Tcp => Service::Relay(Arc::clone(names.group())),
             Mode::Http => {
                 let rules = rules(&args.front, &args.forwarding, false);
-                Service::Gateway { routes: Routes::new(group), rules }
+                let all = forwarding_to(&names, &args.forwarding.rules()?)?;
+                Service::Gateway { routes: Box::new(Routes::new(all)), rules }
             }
         };
         let protocols = if back_ends.mode == Mode::Http { HTTP_1 } else { ANYTHING };
@@ -195,6 +211,11 @@ pub fn balancer<T: clap::Args + FlagGroup>(
 
 fn group_settings(load: &Load, health: &Health) -> GroupSettings {
     GroupSettings { active_max: load.max_per_backend, passive: health.passive() }
+}
+
+/// The route of everything that has none of its own.
+fn forwarding_to(names: &ResolvedGroup, role_rules: &[FieldRule]) -> Result<Route, Failure> {
+    Route::from(Arc::clone(names.group())).with_rules(role_rules, &[]).map_err(Failure::Usage)
 }
 
 /// How a gateway with these flags rewrites heads.

@@ -33,6 +33,7 @@ use crate::protocol::exchange::Gateway;
 use crate::protocol::forward::Rules;
 use crate::protocol::proxy_header::Version;
 use crate::protocol::relay::RelayService;
+use crate::protocol::route::Route;
 use crate::protocol::web::WebService;
 use crate::site::Site;
 use crate::{poll_loop, threaded};
@@ -44,8 +45,8 @@ pub enum Service {
     Web(Arc<Site>),
     /// Forwards HTTP requests to back ends: the reverse proxy, and a balancer of requests.
     Gateway {
-        /// Which back ends serve a path.
-        routes: Routes,
+        /// What is done with a request, by its host and path.
+        routes: Box<Routes<Route>>,
         /// How heads are rewritten.
         rules: Rules,
     },
@@ -58,7 +59,7 @@ impl Service {
     pub(crate) fn groups(&self) -> Vec<Arc<Group>> {
         match self {
             Service::Web(_) => Vec::new(),
-            Service::Gateway { routes, .. } => routes.groups().into_iter().cloned().collect(),
+            Service::Gateway { routes, .. } => groups(routes),
             Service::Relay(group) => vec![Arc::clone(group)],
         }
     }
@@ -167,7 +168,7 @@ impl RunningService {
         Ok(match service {
             Service::Web(site) => RunningService::Web(replaceable(WebService { context, site })),
             Service::Gateway { routes, rules } => {
-                RunningService::Gateway(replaceable(Gateway { context, routes, rules }))
+                RunningService::Gateway(replaceable(Gateway { context, routes: *routes, rules }))
             }
             Service::Relay(group) => RunningService::Relay(replaceable(RelayService { context, group })),
         })
@@ -177,7 +178,7 @@ impl RunningService {
     fn groups(&self) -> Vec<Arc<Group>> {
         match self {
             RunningService::Web(_) => Vec::new(),
-            RunningService::Gateway(gateway) => gateway.load().routes.groups().into_iter().cloned().collect(),
+            RunningService::Gateway(gateway) => groups(&gateway.load().routes),
             RunningService::Relay(relay) => vec![Arc::clone(&relay.load().group)],
         }
     }
@@ -238,6 +239,11 @@ impl RunningService {
             }
         }
     }
+}
+
+/// Every group of back ends behind these routes, the default first.
+fn groups(routes: &Routes<Route>) -> Vec<Arc<Group>> {
+    routes.targets().iter().filter_map(Route::group).map(Arc::clone).collect()
 }
 
 /// Who is told what happens: the log, and a counter if somebody looks.

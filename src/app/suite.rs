@@ -27,6 +27,7 @@ use crate::net::shutdown::Shutdown;
 use crate::net::signals;
 use crate::observe;
 use crate::protocol::forward::Rules;
+use crate::protocol::route::{Action, Route};
 use crate::site::{Site, SiteKind};
 
 /// What a member of the suite serves. Its back ends have no addresses yet.
@@ -246,11 +247,13 @@ fn add_services(bound: Vec<BoundMember>, mirror: bool) -> Result<Vec<ReadyMember
         bound.iter().filter(|bound| bound.member.role == role).map(|bound| bound.address).collect()
     };
     let group = |name: &str, role| Arc::new(Group::new(name, of(role)));
-    let mut routes = Routes::new(group("the default route", Role::DEFAULT_SERVER));
-    let named = |error: String| format!("the routes: {error}");
-    routes.add("/images/", group("/images/", Role::IMAGE_SERVER)).map_err(named)?;
-    routes.add("/pdf/", group("/pdf/", Role::PDF_SERVER)).map_err(named)?;
-    let gateway = Service::Gateway { routes, rules: Rules { mirror, ..Rules::default() } };
+    let mut routes = Routes::new(Route::from(group("the default route", Role::DEFAULT_SERVER)));
+    for (prefix, role) in [("/images/", Role::IMAGE_SERVER), ("/pdf/", Role::PDF_SERVER)] {
+        let route = Route::new(Some(prefix.into()), Action::Forward(group(prefix, role)));
+        let added = prefix.parse().and_then(|pattern| routes.add(&pattern, route));
+        added.map_err(|error| format!("the routes: {error}"))?;
+    }
+    let gateway = Service::Gateway { routes: Box::new(routes), rules: Rules { mirror, ..Rules::default() } };
     let web_servers = of(Role::WEB_SERVER);
     let service = |Member { role, task, .. }: &Member| match task {
         Task::Site(site) => Service::Web(Arc::clone(site)),

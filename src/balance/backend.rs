@@ -23,7 +23,7 @@ pub struct Backend {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     /// The same, with what else was configured.
-    pub(super) member: Member,
+    pub(crate) member: Member,
     /// Unique in its group, also among those with the same address and those that were removed.
     pub(super) number: u64,
     pub(super) served: AtomicU64,

@@ -195,6 +195,8 @@ mod tests {
         Closing {
             backend: None,
             group,
+            route: None,
+            request_id: None,
             request: None,
             status,
             cause: None,

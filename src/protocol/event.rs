@@ -48,6 +48,10 @@ pub struct Closing<'a> {
     pub(crate) backend: Option<SocketAddr>,
     /// The number of its group of back ends, if it has one and was routed.
     pub(crate) group: Option<usize>,
+    /// The route of the request, as it is configured; none for the default, and where nothing is routed.
+    pub(crate) route: Option<&'a str>,
+    /// The identifier of the request, if it has one: see `request_id`.
+    pub(crate) request_id: Option<&'a str>,
     /// Method and target, such as `GET /images/`; none for a relay.
     pub(crate) request: Option<&'a str>,
     /// The status code sent to the client.

@@ -66,6 +66,9 @@ pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// response becomes 502.
 pub const HEAD_FIELDS_MAX: usize = 100;
 
+/// Bytes of the sentence that a route gives as its response: a line for people. A page belongs on a server.
+pub(crate) const SENTENCE_BYTES_MAX: usize = 1024;
+
 /// Bytes of the request line (Apache and nginx: 8 KiB). Beyond it the response is 414.
 pub(crate) const REQUEST_LINE_BYTES_MAX: usize = 8 * 1024;
 

@@ -33,6 +33,8 @@
 //! | **rules and parts that machines share** | |
 //! | [`http`] | heads, framing, bodies, dates and our own responses |
 //! | [`forward`] | how a gateway rewrites heads |
+//! | [`route`] | what a gateway does with the requests of one route |
+//! | `request_id` | the identifier of a request, for the logs of all programs on its way |
 //! | [`proxy_header`] | the PROXY protocol, by which a proxy in front of us sends the client's address |
 //! | `transport` | whether a client's connection is encrypted, and how |
 //! | `cidr` | blocks of addresses |
@@ -59,7 +61,9 @@ pub mod now;
 pub mod outcome;
 pub mod proxy_header;
 pub mod relay;
+pub(crate) mod request_id;
 pub(crate) mod request_line;
+pub mod route;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod timeouts;

@@ -75,6 +75,8 @@ impl Timing {
         Closing {
             backend: None,
             group: self.group,
+            route: None,
+            request_id: None,
             request: None,
             status: None,
             cause: None,

@@ -12,9 +12,10 @@ use clap::builder::ArgPredicate;
 use log::LevelFilter;
 
 use super::failure::Failure;
-use super::values::{Mode, ProxyVersion, RouteTo, StatusAt, count, levels};
+use super::values::{Mode, ProxyVersion, StatusAt, count, levels};
 use crate::app::defaults;
 use crate::app::duration::{self, Interval};
+use crate::app::route::{Destination, RouteSpec};
 use crate::app::settings::{Settings, StatusSettings};
 use crate::balance::Passive;
 use crate::balance::health::Probe;
@@ -25,6 +26,7 @@ use crate::net::endpoint::Endpoint;
 use crate::net::target::Target;
 use crate::observe::log::Format;
 use crate::protocol::cidr::Cidr;
+use crate::protocol::forward::{Change, FieldRule, FieldRules, Side};
 use crate::protocol::limits;
 
 /// A group of flags that changes the settings of the drivers.
@@ -332,29 +334,86 @@ pub(crate) struct Forwarding {
     /// Add no Via field to forwarded requests and responses; nginx back ends then compress their responses again
     #[arg(long)]
     pub(crate) no_via: bool,
+    /// Give every request an identifier, X-Request-Id, for its back end, its client and the log; that of a proxy named by --trust is kept
+    #[arg(long)]
+    pub(crate) request_id: bool,
+    /// Set a field of every request, in place of all of its name; {client}, {host}, {path}, {request-id} and {scheme} are filled in; repeatable, like the five flags below
+    #[arg(long, value_name = "NAME: VALUE", value_parser = field_rule(Side::Request, Change::Set))]
+    pub(crate) set_request: Vec<FieldRule>,
+    /// Add a field to every request
+    #[arg(long, value_name = "NAME: VALUE", value_parser = field_rule(Side::Request, Change::Add))]
+    pub(crate) add_request: Vec<FieldRule>,
+    /// Remove a field from every request
+    #[arg(long, value_name = "NAME", value_parser = field_rule(Side::Request, Change::Remove))]
+    pub(crate) remove_request: Vec<FieldRule>,
+    /// Set a field of every response
+    #[arg(long, value_name = "NAME: VALUE", value_parser = field_rule(Side::Response, Change::Set))]
+    pub(crate) set_response: Vec<FieldRule>,
+    /// Add a field to every response
+    #[arg(long, value_name = "NAME: VALUE", value_parser = field_rule(Side::Response, Change::Add))]
+    pub(crate) add_response: Vec<FieldRule>,
+    /// Remove a field from every response
+    #[arg(long, value_name = "NAME", value_parser = field_rule(Side::Response, Change::Remove))]
+    pub(crate) remove_response: Vec<FieldRule>,
 }
 
-/// Which paths go where.
+impl Forwarding {
+    /// The rules for the fields of all requests and responses.
+    ///
+    /// Errors: two that cannot both be obeyed.
+    pub(crate) fn rules(&self) -> Result<Vec<FieldRule>, Failure> {
+        let own = [
+            &self.set_request,
+            &self.add_request,
+            &self.remove_request,
+            &self.set_response,
+            &self.add_response,
+            &self.remove_response,
+        ];
+        let own: Vec<FieldRule> = own.into_iter().flatten().cloned().collect();
+        let with_id = match self.request_id {
+            true => FieldRule::of_request_id().into_iter().chain(own).collect(),
+            false => own,
+        };
+        for side in [Side::Request, Side::Response] {
+            FieldRules::new(side, &[], &with_id).map_err(|error| Failure::Usage(format!("--{error}")))?;
+        }
+        Ok(with_id)
+    }
+}
+
+fn field_rule(
+    side: Side,
+    change: Change,
+) -> impl Fn(&str) -> Result<FieldRule, String> + Clone + Send + Sync {
+    move |text| FieldRule::parse(side, change, text)
+}
+
+/// Which hosts and paths go where.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Routes")]
 pub(crate) struct Routing {
     // Stands before `default` on purpose: clap fills in default values in this order, and `default`
     // would count as given once it has its own.
-    /// Send paths that start with PREFIX to these back ends in turn; repeatable; no routes if only --default is given
-    #[arg(long, value_name = "PREFIX=ADDR[,ADDR]", default_values_t = course_routes(),
+    /// Send requests for a host, or *.DOMAIN, and for paths that start with PREFIX to these back ends in turn; or WHERE is `301 to URL`, or a response such as `404 Not here.`; options: strip, replace /PATH, set-request 'NAME: VALUE' and the like, max-per-backend N; repeatable; no routes if only --default is given
+    #[arg(long, value_name = "[HOST][/PREFIX]=WHERE[; OPTION]", default_values_t = course_routes(),
           default_value_if("default", ArgPredicate::IsPresent, None))]
-    pub(crate) route: Vec<RouteTo>,
-    /// Send all other paths to these back ends in turn
+    pub(crate) route: Vec<RouteSpec>,
+    /// Send all other requests to these back ends in turn
     #[arg(long, value_name = "ADDR[,ADDR]", value_delimiter = ',',
           default_values_t = [Target::from(defaults::DEFAULT_SERVER)])]
     pub(crate) default: Vec<Target>,
 }
 
 /// The course's routes: images and PDF files have their own servers.
-fn course_routes() -> Vec<RouteTo> {
-    let route =
-        |prefix: &str, address| RouteTo { prefix: prefix.into(), backends: vec![Target::from(address)] };
-    vec![route("/images/", defaults::IMAGE_SERVER), route("/pdf/", defaults::PDF_SERVER)]
+fn course_routes() -> Vec<RouteSpec> {
+    let route = |prefix: &str, address| {
+        let pattern = prefix.parse().ok()?;
+        Some(RouteSpec::new(pattern, Destination::BackEnds(vec![Target::from(address)])))
+    };
+    let routes = [route("/images/", defaults::IMAGE_SERVER), route("/pdf/", defaults::PDF_SERVER)];
+    // Both are patterns, as a test shows.
+    routes.into_iter().flatten().collect()
 }
 
 /// What is logged, in which form, and where.

@@ -27,6 +27,16 @@ const POOL: [&str; 4] = ["workers", "queue", "queue-wait", "no-park"];
 const CLIENT_TIMES: [&str; 4] = ["header-timeout", "keep-alive", "stall-timeout", "drain"];
 const BACK_END_TIMES: [&str; 5] =
     ["connect-timeout", "backend-timeout", "relay-idle-timeout", "half-closed-timeout", "backend-ca"];
+const FORWARDING: [&str; 8] = [
+    "no-via",
+    "request-id",
+    "set-request",
+    "add-request",
+    "remove-request",
+    "set-response",
+    "add-response",
+    "remove-response",
+];
 const LOAD: [&str; 1] = ["max-per-backend"];
 const HEALTH: [&str; 5] =
     ["health-interval", "health-path", "passive-failures", "passive-window", "passive-out"];
@@ -67,7 +77,7 @@ fn expect_flags(mut command: Command, groups: &[&[&str]]) {
 #[test]
 fn every_role_has_the_flags_that_concern_it_and_no_other() {
     let (site, model): (&[&str], &[&str]) = (&["root", "cache", "mirror"], &["model", "loops"]);
-    let back_ends: &[&str] = &["backend", "backends", "mode", "send-proxy", "no-via"];
+    let back_ends: &[&str] = &["backend", "backends", "mode", "send-proxy"];
     for role in [Role::DEFAULT_SERVER, Role::IMAGE_SERVER, Role::PDF_SERVER, Role::WEB_SERVER] {
         expect_flags(role.command::<Server>(), &[&LISTENING, &FRONT, &POOL, &CLIENT_TIMES, site, model]);
     }
@@ -83,12 +93,24 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
             &HEALTH,
             &DISCOVERY,
             model,
-            &["route", "default", "no-via", "mirror"],
+            &FORWARDING,
+            &["route", "default", "mirror"],
         ],
     );
     expect_flags(
         Role::LB_THREADED.command::<Balancer<Pool>>(),
-        &[&LISTENING, &FRONT, &POOL, &CLIENT_TIMES, &BACK_END_TIMES, &LOAD, &HEALTH, &DISCOVERY, back_ends],
+        &[
+            &LISTENING,
+            &FRONT,
+            &POOL,
+            &CLIENT_TIMES,
+            &BACK_END_TIMES,
+            &LOAD,
+            &HEALTH,
+            &DISCOVERY,
+            &FORWARDING,
+            back_ends,
+        ],
     );
     expect_flags(
         Role::LB_ASYNC.command::<Balancer<Loops>>(),
@@ -101,6 +123,7 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
             &LOAD,
             &HEALTH,
             &DISCOVERY,
+            &FORWARDING,
             back_ends,
         ],
     );

@@ -10,7 +10,6 @@ use log::LevelFilter;
 
 use crate::app::defaults;
 use crate::net::endpoint::Endpoint;
-use crate::net::target::Target;
 use crate::protocol::proxy_header::Version;
 
 /// A whole number from `least` to `most`.
@@ -72,40 +71,6 @@ impl From<ProxyVersion> for Version {
             ProxyVersion::V1 => Version::V1,
             ProxyVersion::V2 => Version::V2,
         }
-    }
-}
-
-/// A value of `--route`: `PREFIX=ADDR[,ADDR]`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct RouteTo {
-    /// What the paths start with.
-    pub(crate) prefix: String,
-    /// The back ends they go to, in turn.
-    pub(crate) backends: Vec<Target>,
-}
-
-impl FromStr for RouteTo {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<RouteTo, String> {
-        let wanted = "write PREFIX=HOST:PORT[,HOST:PORT], such as /images/=127.0.0.1:8889";
-        // The last `=`: a path may contain one, an address cannot.
-        let Some((prefix, backends)) = text.rsplit_once('=') else {
-            return Err(format!("{text:?} is not a route: {wanted}"));
-        };
-        if !prefix.starts_with('/') {
-            return Err(format!("{text:?} has a prefix that does not start with /: {wanted}"));
-        }
-        let backends = backends.split(',').map(str::parse).collect::<Result<_, _>>();
-        let backends = backends.map_err(|error| format!("{text:?}: {error}"))?;
-        Ok(RouteTo { prefix: prefix.to_owned(), backends })
-    }
-}
-
-impl fmt::Display for RouteTo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let backends: Vec<String> = self.backends.iter().map(Target::to_string).collect();
-        write!(f, "{}={}", self.prefix, backends.join(","))
     }
 }
 
@@ -172,22 +137,5 @@ mod tests {
     fn the_port_base_leaves_room() {
         assert_eq!(port_base("0"), Ok(0));
         assert!(port_base("65535").unwrap_err().contains("out of range"));
-    }
-
-    #[test]
-    fn routes_are_prefix_and_addresses() {
-        let route: RouteTo = "/a=b/=x:1,[::1]:2".parse().unwrap();
-        assert_eq!((route.prefix.as_str(), route.backends.len()), ("/a=b/", 2));
-        assert_eq!(route.to_string(), "/a=b/=x:1,[::1]:2");
-        for (text, part) in [
-            ("/images/", "is not a route"),
-            ("images=x:1", "does not start with /"),
-            ("/images/=", "is not an address"),
-            ("/images/=x:1,", "is not an address"),
-            ("/images/=x:0", "port 0"),
-        ] {
-            let error = text.parse::<RouteTo>().unwrap_err();
-            assert!(error.contains(part) && error.contains(text.split('=').next().unwrap()), "{error}");
-        }
     }
 }

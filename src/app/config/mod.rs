@@ -3,8 +3,9 @@
 //! Contract: there is no second definition of the settings. Each `key = value` becomes the argument
 //! `--key=value`, which clap parses like one that was typed. A flag on the command line overrides its key and
 //! the keys that it excludes. An error names file, line and key. What [`show`] prints can be read back and
-//! gives the same settings.
+//! gives the same settings. A route may be a table too: it becomes the argument that says the same.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::io::{self, Read};
@@ -14,15 +15,20 @@ use std::path::Path;
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::app::cli::one_line;
 use crate::app::defaults::CONFIG_BYTES_MAX;
+use crate::app::route::{RouteSpec, from_table, to_table};
 use crate::net::files;
 use crate::observe::log::{Quoted, TomlQuoted};
 
 /// Flags that are not keys: a file can neither name another file nor ask for help, and holds no request to explain.
 const NO_KEYS: [&str; 6] = ["config", "check", "help", "version", "from", "live"];
+
+/// The key whose values may be tables, and are shown as such.
+const ROUTE: &str = "route";
 
 /// Similarity of two words, from 0 to 1, from which on one is suggested for the other.
 const SIMILARITY_MIN: f64 = 0.75;
@@ -45,7 +51,7 @@ pub(crate) fn merge(
 pub fn show(command: &Command, matches: &ArgMatches) -> String {
     let mut shown = String::new();
     let mut heading = None;
-    for arg in command.get_arguments() {
+    for arg in command.get_arguments().filter(|arg| arg.get_id() != ROUTE) {
         let (Some(key), Some(value)) = (key(arg), toml_value(arg, matches)) else { continue };
         if arg.get_help_heading() != heading {
             heading = arg.get_help_heading();
@@ -55,22 +61,37 @@ pub fn show(command: &Command, matches: &ArgMatches) -> String {
         // Writing to a `String` does not fail.
         let _ = writeln!(shown, "{key} = {value}");
     }
+    // Behind all other keys: what stands behind the head of a table is in the table.
+    let routes = matches.try_get_many::<RouteSpec>(ROUTE).ok().flatten();
+    for route in routes.into_iter().flatten() {
+        let _ = write!(shown, "\n{}", to_table(route));
+    }
     shown
 }
 
 /// The keys in which two texts of [`show`] differ, in the order of the flags.
 pub(crate) fn changed(old: &str, new: &str) -> Vec<String> {
+    let (old_keys, old_routes) = split_at_routes(old);
+    let (new_keys, new_routes) = split_at_routes(new);
     let only_in = |one: &str, other: &str| -> Vec<String> {
         let lines = one.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         // Every key is one line: line ends within a value are shown as escapes.
         let differ = lines.filter(|line| !other.lines().any(|same| same == *line));
         differ.filter_map(|line| Some(line.split_once(" = ")?.0.to_owned())).collect()
     };
-    let mut keys = only_in(new, old);
+    let mut keys = only_in(new_keys, old_keys);
     // Keys that have no value any more.
-    let gone = only_in(old, new).into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>();
+    let gone = only_in(old_keys, new_keys).into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>();
     keys.extend(gone);
+    if old_routes != new_routes {
+        keys.insert(0, ROUTE.to_owned());
+    }
     keys
+}
+
+/// A text of [`show`] as two: the keys, and the tables of the routes.
+fn split_at_routes(shown: &str) -> (&str, &str) {
+    shown.split_at(shown.find("\n[[route]]\n").unwrap_or(shown.len()))
 }
 
 /// One key of the file, as command-line arguments.
@@ -154,6 +175,15 @@ fn entries(command: &Command, file: &str, text: &str) -> Result<Vec<Entry>, Stri
         let Some(arg) = known else {
             return Err(format!("{}: {}", at(name.span()), unknown(command, name.get_ref())));
         };
+        if arg.get_id() == ROUTE && has_tables(value.get_ref()) {
+            for value in value.get_ref().as_array().into_iter().flatten() {
+                let argument =
+                    route(value).map_err(|(span, words)| format!("{}: {ROUTE}: {words}", at(span)))?;
+                let line = line_of(text, value.span().start);
+                entries.push(Entry { id: ROUTE.to_owned(), line, arguments: vec![argument] });
+            }
+            continue;
+        }
         let arguments = arguments(arg, name.get_ref(), value.get_ref())
             .map_err(|words| format!("{}: {}: {words}", at(name.span()), name.get_ref()))?;
         let line = line_of(text, name.span().start);
@@ -162,6 +192,22 @@ fn entries(command: &Command, file: &str, text: &str) -> Result<Vec<Entry>, Stri
     // The table is sorted by key; errors and repeated values must follow the order of the file.
     entries.sort_by_key(|entry| entry.line);
     Ok(entries)
+}
+
+fn has_tables(value: &DeValue<'_>) -> bool {
+    value.as_array().is_some_and(|list| list.iter().any(|one| one.get_ref().is_table()))
+}
+
+/// One route as an argument: a table, or the text of the command line among tables.
+fn route(value: &Spanned<DeValue<'_>>) -> Result<OsString, (Range<usize>, String)> {
+    let text = match value.get_ref().as_table() {
+        Some(table) => Cow::Owned(from_table(table, value.span())?.to_string()),
+        None => match value.get_ref().as_str() {
+            Some(text) => Cow::Borrowed(text),
+            None => return Err((value.span(), "takes a table or a text".to_owned())),
+        },
+    };
+    Ok(format!("--{ROUTE}={text}").into())
 }
 
 fn line_of(text: &str, offset: usize) -> usize {

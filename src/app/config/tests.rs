@@ -131,8 +131,52 @@ fn what_the_command_line_excludes_is_dropped_too() {
 fn a_default_group_alone_takes_everything() {
     has_not(&proxy("default = [\"a:1\", \"b:2\"]", &[]).unwrap(), "route");
     let shown = proxy("route = \"/x/=a:1\"", &[]).unwrap();
-    has(&shown, "route = [\"/x/=a:1\"]");
+    assert!(shown.ends_with("\n\n[[route]]\nmatch = \"/x/\"\nto = [\"a:1\"]\n"), "{shown}");
     has(&shown, "default = [\"127.0.0.1:8888\"]");
+}
+
+#[test]
+fn a_route_is_a_table_or_a_text() {
+    let tables = "keep-alive = \"4s\"\n[[route]]\nmatch = \"/a/\"\nto = [\"a:1\"]\nstrip = true\n\
+                  [[route]]\nmatch = \"b.org\"\nto = \"503 closed; really\"\n";
+    let shown = proxy(tables, &[]).unwrap();
+    let texts = "keep-alive = \"4s\"\nroute = [\"/a/=a:1; strip\", 'b.org=503 \"closed; really\"']";
+    assert_eq!(proxy(texts, &[]).unwrap(), shown);
+    let mixed = "keep-alive = \"4s\"\nroute = [\"/a/=a:1; strip\", { match = \"b.org\", to = \"503 closed; really\" }]";
+    assert_eq!(proxy(mixed, &[]).unwrap(), shown);
+    assert_eq!(proxy(&shown, &[]).unwrap(), shown);
+    let over = proxy(tables, &["--route=/c=c:1"]).unwrap();
+    assert!(over.contains("/c") && !over.contains("b.org"), "{over}");
+    assert_eq!(changed(&shown, &over), ["route"]);
+    assert_eq!(changed(&shown, &shown.replace("keep-alive = \"4s\"", "keep-alive = \"5s\"")), ["keep-alive"]);
+    // The option of a route is no key of the role.
+    assert_eq!(changed(&over, &over.replace("match = ", "max-per-backend = 1\nmatch = ")), ["route"]);
+}
+
+#[test]
+fn errors_in_a_table_name_file_line_and_key() {
+    for (file, words) in [
+        ("[[route]]\nmatch = \"/a\"\n", "role.toml, line 1: route: a route without to: write"),
+        (
+            "[[route]]\nmatch = \"/a\"\nto = \"a:1\"\n\n[[route]]\nto = \"b:1\"\nstripp = true\nmatch = \"/b\"",
+            "role.toml, line 7: route: \"stripp\" is no key of a route; did you mean strip?",
+        ),
+        (
+            "[[route]]\nmatch = \"a b\"\nto = \"a:1\"",
+            "role.toml, line 2: route: match: the host `a b` is not",
+        ),
+        (
+            "route = [{ to = \"a:1\", match = \"/\" },\n 1]",
+            "role.toml, line 2: route: takes a table or a text",
+        ),
+        ("[route]\nmatch = \"/a\"", "role.toml, line 1: route: takes a text or a number, not a table"),
+        ("[[listen]]\nmatch = 1", "role.toml, line 1: listen: takes a text or a number, not a table"),
+        ("route = [\"/a=a:1; x\"]", "role.toml, line 1: route: \"/a=a:1; x\": \"x\" is no option of a route"),
+    ] {
+        let error = proxy(file, &[]).unwrap_err();
+        assert!(error.starts_with(words), "{file:?}: {error}");
+        assert!(!error.contains('\n'), "{error:?}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::live::{Live, LiveGroup};
 use crate::app::cli::Failure;
-use crate::balance::routes::Routes;
+use crate::balance::routes::{Found, Routes};
 use crate::balance::{Backend, Group, Member};
 use crate::net::clock;
 use crate::protocol::buffer::Buffer;
@@ -21,6 +21,7 @@ use crate::protocol::exchange::{Exchange, Gateway};
 use crate::protocol::forward::Rules;
 use crate::protocol::http::head::{FieldSpace, RequestHead};
 use crate::protocol::proxy_header::ClientIdentity;
+use crate::protocol::route::Route;
 
 /// The policy of every group.
 const POLICY: &str = "round-robin";
@@ -28,12 +29,20 @@ const POLICY: &str = "round-robin";
 /// What would become of a request.
 #[derive(Debug)]
 pub(super) struct DryRun {
-    /// The routes and the target that they see; none if the request could not be read, or is not looked at.
-    pub(super) routed: Option<(Routes, String)>,
+    /// The routes and what they see; none if the request could not be read, or is not looked at.
+    pub(super) routed: Option<Routed>,
     /// Whose turn it is; none if no back end would be asked for.
     pub(super) turn: Option<Turn>,
     /// What would be sent, and to whom.
     pub(super) sent: Sent,
+}
+
+/// What the routes see of a request.
+#[derive(Debug)]
+pub(super) struct Routed {
+    pub(super) routes: Routes<Route>,
+    pub(super) host: String,
+    pub(super) target: String,
 }
 
 /// What would be sent first.
@@ -45,6 +54,16 @@ pub(super) enum Sent {
     Answered(Vec<u8>),
     /// Nothing: the client's connection would be closed.
     Nothing,
+}
+
+impl Routed {
+    /// The route that serves the request, if one does.
+    pub(super) fn route(&self) -> Option<&Route> {
+        match self.routes.find(&self.host, &self.target) {
+            Ok(Found::Route(number)) => Some(&self.routes[number]),
+            Ok(Found::LacksSlash(_)) | Err(_) => None,
+        }
+    }
 }
 
 /// Whose turn it is in a group.
@@ -99,7 +118,7 @@ impl DryRun {
     /// A request to a gateway.
     pub(super) fn of_request(
         role: &'static str,
-        routes: &Routes,
+        routes: &Routes<Route>,
         rules: &Rules,
         client: ClientIdentity,
         request: &[u8],
@@ -107,8 +126,11 @@ impl DryRun {
     ) -> Result<DryRun, Failure> {
         let mut space = FieldSpace::new();
         let head = RequestHead::parse(request, &mut space).ok().flatten();
-        let target = head.map(|head| head.path_and_query().to_owned());
-        let group = target.as_ref().and_then(|target| routes.find(target).ok());
+        let routed = head.map(|head| {
+            let (host, target) = (head.host().to_owned(), head.path_and_query().to_owned());
+            Routed { routes: routes.clone(), host, target }
+        });
+        let group = routed.as_ref().and_then(|routed| routed.route()?.group());
         let context = Arc::new(RoleContext::new(role, Arc::new(Nobody)));
         let gateway = Gateway { context, routes: routes.clone(), rules: rules.clone() };
         let mut exchange = received(gateway, client.clone(), request);
@@ -125,7 +147,7 @@ impl DryRun {
             }
             None => Sent::Answered(exchange.client_output().concat()),
         };
-        Ok(DryRun { routed: target.map(|target| (routes.clone(), target)), turn, sent })
+        Ok(DryRun { routed, turn, sent })
     }
 
     /// A connection to a relay, on which this request comes.

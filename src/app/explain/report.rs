@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::dry_run::{DryRun, Sent, Turn};
+use super::dry_run::{DryRun, Routed, Sent, Turn};
 use super::live::LiveBackend;
 use super::{CLIENT_PORT, Request};
-use crate::balance::routes::{Routes, Verdict, Verdicts};
+use crate::balance::routes::{Found, Pattern, Verdict, Verdicts};
 
 /// A dry run, ready to be shown.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl fmt::Display for Report<'_> {
         let named = if self.is_named { ", whom the PROXY header in front names" } else { "" };
         writeln!(f, "request    {method} {} from {from}{named}", target.path)?;
         match (routed, turn) {
-            (Some((routes, target)), _) => show_routes(f, routes, target)?,
+            (Some(routed), _) => show_routes(f, routed)?,
             (None, Some(_)) => writeln!(
                 f,
                 "mode       tcp: the bytes of a connection are passed on, and no request is read; see --mode http"
@@ -50,42 +50,62 @@ impl fmt::Display for Report<'_> {
     }
 }
 
-fn show_routes(f: &mut fmt::Formatter<'_>, routes: &Routes, target: &str) -> fmt::Result {
-    let verdicts = match routes.verdicts(target) {
+fn show_routes(f: &mut fmt::Formatter<'_>, routed: &Routed) -> fmt::Result {
+    let Routed { routes, host, target } = routed;
+    let verdicts = match routes.verdicts(host, target) {
         Ok(Some(verdicts)) => verdicts,
         Ok(None) => {
-            return writeln!(f, "path       none: the target is no path, and no prefix is compared with it");
+            return writeln!(f, "path       none: the target is no path, and no route is compared with it");
         }
         Err(_) => return writeln!(f, "path       none: it climbs above the root"),
     };
+    if verdicts.routes.iter().any(|(pattern, _)| pattern.has_host()) {
+        match (&*verdicts.host, &**host) {
+            ("", _) => writeln!(f, "host       none that a route could have")?,
+            (normal, host) if normal == host => writeln!(f, "host       {normal}")?,
+            (normal, host) => writeln!(f, "host       {normal}, the normal form of {host}")?,
+        }
+    }
     let (normal, path) = (&verdicts.normal, target.split('?').next().unwrap_or(target));
     match path == normal {
         true => writeln!(f, "path       {normal}, which is in normal form")?,
         false => writeln!(f, "path       {normal}, the normal form of {path}; routes are found by it")?,
     }
     if verdicts.routes.is_empty() {
-        return writeln!(f, "routes     none: every path goes to one group");
+        return writeln!(f, "routes     none: everything goes to one group");
     }
     writeln!(f, "\nroutes")?;
     show_rows(f, route_rows(&verdicts))?;
     if let Some(other) = &verdicts.other_reading {
         writeln!(f, "  but a back end may read the path as {other}, which leads elsewhere")?;
     }
-    match routes.with_slash(target) {
-        Some(folder) => writeln!(f, "  but there is a route for {folder}, to which the client is redirected"),
-        None => Ok(()),
+    match routes.find(host, target) {
+        Ok(Found::LacksSlash(number)) => {
+            let folder = routes.with_slash(number, target);
+            writeln!(f, "  but there is a route for {folder}, to which the client is redirected")
+        }
+        Ok(Found::Route(_)) | Err(_) => show_rewrite(f, routed),
     }
 }
 
-/// Each prefix with its verdict, and that of the default group, which has none.
+/// What the route makes of the path.
+fn show_rewrite(f: &mut fmt::Formatter<'_>, routed: &Routed) -> fmt::Result {
+    let Some(rewrite) = routed.route().and_then(|route| route.rewrite.as_ref()) else { return Ok(()) };
+    match rewrite.target(&routed.target) {
+        Ok(target) => {
+            writeln!(f, "\nrewritten  {target}, by {rewrite}; redirects of the back end are led back")
+        }
+        Err(_) => Ok(()),
+    }
+}
+
+/// Each route with its verdict, and that of the default, which has no pattern.
 fn route_rows(verdicts: &Verdicts<'_>) -> Vec<(String, String)> {
-    let row = |(prefix, verdict): &(&[u8], Verdict)| {
-        (String::from_utf8_lossy(prefix).into_owned(), reason(*verdict).to_owned())
-    };
+    let row = |(pattern, verdict): &(&Pattern, Verdict)| (pattern.to_string(), reason(*verdict).to_owned());
     let mut rows: Vec<_> = verdicts.routes.iter().map(row).collect();
     let default = match verdicts.routes.iter().any(|(_, verdict)| *verdict == Verdict::Serves) {
-        true => "no: a route serves the path",
-        false => "yes: no prefix fits the path",
+        true => "no: a route serves the request",
+        false => "yes: no route fits the request",
     };
     rows.push(("default".to_owned(), default.to_owned()));
     rows
@@ -93,9 +113,11 @@ fn route_rows(verdicts: &Verdicts<'_>) -> Vec<(String, String)> {
 
 fn reason(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::Serves => "yes: it is the longest prefix that fits the path",
-        Verdict::Shorter => "no: it fits the path, and so does a longer prefix",
+        Verdict::Serves => "yes: it is the most specific route that fits",
+        Verdict::WiderHost => "no: it fits, and so does a route for a more specific host",
+        Verdict::Shorter => "no: it fits, and so does a longer prefix",
         Verdict::LacksSlash => "no: the path lacks the slash at its end",
+        Verdict::OtherHost => "no: it is for another host",
         Verdict::WithinSegment => "no: the path starts with it, but goes on in the same segment",
         Verdict::Differs => "no: the path does not start with it",
     }

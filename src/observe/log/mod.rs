@@ -209,6 +209,8 @@ mod tests {
         Closing {
             backend: Some("[::1]:9001".parse().unwrap()),
             group: None,
+            route: None,
+            request_id: None,
             request: Some("GET /a \"b\""),
             status: Some(200),
             cause: None,

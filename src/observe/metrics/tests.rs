@@ -27,6 +27,8 @@ fn board() -> Board {
     let closing = Closing {
         backend: None,
         group: Some(0),
+        route: None,
+        request_id: None,
         request: None,
         status: Some(200),
         cause: None,

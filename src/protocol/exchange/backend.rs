@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::Exchange;
 use crate::balance::idle_pool::Place;
-use crate::balance::{Chosen, Group, Pick, Ticket, Turn};
+use crate::balance::{Chosen, Group, Member, Pick, Ticket, Turn};
 use crate::protocol::context::BackendTls;
 use crate::protocol::event::Event;
 use crate::protocol::now::Now;
@@ -49,6 +49,16 @@ pub(super) enum BackendConnection {
         /// Held until the connection is kept or closed, so that the back end's limit on connections holds.
         backend: Chosen,
     },
+}
+
+impl BackendConnection {
+    /// The back end that was connected.
+    pub(super) fn member(&self) -> Option<&Member> {
+        match self {
+            BackendConnection::Connected { backend, .. } => Some(&backend.member),
+            _ => None,
+        }
+    }
 }
 
 /// A back end chosen for a request.

@@ -31,6 +31,7 @@ mod machine;
 mod own_response;
 mod request;
 mod response;
+mod routing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -52,6 +53,7 @@ use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::proxy_header::ClientIdentity;
 use crate::protocol::relay::{Relay, RelayService};
 use crate::protocol::request_line::RequestLine;
+use crate::protocol::route::Route;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
 use backend::BackendConnection;
@@ -64,9 +66,9 @@ use response::Response;
 pub struct Gateway {
     /// The settings that all its connections share.
     pub context: Arc<RoleContext>,
-    /// Path prefixes and their groups of back ends.
-    pub routes: Routes,
-    /// What is added to and dropped from a forwarded head.
+    /// Hosts and path prefixes, and what is done with their requests.
+    pub routes: Routes<Route>,
+    /// What is added to and dropped from a forwarded head, whichever route it has.
     pub rules: Rules,
 }
 
@@ -372,7 +374,10 @@ impl Exchange {
     ) {
         self.client.end_check(status);
         let request = Some(self.request_line.as_str());
-        let closing = Closing { backend, request, status, ..self.timing.closing(outcome, now) };
+        let route = self.gateway.routes[self.request.route].name.as_deref();
+        let request_id = self.request.routed.request_id.as_deref();
+        let closing =
+            Closing { backend, request, status, route, request_id, ..self.timing.closing(outcome, now) };
         self.client.report(&self.gateway.context, &Event::Closed(&closing));
         self.request_line.clear();
         self.timing.bytes_in = 0;

@@ -49,7 +49,13 @@ impl Exchange {
         let connection = self.request.connection_field(keep);
         let head_only = self.request.method == Method::Head;
         let before = self.client_output.len();
-        let fits = response.write(&mut self.client_output, now, connection, head_only);
+        let fits = response.write(&mut self.client_output, now, connection, head_only)
+            && self.request.routed.change_response(
+                &self.gateway.routes[self.request.route],
+                None,
+                before,
+                &mut self.client_output,
+            );
         self.timing.bytes_out += (self.client_output.len() - before) as u64;
         self.timing.first_byte.get_or_insert(now.instant);
         self.response = Response::Out { status: response.status, backend, outcome };

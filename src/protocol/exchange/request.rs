@@ -1,8 +1,11 @@
 //! The request side of an exchange: from bytes of the client to bytes for the back end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use super::routing::Routed;
 use super::{BackendConnection, Exchange, State, connection_field};
+use crate::balance::routes::{DEFAULT, Found};
 use crate::protocol::buffer::Buffer;
 use crate::protocol::forward::{self, HostLine, MaxForwards, OwnResponse, Sender};
 use crate::protocol::health_check::is_health_check;
@@ -29,6 +32,10 @@ pub(super) struct Request {
     body: Body,
     /// Its trailers may be forwarded.
     trailers_pass: bool,
+    /// The number of its route.
+    pub(super) route: usize,
+    /// What that route makes of it.
+    pub(super) routed: Routed,
     /// The request names no host, so the rewritten head names the back end.
     host: Option<HostLine>,
     /// How much of the rewritten head has been sent.
@@ -60,6 +67,8 @@ impl Default for Request {
             upgrade: false,
             body: Body::Reading { reader: BodyReader::new(Framing::None), ready: 0 },
             trailers_pass: false,
+            route: DEFAULT,
+            routed: Routed::default(),
             host: None,
             head_sent: 0,
             head_length: 0,
@@ -233,44 +242,72 @@ impl Exchange {
         }
         if let Some(location) = self.client.transport.redirects(&head)? {
             let (status, sentence) = (https_status(head.method), "This address is served at https://.");
-            self.client_input.consume(length);
-            self.request.body = Body::Reading { reader: BodyReader::new(framing), ready: 0 };
+            self.pass_over(length, framing);
             self.redirect(status, sentence, &location, now);
             return Ok(());
         }
         self.request.upgrade = forward::upgrade(&head).is_some();
-        let group = self.gateway.routes.find(head.path_and_query())?.clone();
-        self.timing.group = group.number();
-        if let Some(location) = self.gateway.routes.with_slash(head.path_and_query()) {
-            self.client_input.consume(length);
-            // A body is not read: the client will send it again.
-            self.request.body = Body::Reading { reader: BodyReader::new(framing), ready: 0 };
-            self.redirect(301, "This folder has a slash at its end.", &location, now);
+        let routes = &self.gateway.routes;
+        let number = match routes.find(head.host(), head.path_and_query())? {
+            Found::Route(number) => number,
+            Found::LacksSlash(number) => {
+                let location = routes.with_slash(number, head.path_and_query());
+                self.pass_over(length, framing);
+                self.redirect(301, "This folder has a slash at its end.", &location, now);
+                return Ok(());
+            }
+        };
+        let route = &routes[number];
+        self.request.route = number;
+        self.request.routed =
+            Routed::of(route, &head, &self.client, self.reader.requests(), &self.gateway.rules)?;
+        let Some(group) = route.group().map(Arc::clone) else {
+            self.pass_over(length, framing);
+            self.respond_by_route(now);
             return Ok(());
-        }
+        };
+        self.timing.group = group.number();
         self.backend_output.clear();
         self.gateway.rules.write_request_head(
             &head,
             framing,
             Sender { address: self.client.address(), scheme: self.client.transport.scheme() },
+            self.request.routed.target.as_deref(),
             &mut self.backend_output,
         )?;
+        let has_rules = !(route.request.is_empty() && self.request.routed.request_lines.is_empty());
+        if has_rules && !route.request.apply(&self.request.routed.request_lines, 0, &mut self.backend_output)
+        {
+            return Err(Refusal::new(431, "The request head leaves no room for what its route adds."));
+        }
         let head_bytes = self.backend_output.len();
         if !self.client.write_proxy_header(&mut self.backend_output) {
             return Err(Refusal::new(431, "The request head leaves no room for a PROXY header."));
         }
         let start = self.backend_output.len() - head_bytes;
-        self.request.host = HostLine::reserve(&head, start, &self.backend_output)
-            .map_err(|()| Refusal::new(431, "The request head leaves no room for a Host field."))?;
+        let names_host = route.request.drops("host");
+        self.request.host = match names_host {
+            true => None,
+            false => HostLine::reserve(&head, start, &self.backend_output)
+                .map_err(|()| Refusal::new(431, "The request head leaves no room for a Host field."))?,
+        };
         self.request.head_length = self.backend_output.len();
         self.request.body = Body::Reading { reader: BodyReader::new(framing), ready: 0 };
+        // Rules are about heads. In a trailer a field that they remove would get past them.
         self.request.trailers_pass =
-            framing == Framing::Chunked && forward::may_forward_trailers(&head.fields);
+            framing == Framing::Chunked && !has_rules && forward::may_forward_trailers(&head.fields);
         self.client_input.consume(length);
         self.backend = BackendConnection::Needed { group, turn: None, retry: None };
         self.state = State::Exchanging;
         self.read_body(now);
         Ok(())
+    }
+
+    /// Takes a head that is not forwarded off the input. Its body is not read: the client will send it again, or
+    /// to nobody.
+    fn pass_over(&mut self, length: usize, framing: Framing) {
+        self.client_input.consume(length);
+        self.request.body = Body::Reading { reader: BodyReader::new(framing), ready: 0 };
     }
 
     /// Sends the client to another address of this gateway.

@@ -12,6 +12,9 @@ use crate::protocol::limits::INTERIM_RESPONSES_MAX;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 
+/// Why a response head is not passed on although nothing is wrong with it.
+const NO_ROOM: &str = "the response head leaves no room for what its route adds";
+
 /// The response being passed on.
 #[derive(Debug)]
 pub(super) enum Response {
@@ -241,6 +244,13 @@ impl Exchange {
         } else if !self.client_output.push(&self.backend_input.bytes()[..length]) {
             return Err("the response head does not fit into 16 KiB");
         }
+        let route = &self.gateway.routes[self.request.route];
+        let (has_rules, member) = (!route.response.is_empty(), self.backend.member());
+        if !is_mirrored
+            && !self.request.routed.change_response(route, member, before, &mut self.client_output)
+        {
+            return Err(NO_ROOM);
+        }
         self.timing.bytes_out += (self.client_output.len() - before) as u64;
         self.response = Response::Body {
             status,
@@ -250,6 +260,7 @@ impl Exchange {
             unchunk: framing == Framing::Chunked && old_client,
             trailers_pass: framing == Framing::Chunked
                 && !old_client
+                && !has_rules
                 && forward::may_forward_trailers(&head.fields),
             backend_keeps,
         };
@@ -269,6 +280,7 @@ impl Exchange {
         let bytes = &self.backend_input.bytes()[..length];
         let mut space = FieldSpace::new();
         let head = ResponseHead::parse(bytes, &mut space)?.ok_or("the head is not complete")?;
+        let before = self.client_output.len();
         self.gateway.rules.write_response_head(
             &head,
             Framing::None,
@@ -277,6 +289,10 @@ impl Exchange {
             now,
             &mut self.client_output,
         )?;
+        let (route, member) = (&self.gateway.routes[self.request.route], self.backend.member());
+        if !self.request.routed.change_response(route, member, before, &mut self.client_output) {
+            return Err(NO_ROOM);
+        }
         self.backend_input.consume(length);
         self.report_success();
         self.state = State::Tunnel;

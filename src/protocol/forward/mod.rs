@@ -19,21 +19,32 @@
 //! | `Expect` | forwarded; dropped from an HTTP/1.0 request, whose version does not have it |
 //! | chunk extensions | dropped: they concern one connection (RFC 9112 section 7.1.1) |
 //! | trailers | forwarded, except fields that are valid in a head only: see [`may_forward_trailer`] |
+//!
+//! A route may change more of a head: see `field_rules`, and `rewrite` for its path.
 
 mod field;
+mod field_rules;
 mod host;
 mod lines;
 mod own_response;
 mod request;
 mod response;
+mod rewrite;
+pub(crate) mod template;
 
 use std::net::{IpAddr, SocketAddr};
 
 use self::field::{ConnectionOptions, Kind, ignores_connection_options, kind, may_be_trailer};
+pub(crate) use self::field_rules::WORDS;
+pub use self::field_rules::{Change, FieldRule, FieldRules, Side};
 pub(crate) use self::host::HostLine;
 use self::lines::Lines;
 pub(crate) use self::own_response::OwnResponse;
 use self::request::{PassedFields, Peer};
+pub use self::rewrite::Rewrite;
+pub(crate) use self::rewrite::split_port;
+pub use self::template::Template;
+pub(crate) use self::template::Values;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::cidr::Cidr;
 use crate::protocol::http::date;
@@ -79,7 +90,7 @@ impl Default for Rules {
 
 impl Rules {
     /// Writes the request head for the back end, always as HTTP/1.1. The request came from `client`. If it names
-    /// no host, a [`HostLine`] has to be added.
+    /// no host, a [`HostLine`] has to be added. Its target is that of the request, or the rewritten one.
     ///
     /// Errors: 431 if it does not fit into `out` or if `Connection` has too many options; 501 for `CONNECT`.
     pub fn write_request_head(
@@ -87,6 +98,7 @@ impl Rules {
         head: &RequestHead<'_>,
         framing: Framing,
         client: impl Into<Sender>,
+        rewritten: Option<&str>,
         out: &mut Buffer,
     ) -> Result<(), Refusal> {
         if head.method == Method::Connect {
@@ -99,7 +111,7 @@ impl Rules {
         let peer = address.ip().to_canonical();
         let from = Peer { address: peer, trusted: self.trusts(peer), scheme };
         let mut lines = Lines::new(out.space());
-        request::request_line(head, &mut lines);
+        request::request_line(head, rewritten, &mut lines);
         let mut passed = PassedFields::default();
         for field in head.fields.iter() {
             if !options.contains(field.name) || ignores_connection_options(field.name) {
@@ -182,7 +194,8 @@ impl Rules {
         lines.put(b"\r\n");
     }
 
-    fn trusts(&self, peer: IpAddr) -> bool {
+    /// True for a peer whose word about the client is believed.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
         self.trust.iter().any(|network| network.contains(peer))
     }
 }

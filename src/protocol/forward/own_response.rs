@@ -36,11 +36,16 @@ impl OwnResponse<'_> {
         if let Some(location) = self.location {
             head.field("Location", location);
         }
-        head.field("Content-Type", "text/plain; charset=utf-8");
-        head.field("Content-Length", self.sentence.len() + 1);
+        // RFC 9110 section 8.6: a 204 has no body, and no length either.
+        let has_body = self.status != 204;
+        if has_body {
+            head.field("Content-Type", "text/plain; charset=utf-8");
+            head.field("Content-Length", self.sentence.len() + 1);
+        }
         if let Some(value) = connection {
             head.field("Connection", value);
         }
+        let head_only = head_only || !has_body;
         let fits = head.finish() && (head_only || (out.push(self.sentence.as_bytes()) && out.push(b"\n")));
         if !fits {
             out.truncate(before);

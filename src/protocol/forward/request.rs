@@ -93,12 +93,12 @@ impl PassedFields {
 }
 
 /// Writes the request line, and `Host` if it is not simply that of the client.
-pub(super) fn request_line(head: &RequestHead<'_>, lines: &mut Lines<'_>) {
+pub(super) fn request_line(head: &RequestHead<'_>, rewritten: Option<&str>, lines: &mut Lines<'_>) {
     let asks_the_server = head.method == Method::Options && !head.target.starts_with('/');
     let target = match head.path_and_query() {
         // RFC 9112 section 3.2.4: `OPTIONS http://host` asks about the server as a whole.
         "/" if asks_the_server && !head.target.ends_with('/') => "*",
-        target => target,
+        target => rewritten.unwrap_or(target),
     };
     lines.put(head.method_name.as_bytes());
     lines.put(b" ");

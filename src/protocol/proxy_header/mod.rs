@@ -22,6 +22,7 @@ use crate::protocol::buffer::Buffer;
 use crate::protocol::cidr::Cidr;
 use crate::protocol::context::RoleContext;
 use crate::protocol::event::{Connection, Event, next_connection_number};
+use crate::protocol::http::head::RequestHead;
 use crate::protocol::limits::{PROXY_HEADER_BYTES_MAX, PROXY_LINE_BYTES_MAX};
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::transport::{Secured, Transport};
@@ -118,6 +119,16 @@ impl ClientIdentity {
     /// The client's address, as far as it is known.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How the client speaks to the first of the proxies on its way, `http` or `https`: what a trusted peer says in
+    /// `X-Forwarded-Proto`, else how its connection came.
+    pub(crate) fn scheme(&self, head: &RequestHead<'_>, is_trusted: bool) -> &'static str {
+        match head.fields.only("x-forwarded-proto").filter(|_| is_trusted) {
+            Some(told) if told.eq_ignore_ascii_case(b"https") => "https",
+            Some(told) if told.eq_ignore_ascii_case(b"http") => "http",
+            _ => self.transport.scheme(),
+        }
     }
 
     /// The number of its connection: all connections of this process are counted from 1.

@@ -235,6 +235,12 @@ fn fields(closing: &Closing<'_>, each: &mut dyn FnMut(&str, Field<'_>) -> fmt::R
     if let Some(request) = &closing.request {
         each("request", Field::Text(request))?;
     }
+    if let Some(route) = &closing.route {
+        each("route", Field::Text(route))?;
+    }
+    if let Some(request_id) = &closing.request_id {
+        each("request_id", Field::Text(request_id))?;
+    }
     if let Some(status) = &closing.status {
         each("status", Field::Bare(status))?;
     }

@@ -29,6 +29,8 @@ fn closing() -> Closing<'static> {
     Closing {
         backend: Some("[::1]:9001".parse().unwrap()),
         group: None,
+        route: Some("example.org/a b/"),
+        request_id: Some("17"),
         request: Some("GET /\"x\"\u{7}"),
         status: Some(200),
         cause: None,
@@ -104,14 +106,15 @@ fn the_closing_line_in_each_form() {
     let closing = closing();
     let event = Event::Closed(&closing);
     let shown = "closed role=lb-threaded client=127.0.0.1:22530 connection=7 backend=[::1]:9001 \
-         request=\"GET /\\\"x\\\"\\u0007\" status=200 bytes_in=12 bytes_out=3000000000 queue_ms=0.007 \
-         first_ms=1.200 total_ms=2000.000 retries=1 clean=false outcome=\"client reset in response body\"";
+         request=\"GET /\\\"x\\\"\\u0007\" route=\"example.org/a b/\" request_id=17 status=200 \
+         bytes_in=12 bytes_out=3000000000 queue_ms=0.007 first_ms=1.200 total_ms=2000.000 retries=1 clean=false outcome=\"client reset in response body\"";
     assert_eq!(line(Format::Text, &event), format!("[INFO ] {shown}"));
     assert_eq!(line(Format::Seed, &event), format!("DEBUG:root:{shown}"));
     assert_eq!(
         line(Format::Json, &event),
         "{\"level\":\"info\",\"event\":\"closed\",\"role\":\"lb-threaded\",\"client\":\"127.0.0.1:22530\",\
-         \"connection\":7,\"backend\":\"[::1]:9001\",\"request\":\"GET /\\\"x\\\"\\u0007\",\"status\":200,\"bytes_in\":12,\
+         \"connection\":7,\"backend\":\"[::1]:9001\",\"request\":\"GET /\\\"x\\\"\\u0007\",\"route\":\"example.org/a b/\",\
+         \"request_id\":\"17\",\"status\":200,\"bytes_in\":12,\
          \"bytes_out\":3000000000,\"queue_ms\":0.007,\"first_ms\":1.200,\"total_ms\":2000.000,\
          \"retries\":1,\"clean\":false,\"outcome\":\"client reset in response body\"}"
     );

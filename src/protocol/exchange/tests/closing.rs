@@ -37,7 +37,7 @@ fn logged(backends: usize) -> (Exchange, Arc<Group>, Arc<Closings>, Now) {
     let group = TestGateway { most: 1, ..TestGateway::new(backends) }.group();
     let closings = Arc::new(Closings::default());
     let context = RoleContext::new("test", Arc::clone(&closings) as Arc<dyn Observer>);
-    let routes = Routes::new(Arc::clone(&group));
+    let routes = Routes::new(Arc::clone(&group).into());
     let gateway = Arc::new(Gateway { context: Arc::new(context), routes, rules: Rules::default() });
     (Exchange::new(gateway, client(), now.instant, &now), group, closings, now)
 }

@@ -130,9 +130,9 @@ impl TestGateway {
 
     /// A connection whose group of back ends other connections use too.
     fn connection_of(&self, group: Arc<Group>, input: &str, scripts: &[BackendScript]) -> TestConnection {
-        let mut routes = Routes::new(Arc::clone(&group));
+        let mut routes = Routes::new(Arc::clone(&group).into());
         for prefix in self.prefixes {
-            routes.add(prefix, Arc::clone(&group)).unwrap();
+            routes.add(&prefix.parse().unwrap(), Arc::clone(&group).into()).unwrap();
         }
         let context = Arc::new(RoleContext { keep_alive_requests: self.requests, ..context(self.timeouts) });
         let gateway = Arc::new(Gateway { context, routes, rules: self.rules.clone() });

@@ -34,7 +34,7 @@ fn try_forwarded(rules: &Rules, text: &str) -> Result<String, Refusal> {
     let head = request_head(text);
     let mut out = Buffer::new();
     let framing = framing::of_request(&head).expect("good framing");
-    rules.write_request_head(&head, framing, SocketAddr::from(([192, 0, 2, 7], 22530)), &mut out)?;
+    rules.write_request_head(&head, framing, SocketAddr::from(([192, 0, 2, 7], 22530)), None, &mut out)?;
     Ok(String::from_utf8(out.bytes().to_vec()).unwrap())
 }
 

@@ -25,7 +25,7 @@ fn a_mapped_client_address_is_shown_as_ipv4() {
     for (client, shown) in [("[::ffff:10.0.0.1]:5", "10.0.0.1"), ("[fd00::1]:5", "fd00::1")] {
         let mut out = Buffer::new();
         rules(&[])
-            .write_request_head(&head, Framing::None, client.parse::<SocketAddr>().unwrap(), &mut out)
+            .write_request_head(&head, Framing::None, client.parse::<SocketAddr>().unwrap(), None, &mut out)
             .unwrap();
         let text = String::from_utf8(out.bytes().to_vec()).unwrap();
         assert!(text.contains(&format!("X-Forwarded-For: {shown}\r\n")), "{text}");

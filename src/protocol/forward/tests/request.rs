@@ -105,15 +105,18 @@ fn a_head_that_does_not_fit_leaves_nothing_behind() {
     let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(16 * 1024 - 50));
     let mut out = Buffer::new();
     let client = SocketAddr::from(([127, 0, 0, 1], 1));
-    let refusal =
-        rules(&[]).write_request_head(&request_head(&long), Framing::None, client, &mut out).unwrap_err();
+    let refusal = rules(&[])
+        .write_request_head(&request_head(&long), Framing::None, client, None, &mut out)
+        .unwrap_err();
     assert_eq!((refusal.status, out.len()), (431, 0));
     assert!(out.push(b"before"));
-    assert!(rules(&[]).write_request_head(&request_head(&long), Framing::None, client, &mut out).is_err());
+    assert!(
+        rules(&[]).write_request_head(&request_head(&long), Framing::None, client, None, &mut out).is_err()
+    );
     assert_eq!(out.bytes(), b"before");
     let connect = request_head("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
     assert_eq!(
-        rules(&[]).write_request_head(&connect, Framing::None, client, &mut out).unwrap_err().status,
+        rules(&[]).write_request_head(&connect, Framing::None, client, None, &mut out).unwrap_err().status,
         501
     );
 }
@@ -123,12 +126,12 @@ fn a_head_is_written_whole_or_not_at_all_whatever_the_room() {
     let head = request_head("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let client = SocketAddr::from(([192, 0, 2, 7], 1));
     let mut whole = Buffer::new();
-    rules(&[]).write_request_head(&head, Framing::None, client, &mut whole).unwrap();
+    rules(&[]).write_request_head(&head, Framing::None, client, None, &mut whole).unwrap();
     for room in 0..=whole.len() {
         let mut out = Buffer::new();
         let before = out.room() - room;
         assert!(out.push(&vec![b'x'; before]));
-        let is_written = rules(&[]).write_request_head(&head, Framing::None, client, &mut out).is_ok();
+        let is_written = rules(&[]).write_request_head(&head, Framing::None, client, None, &mut out).is_ok();
         assert_eq!(
             (is_written, out.len() - before),
             (room == whole.len(), if is_written { room } else { 0 })

@@ -319,7 +319,7 @@ fn plain_target(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// `uri-host [ ":" port ]` (RFC 9110 section 7.2). Of the host only the characters are checked. Host and port
 /// may be empty.
-fn is_host(host: &str) -> bool {
+pub(crate) fn is_host(host: &str) -> bool {
     // Colons within brackets belong to an IPv6 address.
     let (name, port, colons) = match host.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {

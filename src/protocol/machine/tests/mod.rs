@@ -279,7 +279,7 @@ fn exchange(now: &Now) -> Exchange {
 }
 
 fn exchange_with(context: Arc<RoleContext>, now: &Now) -> Exchange {
-    let gateway = Gateway { context, routes: Routes::new(group(0)), rules: Rules::default() };
+    let gateway = Gateway { context, routes: Routes::new(group(0).into()), rules: Rules::default() };
     Exchange::new(Arc::new(gateway), client(), now.instant, now)
 }
 
