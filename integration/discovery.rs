@@ -265,8 +265,8 @@ fn routes_and_files_may_name_services(model: Model) {
     server.set_service(SERVICE, &[(0, 0, one.address().port(), "a.example")]);
     server.set_service("_pdf._tcp.example", &[(0, 0, two.address().port(), "a.example")]);
     let file = format!(
-        "resolver = [\"{}\"]\nresolve-max = \"1m\"\nroute = [\"/pdf/=srv:_pdf._tcp.example\"]\n\
-         default = [\"srv:{SERVICE} weight=2\"]\n",
+        "resolver = [\"{}\"]\nresolve-max = \"1m\"\ndefault = [\"srv:{SERVICE} weight=2\"]\n\
+         [[route]]\nmatch = \"/pdf/\"\nto = [\"srv:_pdf._tcp.example backup\"]\n",
         server.address()
     );
     let site = Site::new().with("proxy.toml", file);
@@ -274,12 +274,18 @@ fn routes_and_files_may_name_services(model: Model) {
         Launch::role("reverse-proxy", model).flag("--config", site.path().join("proxy.toml").display());
     let checked = launch.clone().switch("--check").end();
     assert_eq!((checked.status, checked.err.as_str()), (Some(0), ""));
-    for line in [&format!("srv:{SERVICE} weight=2"), "/pdf/=srv:_pdf._tcp.example", "resolve-max = \"1m\""] {
+    for line in [&format!("srv:{SERVICE} weight=2"), "srv:_pdf._tcp.example backup", "resolve-max = \"1m\""] {
         assert!(checked.out.contains(line), "no {line} in:\n{}", checked.out);
     }
-    let role = launch.flag("--health-interval", "off").start();
-    assert_eq!(get(role.address(), "/").text(), "satu");
-    assert_eq!(get(role.address(), "/pdf/").text(), "dua");
+    // On the command line a route is one string.
+    let role = launch
+        .flag("--route", "/satu/=srv:_http._tcp.web.example weight=3")
+        .flag("--route", "/pdf/=srv:_pdf._tcp.example")
+        .flag("--health-interval", "off")
+        .start();
+    for (target, text) in [("/", "satu"), ("/satu/", "satu"), ("/pdf/", "dua")] {
+        assert_eq!(get(role.address(), target).text(), text, "{target}");
+    }
 }
 
 fn what_is_not_found_at_the_start_ends_the_program(model: Model) {
