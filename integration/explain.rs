@@ -378,10 +378,33 @@ fn without_date(text: &str) -> String {
     text.lines().filter(|line| !line.starts_with("  Date: ")).map(|line| format!("{line}\n")).collect()
 }
 
+fn operations() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md")).unwrap()
+}
+
+#[test]
+fn the_examples_of_routes_are_what_is_printed() {
+    let page = operations();
+    let examples = examples(section(&page, "\n## Routes\n"));
+    let (_, file) = examples.iter().find(|(command, _)| command == "cat routes.toml").unwrap();
+    let site = Site::new().with("routes.toml", file);
+    let mut checked = 0;
+    for (command, printed) in &examples {
+        let Some(words) = command.strip_prefix("reverse-proxy explain ") else { continue };
+        let launch = words.split(' ').fold(explain("reverse-proxy", &[]), |launch, word| match word {
+            "routes.toml" => launch.switch(&site.path().join(word).display().to_string()),
+            word => launch.switch(word),
+        });
+        // The file ends with an empty line, and so does the page.
+        assert_eq!(without_date(told(&launch).trim_end()), without_date(printed.trim_end()), "$ {command}");
+        checked += 1;
+    }
+    assert_eq!(checked, 2, "the section has two examples");
+}
+
 #[test]
 fn the_examples_of_the_documentation_are_what_is_printed() {
-    let page =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md")).unwrap();
+    let page = operations();
     let page = section(&page, "\n## What would become of a request\n");
     let examples = examples(page);
     let file = |name: &str| {

@@ -375,7 +375,7 @@ impl Exchange {
         self.client.end_check(status);
         let request = Some(self.request_line.as_str());
         let route = self.gateway.routes[self.request.route].name.as_deref();
-        let request_id = self.request.routed.request_id.as_deref();
+        let request_id = self.request.routed.as_ref().and_then(|routed| routed.request_id.as_deref());
         let closing =
             Closing { backend, request, status, route, request_id, ..self.timing.closing(outcome, now) };
         self.client.report(&self.gateway.context, &Event::Closed(&closing));

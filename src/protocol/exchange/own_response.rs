@@ -50,7 +50,7 @@ impl Exchange {
         let head_only = self.request.method == Method::Head;
         let before = self.client_output.len();
         let fits = response.write(&mut self.client_output, now, connection, head_only)
-            && self.request.routed.change_response(
+            && self.request.change_response(
                 &self.gateway.routes[self.request.route],
                 None,
                 before,

@@ -7,7 +7,7 @@ use super::routing::Routed;
 use super::{BackendConnection, Exchange, State, connection_field};
 use crate::balance::routes::{DEFAULT, Found};
 use crate::protocol::buffer::Buffer;
-use crate::protocol::forward::{self, HostLine, MaxForwards, OwnResponse, Sender};
+use crate::protocol::forward::{self, HostLine, MaxForwards, OwnResponse, Rules, Sender};
 use crate::protocol::health_check::is_health_check;
 use crate::protocol::http::body::{BodyReader, Part};
 use crate::protocol::http::framing::{self, Framing};
@@ -15,6 +15,8 @@ use crate::protocol::http::head::{FieldSpace, RequestHead};
 use crate::protocol::http::{Method, Refusal, Version};
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
+use crate::protocol::proxy_header::ClientIdentity;
+use crate::protocol::route::Route;
 use crate::protocol::timing::Timing;
 use crate::protocol::transport::https_status;
 
@@ -34,8 +36,8 @@ pub(super) struct Request {
     trailers_pass: bool,
     /// The number of its route.
     pub(super) route: usize,
-    /// What that route makes of it.
-    pub(super) routed: Routed,
+    /// What that route makes of it, unless it only forwards.
+    pub(super) routed: Option<Box<Routed>>,
     /// The request names no host, so the rewritten head names the back end.
     host: Option<HostLine>,
     /// How much of the rewritten head has been sent.
@@ -68,7 +70,7 @@ impl Default for Request {
             body: Body::Reading { reader: BodyReader::new(Framing::None), ready: 0 },
             trailers_pass: false,
             route: DEFAULT,
-            routed: Routed::default(),
+            routed: None,
             host: None,
             head_sent: 0,
             head_length: 0,
@@ -156,6 +158,34 @@ impl Request {
     pub(super) fn connection_field(&self, keep: bool) -> Option<&'static str> {
         connection_field(self.version, keep)
     }
+}
+
+/// Writes all that is sent ahead of the body: a PROXY header, and the rewritten head with what its route changes.
+/// Returns the place for its host, if it has none.
+fn write_head(
+    rules: &Rules,
+    (head, framing): (&RequestHead<'_>, Framing),
+    client: &ClientIdentity,
+    (route, routed): (&Route, Option<&Routed>),
+    out: &mut Buffer,
+) -> Result<Option<HostLine>, Refusal> {
+    let sender = Sender { address: client.address(), scheme: client.transport.scheme() };
+    let target = routed.and_then(|routed| routed.target.as_deref());
+    rules.write_request_head(head, framing, sender, target, out)?;
+    if let Some(routed) = routed
+        && !routed.change_request(route, out)
+    {
+        return Err(Refusal::new(431, "The request head leaves no room for what its route adds."));
+    }
+    let head_bytes = out.len();
+    if !client.write_proxy_header(out) {
+        return Err(Refusal::new(431, "The request head leaves no room for a PROXY header."));
+    }
+    if route.request.drops("host") {
+        return Ok(None); // the route has written another one
+    }
+    HostLine::reserve(head, out.len() - head_bytes, out)
+        .map_err(|()| Refusal::new(431, "The request head leaves no room for a Host field."))
 }
 
 impl Exchange {
@@ -268,34 +298,20 @@ impl Exchange {
         };
         self.timing.group = group.number();
         self.backend_output.clear();
-        self.gateway.rules.write_request_head(
-            &head,
-            framing,
-            Sender { address: self.client.address(), scheme: self.client.transport.scheme() },
-            self.request.routed.target.as_deref(),
+        let routed = self.request.routed.as_deref();
+        let changes_head = routed.is_some_and(|routed| routed.changes_request(route));
+        self.request.host = write_head(
+            &self.gateway.rules,
+            (&head, framing),
+            &self.client,
+            (route, routed),
             &mut self.backend_output,
         )?;
-        let has_rules = !(route.request.is_empty() && self.request.routed.request_lines.is_empty());
-        if has_rules && !route.request.apply(&self.request.routed.request_lines, 0, &mut self.backend_output)
-        {
-            return Err(Refusal::new(431, "The request head leaves no room for what its route adds."));
-        }
-        let head_bytes = self.backend_output.len();
-        if !self.client.write_proxy_header(&mut self.backend_output) {
-            return Err(Refusal::new(431, "The request head leaves no room for a PROXY header."));
-        }
-        let start = self.backend_output.len() - head_bytes;
-        let names_host = route.request.drops("host");
-        self.request.host = match names_host {
-            true => None,
-            false => HostLine::reserve(&head, start, &self.backend_output)
-                .map_err(|()| Refusal::new(431, "The request head leaves no room for a Host field."))?,
-        };
         self.request.head_length = self.backend_output.len();
         self.request.body = Body::Reading { reader: BodyReader::new(framing), ready: 0 };
         // Rules are about heads. In a trailer a field that they remove would get past them.
         self.request.trailers_pass =
-            framing == Framing::Chunked && !has_rules && forward::may_forward_trailers(&head.fields);
+            framing == Framing::Chunked && !changes_head && forward::may_forward_trailers(&head.fields);
         self.client_input.consume(length);
         self.backend = BackendConnection::Needed { group, turn: None, retry: None };
         self.state = State::Exchanging;

@@ -246,9 +246,7 @@ impl Exchange {
         }
         let route = &self.gateway.routes[self.request.route];
         let (has_rules, member) = (!route.response.is_empty(), self.backend.member());
-        if !is_mirrored
-            && !self.request.routed.change_response(route, member, before, &mut self.client_output)
-        {
+        if !is_mirrored && !self.request.change_response(route, member, before, &mut self.client_output) {
             return Err(NO_ROOM);
         }
         self.timing.bytes_out += (self.client_output.len() - before) as u64;
@@ -290,7 +288,7 @@ impl Exchange {
             &mut self.client_output,
         )?;
         let (route, member) = (&self.gateway.routes[self.request.route], self.backend.member());
-        if !self.request.routed.change_response(route, member, before, &mut self.client_output) {
+        if !self.request.change_response(route, member, before, &mut self.client_output) {
             return Err(NO_ROOM);
         }
         self.backend_input.consume(length);

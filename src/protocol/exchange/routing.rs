@@ -3,7 +3,7 @@
 //! Contract: everything that the head of the request says is used here, while it is there. What is needed later, for
 //! the response, is kept as text. A plain route keeps nothing, and nothing is allocated for it.
 
-use super::Exchange;
+use super::{Exchange, Request};
 use crate::balance::Member;
 use crate::balance::routes::split;
 use crate::protocol::buffer::Buffer;
@@ -22,9 +22,9 @@ pub(super) struct Routed {
     /// The target to send on, if it is rewritten.
     pub(super) target: Option<String>,
     /// Lines that are added to the head for the back end.
-    pub(super) request_lines: String,
+    request_lines: String,
     /// Lines that are added to the head of the response.
-    pub(super) response_lines: String,
+    response_lines: String,
     /// The host that the client asked for, if a redirect of the back end may have to be rewritten.
     host: String,
     /// The identifier of the request, if the route needs one.
@@ -34,7 +34,7 @@ pub(super) struct Routed {
 }
 
 impl Routed {
-    /// The request is the `number`-th of this client's connection.
+    /// The request is the `number`-th of this client's connection. `None` for a route that only forwards.
     ///
     /// Errors: a redirect that needs a host, and the request has none.
     pub(super) fn of(
@@ -43,9 +43,9 @@ impl Routed {
         client: &ClientIdentity,
         number: u32,
         rules: &Rules,
-    ) -> Result<Routed, Refusal> {
+    ) -> Result<Option<Box<Routed>>, Refusal> {
         if route.is_plain() {
-            return Ok(Routed::default());
+            return Ok(None);
         }
         let is_trusted = rules.trusts(client.address().ip().to_canonical());
         let asked = head.path_and_query();
@@ -80,11 +80,23 @@ impl Routed {
         if route.rewrite.is_some() {
             routed.host = head.host().to_owned();
         }
-        Ok(Routed { target, request_id, ..routed })
+        Ok(Some(Box::new(Routed { target, request_id, ..routed })))
     }
 
-    /// Changes the head of a back end's response, which begins at byte `start` of `out`. False if there is no room
-    /// for what the route adds.
+    /// True if the head for the back end is not as without the route.
+    pub(super) fn changes_request(&self, route: &Route) -> bool {
+        !self.request_lines.is_empty() || !route.request.is_empty()
+    }
+
+    /// Changes the head for the back end, which `out` holds alone. False if there is no room for what the route
+    /// adds.
+    #[must_use]
+    pub(super) fn change_request(&self, route: &Route, out: &mut Buffer) -> bool {
+        !self.changes_request(route) || route.request.apply(&self.request_lines, 0, out)
+    }
+
+    /// Changes the head of a response, of this back end or of our own, which begins at byte `start` of `out`. False
+    /// if there is no room for what the route adds.
     #[must_use]
     pub(super) fn change_response(
         &self,
@@ -108,17 +120,31 @@ fn request_id(head: &RequestHead<'_>, is_trusted: bool, connection: u64, number:
     taken.map_or_else(|| request_id::make(connection, number), str::to_owned)
 }
 
+impl Request {
+    /// Changes the head of its response as its route says: see [`Routed::change_response`].
+    #[must_use]
+    pub(super) fn change_response(
+        &self,
+        route: &Route,
+        backend: Option<&Member>,
+        start: usize,
+        out: &mut Buffer,
+    ) -> bool {
+        self.routed.as_ref().is_none_or(|routed| routed.change_response(route, backend, start, out))
+    }
+}
+
 impl Exchange {
     /// Gives the response of a route that forwards nothing.
     pub(super) fn respond_by_route(&mut self, now: &Now) {
         let outcome = Outcome::new(Who::Us, How::Finished, Phase::RequestHead);
-        let location = std::mem::take(&mut self.request.routed.location);
+        let location = self.request.routed.as_mut().map(|routed| std::mem::take(&mut routed.location));
         let (status, sentence) = match &self.gateway.routes[self.request.route].action {
             Action::Forward(_) => return,
             Action::Redirect(redirect) => (redirect.status, "This is to be found elsewhere.".to_owned()),
             Action::Respond(response) => (response.status, response.sentence.clone()),
         };
-        let location = Some(location.as_str()).filter(|location| !location.is_empty());
+        let location = location.as_deref().filter(|location| !location.is_empty());
         let response = OwnResponse { status, proxy_error: "", sentence: &sentence, location };
         self.respond(&response, outcome, now);
     }

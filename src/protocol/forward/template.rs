@@ -31,17 +31,17 @@ const NAMES: [(&str, Placeholder); 5] = [
 
 /// What the placeholders stand for in one request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Values<'v> {
+pub struct Values<'v> {
     /// The address of the client.
-    pub(crate) client: IpAddr,
+    pub client: IpAddr,
     /// The requested host without its port.
-    pub(crate) host: &'v str,
+    pub host: &'v str,
     /// The path and its query, as they are sent on.
-    pub(crate) path: &'v str,
+    pub path: &'v str,
     /// The identifier of the request.
-    pub(crate) request_id: &'v str,
+    pub request_id: &'v str,
     /// `http` or `https`.
-    pub(crate) scheme: &'v str,
+    pub scheme: &'v str,
 }
 
 /// A text with placeholders.

@@ -188,7 +188,7 @@ impl FieldRules {
     }
 
     /// Appends the lines that are added to the head of one request or response.
-    pub(crate) fn render(&self, values: &Values<'_>, lines: &mut String) {
+    pub fn render(&self, values: &Values<'_>, lines: &mut String) {
         for (name, value) in &self.written {
             lines.push_str(name);
             lines.push_str(": ");
@@ -200,7 +200,7 @@ impl FieldRules {
     /// Applies the rules to the head that begins at byte `start` of `out`, and adds these lines, which
     /// [`render`](FieldRules::render) has written. False if there is no room for them.
     #[must_use]
-    pub(crate) fn apply(&self, lines: &str, start: usize, out: &mut Buffer) -> bool {
+    pub fn apply(&self, lines: &str, start: usize, out: &mut Buffer) -> bool {
         let end = edit_fields(start, out, |name, _| if self.drops(name) { Edit::Drop } else { Edit::Keep });
         out.insert(end, lines.as_bytes())
     }
