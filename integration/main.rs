@@ -95,6 +95,12 @@ mod integration {
     mod status;
     /// What a gateway sets right between two programs.
     mod syntax;
+    /// TLS towards clients.
+    mod tls;
+    /// TLS towards back ends.
+    mod tls_behind;
+    /// Certificates, their files, and their ends.
+    mod tls_certificates;
     /// The course's own `curl` sessions.
     mod transcript;
     /// Round robin under concurrent clients.

@@ -3,12 +3,13 @@
 //! A script is a function of a [`Visit`], run on a thread of its own; when it returns, the
 //! connection is closed. Dropping the [`Backend`] ends every visit and waits for its thread.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustls::{Connection, ServerConfig, ServerConnection};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::WAIT_MAX;
@@ -81,6 +82,19 @@ impl Backend {
         };
         let [script, other] = scripts;
         [Backend::on(first, script), Backend::on(second, other)]
+    }
+
+    /// The same over TLS: the script runs once the handshake is done.
+    pub fn secure(
+        config: ServerConfig,
+        script: impl Fn(&mut Visit) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Backend {
+        let config = Arc::new(config);
+        Backend::start(move |visit| {
+            let tls = ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
+            visit.secure(tls)?;
+            script(visit)
+        })
     }
 
     fn on(
@@ -247,6 +261,24 @@ pub struct Visit {
 }
 
 impl Visit {
+    /// Speaks TLS from now on.
+    pub fn secure(&mut self, tls: ServerConnection) -> io::Result<()> {
+        self.wire.secure(tls)
+    }
+
+    /// The name that the client asked for when it began to speak TLS.
+    pub fn asked_for(&mut self) -> Option<String> {
+        match self.wire.tls() {
+            Connection::Server(server) => server.server_name().map(str::to_owned),
+            Connection::Client(_) => None,
+        }
+    }
+
+    /// The connection underneath.
+    pub fn wire(&mut self) -> &mut Wire {
+        &mut self.wire
+    }
+
     /// Reads a line, without its end.
     pub fn line(&mut self) -> io::Result<String> {
         self.wire.one_line()
@@ -304,7 +336,7 @@ impl Visit {
         let mut left = total;
         while left > 0 {
             let piece = piece();
-            self.wire.stream().write_all(&piece)?;
+            self.wire.send(&piece)?;
             left -= piece.len();
             self.state.change(|state| state.poured += piece.len());
         }

@@ -3,8 +3,12 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
+
+use super::tls::greeting;
 use super::wire::{Head, Wire};
 
 /// An answer as it came.
@@ -43,6 +47,13 @@ impl Client {
     /// Connects.
     pub fn connect(address: SocketAddr) -> Client {
         Client { wire: Wire::connect(address).unwrap_or_else(|error| panic!("{address}: {error}")) }
+    }
+
+    /// Connects, and speaks TLS with a server whose certificate must be for `name`.
+    pub fn secure(address: SocketAddr, config: &Arc<ClientConfig>, name: &str) -> io::Result<Client> {
+        let mut client = Client::connect(address);
+        client.wire.secure(greeting(config, name))?;
+        Ok(client)
     }
 
     /// The connection underneath.

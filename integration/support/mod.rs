@@ -13,6 +13,7 @@ pub mod process;
 pub mod role;
 pub mod site;
 pub mod terminal;
+pub mod tls;
 pub mod watched;
 pub mod wire;
 

@@ -33,6 +33,13 @@ impl Role {
         self.address
     }
 
+    /// Its `nth` address, from 0.
+    pub fn listens_on(&self, nth: usize) -> SocketAddr {
+        let line = self.process.out.wait_nth(nth, |line| line.starts_with("listening on "));
+        let line = line.unwrap_or_else(|| panic!("no such address; it said:\n{}", self.process.out.text()));
+        line["listening on ".len()..].parse().unwrap()
+    }
+
     /// Where its status page is, which `--status` asked for.
     pub fn status_page(&self) -> SocketAddr {
         let line = self.process.out.wait_nth(0, |line| line.starts_with("status on http://"));

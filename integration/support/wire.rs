@@ -1,12 +1,14 @@
-//! One end of a connection that speaks HTTP by hand: what a client and a scripted back end share.
+//! One end of a connection that speaks HTTP by hand, encrypted or not: what a client and a scripted back end share.
 //!
 //! Contract: every operation has a deadline of [`WAIT_MAX`] as a whole, and its error says what
-//! happened: `UnexpectedEof` closed too early, `ConnectionReset` reset, `TimedOut` silent,
-//! `InvalidData` no HTTP.
+//! happened: `UnexpectedEof` closed too early (or without `close_notify`), `ConnectionReset` reset, `TimedOut` silent,
+//! `InvalidData` no HTTP or no TLS.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
+
+use rustls::{Connection, HandshakeKind};
 
 use super::WAIT_MAX;
 
@@ -52,6 +54,11 @@ impl Head {
 #[derive(Debug)]
 pub struct Wire {
     stream: TcpStream,
+    tls: Option<Box<Connection>>,
+    /// Received, and not decrypted yet.
+    records: Vec<u8>,
+    /// Bytes that are sent at a time.
+    piece: usize,
     unused: Vec<u8>,
 }
 
@@ -60,7 +67,50 @@ impl Wire {
     pub fn new(stream: TcpStream) -> Wire {
         stream.set_nodelay(true).unwrap();
         stream.set_write_timeout(Some(WAIT_MAX)).unwrap();
-        Wire { stream, unused: Vec::new() }
+        Wire { stream, tls: None, records: Vec::new(), piece: usize::MAX, unused: Vec::new() }
+    }
+
+    /// Encrypts it from now on.
+    pub fn secure(&mut self, tls: impl Into<Connection>) -> io::Result<()> {
+        self.tls = Some(Box::new(tls.into()));
+        let deadline = deadline();
+        loop {
+            self.flush()?;
+            if !self.tls().is_handshaking() {
+                return Ok(());
+            }
+            if self.read_records(deadline)? == 0 {
+                return Err(io::Error::new(ErrorKind::UnexpectedEof, "closed within the handshake"));
+            }
+        }
+    }
+
+    /// Sends so many bytes at a time from now on.
+    pub fn send_in_pieces(&mut self, piece: usize) {
+        self.piece = piece;
+    }
+
+    /// Its encryption.
+    pub fn tls(&mut self) -> &mut Connection {
+        self.tls.as_deref_mut().expect("the connection is encrypted")
+    }
+
+    /// True if an earlier session was taken up.
+    pub fn is_resumed(&mut self) -> bool {
+        self.tls().handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// Says in the encrypted form that nothing more will be sent, and leaves the connection open.
+    pub fn say_end(&mut self) -> io::Result<()> {
+        self.tls().send_close_notify();
+        self.flush()
+    }
+
+    /// The records in which `bytes` are sent, for a test that sends them by itself.
+    pub fn encrypt(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let tls = self.tls();
+        tls.writer().write_all(bytes).unwrap();
+        records(tls)
     }
 
     /// Connects.
@@ -75,11 +125,26 @@ impl Wire {
 
     /// Sends all of `bytes`.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes).map_err(normal)
+        if self.tls.is_none() {
+            return self.send_as_it_is(bytes);
+        }
+        for plain in bytes.chunks(RECORD_BYTES) {
+            let records = self.encrypt(plain);
+            self.send_as_it_is(&records)?;
+        }
+        Ok(())
+    }
+
+    /// Sends `bytes` unencrypted in any case.
+    pub fn send_as_it_is(&mut self, bytes: &[u8]) -> io::Result<()> {
+        bytes.chunks(self.piece).try_for_each(|piece| self.stream.write_all(piece)).map_err(normal)
     }
 
     /// Says that nothing more will be sent.
     pub fn finish_sending(&mut self) -> io::Result<()> {
+        if self.tls.is_some() {
+            self.say_end()?;
+        }
         self.stream.shutdown(Shutdown::Write)
     }
 
@@ -202,21 +267,86 @@ impl Wire {
 
     fn fill(&mut self, deadline: Instant) -> io::Result<usize> {
         let mut piece = [0; 64 * 1024];
-        let count = loop {
+        let count = match self.tls {
+            Some(_) => self.read_plain(&mut piece, deadline)?,
+            None => self.read_socket(&mut piece, deadline)?,
+        };
+        self.unused.extend_from_slice(&piece[..count]);
+        Ok(count)
+    }
+
+    /// Reads what has come in the encrypted form.
+    fn read_plain(&mut self, into: &mut [u8], deadline: Instant) -> io::Result<usize> {
+        loop {
+            match self.tls().reader().read(into) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+            self.read_records(deadline)?;
+            self.flush()?;
+        }
+    }
+
+    /// Decrypts records up to the next plain bytes; 0 at the end of the stream.
+    fn read_records(&mut self, deadline: Instant) -> io::Result<usize> {
+        if self.records.is_empty() {
+            let mut piece = [0; 4096];
+            let count = self.read_socket(&mut piece, deadline)?;
+            self.records.extend_from_slice(&piece[..count]);
+        }
+        let count = self.records.len();
+        let mut records = std::mem::take(&mut self.records);
+        loop {
+            let mut left = &records[..];
+            let (tls, before) = (self.tls(), left.len());
+            let read = tls.read_tls(&mut left)?; // nothing left is how it learns of the end
+            let state = tls.process_new_packets();
+            records.drain(..before - left.len());
+            match state {
+                Err(error) => {
+                    let _ = self.flush(); // the alert that says why
+                    return Err(io::Error::new(ErrorKind::InvalidData, error));
+                }
+                Ok(state) if state.plaintext_bytes_to_read() > 0 => break,
+                Ok(_) if read == 0 || records.is_empty() => break,
+                Ok(_) => {}
+            }
+        }
+        self.records = records;
+        Ok(count)
+    }
+
+    fn read_socket(&mut self, into: &mut [u8], deadline: Instant) -> io::Result<usize> {
+        loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(ErrorKind::TimedOut.into());
             }
             self.stream.set_read_timeout(Some(left))?;
-            match self.stream.read(&mut piece) {
+            match self.stream.read(into) {
                 // A read with a timeout ends so when a machine or a container that was stopped goes on.
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read.map_err(normal)?,
+                read => return read.map_err(normal),
             }
-        };
-        self.unused.extend_from_slice(&piece[..count]);
-        Ok(count)
+        }
     }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let records = records(self.tls());
+        self.send_as_it_is(&records)
+    }
+}
+
+/// Bytes of the largest record (RFC 8446 section 5.1).
+const RECORD_BYTES: usize = 16 * 1024;
+
+/// What an encryption wants to be sent.
+pub fn records(tls: &mut Connection) -> Vec<u8> {
+    let mut records = Vec::new();
+    while tls.wants_write() {
+        tls.write_tls(&mut records).unwrap();
+    }
+    records
 }
 
 fn deadline() -> Instant {

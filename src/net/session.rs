@@ -50,6 +50,12 @@ pub(crate) trait Stream: AsFd {
     /// True if it is encrypted.
     fn is_secure(&self) -> bool;
 
+    /// True if plain bytes, or the end of them, have come over an encrypted connection and were not read yet: the
+    /// socket itself may know nothing of them.
+    fn has_unread(&mut self) -> bool {
+        self.tls().as_ref().is_some_and(|tls| tls.has_received())
+    }
+
     /// Closes our sending side; a peer of an encrypted connection is told so in that form as well.
     fn shut(&mut self) -> std::io::Result<()> {
         self.say_end();

@@ -14,7 +14,7 @@ use crate::protocol::event::Closing;
 pub(crate) enum Counter {
     /// Client connections that were accepted.
     Accepted,
-    /// Clients that were answered 503 because no worker was free and the worker queue was full.
+    /// Clients that were refused because no worker was free and the worker queue was full.
     Refused,
     /// Exchanges and relays that did not end as they should.
     Unclean,

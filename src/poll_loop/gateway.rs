@@ -6,7 +6,7 @@ use super::socket::Socket;
 use super::{CALLS_PER_ITERATION_MAX, Connection, LoopContext, Served};
 use crate::balance::idle_pool::{IdlePool, Place};
 use crate::net::io::is_quiet;
-use crate::net::session::GatewaySession;
+use crate::net::session::{GatewaySession, Stream};
 use crate::protocol::exchange::Exchange;
 use crate::protocol::interest::Step;
 use crate::protocol::now::Now;
@@ -81,8 +81,9 @@ impl Session<Exchange> {
         }
         let Some((place, mut socket)) = self.backend.take() else { return };
         let slot = socket.slot();
-        // One that has closed, or that could not be registered, would be dead without an event to tell.
-        if socket.has_closed() || socket.register(context.registry).is_err() {
+        // One that has closed, or that could not be registered, would be dead without an event to tell; and what has
+        // come behind the response belongs to nobody.
+        if socket.has_closed() || socket.has_unread() || socket.register(context.registry).is_err() {
             context.backends.remove(slot);
             return;
         }

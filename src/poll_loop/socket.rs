@@ -233,7 +233,13 @@ impl Socket {
             return Ok(false);
         }
         let Some(mut tls) = self.tls.take() else { return Ok(true) };
-        let shaken = tls.shake_hands(self);
+        let shaken = loop {
+            match tls.shake_hands(self) {
+                // More is there than one read takes, and no event will tell of it.
+                Ok(false) if self.readable && tls.is_handshaking() => {}
+                shaken => break shaken,
+            }
+        };
         self.writable &= !tls.has_to_send();
         self.tls = Some(tls);
         let host = place.secure_host.as_deref().unwrap_or_default();

@@ -9,7 +9,7 @@ use super::{Connection, Parked};
 use crate::balance::idle_pool::{IdlePool, Place};
 use crate::net::clock;
 use crate::net::io::is_quiet;
-use crate::net::session::GatewaySession;
+use crate::net::session::{GatewaySession, Stream};
 use crate::protocol::exchange::Exchange;
 use crate::protocol::interest::Step;
 use crate::protocol::now::Now;
@@ -121,8 +121,9 @@ impl Session<Exchange> {
     fn release_backend(&mut self, idle: &SharedIdlePool) {
         let now = clock::now();
         let release = self.machine.release_backend(&now);
-        if let Some((place, socket)) = self.backend.take()
+        if let Some((place, mut socket)) = self.backend.take()
             && release.keep
+            && !socket.has_unread()
         {
             // Closed after the lock is let go, if there are too many.
             let _surplus = idle.lock().put(place, socket, now.instant);

@@ -151,6 +151,9 @@ impl Socket {
                 return Err(std::io::ErrorKind::TimedOut.into());
             }
             if tls.shake_hands(&mut Limited { socket: self, limit })? {
+                if tls.has_received() {
+                    self.look = Look::Now; // the first bytes have come with the end of the handshake
+                }
                 self.tls = Some(tls);
                 return Ok(());
             }

@@ -60,17 +60,29 @@ impl fmt::Display for CheckError {
 }
 
 /// A socket that is read without waiting.
-struct Raw<'s>(&'s TcpStream);
+struct Raw<'s> {
+    stream: &'s TcpStream,
+    /// The last read has found nothing, or none was made.
+    is_empty: bool,
+}
+
+impl Raw<'_> {
+    fn new(stream: &TcpStream) -> Raw<'_> {
+        Raw { stream, is_empty: true }
+    }
+}
 
 impl Carrier for Raw<'_> {
     fn read(&mut self, into: &mut [u8]) -> Moved {
-        io::receive(self.0, into)
+        let moved = io::receive(self.stream, into);
+        self.is_empty = matches!(moved, Ok(None));
+        moved
     }
 }
 
 impl AsFd for Raw<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.stream.as_fd()
     }
 }
 
@@ -107,10 +119,15 @@ impl Check {
             }
         }
         if let Some(tls) = &mut self.tls {
-            match tls.shake_hands(&mut Raw(&self.stream)) {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(error) => return Some(Err(CheckError::Tls(error.to_string()))),
+            let mut raw = Raw::new(&self.stream);
+            loop {
+                match tls.shake_hands(&mut raw) {
+                    Ok(true) => break,
+                    Ok(false) if raw.is_empty => return None,
+                    // More is there than one read takes, and no event will tell of it.
+                    Ok(false) => {}
+                    Err(error) => return Some(Err(CheckError::Tls(error.to_string()))),
+                }
             }
         }
         if !self.asks {
@@ -132,7 +149,7 @@ impl Check {
             // would make the close a reset.
             let mut bytes = [0; 2048];
             let received = match &mut self.tls {
-                Some(tls) => match tls.receive(&mut bytes, &mut Raw(&self.stream)) {
+                Some(tls) => match tls.receive(&mut bytes, &mut Raw::new(&self.stream)) {
                     Ok(Arrived::Bytes(count)) => Ok(Some(count)),
                     Ok(Arrived::Handshake) => continue,
                     Ok(Arrived::Nothing | Arrived::PlainHttp) => Ok(None),

@@ -35,10 +35,14 @@ pub(crate) struct TlsStream {
     incoming: Buffer,
     /// Decrypted bytes that `connection` holds.
     plain: usize,
+    /// The peer has said that it sends nothing more, and that was not passed on yet.
+    end_is_news: bool,
     /// Bytes that were given to [`send`](TlsStream::send) and encrypted, and are not all sent yet.
     taken: usize,
     /// The connection begins with a PROXY header, which is not encrypted, and it has not been passed on yet.
     awaits_header: bool,
+    /// It is a client's, and none of its bytes was looked at yet: they may be a request that is not encrypted.
+    may_be_plain: bool,
     /// The end of the handshake was not reported yet.
     is_news: bool,
 }
@@ -73,16 +77,13 @@ pub(crate) trait Carrier: AsFd {
     fn read(&mut self, into: &mut [u8]) -> Moved;
 }
 
-/// The first byte of a record in which a client greets: the type of a handshake (RFC 8446 section 5.1).
-const HANDSHAKE_RECORD: u8 = 22;
-
 impl TlsStream {
     /// For a client that has connected; `awaits_header` if it is to send a PROXY header first.
     pub(crate) fn accept(config: Arc<ServerConfig>, awaits_header: bool) -> TlsStream {
         let connection = ServerConnection::new(config);
         // It can fail only for a limit on the size of records that is out of range, and we set none.
         let connection = connection.expect("the configuration has no limit on records");
-        TlsStream { awaits_header, ..TlsStream::new(Connection::Server(connection)) }
+        TlsStream { awaits_header, may_be_plain: true, ..TlsStream::new(Connection::Server(connection)) }
     }
 
     /// For a back end.
@@ -99,8 +100,10 @@ impl TlsStream {
             connection,
             incoming: Buffer::new(),
             plain: 0,
+            end_is_news: false,
             taken: 0,
             awaits_header: false,
+            may_be_plain: false,
             is_news: true,
         }
     }
@@ -110,9 +113,9 @@ impl TlsStream {
         self.connection.is_handshaking()
     }
 
-    /// True if plain bytes may come although the socket has none.
+    /// True if plain bytes, or the end of them, may come although the socket has none.
     pub(crate) fn has_received(&self) -> bool {
-        self.plain > 0 || (!self.incoming.is_empty() && !self.awaits_header)
+        self.plain > 0 || self.end_is_news || (!self.incoming.is_empty() && !self.awaits_header)
     }
 
     /// True if records wait for room in the socket.
@@ -168,14 +171,14 @@ impl TlsStream {
         if self.awaits_header {
             return Ok(self.pass_header(space));
         }
-        if self.is_plain_http() {
+        if std::mem::take(&mut self.may_be_plain) && self.begins_as_http() {
             self.incoming.clear();
             return Ok(Arrived::PlainHttp);
         }
         let (decrypted, flushed) = (self.decrypt(space), self.flush(&*socket));
         match decrypted? {
             _ if flushed.is_err() => flushed.map(|_| Arrived::Nothing),
-            0 if self.has_ended() => self.end().map(Arrived::Bytes),
+            0 if std::mem::take(&mut self.end_is_news) => Ok(Arrived::Bytes(0)),
             0 => Ok(Arrived::Handshake),
             count => Ok(Arrived::Bytes(count)),
         }
@@ -197,13 +200,10 @@ impl TlsStream {
         Arrived::Bytes(count)
     }
 
-    /// True if the first bytes are those of a request: its method is written in letters.
-    fn is_plain_http(&self) -> bool {
-        let first = self.incoming.bytes().first();
-        let is_server = matches!(self.connection, Connection::Server(_));
-        is_server
-            && self.is_handshaking()
-            && first.is_some_and(|first| *first != HANDSHAKE_RECORD && first.is_ascii_uppercase())
+    /// True if the first bytes are those of a request: its method is written in letters, and the type of the record in
+    /// which a client greets is 22 (RFC 8446 section 5.1).
+    fn begins_as_http(&self) -> bool {
+        self.incoming.bytes().first().is_some_and(u8::is_ascii_uppercase)
     }
 
     /// Decrypts what came, as far as there is room for it.
@@ -214,12 +214,12 @@ impl TlsStream {
             let count = self.connection.read_tls(&mut bytes)?;
             self.incoming.consume(count);
             let state = self.connection.process_new_packets();
-            self.plain = state
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?
-                .plaintext_bytes_to_read();
-            if count == 0 {
-                // The peer has said that it is done: nothing behind that is read.
+            let state = state.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            self.plain = state.plaintext_bytes_to_read();
+            if state.peer_has_closed() {
+                // Nothing behind that is read.
                 self.incoming.clear();
+                self.end_is_news = true;
             }
             written += self.take_plain(&mut space[written..])?;
         }

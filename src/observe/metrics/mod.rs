@@ -89,7 +89,7 @@ fn connections(text: &mut Text, roles: &[RoleSample]) {
         text,
         roles,
         "giliran_connections_refused",
-        "Clients answered 503 because no worker was free and the worker queue was full.",
+        "Clients refused because no worker was free and the worker queue was full: answered 503, or with TLS just closed.",
         Counter::Refused,
     );
     gauge(text, roles, "giliran_connections_open", "Client connections that are open.", |view| {

@@ -287,7 +287,13 @@ impl Exchange {
         if matches!(self.state, State::Over(_)) {
             return; // a client that was not admitted gets no response
         }
-        self.refuse_with(NO_WORKER, Outcome::new(Who::Us, How::Limited, Phase::Queue), now);
+        let outcome = Outcome::new(Who::Us, How::Limited, Phase::Queue);
+        if self.client.is_handshaking() {
+            // To be told so in secret it would need a handshake, and for that a worker.
+            self.state = State::Over(outcome);
+            return;
+        }
+        self.refuse_with(NO_WORKER, outcome, now);
     }
 
     /// Continues as a relay, once the step is [`Step::SwitchProtocols`].

@@ -71,7 +71,7 @@ pub(crate) trait Machine {
     /// The time for finishing is over: ends it here and now.
     fn drained(&mut self);
     /// No worker will serve this client: it gets a response that says so (503), and is closed. A relay, which has
-    /// no words of its own, just closes.
+    /// no words of its own, just closes, and so does a connection that is not encrypted yet and should be.
     fn refuse_for_lack_of_workers(&mut self, now: &Now);
     /// The client speaks HTTP without TLS, where TLS is expected: it gets a response that says so, in the clear.
     fn refuse_plain_http(&mut self, now: &Now);

@@ -190,6 +190,9 @@ impl ClientIdentity {
     /// Reports the end of a connection on which no request came. One that the client ends without a byte is what
     /// health checks do that only connect; some end it by a reset.
     pub(crate) fn report_unused(&mut self, context: &RoleContext, outcome: Outcome) {
+        if self.is_handshaking() && outcome.how == How::TimedOut {
+            log::info!("no TLS with {}: the handshake took too long", self.address);
+        }
         if !self.is_reported {
             let is_unused = outcome.who == Who::Client && outcome.phase == Phase::Idle;
             self.is_check = is_unused && matches!(outcome.how, How::Closed | How::Reset);

@@ -304,7 +304,13 @@ impl<S: Site> Web<S> {
         if matches!(self.state, State::Over(_)) {
             return; // a client that was not admitted gets no response
         }
-        self.refuse_with(NO_WORKER, Outcome::new(Who::Us, How::Limited, Phase::Queue), now);
+        let outcome = Outcome::new(Who::Us, How::Limited, Phase::Queue);
+        if self.client.is_handshaking() {
+            // To be told so in secret it would need a handshake, and for that a worker.
+            self.state = State::Over(outcome);
+            return;
+        }
+        self.refuse_with(NO_WORKER, outcome, now);
     }
 
     /// True if the close must be a reset: after an orderly close a response that was cut short could look

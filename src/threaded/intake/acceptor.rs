@@ -121,7 +121,7 @@ impl<C: Connection> Acceptor<C> {
     fn refuse(&self, work: Work<C>) {
         // The acceptor sends nothing but new clients.
         let Work::New(accepted) = work else { return };
-        log::warn!("the queue is full: {} is answered 503", accepted.peer);
+        log::warn!("the queue is full: {} is refused", accepted.peer);
         lane::count(Counter::Refused, 1);
         let mut refused = self.pool.accept(accepted);
         if let Some(session) = refused.connection.session() {
