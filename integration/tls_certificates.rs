@@ -99,7 +99,7 @@ fn a_certificate_that_expires_is_said_so(model: Model) {
     }
     setup.write("server.pem", in_days(15).pem());
     let role = setup.before(Launch::web_server(model)).start();
-    assert_eq!(shown(&setup, &role).is_empty(), false);
+    assert!(!shown(&setup, &role).is_empty());
     assert!(!role.log().contains("expires in"), "{}", role.log());
 }
 
