@@ -1,10 +1,9 @@
 //! Policies, weights and backups, as clients see them, on both drivers.
 
-use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::Ipv4Addr;
+use std::time::Instant;
 
 use rustix::process::Signal;
-use socket2::{Domain, Socket, Type};
 
 use crate::support::backend::{Backend, Refusing, ok};
 use crate::support::client::{Client, Response, get, request};
@@ -12,8 +11,7 @@ use crate::support::launch::Launch;
 use crate::support::needs::{CURL, lacks};
 use crate::support::role::Role;
 use crate::support::site::Site;
-use crate::support::wire::Wire;
-use crate::support::{Model, both};
+use crate::support::{Model, WAIT_MAX, both};
 
 both![
     clients_see_the_weights,
@@ -57,13 +55,7 @@ fn shares(role: &Role, count: usize, requests: usize) -> Vec<usize> {
 
 /// One request from this address of the machine.
 fn get_from(role: &Role, from: Ipv4Addr) -> usize {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
-    socket.connect(&role.address().into()).unwrap();
-    let mut stream = Wire::new(TcpStream::from(socket));
-    stream.send(request("GET", "/", "Connection: close\r\n").as_bytes()).unwrap();
-    let response = String::from_utf8(stream.rest().unwrap()).unwrap();
-    response.trim_end().chars().last().unwrap().to_digit(10).unwrap() as usize
+    number(&Client::connect_from(from, role.address()).ask("GET", "/", "Connection: close\r\n"))
 }
 
 fn clients_see_the_weights(model: Model) {
@@ -90,50 +82,42 @@ fn a_backup_serves_when_the_others_are_gone(model: Model) {
 }
 
 fn the_one_that_is_slow_gets_no_more(model: Model) {
-    for mode in ["tcp", "http"] {
-        let slow = Backend::start(|visit| {
-            visit.request()?;
-            visit.freeze();
-            visit.send(ok("slow"))
-        });
-        let fast = Backend::saying("1");
-        let launch = Launch::balancer(model, mode, [slow.address(), fast.address()]);
-        let role = launch.flag("--policy", "least-connections").start();
-        let ask = || {
-            let mut client = Client::connect(role.address());
-            client.send(request("GET", "/", "Connection: close\r\n"));
-            client
-        };
-        let mut first = ask();
-        slow.wait_for_request(0);
-        for _ in 0..20 {
-            // In tcp mode a connection counts until it is closed, which the next client may overtake.
-            let mut client = ask();
-            assert_eq!(client.response().text(), "1", "{mode}");
-            client.expect_end();
-        }
-        assert_eq!(slow.request_count(), 1);
-        slow.release();
-        assert_eq!(first.response().text(), "slow");
-    }
+    expect_the_busy_one_to_be_left_alone(model, "least-connections");
 }
 
 fn of_two_at_random_the_busy_one_gets_nothing(model: Model) {
-    let busy = Backend::silent();
-    let idle = Backend::saying("1");
-    let launch = Launch::balancer(model, "http", [busy.address(), idle.address()]);
-    let role = launch.flag("--policy", "random-two").start();
-    // Whoever meets the silent one waits; from then on it is the busier of the two.
-    let mut waiting = Vec::new();
-    while busy.visits() == 0 {
+    expect_the_busy_one_to_be_left_alone(model, "random-two");
+}
+
+/// Of two back ends one is kept busy by its first request: all others go to the other one.
+fn expect_the_busy_one_to_be_left_alone(model: Model, policy: &str) {
+    let slow = Backend::start(|visit| {
+        visit.request()?;
+        visit.freeze();
+        visit.send(ok("0"))
+    });
+    let fast = Backend::saying("1");
+    let launch = Launch::balancer(model, "http", [slow.address(), fast.address()]);
+    let role = launch.flag("--policy", policy).start();
+    let deadline = Instant::now() + WAIT_MAX;
+    let mut waiting = loop {
+        let before = fast.request_count();
         let mut client = Client::connect(role.address());
-        client.send(request("GET", "/", ""));
-        if idle.request_count() == 0 || busy.visits() == 0 {
-            waiting.push(client);
+        client.send(request("GET", "/", "Connection: close\r\n"));
+        while slow.request_count() == 0 && fast.request_count() == before {
+            assert!(Instant::now() < deadline, "the request came nowhere");
+            std::thread::yield_now();
         }
-        assert!(waiting.len() < 1000, "each of two is drawn first by every other turn");
-    }
+        if slow.request_count() > 0 {
+            break client;
+        }
+        // Both were idle, and it was the turn of the fast one.
+        assert_eq!(number(&client.response()), 1);
+    };
     assert_eq!(shares(&role, 2, 20), [0, 20]);
+    assert_eq!(slow.request_count(), 1);
+    slow.release();
+    assert_eq!(number(&waiting.response()), 0);
 }
 
 fn a_client_address_stays_with_its_back_end(model: Model) {
@@ -279,11 +263,9 @@ fn each_route_has_a_cookie_of_its_own(model: Model) {
     assert_eq!(names[0], "giliran");
     assert!(names[1].starts_with("giliran-") && names[1].len() == 16, "{names:?}");
     // With both of them a client stays at both places.
-    let both = [&plain, &of_route]
-        .iter()
-        .zip(&names)
-        .map(|(response, name)| format!("{name}={}", cookie(response, name).unwrap().0));
-    let fields = format!("Connection: close\r\nCookie: {}\r\n", both.collect::<Vec<_>>().join("; "));
+    let pair = |response, name: &str| format!("{name}={}", cookie(response, name).unwrap().0);
+    let both = [pair(&plain, &names[0]), pair(&of_route, &names[1])].join("; ");
+    let fields = format!("Connection: close\r\nCookie: {both}\r\n");
     for _ in 0..4 {
         for (target, first) in [("/", &plain), ("/a/", &of_route)] {
             let next = Client::connect(role.address()).ask("GET", target, &fields);
@@ -321,7 +303,8 @@ fn a_switched_protocol_has_a_cookie_too(model: Model) {
         visit.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")?;
         visit.hold()
     });
-    let role = balancer(model, "http", &[backend], "cookie").start();
+    let backends = [backend];
+    let role = balancer(model, "http", &backends, "cookie").start();
     let fields = "Connection: Upgrade\r\nUpgrade: echo\r\n";
     let response = Client::connect(role.address()).ask("GET", "/", fields);
     assert_eq!(response.status, 101);
@@ -361,11 +344,9 @@ fn one_that_came_back_starts_slowly(model: Model) {
     role.wait_for_log("is out");
     let _back = refusing.revive("0");
     role.wait_for_log("is back");
-    assert_eq!(shares(&role, 2, 40)[0], 0, "an hour has hardly begun");
-    let mut status = String::new();
-    let mut page = TcpStream::connect(role.status_page()).unwrap();
-    std::io::Write::write_all(&mut page, b"GET /status.json HTTP/1.0\r\n\r\n").unwrap();
-    page.read_to_string(&mut status).unwrap();
+    // An hour has hardly begun: it weighs a sixty-fourth of the other one.
+    assert!(shares(&role, 2, 60)[0] <= 1);
+    let status = get(role.status_page(), "/status.json").text().to_owned();
     assert!(status.contains("\"slow_start\":0.015625") && status.contains("\"slow_start\":1.0"), "{status}");
 }
 
