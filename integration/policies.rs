@@ -317,7 +317,7 @@ fn a_policy_changes_while_it_runs(model: Model) {
         let [first, second] = [0, 1].map(|index| backends[index].address());
         format!("policy = \"{policy}\"\nbackend = [\"{first} weight={weight}\", \"{second}\"]\n")
     };
-    let site = Site::new().with("lb.toml", &text("round-robin", 1));
+    let site = Site::new().with("lb.toml", text("round-robin", 1));
     let file = site.path().join("lb.toml");
     let role = Launch::balancer(model, "http", []).flag("--config", file.display()).start();
     assert_eq!(shares(&role, 2, 10), [5, 5]);

@@ -42,9 +42,10 @@ pub(super) fn cycle(weights: impl Iterator<Item = (usize, u32)>) -> Option<Vec<u
                 later.push(Reverse((earliest, one)));
                 break;
             }
-            ready.push(Reverse((deadline(&shares[one]), one)));
+            // Of two with the same deadline, the one that has waited for longer.
+            ready.push(Reverse((deadline(&shares[one]), earliest, one)));
         }
-        let Some(Reverse((_, one))) = ready.pop() else { continue };
+        let Some(Reverse((_, _, one))) = ready.pop() else { continue };
         order.push(shares[one].index);
         shares[one].had += 1;
         later.push(Reverse((earliest(&shares[one]), one)));
@@ -72,8 +73,9 @@ mod tests {
     #[test]
     fn turns_of_a_heavy_one_are_spread() {
         assert_eq!(order(&[1, 1, 1]), [0, 1, 2]);
-        assert_eq!(order(&[2, 1]), [0, 0, 1]);
-        assert_eq!(order(&[5, 1, 1]), [0, 0, 0, 1, 0, 0, 2]);
+        assert_eq!(order(&[2, 1]), [0, 1, 0]);
+        assert_eq!(order(&[3, 1]), [0, 0, 1, 0]);
+        assert_eq!(order(&[5, 1, 1]), [0, 0, 0, 1, 0, 2, 0]);
         assert_eq!(order(&[1, 4, 4]), [1, 2, 1, 2, 1, 2, 0, 1, 2]);
         assert_eq!(order(&[]), [0; 0]);
     }
@@ -81,7 +83,7 @@ mod tests {
     #[test]
     fn weights_count_beside_each_other_only() {
         assert_eq!(order(&[7, 7]), [0, 1]);
-        assert_eq!(order(&[200, 100]), [0, 0, 1]);
+        assert_eq!(order(&[200, 100]), [0, 1, 0]);
     }
 
     #[test]

@@ -84,6 +84,16 @@ impl Group {
         Group::with(name, addresses, GroupSettings::default())
     }
 
+    /// A group with weights that chooses by the policy of this name.
+    ///
+    /// Errors: there is no such policy.
+    pub fn by_policy(name: &str, policy: &str, weights: &[(SocketAddr, u32)]) -> Result<Group, String> {
+        let member =
+            |(address, weight): &(SocketAddr, u32)| Member { weight: *weight, ..Member::from(*address) };
+        let settings = GroupSettings { policy: policy.parse()?, ..GroupSettings::default() };
+        Ok(Group::with(name, weights.iter().map(member).collect(), settings))
+    }
+
     /// A group of which each back end has at most `active_max` connections or requests at a time.
     #[cfg(test)]
     pub(crate) fn limited(name: &str, addresses: Vec<SocketAddr>, active_max: usize) -> Group {

@@ -40,6 +40,24 @@ fn one_that_came_back_gets_a_growing_share_by_every_policy() {
 }
 
 #[test]
+fn by_source_hash_each_client_comes_back_once() {
+    let start = Instant::now();
+    let group = slow(policy("source-hash"), 4, start);
+    let back = start + Duration::from_secs(60);
+    group.check_failed(&nth(&group, 0));
+    group.check_passed(&nth(&group, 0));
+    let at = |second| {
+        let now = back + Duration::from_secs(second);
+        (0..500).map(|number| index_of(&take(&group, client(number), now).unwrap())).collect::<Vec<usize>>()
+    };
+    let seconds: Vec<Vec<usize>> = (0..=10).map(at).collect();
+    for pair in seconds.windows(2) {
+        assert!(pair[0].iter().zip(&pair[1]).all(|(before, after)| before == after || *after == 0));
+    }
+    assert_ne!(seconds[0], seconds[10]);
+}
+
+#[test]
 fn one_that_is_new_begins_slowly_and_those_of_the_start_do_not() {
     let now = Instant::now();
     let group = slow(Policy::default(), 3, now);
