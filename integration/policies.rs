@@ -252,10 +252,13 @@ fn curls_cookie_jar_holds_a_client(model: Model) {
 
 fn each_route_has_a_cookie_of_its_own(model: Model) {
     let (default, routed) = (backends(2), backends(2));
-    let launch = Launch::reverse_proxy(model, default[0].address())
+    let role = Launch::reverse_proxy(model, default[0].address())
         .flag("--default", default[1].address())
-        .flag("--route", format!("/a/={},{}", routed[0].address(), routed[1].address()));
-    let role = launch.flag("--policy", "cookie").start();
+        .flag("--route", format!("/a/={},{}", routed[0].address(), routed[1].address()))
+        .flag("--route", format!("/b/={}; policy round-robin", routed[0].address()))
+        .flag("--policy", "cookie")
+        .start();
+    assert_eq!(get(role.address(), "/b/").field("set-cookie"), None, "it has a policy of its own");
     let name_of =
         |response: &Response| response.field("set-cookie").unwrap().split('=').next().unwrap().to_owned();
     let (plain, of_route) = (get(role.address(), "/"), get(role.address(), "/a/"));

@@ -143,7 +143,8 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
             Destination::Respond(response) => Action::Respond(response.clone()),
             Destination::BackEnds(targets) => {
                 let active_max = spec.max_per_backend.unwrap_or(of_groups.active_max);
-                let of_group = GroupSettings { active_max, ..of_groups };
+                let policy = spec.policy.unwrap_or(of_groups.policy);
+                let of_group = GroupSettings { active_max, policy, ..of_groups };
                 let of_route = look_up("--route", &spec.pattern.to_string(), targets, of_group, &resolver)?;
                 let action = Action::Forward(Arc::clone(of_route.group()));
                 names.push(("--route", of_route));
