@@ -69,6 +69,8 @@ mod integration {
     mod operations;
     /// Apache Bench and a browser.
     mod peers;
+    /// Policies, weights, backups, slow start, and cookies.
+    mod policies;
     /// What the threaded model alone has.
     mod pool;
     /// Clients that come through a proxy, and back ends that are told of them.

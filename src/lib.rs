@@ -25,7 +25,7 @@
 //!
 //! | room | what it owns | may use |
 //! |---|---|---|
-//! | [`balance`] | whose turn it is: groups of back ends, health, the queue, routes by path. No socket, no clock | nothing |
+//! | [`balance`] | whose turn it is: groups of back ends, policies, health, the queue, routes by path. No socket, no clock | nothing |
 //! | [`protocol`] | what bytes mean: HTTP, forwarding, the PROXY protocol, and three machines, each of which serves one client connection. No socket, no clock, no file | `balance` |
 //! | [`net`] | the only room that touches the operating system: sockets, clocks, signals, names, pipes | `protocol`, `balance` |
 //! | [`site`] | pages and files: what a web server answers | `protocol`, `net` |

@@ -7,10 +7,12 @@
 //! | `framing` | what it costs to read a body to its end, whole and in pieces |
 //! | `response` | what the head of one of our responses costs |
 //! | `routes` | how the time of a look-up grows with the number of routes |
+//! | `policies` | what a pick costs under each policy, with 10 and 1000 back ends |
 //! | `turns` | how much threads slow each other down when they choose back ends at the same time |
 
 mod framing;
 mod head;
+mod policies;
 mod response;
 mod routes;
 mod turns;
@@ -23,6 +25,7 @@ fn main() {
     framing::bench(&mut criterion);
     response::bench(&mut criterion);
     routes::bench(&mut criterion);
+    policies::bench(&mut criterion);
     turns::bench(&mut criterion);
     criterion.final_summary();
 }

@@ -1,12 +1,13 @@
 //! The raw client: sends exactly the bytes it is given and reads answers one by one.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
+use socket2::{Domain, Socket, Type};
 
 use super::tls::greeting;
 use super::wire::{Head, Wire};
@@ -54,6 +55,14 @@ impl Client {
         let mut client = Client::connect(address);
         client.wire.secure(greeting(config, name))?;
         Ok(client)
+    }
+
+    /// Connects from this address of the machine.
+    pub fn connect_from(from: Ipv4Addr, address: SocketAddr) -> Client {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        socket.connect(&address.into()).unwrap_or_else(|error| panic!("{from} to {address}: {error}"));
+        Client { wire: Wire::new(socket.into()) }
     }
 
     /// The connection underneath.

@@ -59,6 +59,16 @@ pub(crate) const MAX_PER_BACKEND: usize = 0;
 /// The largest `--max-per-backend`: a process cannot have more connections open anyway.
 pub(crate) const MAX_PER_BACKEND_MAX: usize = CONNECTIONS_MAX_MAX;
 
+/// The longest name of a cookie for `--policy-cookie`: browsers keep names and values of 4 KiB, and a short one costs
+/// each request less.
+pub(crate) const COOKIE_NAME_BYTES_MAX: usize = 64;
+
+/// The least that `--policy-cookie-key` holds: as many bytes as the key of the hash.
+pub(crate) const COOKIE_KEY_BYTES_MIN: usize = 16;
+
+/// The most that it holds: whoever names a larger file means another one.
+pub(crate) const COOKIE_KEY_BYTES_MAX: u64 = 4096;
+
 /// Time between two look-ups of a back end's name where nobody says how long its addresses hold: the shortest time
 /// to live in common use (Kubernetes: 5 s for services, 30 s in general).
 pub(crate) const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);

@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::app::cli::{
-    self, Balancer, Failure, FlagGroup, Forwarding, Front, Health, Listening, Load, Mode, Proxy, Role, Server,
+    self, Balancer, Balancing, Failure, FlagGroup, Forwarding, Front, Health, Listening, Load, Mode, Proxy,
+    Role, Server,
 };
 use crate::app::defaults;
 use crate::app::encryption::{ANYTHING, Encryption, HTTP_1};
@@ -28,7 +29,7 @@ use crate::net::own::OwnAddresses;
 use crate::net::signals;
 use crate::net::target::Target;
 use crate::observe;
-use crate::protocol::forward::{FieldRule, Rules};
+use crate::protocol::forward::{CookieName, FieldRule, Rules};
 use crate::protocol::proxy_header::{ClientIdentity, Policy};
 use crate::protocol::route::{Action, Route};
 use crate::site::{Site, SiteKind};
@@ -129,7 +130,8 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
     args.front.check()?;
     let routing = &args.routing;
     args.discovery.check()?;
-    let (of_groups, resolver) = (group_settings(&args.load, &args.health), args.discovery.resolver());
+    let of_groups = group_settings(&args.balancing, &args.load, &args.health)?;
+    let resolver = args.discovery.resolver();
     let role_rules = args.forwarding.rules()?;
     let default = look_up("--default", "the default route", &routing.default, of_groups, &resolver)?;
     let mut routes = Routes::new(forwarding_to(&default, &role_rules)?);
@@ -141,7 +143,8 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
             Destination::Respond(response) => Action::Respond(response.clone()),
             Destination::BackEnds(targets) => {
                 let active_max = spec.max_per_backend.unwrap_or(of_groups.active_max);
-                let of_group = GroupSettings { active_max, ..of_groups };
+                let policy = spec.policy.unwrap_or(of_groups.policy);
+                let of_group = GroupSettings { active_max, policy, ..of_groups };
                 let of_route = look_up("--route", &spec.pattern.to_string(), targets, of_group, &resolver)?;
                 let action = Action::Forward(Arc::clone(of_route.group()));
                 names.push(("--route", of_route));
@@ -160,7 +163,7 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
         model: args.driver.model,
         service: Service::Gateway {
             routes: Box::new(routes),
-            rules: rules(&args.front, &args.forwarding, args.mirror),
+            rules: rules(&args.front, &args.forwarding, &args.balancing, args.mirror),
         },
         settings: args.settings(),
         addresses,
@@ -182,12 +185,15 @@ pub fn balancer<T: clap::Args + FlagGroup>(
             None => back_ends.backend.clone(),
         };
         args.discovery.check()?;
-        let (of_group, resolver) = (group_settings(&args.load, &args.health), args.discovery.resolver());
-        let names = look_up("--backend", role.name, &targets, of_group, &resolver)?;
+        if back_ends.mode == Mode::Tcp {
+            args.balancing.check_for_bytes()?;
+        }
+        let of_group = group_settings(&args.balancing, &args.load, &args.health)?;
+        let names = look_up("--backend", role.name, &targets, of_group, &args.discovery.resolver())?;
         let service = match back_ends.mode {
             Mode::Tcp => Service::Relay(Arc::clone(names.group())),
             Mode::Http => {
-                let rules = rules(&args.front, &args.forwarding, false);
+                let rules = rules(&args.front, &args.forwarding, &args.balancing, false);
                 let all = forwarding_to(&names, &args.forwarding.rules()?)?;
                 Service::Gateway { routes: Box::new(Routes::new(all)), rules }
             }
@@ -209,8 +215,14 @@ pub fn balancer<T: clap::Args + FlagGroup>(
     }
 }
 
-fn group_settings(load: &Load, health: &Health) -> GroupSettings {
-    GroupSettings { active_max: load.max_per_backend, passive: health.passive() }
+fn group_settings(balancing: &Balancing, load: &Load, health: &Health) -> Result<GroupSettings, Failure> {
+    Ok(GroupSettings {
+        active_max: load.max_per_backend,
+        passive: health.passive(),
+        policy: balancing.policy,
+        slow_start: balancing.slow_start,
+        tag_key: balancing.tag_key()?,
+    })
 }
 
 /// The route of everything that has none of its own.
@@ -219,8 +231,9 @@ fn forwarding_to(names: &ResolvedGroup, role_rules: &[FieldRule]) -> Result<Rout
 }
 
 /// How a gateway with these flags rewrites heads.
-fn rules(front: &Front, forwarding: &Forwarding, mirror: bool) -> Rules {
-    Rules { trust: front.trust.clone(), via: !forwarding.no_via, mirror }
+fn rules(front: &Front, forwarding: &Forwarding, balancing: &Balancing, mirror: bool) -> Rules {
+    let cookie = CookieName::new(&balancing.policy_cookie);
+    Rules { trust: front.trust.clone(), via: !forwarding.no_via, mirror, cookie }
 }
 
 /// Keys that a reload cannot change: listeners, threads and the log are made from them once.

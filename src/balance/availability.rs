@@ -191,7 +191,8 @@ impl Group {
         let is_last = !list.backends.iter().any(|other| other.number != backend.number && other.is_up());
         if is_last {
             let is_alone = list.backends.len() == 1;
-            let lifted = lift_ejections(&mut list);
+            let lifted = lift_ejections(&list);
+            self.update(&mut list);
             drop(list);
             return match self.lifted(&lifted, "the one left fails as well") {
                 true => Ejection::OthersLifted,
@@ -200,7 +201,7 @@ impl Group {
         }
         backend.out_until_ms.store(self.out_until(now_ms), Ordering::Relaxed);
         backend.ejections.fetch_add(1, Ordering::Relaxed);
-        list.update_out_count();
+        self.update(&mut list);
         drop(list);
         self.serve_queue();
         Ejection::Done
@@ -246,8 +247,8 @@ impl Group {
     pub(super) fn availability_changed(&self) {
         let mut list = self.list_mut();
         let is_any_up = list.backends.iter().any(|backend| backend.is_up());
-        let lifted = if is_any_up { Vec::new() } else { lift_ejections(&mut list) };
-        list.update_out_count();
+        let lifted = if is_any_up { Vec::new() } else { lift_ejections(&list) };
+        self.update(&mut list);
         drop(list);
         if !self.lifted(&lifted, "no other one is up") {
             self.serve_queue();
@@ -294,16 +295,14 @@ impl Group {
 }
 
 /// Ends the ejections of those back ends that nothing but failures holds out, and says which they are.
-fn lift_ejections(list: &mut List) -> Vec<SocketAddr> {
+fn lift_ejections(list: &List) -> Vec<SocketAddr> {
     let held_by_failures = |backend: &&Arc<Backend>| {
         !backend.is_held_out() && backend.out_until_ms.swap(UP, Ordering::Relaxed) != UP
     };
-    let lifted = list.backends.iter().filter(held_by_failures).map(|backend| backend.address).collect();
-    list.update_out_count();
-    lifted
+    list.backends.iter().filter(held_by_failures).map(|backend| backend.address).collect()
 }
 
-fn milliseconds(duration: Duration) -> u64 {
+pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(LONGEST_MS)
 }
 

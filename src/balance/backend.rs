@@ -6,13 +6,15 @@
 
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::control::{Control, Controlled};
 use super::health::Health;
 use super::member::Member;
 use super::queue::Limit;
+use super::slow_start::Warmth;
+use super::tag::{Tag, TagKey};
 
 /// The value of [`Backend::out_until_ms`] of a back end that failures did not take out.
 pub(super) const UP: u64 = 0;
@@ -22,8 +24,18 @@ pub(super) const UP: u64 = 0;
 pub struct Backend {
     /// Where it listens.
     pub(crate) address: SocketAddr,
-    /// The same, with what else was configured.
+    /// The same, with what else was configured at first; weight and backup may change: see below.
     pub(crate) member: Member,
+    weight: AtomicU32,
+    is_backup: AtomicBool,
+    /// Its name for clients.
+    pub(super) tag: Tag,
+    /// A hash of where it is, which is the same on every machine.
+    pub(super) place_hash: u64,
+    /// It was up when the list was looked at last: what tells that it came back.
+    pub(super) was_up: AtomicBool,
+    /// How far it is in its slow start.
+    pub(super) warmth: Warmth,
     /// Unique in its group, also among those with the same address and those that were removed.
     pub(super) number: u64,
     pub(super) served: AtomicU64,
@@ -89,9 +101,22 @@ impl Drop for Chosen {
 }
 
 impl Backend {
-    pub(super) fn new(member: Member, number: u64, limit: Option<Arc<Limit>>) -> Backend {
+    /// A back end that is up; `copy` counts those before it that are at the same place.
+    pub(super) fn new(
+        member: Member,
+        number: u64,
+        copy: usize,
+        tag_key: TagKey,
+        limit: Option<Arc<Limit>>,
+    ) -> Backend {
         Backend {
             address: member.address,
+            weight: AtomicU32::new(member.weight),
+            is_backup: AtomicBool::new(member.is_backup),
+            tag: tag_key.tag(&member),
+            place_hash: member.place_hash(copy),
+            was_up: AtomicBool::new(true),
+            warmth: Warmth::default(),
             member,
             number,
             served: AtomicU64::new(0),
@@ -123,6 +148,27 @@ impl Backend {
     /// The service whose records name it; `None` if it was named itself.
     pub(crate) fn service(&self) -> Option<&str> {
         self.member.service.as_deref()
+    }
+
+    /// How many turns it gets for each turn of a back end with weight 1.
+    pub(crate) fn weight(&self) -> u32 {
+        self.weight.load(Ordering::Relaxed)
+    }
+
+    /// True if it gets turns only while none of the others is up.
+    pub(crate) fn is_backup(&self) -> bool {
+        self.is_backup.load(Ordering::Relaxed)
+    }
+
+    /// It is configured anew, at the same place.
+    pub(super) fn reconfigure(&self, member: &Member) {
+        self.weight.store(member.weight, Ordering::Relaxed);
+        self.is_backup.store(member.is_backup, Ordering::Relaxed);
+    }
+
+    /// The name by which a cookie remembers it.
+    pub(crate) fn tag(&self) -> Tag {
+        self.tag
     }
 
     /// Times it was chosen for a connection or request since the start.

@@ -31,10 +31,15 @@ impl Group {
             .collect();
         for backend in self.backends() {
             let Some(index) = known.iter().position(|(_, old)| backend.member.is_at(old)) else {
+                if self.slow_start_ms > 0 && !before.is_empty() {
+                    backend.warmth.begin();
+                    self.list_mut().begin_warming();
+                }
                 continue;
             };
             let (group, old) = known.remove(index);
             backend.continue_from(&old);
+            self.take_over_slow_start(&backend, group, &old);
             if self.passive.failures > 0 {
                 self.take_over_failures(&backend, group, &old);
             }
@@ -45,6 +50,19 @@ impl Group {
             }
         }
         self.availability_changed();
+    }
+
+    fn take_over_slow_start(&self, backend: &Backend, group: &Group, old: &Backend) {
+        // What is not up has nothing to go on with: it begins when it comes back.
+        let is_up = old.is_up();
+        backend.was_up.store(is_up, Ordering::Relaxed);
+        if self.slow_start_ms == 0 || group.slow_start_ms == 0 {
+            return;
+        }
+        let Some(base) = group.base.get() else { return };
+        self.base.get_or_init(|| *base);
+        backend.warmth.continue_from(&old.warmth, |ms| self.milliseconds(*base + Duration::from_millis(ms)));
+        self.list_mut().begin_warming();
     }
 
     fn take_over_failures(&self, backend: &Backend, group: &Group, old: &Backend) {

@@ -65,5 +65,9 @@ pub(crate) const BACKEND_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// `debug` only.
 pub(crate) const CHECK_AGENT: &str = "giliran-check/";
 
+/// The most turns in a cycle of weights that is kept as a list, of four bytes each: enough for sixty-four back ends of
+/// the largest weight. It is made anew, in about a millisecond, whenever a back end comes or goes.
+pub(crate) const CYCLE_TURNS_MAX: u64 = 16 * 1024;
+
 /// The largest weight of a back end (HAProxy: 256). Weights are shares, so larger ones say nothing new.
 pub(crate) const WEIGHT_MAX: u32 = 256;

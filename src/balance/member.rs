@@ -1,7 +1,10 @@
 //! A back end as a configuration or a name server gives it, before it is one of a group.
 
+use std::hash::Hasher;
 use std::net::SocketAddr;
 use std::sync::Arc;
+
+use siphasher::sip::SipHasher13;
 
 use super::backend::Backend;
 
@@ -30,6 +33,15 @@ impl From<SocketAddr> for Member {
 }
 
 impl Member {
+    /// A hash of the place, the same on every machine and in every version; `copy` counts those before it that are
+    /// at the same place.
+    pub(super) fn place_hash(&self, copy: usize) -> u64 {
+        let mut hasher = SipHasher13::new();
+        hasher.write(self.address.to_string().as_bytes());
+        hasher.write(&(copy as u64).to_le_bytes());
+        hasher.finish()
+    }
+
     /// True if this is the place that `backend` stands for. One server may have a certificate for each of its
     /// names; without TLS a name makes no difference.
     pub(super) fn is_at(&self, backend: &Backend) -> bool {

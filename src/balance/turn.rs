@@ -8,6 +8,7 @@
 //! Once something has been sent, or time has run out ([`Turn::bound`]), `RETRIES` more are the most.
 
 use super::backend::Backend;
+use super::key::Key;
 use super::limits::{RETRIES, TRIED_INLINE};
 use super::list::List;
 
@@ -16,8 +17,12 @@ use super::list::List;
 pub struct Turn {
     /// The number drawn from the group's counter.
     pub(super) number: usize,
-    /// Index in the list at which the search for the next candidate begins; `None` before the first.
-    pub(super) start: Option<usize>,
+    /// Who asks.
+    pub(super) key: Key,
+    /// Index in the list behind the last candidate; `None` before the first.
+    pub(super) next_index: Option<usize>,
+    /// For what it waits, if it waits for a back end with room.
+    pub(super) wait: Wait,
     /// [`Backend::number`] of each candidate so far: their indexes in the list may change meanwhile.
     tried: [u64; TRIED_INLINE],
     /// The candidates beyond those; allocates nothing while there are none.
@@ -27,11 +32,22 @@ pub struct Turn {
     is_bound: bool,
 }
 
+/// What a turn that found no candidate with room is to wait for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Wait {
+    /// The one back end, by its [`Backend::number`], if no other one will do.
+    pub(super) only: Option<u64>,
+    /// For backups, since no other one was left.
+    pub(super) for_backups: bool,
+}
+
 impl Turn {
-    pub(super) fn new(number: usize) -> Turn {
+    pub(super) fn new(number: usize, key: Key) -> Turn {
         Turn {
             number,
-            start: None,
+            key,
+            next_index: None,
+            wait: Wait::default(),
             tried: [0; TRIED_INLINE],
             tried_more: Vec::new(),
             tried_count: 0,
@@ -62,6 +78,14 @@ impl Turn {
     pub(super) fn has_tried(&self, backend: &Backend) -> bool {
         let inline = &self.tried[..self.tried_count.min(TRIED_INLINE)];
         inline.contains(&backend.number) || self.tried_more.contains(&backend.number)
+    }
+
+    /// True if it waits for this one, or for any such.
+    pub(super) fn waits_for(&self, backend: &Backend) -> bool {
+        let Wait { only, for_backups } = self.wait;
+        !self.has_tried(backend)
+            && backend.is_backup() == for_backups
+            && only.is_none_or(|number| number == backend.number)
     }
 
     /// Remembers a candidate.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::balancing::Balancing;
 use super::discovery::Discovery;
 use super::flags::{
     BackEnds, BackendTimeouts, ClientTimeouts, Configuration, FlagGroup, Forwarding, Front, Health,
@@ -93,6 +94,9 @@ pub struct Proxy {
     /// TLS towards back ends.
     #[command(flatten)]
     pub(crate) backend_tls: BackendTlsFlags,
+    /// How a back end is chosen.
+    #[command(flatten)]
+    pub(crate) balancing: Balancing,
     /// How much a back end gets at the same time.
     #[command(flatten)]
     pub(crate) load: Load,
@@ -160,6 +164,9 @@ pub struct Balancer<T: Args + FlagGroup> {
     /// TLS towards back ends.
     #[command(flatten)]
     pub(crate) backend_tls: BackendTlsFlags,
+    /// How a back end is chosen.
+    #[command(flatten)]
+    pub(crate) balancing: Balancing,
     /// How much a back end gets at the same time.
     #[command(flatten)]
     pub(crate) load: Load,

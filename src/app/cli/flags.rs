@@ -395,7 +395,7 @@ fn field_rule(
 pub(crate) struct Routing {
     // Stands before `default` on purpose: clap fills in default values in this order, and `default`
     // would count as given once it has its own.
-    /// Send requests for a host, or *.DOMAIN, and for paths that start with PREFIX to these back ends in turn; or WHERE is `301 to URL`, or a response such as `404 Not here.`; options: strip, replace /PATH, set-request 'NAME: VALUE' and the like, max-per-backend N; repeatable; no routes if only --default is given
+    /// Send requests for a host, or *.DOMAIN, and for paths that start with PREFIX to these back ends in turn; or WHERE is `301 to URL`, or a response such as `404 Not here.`; options: strip, replace /PATH, set-request 'NAME: VALUE' and the like, policy NAME, max-per-backend N; repeatable; no routes if only --default is given
     #[arg(long, value_name = "[HOST][/PREFIX]=WHERE[; OPTION]", default_values_t = course_routes(),
           default_value_if("default", ArgPredicate::IsPresent, None))]
     pub(crate) route: Vec<RouteSpec>,

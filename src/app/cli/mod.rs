@@ -11,11 +11,13 @@
 //! | `values` | values that need a type or a parser of their own |
 //! | `flags` | the flags, in groups |
 //! | `discovery` | the flags of how names of back ends are looked up |
+//! | `balancing` | the flags that say how turns are given |
 //! | `args` | which groups of flags each role has |
 //! | `request` | the request that `explain` is about |
 //! | `role` | the roles: name, help text, example and default address of each |
 
 mod args;
+mod balancing;
 mod discovery;
 mod failure;
 mod flags;
@@ -28,6 +30,7 @@ mod values;
 
 pub use args::Proxy;
 pub(crate) use args::{Balancer, Server, Suite};
+pub(crate) use balancing::Balancing;
 pub(crate) use failure::Failure;
 pub(crate) use flags::{Configuration, FlagGroup, Forwarding, Front, Health, Listening, Load, Logging};
 pub use flags::{Loops, Pool};

@@ -37,7 +37,7 @@ const FORWARDING: [&str; 8] = [
     "add-response",
     "remove-response",
 ];
-const LOAD: [&str; 1] = ["max-per-backend"];
+const LOAD: [&str; 5] = ["policy", "slow-start", "policy-cookie", "policy-cookie-key", "max-per-backend"];
 const HEALTH: [&str; 5] =
     ["health-interval", "health-path", "passive-failures", "passive-window", "passive-out"];
 const DISCOVERY: [&str; 4] = ["resolver", "resolve-interval", "resolve-min", "resolve-max"];

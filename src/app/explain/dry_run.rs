@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use super::live::{Live, LiveGroup};
+use super::live::{Live, LiveBackend, LiveGroup};
 use crate::app::cli::Failure;
-use crate::balance::routes::{Found, Routes};
-use crate::balance::{Backend, Group, Member};
+use crate::balance::routes::{DEFAULT, Found, Routes};
+use crate::balance::{Backend, DependsOn, Group, Key, Member};
 use crate::net::clock;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::context::RoleContext;
@@ -22,9 +22,6 @@ use crate::protocol::forward::Rules;
 use crate::protocol::http::head::{FieldSpace, RequestHead};
 use crate::protocol::proxy_header::ClientIdentity;
 use crate::protocol::route::Route;
-
-/// The policy of every group.
-const POLICY: &str = "round-robin";
 
 /// What would become of a request.
 #[derive(Debug)]
@@ -59,8 +56,13 @@ pub(super) enum Sent {
 impl Routed {
     /// The route that serves the request, if one does.
     pub(super) fn route(&self) -> Option<&Route> {
+        self.number().map(|number| &self.routes[number])
+    }
+
+    /// Its number.
+    fn number(&self) -> Option<usize> {
         match self.routes.find(&self.host, &self.target) {
-            Ok(Found::Route(number)) => Some(&self.routes[number]),
+            Ok(Found::Route(number)) => Some(number),
             Ok(Found::LacksSlash(_)) | Err(_) => None,
         }
     }
@@ -71,25 +73,84 @@ impl Routed {
 pub(super) struct Turn {
     pub(super) group: Arc<Group>,
     pub(super) policy: String,
+    pub(super) why: Why,
     /// Where this is known from; `None` without a running role.
     pub(super) source: Option<String>,
     /// The back ends as the running role sees them.
     pub(super) live: Option<LiveGroup>,
-    /// The back ends as they were configured, each with the name by which it was found.
-    pub(super) configured: Vec<(SocketAddr, Option<String>)>,
+    /// The back ends as they were configured.
+    pub(super) configured: Vec<Configured>,
+}
+
+/// A back end as it was configured.
+#[derive(Debug)]
+pub(super) struct Configured {
+    pub(super) address: SocketAddr,
+    /// The name by which the address was found.
+    pub(super) host: Option<String>,
+    pub(super) weight: u32,
+    pub(super) is_backup: bool,
+}
+
+/// Why a back end is the first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Why {
+    /// It is its turn.
+    Turn,
+    /// It was drawn at random.
+    Chance,
+    /// The client has this address.
+    Client,
+    /// The client has a cookie that names it.
+    Cookie,
+    /// It is its turn, for the client has no cookie that names another one.
+    NewClient,
+}
+
+impl Why {
+    /// By the policy of a group, for a client whose cookie names one of its back ends or does not.
+    fn of(group: &Group, is_named: bool) -> Why {
+        match group.policy().depends_on() {
+            DependsOn::Turn => Why::Turn,
+            DependsOn::Chance => Why::Chance,
+            DependsOn::Client => Why::Client,
+            DependsOn::Cookie if is_named => Why::Cookie,
+            DependsOn::Cookie => Why::NewClient,
+        }
+    }
+
+    /// The words for the back end.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Why::Turn => "first in turn",
+            Why::Chance => "drawn this time, by chance",
+            Why::Client => "by the client's address",
+            Why::Cookie => "by the client's cookie",
+            Why::NewClient => "first in turn, for a client without a cookie",
+        }
+    }
 }
 
 impl Turn {
-    /// The turn of a group that has just been made, or of the same group in a running role.
-    pub(super) fn of(group: &Arc<Group>, live: Option<&Live>) -> Result<Turn, Failure> {
-        let configured = group.backends().iter().map(|one| (one.address, origin(one))).collect();
+    /// The turn of a group that has just been made, or of the same group in a running role; `is_named` says that the
+    /// client's cookie names one of its back ends.
+    pub(super) fn of(group: &Arc<Group>, is_named: bool, live: Option<&Live>) -> Result<Turn, Failure> {
+        let backends = group.backends();
+        let configured = backends.iter().map(|one| Configured {
+            address: one.address,
+            host: origin(one),
+            weight: one.weight(),
+            is_backup: one.is_backup(),
+        });
+        let (configured, why) = (configured.collect(), Why::of(group, is_named));
         let known = live.map(|live| live.group(group.name())).transpose()?.cloned();
         if let Some(known) = &known {
-            take_over(group, known);
+            take_over(group, known, why);
         }
         Ok(Turn {
             group: Arc::clone(group),
-            policy: known.as_ref().map_or(POLICY, |known| &known.policy).to_owned(),
+            policy: known.as_ref().map_or_else(|| group.policy().to_string(), |known| known.policy.clone()),
+            why,
             source: live.map(Live::source),
             live: known,
             configured,
@@ -103,15 +164,22 @@ fn origin(backend: &Backend) -> Option<String> {
     Some(backend.service().map_or(host.to_owned(), |service| format!("{host} of srv:{service}")))
 }
 
-/// Makes the usable back ends of the running role those of `group`, beginning with the one whose turn is next.
-fn take_over(group: &Group, live: &LiveGroup) {
-    let next = live.backends.iter().position(|backend| backend.next).unwrap_or(0);
-    let (before, from_next) = live.backends.split_at(next);
-    let usable = from_next.iter().chain(before).filter(|backend| backend.usable);
-    let addresses: Vec<SocketAddr> = usable.map(|backend| backend.address).collect();
+/// Makes the usable back ends of the running role those of `group`; the one whose turn is next alone, if that decides.
+fn take_over(group: &Group, live: &LiveGroup, why: Why) {
+    let usable = || live.backends.iter().filter(|backend| backend.usable);
+    let next = usable().find(|backend| backend.next && matches!(why, Why::Turn | Why::NewClient));
+    let member = |backend: &LiveBackend| Member {
+        weight: backend.weight,
+        is_backup: backend.backup,
+        ..Member::from(backend.address)
+    };
+    let members: Vec<Member> = match next {
+        Some(next) => vec![member(next)],
+        None => usable().map(member).collect(),
+    };
     // First none, for those that stay would keep their order.
     group.replace::<Member>(&[]);
-    group.replace(&addresses);
+    group.replace(&members);
 }
 
 impl DryRun {
@@ -122,7 +190,7 @@ impl DryRun {
         rules: &Rules,
         client: ClientIdentity,
         request: &[u8],
-        turn: impl Fn(&Arc<Group>) -> Result<Turn, Failure>,
+        turn: impl Fn(&Arc<Group>, bool) -> Result<Turn, Failure>,
     ) -> Result<DryRun, Failure> {
         let mut space = FieldSpace::new();
         let head = RequestHead::parse(request, &mut space).ok().flatten();
@@ -135,7 +203,13 @@ impl DryRun {
         let gateway = Gateway { context, routes: routes.clone(), rules: rules.clone() };
         let mut exchange = received(gateway, client.clone(), request);
         let needs_backend = exchange.needs_backend();
-        let turn = group.filter(|_| needs_backend).map(turn).transpose()?;
+        // Whether the cookie names a back end is known only with the secret of --policy-cookie-key.
+        let is_default = routed.as_ref().is_some_and(|routed| routed.number() == Some(DEFAULT));
+        let tag = |group: &Arc<Group>| rules.cookie.of(group, is_default).read(&head?.fields);
+        let is_named = |group: &Arc<Group>| {
+            tag(group).is_some_and(|tag| group.backends().iter().any(|backend| backend.tag() == tag))
+        };
+        let turn = group.filter(|_| needs_backend).map(|group| turn(group, is_named(group))).transpose()?;
         let now = clock::now();
         let target_backend = needs_backend.then(|| exchange.choose_backend(&now, || Waker::noop().clone()));
         let sent = match target_backend.flatten() {
@@ -155,10 +229,11 @@ impl DryRun {
         group: &Arc<Group>,
         client: ClientIdentity,
         request: &[u8],
-        turn: impl Fn(&Arc<Group>) -> Result<Turn, Failure>,
+        turn: impl Fn(&Arc<Group>, bool) -> Result<Turn, Failure>,
     ) -> Result<DryRun, Failure> {
-        let turn = turn(group)?;
-        let sent = match group.next(&mut group.turn(), Instant::now()) {
+        let turn = turn(group, false)?;
+        let key = Key::from(client.address().ip());
+        let sent = match group.next(&mut group.turn_for(key), Instant::now()) {
             Some(backend) => Sent::Forwarded {
                 to: backend.address,
                 proxy_header: proxy_header(client),

@@ -53,6 +53,12 @@ pub(super) struct LiveGroup {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct LiveBackend {
     pub(super) address: SocketAddr,
+    /// How many turns it gets for each turn of a back end with weight 1.
+    #[serde(default = "one")]
+    pub(super) weight: u32,
+    /// It gets turns only while none of the others is up.
+    #[serde(default)]
+    pub(super) backup: bool,
     /// A word or some: `up`, or why it is not.
     pub(super) state: String,
     /// It may be given a connection or request now.
@@ -63,6 +69,11 @@ pub(super) struct LiveBackend {
     /// The next turn is its.
     #[serde(default)]
     pub(super) next: bool,
+}
+
+/// The weight of a back end of which none is told.
+fn one() -> u32 {
+    1
 }
 
 impl Live {

@@ -64,7 +64,7 @@ fn tell(
 ) -> Result<String, Failure> {
     let received = head(request, prepared.listens_on());
     let client = prepared.client(SocketAddr::new(request.from, CLIENT_PORT));
-    let turn = |group: &_| Turn::of(group, live);
+    let turn = |group: &_, is_named| Turn::of(group, is_named, live);
     let dry_run = match prepared.service() {
         Service::Web(_) => return Err(Failure::Usage("it has no back ends: it serves a folder".to_owned())),
         Service::Gateway { routes, rules } => {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::dry_run::{DryRun, Routed, Sent, Turn};
+use super::dry_run::{Configured, DryRun, Routed, Sent, Turn, Why};
 use super::live::LiveBackend;
 use super::{CLIENT_PORT, Request};
 use crate::balance::routes::{Found, Pattern, Verdict, Verdicts};
@@ -124,7 +124,7 @@ fn reason(verdict: Verdict) -> &'static str {
 }
 
 fn show_turn(f: &mut fmt::Formatter<'_>, turn: &Turn, first: Option<SocketAddr>) -> fmt::Result {
-    let Turn { group, policy, source, live, configured } = turn;
+    let Turn { group, policy, why, source, live, configured } = turn;
     match source {
         Some(source) => writeln!(f, "\ngroup      {}, {policy}, as seen by {source}", group.name())?,
         None => writeln!(
@@ -133,33 +133,48 @@ fn show_turn(f: &mut fmt::Formatter<'_>, turn: &Turn, first: Option<SocketAddr>)
             group.name()
         )?,
     }
+    // An address that stands there twice is first once.
+    let mut first = first;
+    let mut is_first = |address: SocketAddr| first.take_if(|first| *first == address).is_some();
     let Some(live) = live else {
-        let mut first = first;
-        let row = |(address, host): &(SocketAddr, Option<String>)| {
-            // An address that stands there twice is first once.
-            let words = first.take_if(|first| first == address).map(|_| "first in turn");
-            let parts: Vec<&str> = host.as_deref().into_iter().chain(words).collect();
-            (address.to_string(), parts.join("  "))
+        let row = |one: &Configured| {
+            let words = is_first(one.address).then(|| why.words().to_owned());
+            let words: Vec<String> =
+                share_words(one.weight, one.is_backup).into_iter().chain(words).collect();
+            let words = Some(words.join(", ")).filter(|words| !words.is_empty());
+            let parts: Vec<String> = one.host.iter().cloned().chain(words).collect();
+            (one.address.to_string(), parts.join("  "))
         };
         return show_rows(f, configured.iter().map(row).collect());
     };
+    let live_row = |backend: &LiveBackend| live_row(backend, *why, is_first(backend.address));
     let mut rows: Vec<(String, String)> = live.backends.iter().map(live_row).collect();
     let is_there = |address: SocketAddr| live.backends.iter().any(|backend| backend.address == address);
-    let missing = configured.iter().filter(|(address, _)| !is_there(*address));
+    let missing = configured.iter().filter(|one| !is_there(one.address));
     rows.extend(
-        missing.map(|(address, _)| (address.to_string(), "not a back end of the running role".to_owned())),
+        missing.map(|one| (one.address.to_string(), "not a back end of the running role".to_owned())),
     );
     show_rows(f, rows)
 }
 
-fn live_row(backend: &LiveBackend) -> (String, String) {
-    let LiveBackend { address, state, usable, active, served, failed, next } = backend;
-    let turn = match (usable, next) {
-        (false, _) => ", gets nothing",
-        (true, true) => ", next in turn",
-        (true, false) => "",
+/// What a back end gets, where that is not the usual.
+fn share_words(weight: u32, is_backup: bool) -> Vec<String> {
+    let weight = (weight != 1).then(|| format!("weight {weight}"));
+    weight.into_iter().chain(is_backup.then(|| "backup".to_owned())).collect()
+}
+
+fn live_row(backend: &LiveBackend, why: Why, is_first: bool) -> (String, String) {
+    let LiveBackend { address, weight, backup, state, usable, active, served, failed, next } = backend;
+    let turn = match (usable, why) {
+        (false, _) => Some("gets nothing"),
+        (true, Why::Turn) => next.then_some("next in turn"),
+        (true, Why::NewClient) => next.then_some("next in turn, for a client without a cookie"),
+        (true, Why::Chance | Why::Client | Why::Cookie) => is_first.then(|| why.words()),
     };
-    (address.to_string(), format!("{state}{turn}: {active} active, {served} served, {failed} failed"))
+    let words =
+        [state.clone()].into_iter().chain(share_words(*weight, *backup)).chain(turn.map(str::to_owned));
+    let words: Vec<String> = words.collect();
+    (address.to_string(), format!("{}: {active} active, {served} served, {failed} failed", words.join(", ")))
 }
 
 /// Two columns, the second one aligned.

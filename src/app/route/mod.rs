@@ -15,6 +15,7 @@ mod options;
 mod table;
 mod text;
 
+use crate::balance::Policy;
 use crate::balance::routes::Pattern;
 use crate::protocol::forward::{FieldRule, Rewrite};
 use crate::protocol::route::{Action, Route};
@@ -35,12 +36,14 @@ pub(crate) struct RouteSpec {
     pub(crate) rules: Vec<FieldRule>,
     /// In place of the limit of the role: requests that a back end may have at a time.
     pub(crate) max_per_backend: Option<usize>,
+    /// In place of the policy of the role: which back end a request goes to.
+    pub(crate) policy: Option<Policy>,
 }
 
 impl RouteSpec {
     /// A route without options.
     pub(crate) fn new(pattern: Pattern, to: Destination) -> RouteSpec {
-        RouteSpec { pattern, to, rewrite: None, rules: Vec::new(), max_per_backend: None }
+        RouteSpec { pattern, to, rewrite: None, rules: Vec::new(), max_per_backend: None, policy: None }
     }
 
     /// What is done with its requests, once it is known what `action` that is; `role` are the rules of all routes.

@@ -5,7 +5,7 @@ use crate::app::defaults::MAX_PER_BACKEND_MAX;
 use crate::protocol::forward::{FieldRule, FieldRules, Rewrite, Side, WORDS};
 
 /// The words that are no field rules.
-const OTHER_WORDS: [&str; 3] = ["strip", "replace", "max-per-backend"];
+const OTHER_WORDS: [&str; 4] = ["strip", "replace", "policy", "max-per-backend"];
 
 /// Similarity of two words, from 0 to 1, from which on one is suggested for the other.
 const SIMILARITY_MIN: f64 = 0.75;
@@ -48,16 +48,17 @@ impl RouteSpec {
                 self.rewrite =
                     Some(Rewrite::replace(self.prefix_to_rewrite().map_err(named)?, path).map_err(named)?);
             }
+            ("policy", Some(name)) => {
+                self.may_say_of_back_ends(word, self.policy.is_some())?;
+                self.policy = Some(name.parse().map_err(named)?);
+            }
             ("max-per-backend", Some(number)) => {
-                if self.max_per_backend.is_some() {
-                    return Err(format!("{word} is given twice"));
-                }
-                if !matches!(self.to, Destination::BackEnds(_)) {
-                    return Err(format!("{word}: the route has no back ends"));
-                }
+                self.may_say_of_back_ends(word, self.max_per_backend.is_some())?;
                 self.max_per_backend = Some(limit(number).map_err(named)?);
             }
-            ("replace" | "max-per-backend", None) => return Err(format!("{word}: a value is missing")),
+            ("replace" | "policy" | "max-per-backend", None) => {
+                return Err(format!("{word}: a value is missing"));
+            }
             _ => return Err(format!("{word:?} is no option of a route; {}", suggestion(word, words()))),
         }
         Ok(())
@@ -82,11 +83,23 @@ impl RouteSpec {
                 None => ("strip", None),
             });
         }
+        if let Some(policy) = self.policy {
+            options.push(("policy", Some(policy.to_string())));
+        }
         if let Some(number) = self.max_per_backend {
             options.push(("max-per-backend", Some(number.to_string())));
         }
         options.extend(self.rules.iter().map(|rule| (rule.word(), Some(rule.to_string()))));
         options
+    }
+
+    /// Checks an option about back ends, which stands once and only where there are some.
+    fn may_say_of_back_ends(&self, word: &str, is_given: bool) -> Result<(), String> {
+        match (&self.to, is_given) {
+            (_, true) => Err(format!("{word} is given twice")),
+            (Destination::BackEnds(_), false) => Ok(()),
+            (_, false) => Err(format!("{word}: the route has no back ends")),
+        }
     }
 
     /// The prefix of a path that is about to be rewritten.

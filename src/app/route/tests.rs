@@ -33,9 +33,9 @@ fn what_worked_before_there_were_options_still_does() {
 fn a_route_is_printed_in_both_forms_and_read_back() {
     for (route, printed, file) in [
         (
-            "*.Example.org./api/ = a:1 weight=3,b:2 backup; strip; max-per-backend 7;",
-            "*.example.org/api/=a:1 weight=3,b:2 backup; strip; max-per-backend 7",
-            "match = \"*.example.org/api/\"\nto = [\"a:1 weight=3\", \"b:2 backup\"]\nstrip = true\nmax-per-backend = 7\n",
+            "*.Example.org./api/ = a:1 weight=3,b:2 backup; strip; policy cookie; max-per-backend 7;",
+            "*.example.org/api/=a:1 weight=3,b:2 backup; strip; policy cookie; max-per-backend 7",
+            "match = \"*.example.org/api/\"\nto = [\"a:1 weight=3\", \"b:2 backup\"]\nstrip = true\npolicy = \"cookie\"\nmax-per-backend = 7\n",
         ),
         (
             "/old/=301 to https://{host}{path}; replace /new/",
@@ -101,6 +101,12 @@ fn an_error_says_which_word_is_wrong() {
         ("/x=503; strip", "strip: the route sends no path to anybody"),
         ("/x=503; max-per-backend 1", "max-per-backend: the route has no back ends"),
         ("/x=a:1; max-per-backend x", "max-per-backend: \"x\" is not a whole number from 0 to"),
+        ("/x=503; policy cookie", "policy: the route has no back ends"),
+        (
+            "/x=a:1; policy leastconn",
+            "policy: \"leastconn\" is not a policy: choose one of round-robin, least-",
+        ),
+        ("/x=a:1; policy cookie; policy cookie", "policy is given twice"),
         ("/x=a:1; max-per-backend 1; max-per-backend 1", "max-per-backend is given twice"),
         ("/x=a:1; set-request X", "set-request: \"X\" has no colon: write Name: value"),
         ("/x=a:1; set-request", "set-request: write set-request Name: value"),
@@ -149,7 +155,7 @@ fn an_error_says_which_word_is_wrong() {
 fn any_text() -> impl Strategy<Value = String> {
     let pattern = "\"?(\\*\\.)?(a\\.org)?(/[a=;\"\\\\ %]{0,3}){0,2}\"?";
     let to = "(a:1|80|b:2 weight=3|[a:1, ]{0,4}|503|404 x|301 to /[a;\"\\\\]?\\{path\\}|\"?[a;\"]{0,3}\"?)";
-    let option = "(strip|replace /[a/]{0,2}|max-per-backend 3|(set|add|remove)-(request|response) X-[AB](: ?[a;\"\\\\{} ]{0,4})?|[a;\" ]{0,3})";
+    let option = "(strip|replace /[a/]{0,2}|policy (cookie|random-two)|max-per-backend 3|(set|add|remove)-(request|response) X-[AB](: ?[a;\"\\\\{} ]{0,4})?|[a;\" ]{0,3})";
     (pattern, to, proptest::collection::vec(option, 0..4)).prop_map(|(pattern, to, options)| {
         options.iter().fold(format!("{pattern}={to}"), |text, option| format!("{text}; {option}"))
     })

@@ -126,31 +126,12 @@ impl Limit {
         if !backend.is_up() || backend.is_removed.load(Ordering::Relaxed) {
             return;
         }
-        let first = queue.iter().position(|waiting| !waiting.turn.has_tried(backend));
+        let first = queue.iter().position(|waiting| waiting.turn.waits_for(backend));
         let Some(mut waiting) = first.and_then(|index| queue.remove(index)) else { return };
         waiting.turn.record(backend);
         let chosen = Chosen::new(backend);
         drop(queue);
         waiting.finish(Some(chosen));
-    }
-
-    /// Takes out of the queue everybody for whom a back end has room, first come, first served.
-    fn serve(
-        &self,
-        list: &List,
-        queue: &mut VecDeque<Waiter>,
-        may_be_used: impl Fn(&Backend) -> bool,
-    ) -> Handed {
-        let mut served = Handed::new();
-        let mut index = 0;
-        while let Some(waiting) = queue.get_mut(index) {
-            match list.candidate(&mut waiting.turn, |backend| self.has_room(backend) && may_be_used(backend))
-            {
-                Some(chosen) => served.extend(queue.remove(index).map(|waiting| (waiting, Some(chosen)))),
-                None => index += 1,
-            }
-        }
-        served
     }
 }
 
@@ -162,16 +143,16 @@ impl Group {
         let list = self.list();
         let mut queue = limit.queue();
         let now_ms = self.milliseconds(now);
-        let is_free = |backend: &Arc<Backend>| limit.has_room(backend) && backend.is_usable(now_ms);
-        // Those in front are served first. There is room although they wait only if the time for a
-        // trial has come, which no event tells.
+        let has_room = |backend: &Backend| limit.has_room(backend);
+        let is_free = |backend: &Arc<Backend>| has_room(backend) && backend.is_usable(now_ms);
+        // Those in front are served first. There is room although they wait if the time for a trial has come,
+        // which no event tells, or if they wait for another back end.
         let served = match !queue.is_empty() && list.backends.iter().any(is_free) {
-            true => limit.serve(&list, &mut queue, |backend| self.may_be_used(backend, now)),
+            true => self.serve(&list, &mut queue, now_ms, |backend| self.may_be_used(backend, now)),
             false => Handed::new(),
         };
-        let may_be_used = |backend: &Backend| limit.has_room(backend) && self.may_be_used(backend, now);
-        turn.start.get_or_insert_with(|| list.start_of_turn(turn.number, || now_ms));
-        let pick = match list.candidate(turn, may_be_used) {
+        let may_be_used = |backend: &Backend| self.may_be_used(backend, now);
+        let pick = match self.candidate(&list, turn, || now_ms, Some(&has_room), may_be_used) {
             Some(chosen) => Pick::Chosen(chosen),
             None if !turn.has_candidate_in(&list, |backend| backend.is_usable(now_ms)) => Pick::None,
             None if queue.len() >= BACKEND_QUEUE => Pick::QueueFull,
@@ -187,13 +168,36 @@ impl Group {
         pick
     }
 
+    /// Takes out of the queue everybody for whom a back end has room, first come, first served; `now_ms` is 0 if the
+    /// time is not known.
+    fn serve(
+        &self,
+        list: &List,
+        queue: &mut VecDeque<Waiter>,
+        now_ms: u64,
+        may_be_used: impl Fn(&Backend) -> bool,
+    ) -> Handed {
+        let mut served = Handed::new();
+        let Some(limit) = &self.limit else { return served };
+        let has_room = |backend: &Backend| limit.has_room(backend);
+        let mut index = 0;
+        while let Some(waiting) = queue.get_mut(index) {
+            match self.candidate(list, &mut waiting.turn, || now_ms, Some(&has_room), &may_be_used) {
+                Some(chosen) => served.extend(queue.remove(index).map(|waiting| (waiting, Some(chosen)))),
+                None => index += 1,
+            }
+        }
+        served
+    }
+
     /// To be called after a change of who is up: serves those who can go on, and ends the wait of those
     /// who have no back end left to wait for.
     pub(super) fn serve_queue(&self) {
         let Some(limit) = &self.limit else { return };
         let list = self.list();
         let mut queue = limit.queue();
-        let mut served = limit.serve(&list, &mut queue, Backend::is_up);
+        // Without the time none is due for a trial.
+        let mut served = self.serve(&list, &mut queue, 0, Backend::is_up);
         let mut index = 0;
         while let Some(waiting) = queue.get(index) {
             match waiting.turn.has_candidate_in(&list, Backend::is_up) {

@@ -62,7 +62,7 @@ fn a_back_end_that_is_out_leaves_even_shares_to_the_others() {
 #[test]
 fn the_last_number_of_the_counter_is_a_turn_like_any_other() {
     let (group, now) = (group(3), Instant::now());
-    let mut turn = Turn::new(usize::MAX);
+    let mut turn = Turn::new(usize::MAX, Key::default());
     let candidates: Vec<_> = std::iter::from_fn(|| group.next(&mut turn, now)).collect();
     let first = usize::MAX % 3;
     assert_eq!(

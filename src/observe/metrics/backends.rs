@@ -71,6 +71,12 @@ fn states(text: &mut Text, all: &[BackendSample<'_>]) {
 }
 
 fn counts(text: &mut Text, all: &[BackendSample<'_>]) {
+    let help = "Turns that the back end gets for each turn of one with weight 1.";
+    let mut family = text.family("giliran_backend_weight", Type::Gauge, help);
+    all.iter().for_each(|one| family.sample("", &one.labels, one.backend.weight()));
+    let help = "1 if the back end gets turns only while no other one is up.";
+    let mut family = text.family("giliran_backend_backup", Type::Gauge, help);
+    all.iter().for_each(|one| family.sample("", &one.labels, u8::from(one.backend.is_backup())));
     let help = "Connections or requests that the back end is busy with.";
     let mut family = text.family("giliran_backend_active", Type::Gauge, help);
     for BackendSample { role, group, labels, backend } in all {

@@ -122,6 +122,9 @@ fn group(view: &RoleView, group: &Group) -> Value {
             "address": backend.address.to_string(),
             "host": backend.host(),
             "service": backend.service(),
+            "weight": backend.weight(),
+            "backup": backend.is_backup(),
+            "slow_start": group.warmth(backend, now),
             "state": backend.state(),
             "usable": backend.is_up(),
             "control": backend.control().word(),
@@ -136,7 +139,7 @@ fn group(view: &RoleView, group: &Group) -> Value {
     };
     json!({
         "name": group.name(),
-        "policy": "round-robin",
+        "policy": group.policy().name(),
         "active_max": group.active_max().unwrap_or(0),
         "waiting": group.waiting(),
         "turns": group.turns(),

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use super::Exchange;
+use super::request::Request;
+use super::{Exchange, Gateway};
 use crate::balance::idle_pool::Place;
-use crate::balance::{Chosen, Group, Member, Pick, Ticket, Turn};
+use crate::balance::{Chosen, DependsOn, Group, Member, Pick, Ticket, Turn};
+use crate::protocol::buffer::Buffer;
 use crate::protocol::context::BackendTls;
 use crate::protocol::event::Event;
 use crate::protocol::now::Now;
@@ -90,6 +92,27 @@ pub struct ReleasedBackend {
     _backend: Option<Chosen>,
 }
 
+impl BackendConnection {
+    /// Adds to the response head at the end of `out` the cookie that names this back end, if its group has such a
+    /// policy and the client did not bring it.
+    pub(super) fn set_cookie(
+        &self,
+        gateway: &Gateway,
+        request: &Request,
+        out: &mut Buffer,
+    ) -> Result<(), &'static str> {
+        let BackendConnection::Connected { group, backend, .. } = self else { return Ok(()) };
+        let is_wanted = group.policy().depends_on() == DependsOn::Cookie;
+        if !is_wanted || request.key.tag == Some(backend.tag()) {
+            return Ok(());
+        }
+        match gateway.cookie_of(group, request.route).set(backend.tag(), request.by_tls, out) {
+            true => Ok(()),
+            false => Err("the response head leaves no room for a cookie"),
+        }
+    }
+}
+
 impl Exchange {
     /// Chooses the back end for the request. `None` means one of two things: the request waits for a back
     /// end with room, and `waker` is called when there is one; or there is none, and the client gets an
@@ -99,11 +122,11 @@ impl Exchange {
         let was_queued = matches!(self.backend, BackendConnection::Queued { .. });
         let (group, turn, pick) = match std::mem::replace(&mut self.backend, BackendConnection::None) {
             BackendConnection::Needed { group, turn, retry: Some(backend) } => {
-                let turn = turn.unwrap_or_else(|| group.turn());
+                let turn = turn.unwrap_or_else(|| group.turn_for(self.request.key));
                 (group, turn, Pick::Chosen(backend))
             }
             BackendConnection::Needed { group, turn, retry: None } => {
-                let mut turn = turn.unwrap_or_else(|| group.turn());
+                let mut turn = turn.unwrap_or_else(|| group.turn_for(self.request.key));
                 if self.timing.connecting.is_some_and(|first| first + self.timeouts().connect <= now.instant)
                 {
                     turn.bound();

@@ -38,11 +38,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::balance::Group;
-use crate::balance::routes::Routes;
+use crate::balance::routes::{DEFAULT, Routes};
 use crate::protocol::buffer::Buffer;
 use crate::protocol::context::RoleContext;
 use crate::protocol::event::{Closing, Event};
-use crate::protocol::forward::Rules;
+use crate::protocol::forward::{GroupCookie, Rules};
 use crate::protocol::http::Version;
 use crate::protocol::http::request_reader::RequestReader;
 use crate::protocol::interest::{Interest, Step};
@@ -70,6 +70,13 @@ pub struct Gateway {
     pub routes: Routes<Route>,
     /// What is added to and dropped from a forwarded head, whichever route it has.
     pub rules: Rules,
+}
+
+impl Gateway {
+    /// The cookie of the group of this route.
+    fn cookie_of(&self, group: &Group, route: usize) -> GroupCookie<'_> {
+        self.rules.cookie.of(group, route == DEFAULT)
+    }
 }
 
 /// One client connection of a gateway.

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::routing::Routed;
-use super::{BackendConnection, Exchange, State, connection_field};
+use super::{BackendConnection, Exchange, Gateway, State, connection_field};
 use crate::balance::routes::{DEFAULT, Found};
+use crate::balance::{DependsOn, Group, Key};
 use crate::protocol::buffer::Buffer;
 use crate::protocol::forward::{self, HostLine, MaxForwards, OwnResponse, Rules, Sender};
 use crate::protocol::health_check::is_health_check;
@@ -38,6 +39,10 @@ pub(super) struct Request {
     pub(super) route: usize,
     /// What that route makes of it, unless it only forwards.
     pub(super) routed: Option<Box<Routed>>,
+    /// Who asks, for the policy that chooses the back end.
+    pub(super) key: Key,
+    /// The client came by TLS, so that a cookie is for TLS only.
+    pub(super) by_tls: bool,
     /// The request names no host, so the rewritten head names the back end.
     host: Option<HostLine>,
     /// How much of the rewritten head has been sent.
@@ -71,6 +76,8 @@ impl Default for Request {
             trailers_pass: false,
             route: DEFAULT,
             routed: None,
+            key: Key::default(),
+            by_tls: false,
             host: None,
             head_sent: 0,
             head_length: 0,
@@ -129,6 +136,16 @@ impl Request {
     /// True if sending it twice does no harm (RFC 9110 section 9.2.2) and we still have all of it.
     pub(super) fn may_be_repeated(&self) -> bool {
         self.method.is_safe() && self.has_no_more_body() && !self.body_sent
+    }
+
+    /// Notes who asks for a back end of this group.
+    fn ask_as(&mut self, client: &ClientIdentity, head: &RequestHead<'_>, gateway: &Gateway, group: &Group) {
+        let address = client.address().ip();
+        self.key = Key::from(address);
+        if group.policy().depends_on() == DependsOn::Cookie {
+            self.key.tag = gateway.cookie_of(group, self.route).read(&head.fields);
+            self.by_tls = client.scheme(head, gateway.rules.trusts(address.to_canonical())) == "https";
+        }
     }
 
     /// Goes back to the first byte, for another attempt.
@@ -297,6 +314,7 @@ impl Exchange {
             return Ok(());
         };
         self.timing.group = group.number();
+        self.request.ask_as(&self.client, &head, &self.gateway, &group);
         self.backend_output.clear();
         let routed = self.request.routed.as_deref();
         let changes_head = routed.is_some_and(|routed| routed.changes_request(route));

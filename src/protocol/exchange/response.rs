@@ -246,8 +246,11 @@ impl Exchange {
         }
         let route = &self.gateway.routes[self.request.route];
         let (has_rules, member) = (!route.response.is_empty(), self.backend.member());
-        if !is_mirrored && !self.request.change_response(route, member, before, &mut self.client_output) {
-            return Err(NO_ROOM);
+        if !is_mirrored {
+            if !self.request.change_response(route, member, before, &mut self.client_output) {
+                return Err(NO_ROOM);
+            }
+            self.backend.set_cookie(&self.gateway, &self.request, &mut self.client_output)?;
         }
         self.timing.bytes_out += (self.client_output.len() - before) as u64;
         self.response = Response::Body {
@@ -291,6 +294,7 @@ impl Exchange {
         if !self.request.change_response(route, member, before, &mut self.client_output) {
             return Err(NO_ROOM);
         }
+        self.backend.set_cookie(&self.gateway, &self.request, &mut self.client_output)?;
         self.backend_input.consume(length);
         self.report_success();
         self.state = State::Tunnel;

@@ -22,6 +22,7 @@
 //!
 //! A route may change more of a head: see `field_rules`, and `rewrite` for its path.
 
+mod cookie;
 mod field;
 mod field_rules;
 mod host;
@@ -34,6 +35,7 @@ pub(crate) mod template;
 
 use std::net::{IpAddr, SocketAddr};
 
+pub(crate) use self::cookie::{COOKIE_NAME, CookieName, GroupCookie};
 use self::field::{ConnectionOptions, Kind, ignores_connection_options, kind, may_be_trailer};
 pub(crate) use self::field_rules::WORDS;
 pub use self::field_rules::{Change, FieldRule, FieldRules, Side};
@@ -63,6 +65,8 @@ pub struct Rules {
     pub(crate) via: bool,
     /// Pass the responses of the course's Python on byte for byte: see [`is_mirrored`](Rules::is_mirrored).
     pub(crate) mirror: bool,
+    /// The cookie of groups whose policy is `cookie`.
+    pub(crate) cookie: CookieName,
 }
 
 /// Who sent a request, and how it came.
@@ -83,7 +87,7 @@ impl From<SocketAddr> for Sender {
 
 impl Default for Rules {
     fn default() -> Rules {
-        Rules { trust: Vec::new(), via: true, mirror: false }
+        Rules { trust: Vec::new(), via: true, mirror: false, cookie: CookieName::default() }
     }
 }
 

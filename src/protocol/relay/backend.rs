@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::task::Waker;
 
 use super::{Relay, State};
-use crate::balance::Pick;
+use crate::balance::{Key, Pick};
 use crate::protocol::context::BackendTls;
 use crate::protocol::event::Event;
 use crate::protocol::now::Now;
@@ -18,7 +18,8 @@ impl Relay {
         let was_queued = matches!(self.state, State::Queued { .. });
         let (turn, pick) = match &mut self.state {
             State::Connecting { turn, .. } => {
-                let mut turn = turn.take().unwrap_or_else(|| self.service.group.turn());
+                let key = Key::from(self.client.address().ip());
+                let mut turn = turn.take().unwrap_or_else(|| self.service.group.turn_for(key));
                 if self.timing.connecting.is_some_and(|first| first + connect <= now.instant) {
                     turn.bound();
                 }

@@ -31,6 +31,12 @@ function groupElement({ role, group }) {
   return make("tbody", {}, make("tr", {}, title), ...group.backends.map((one) => backendRow(role, group, one)));
 }
 
+/** What a back end gets, where that is not the usual: its weight, its use as a backup, and how far its slow start is. */
+function shareOf({ weight, backup, slow_start }) {
+  const parts = [weight !== 1 && `weight ${weight}`, backup && "backup", slow_start < 1 && `slow start ${Math.round(100 * slow_start)} %`];
+  return parts.filter(Boolean).join(", ");
+}
+
 function backendRow(role, group, one) {
   const look = (field) => LABELS[field] && { "data-label": LABELS[field], class: "number" };
   const cells = Object.keys(FIELDS).map((field) => make("td", { "data-field": field, ...look(field) }));
@@ -40,7 +46,7 @@ function backendRow(role, group, one) {
   const buttons = ["ready", "drain", "down"].map((control) =>
     make("button", { "data-control": control, "aria-label": `${control} ${name}` }, control));
   for (const button of buttons) button.addEventListener("click", () => order(row.dataset, button, note));
-  row.append(make("th", { scope: "row", class: "next" }, placeOf(one)), ...cells,
+  row.append(make("th", { scope: "row", class: "next" }, placeOf(one), " ", make("small", { class: "share" })), ...cells,
     make("td", { class: "wide" }, ...buttons.flatMap((button) => [button, " "]), note));
   return row;
 }
@@ -53,6 +59,7 @@ function placeOf({ address, host, service }) {
 
 function showBackend(row, one) {
   Object.assign(row.dataset, { state: one.state, next: one.next });
+  say(row.querySelector(".share"), shareOf(one));
   for (const cell of row.querySelectorAll("[data-field]")) say(cell, FIELDS[cell.dataset.field](one));
   for (const button of row.querySelectorAll("button")) button.setAttribute("aria-pressed", button.dataset.control === one.control);
 }
