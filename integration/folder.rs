@@ -214,7 +214,7 @@ fn a_sidecar_is_sent_to_those_who_accept_it(model: Model) {
     let site = Site::new()
         .with("a.txt", TEXT)
         .with("a.txt.gz", GZIP)
-        .with("a.txt.br", "bukan brotli, tetapi lebih panjang");
+        .with("a.txt.br", "bukan brotli, tetapi lebih panjang dari gzip");
     let role = folder(model, &site).switch("--precompressed").start();
     let mut client = Client::connect(role.address());
     let plain = client.get("/a.txt");
@@ -375,11 +375,11 @@ fn several_ranges_come_in_one_response(model: Model) {
     assert_eq!(client.get("/a.txt").text(), "0123456789");
     assert_eq!(client.ask("HEAD", "/a.txt", "Range: bytes=0-1,3-4\r\n").status, 200, "ranges are for GET");
     if !lacks(&[CURL]) {
+        // What reads its lines drops carriage returns.
         let said = curl(["--range", "0-1,5-6", &role.url("/a.txt")]).out;
-        assert!(
-            said.contains("Content-Range: bytes 0-1/10\r\n\r\n01\r\n--") && said.ends_with("--\r\n"),
-            "{said}"
-        );
+        for part in ["bytes 0-1/10\n\n01\n--", "bytes 5-6/10\n\n56\n--"] {
+            assert!(said.contains(&format!("Content-Range: {part}")), "{said:?}");
+        }
     }
 }
 

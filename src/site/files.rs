@@ -169,7 +169,10 @@ impl Files {
             Some(folder) => parsed.clone().below(folder)?,
             None => parsed.clone(),
         };
-        if let Some(short) = parsed.without_extension().filter(|_| self.has_short_address(&below)) {
+        if self.rules.clean_urls
+            && let Some(short) = parsed.without_extension()
+            && self.has_short_address(&below)
+        {
             return redirect(&short, query);
         }
         let name = below.file();
@@ -196,7 +199,7 @@ impl Files {
 
     /// The page whose address this is without its extension.
     fn find_page(&self, path: &SitePath) -> Option<(Vec<u8>, (File, Stamp))> {
-        let name = path.page().filter(|_| self.rules.clean_urls)?;
+        let name = if self.rules.clean_urls { path.page()? } else { return None };
         match self.root.find(&name) {
             Ok(Found::File(file, stamp)) => Some((name, (file, stamp))),
             _ => None,
@@ -205,7 +208,7 @@ impl Files {
 
     /// True if a page is known by an address without its extension, which leads to it and to nothing else.
     fn has_short_address(&self, path: &SitePath) -> bool {
-        let Some(short) = path.without_extension().filter(|_| self.rules.clean_urls) else { return false };
+        let Some(short) = path.without_extension() else { return false };
         let is_free = short.is_folder()
             || match self.root.find(&short.file()) {
                 Ok(Found::File(..)) => false,

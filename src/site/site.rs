@@ -204,10 +204,13 @@ impl Site {
 
     /// The response in the format of this site.
     fn formatted(&self, mut response: Response) -> Response {
-        if self.extra_lines.is_some() {
-            response.extra_lines.clone_from(&self.extra_lines);
+        if let Some(lines) = &self.extra_lines {
+            response.extra_lines = Some(Arc::clone(lines));
         }
-        if self.files.mirror { response.into_mirrored() } else { response }
+        if self.files.mirror {
+            response = response.into_mirrored();
+        }
+        response
     }
 }
 
@@ -219,11 +222,11 @@ impl web::Site for Site {
         if response.cause.is_some() {
             response = self.with_error_page(response, now);
         }
-        let response = self.formatted(response);
-        match head.method {
-            Method::Head => response.without_body(),
-            _ => response,
+        response = self.formatted(response);
+        if head.method == Method::Head {
+            response = response.without_body();
         }
+        response
     }
 
     fn redirect(&self, head: &RequestHead<'_>, location: String) -> Response {

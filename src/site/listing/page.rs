@@ -29,7 +29,7 @@ pub(super) fn of(listing: &Listing<'_>) -> Markup {
                         tr {
                             (heading("Name", Column::Name, listing.order))
                             (heading("Size", Column::Size, listing.order))
-                            (heading("Last change (UTC)", Column::Date, listing.order))
+                            (heading("Changed (UTC)", Column::Date, listing.order))
                         }
                     }
                     tbody {
