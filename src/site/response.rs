@@ -184,18 +184,19 @@ impl Response {
         Response { cause: Some(cause), ..Response::text(refusal.status, refusal.reason) }
     }
 
-    /// The response to a HEAD: without the body, and with the fields that describe it.
-    pub(super) fn without_body(self) -> Response {
-        Response { body: Content::Empty, head_only: true, ..self }
+    /// Makes it the response to a HEAD: without the body, and with the fields that describe it.
+    pub(super) fn drop_body(&mut self) {
+        self.body = Content::Empty;
+        self.head_only = true;
     }
 
-    /// The same response as the Python sends it: the last one on its connection, and errors without
-    /// a body.
-    pub(super) fn into_mirrored(self) -> Response {
-        let response = Response { mirrored: true, close: true, ..self };
-        match response.status {
-            400.. => Response { body: Content::Empty, length: Length::Known(0), ..response },
-            _ => response,
+    /// Makes it what the Python sends: the last response on its connection, and errors without a body.
+    pub(super) fn mirror(&mut self) {
+        self.mirrored = true;
+        self.close = true;
+        if self.status >= 400 {
+            self.body = Content::Empty;
+            self.length = Length::Known(0);
         }
     }
 
@@ -418,10 +419,15 @@ mod tests {
         assert!(out.push(&vec![0; out.room() - 20]));
         let before = out.len();
         let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
-        for response in [Response::text(200, "x"), Response::text(200, "x").into_mirrored()] {
+        for response in [Response::text(200, "x"), mirrored(Response::text(200, "x"))] {
             assert!(!response.write_head(&mut out, Version::Http11, None, &now));
             assert_eq!(out.len(), before);
         }
+    }
+
+    fn mirrored(mut response: Response) -> Response {
+        response.mirror();
+        response
     }
 
     fn mirrored_head(response: &Response) -> String {
@@ -437,7 +443,7 @@ mod tests {
 
     #[test]
     fn a_mirrored_page_is_what_the_python_wrote() {
-        let response = Response::text(200, HOME).into_mirrored();
+        let response = mirrored(Response::text(200, HOME));
         assert_eq!(
             mirrored_head(&response),
             format!("HTTP/1.0 200 OK\r\n{MIRRORED_FIELDS}Content-Length: 31\r\n\r\n")
@@ -448,14 +454,14 @@ mod tests {
 
     #[test]
     fn a_mirrored_redirect_or_error_has_no_body() {
-        let video = Response::redirect(302, "https://youtu.be/katoxpnTf04").into_mirrored();
+        let video = mirrored(Response::redirect(302, "https://youtu.be/katoxpnTf04"));
         assert_eq!(
             mirrored_head(&video),
             format!(
                 "HTTP/1.0 302 Found\r\n{MIRRORED_FIELDS}Content-Length: 0\r\nlocation: https://youtu.be/katoxpnTf04\r\n\r\n"
             )
         );
-        let missing = Response::refusal(Refusal::new(404, "No.")).into_mirrored();
+        let missing = mirrored(Response::refusal(Refusal::new(404, "No.")));
         assert_eq!(
             mirrored_head(&missing),
             format!("HTTP/1.0 404 Not Found\r\n{MIRRORED_FIELDS}Content-Length: 0\r\n\r\n")
@@ -465,7 +471,8 @@ mod tests {
 
     #[test]
     fn a_mirrored_head_has_no_body_and_no_trailing_bytes() {
-        let response = Response::text(200, HOME).without_body().into_mirrored();
+        let mut response = mirrored(Response::text(200, HOME));
+        response.drop_body();
         assert!(mirrored_head(&response).contains("Content-Length: 31\r\n"));
         assert_eq!((response.body.length(), response.trailing()), (0, &b""[..]));
     }

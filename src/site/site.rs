@@ -193,24 +193,22 @@ impl Site {
         }
     }
 
-    /// The same refusal with the error page of its status as its body, if there is one that can be read.
-    fn with_error_page(&self, refusal: Response, now: &Now) -> Response {
+    /// Gives a refusal the error page of its status as its body, if there is one that can be read.
+    fn add_error_page(&self, refusal: &mut Response, now: &Now) {
         let page = self.files.rules.error_page(refusal.status).map(|page| self.files.own(page, now));
-        let Some(Ok(page)) = page else { return refusal };
+        let Some(Ok(page)) = page else { return };
         let length = page.size();
-        let body = part(Arc::clone(&page), 0, length);
-        Response { file: Some(page), length: Length::Known(length), body, ..refusal }
+        refusal.body = part(Arc::clone(&page), 0, length);
+        refusal.length = Length::Known(length);
+        refusal.file = Some(page);
     }
 
-    /// The response in the format of this site.
-    fn formatted(&self, mut response: Response) -> Response {
-        if let Some(lines) = &self.extra_lines {
-            response.extra_lines = Some(Arc::clone(lines));
-        }
+    /// Puts a response into the format of this site. (In its place: a response is large to be moved about.)
+    fn format(&self, response: &mut Response) {
+        response.extra_lines.clone_from(&self.extra_lines);
         if self.files.mirror {
-            response = response.into_mirrored();
+            response.mirror();
         }
-        response
     }
 }
 
@@ -220,11 +218,11 @@ impl web::Site for Site {
     fn respond(&self, head: &RequestHead<'_>, now: &Now) -> Response {
         let mut response = self.response(head, now);
         if response.cause.is_some() {
-            response = self.with_error_page(response, now);
+            self.add_error_page(&mut response, now);
         }
-        response = self.formatted(response);
+        self.format(&mut response);
         if head.method == Method::Head {
-            response = response.without_body();
+            response.drop_body();
         }
         response
     }
@@ -236,7 +234,9 @@ impl web::Site for Site {
     /// The connection is closed, because after a head that was refused it is not certain where the
     /// next request begins. No error page is looked for: it may be the lack of descriptors that is told here.
     fn refuse(&self, refusal: Refusal) -> Response {
-        self.formatted(Response { close: true, ..Response::refusal(refusal) })
+        let mut response = Response { close: true, ..Response::refusal(refusal) };
+        self.format(&mut response);
+        response
     }
 }
 
