@@ -16,7 +16,7 @@ HOSTILE = "<img src=x onerror=alert(1)>.txt"
 class Listing(unittest.TestCase):
     def setUp(self):
         self.root = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        for name, size, age in [("b.txt", 3000, 10), ("A.txt", 20, 30), ("c.txt", 100, 20), (HOSTILE, 1, 40), ("docs/deep/x.txt", 5, 0)]:
+        for name, size, age in [("b.txt", 3000, 10), ("A.txt", 20, 30), ("c.txt", 100, 20), (HOSTILE, 1, 40), ("dokumen/dalam/x.txt", 5, 0)]:
             file = self.root / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(b"x" * size)
@@ -35,12 +35,12 @@ class Listing(unittest.TestCase):
                 page = self.opened(model)
                 # The place of the column, the order that a click asks for, and the names in it; the folder stays first.
                 for column, order, names in [
-                    (1, "descending", ["docs/", "c.txt", "b.txt", "A.txt", HOSTILE]),
-                    (1, "ascending", ["docs/", HOSTILE, "A.txt", "b.txt", "c.txt"]),
-                    (2, "descending", ["docs/", "b.txt", "c.txt", "A.txt", HOSTILE]),
-                    (2, "ascending", ["docs/", HOSTILE, "A.txt", "c.txt", "b.txt"]),
-                    (3, "descending", ["docs/", "b.txt", "c.txt", "A.txt", HOSTILE]),
-                    (3, "ascending", ["docs/", HOSTILE, "A.txt", "c.txt", "b.txt"]),
+                    (1, "descending", ["dokumen/", "c.txt", "b.txt", "A.txt", HOSTILE]),
+                    (1, "ascending", ["dokumen/", HOSTILE, "A.txt", "b.txt", "c.txt"]),
+                    (2, "descending", ["dokumen/", "b.txt", "c.txt", "A.txt", HOSTILE]),
+                    (2, "ascending", ["dokumen/", HOSTILE, "A.txt", "c.txt", "b.txt"]),
+                    (3, "descending", ["dokumen/", "b.txt", "c.txt", "A.txt", HOSTILE]),
+                    (3, "ascending", ["dokumen/", HOSTILE, "A.txt", "c.txt", "b.txt"]),
                 ]:
                     page.click(f"th:nth-child({column}) a")
                     page.wait_for(f"document.querySelector('th:nth-child({column})')?.getAttribute('aria-sort') === '{order}'")
@@ -48,10 +48,10 @@ class Listing(unittest.TestCase):
                 self.assertEqual(page.complaints(), [])
 
     def test_its_links_lead_down_and_up(self):
-        page = self.opened("async", "/docs")
-        self.assertEqual(page.run("location.pathname"), "/docs/")
+        page = self.opened("async", "/dokumen")
+        self.assertEqual(page.run("location.pathname"), "/dokumen/")
         page.click("tbody tr:nth-child(2) a")
-        page.wait_for("location.pathname === '/docs/deep/' && !!document.querySelector('tbody')")
+        page.wait_for("location.pathname === '/dokumen/dalam/' && !!document.querySelector('tbody')")
         self.assertEqual(page.run(NAMES), ["../", "x.txt"])
         page.click("h1 a:first-of-type")
         page.wait_for("location.pathname === '/' && !!document.querySelector('tbody')")

@@ -85,7 +85,7 @@ fn entry(name: &[u8], stat: &Stat) -> Option<FolderEntry> {
         name: name.to_vec(),
         is_folder,
         size: u64::try_from(stat.st_size).unwrap_or_default(),
-        modified: i64::from(stat.st_mtime),
+        modified: stat.st_mtime,
     })
 }
 

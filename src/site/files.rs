@@ -179,16 +179,14 @@ impl Files {
         match self.root.find(&name) {
             Ok(Found::File(file, stamp)) => self.load(path, &name, (file, stamp), old, now),
             Ok(Found::Folder(_)) | Err(OpenError::NotFound) if below.is_folder() => self.list(parsed, &below),
-            Ok(Found::Folder(_)) if self.rules.listing || self.is_file(&below.index()) => {
-                // Relative links in its index would lead elsewhere, so the client is sent to the path with the
-                // slash.
-                redirect(&parsed.as_folder(), query)
-            }
+            // Relative links in its index would lead elsewhere, so the client is sent to the path with the slash.
+            Ok(Found::Folder(_)) if self.is_file(&below.index()) => redirect(&parsed.as_folder(), query),
             Err(error) if error != OpenError::NotFound => Err(refusals::of(error)),
-            found => match self.find_page(&below) {
-                Some((name, opened)) => self.load(path, &name, opened, old, now),
-                None if found.is_ok() => Err(Refused::nothing_here("a folder without an index")),
-                None => Err(refusals::of(OpenError::NotFound)),
+            found => match (self.find_page(&below), found) {
+                (Some((name, opened)), _) => self.load(path, &name, opened, old, now),
+                (None, Ok(_)) if self.rules.listing => redirect(&parsed.as_folder(), query),
+                (None, Ok(_)) => Err(Refused::nothing_here("a folder without an index")),
+                (None, Err(error)) => Err(refusals::of(error)),
             },
         }
     }

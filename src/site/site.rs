@@ -228,7 +228,8 @@ impl web::Site for Site {
     }
 
     fn redirect(&self, head: &RequestHead<'_>, location: String) -> Response {
-        Response::redirect(https_status(head.method), location)
+        let extra_lines = self.extra_lines.clone();
+        Response { extra_lines, ..Response::redirect(https_status(head.method), location) }
     }
 
     /// The connection is closed, because after a head that was refused it is not certain where the

@@ -219,6 +219,19 @@ fn pages_are_known_without_their_extension() {
     }
 }
 
+#[test]
+fn a_page_without_its_extension_wins_over_a_listing() {
+    let fixture = fixture(Rules { clean_urls: true, listing: true, ..rules() });
+    fixture.write("images.html", "images.html");
+    assert_eq!(fixture.fetch("/images", "").2, b"images.html");
+    assert!(fixture.fetch("/images/", "").2.starts_with(b"<!DOCTYPE html>"));
+    for (path, location) in [("/images.html", "/images"), ("/pdf", "/pdf/"), ("/docs", "/docs/")] {
+        let response = fixture.get(path);
+        let head = fixture.head_of(&response);
+        assert_eq!((response.status, field(&head, "Location")), (301, Some(location)), "{path}");
+    }
+}
+
 /// A fixture with a page and its sidecars, of which gzip's is the shortest.
 fn compressed() -> Fixture {
     let fixture = fixture(Rules { precompressed: true, ..rules() });
