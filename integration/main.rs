@@ -39,6 +39,8 @@ mod integration {
     mod explain;
     /// One client that never stops beside others.
     mod fairness;
+    /// A folder, served as people expect: the flags of a site.
+    mod folder;
     /// Requests through a back end that works.
     mod gateway;
     /// Requests through a back end that does not.

@@ -168,8 +168,8 @@ fn one_range_is_206_and_an_impossible_one_416(model: Model) {
         let response = client.ask("GET", "/a.txt", &format!("Range: {range}\r\n"));
         assert_eq!((response.status, response.field("content-range")), (416, Some("bytes */10")), "{range}");
     }
-    // What is no single range of bytes is as if it were not there.
-    for range in ["bytes=3-1", "bytes=a-b", "baris=0-1", "bytes=+1-2", "bytes=0-1,3-4"] {
+    // What is no range of bytes is as if it were not there.
+    for range in ["bytes=3-1", "bytes=a-b", "baris=0-1", "bytes=+1-2", "bytes=0-1,4-3"] {
         let response = client.ask("GET", "/a.txt", &format!("Range: {range}\r\n"));
         assert_eq!((response.status, response.text()), (200, "0123456789"), "{range}");
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::app::cli::{
     self, Balancer, Balancing, Failure, FlagGroup, Forwarding, Front, Health, Listening, Load, Mode, Proxy,
-    Role, Server,
+    Role, Server, SiteFlags,
 };
 use crate::app::defaults;
 use crate::app::encryption::{ANYTHING, Encryption, HTTP_1};
@@ -21,6 +21,7 @@ use crate::app::settings::{Model, Settings};
 use crate::app::status::{self, StatusPage};
 use crate::balance::GroupSettings;
 use crate::balance::routes::Routes;
+use crate::net::clock;
 use crate::net::dns::{ResolvedGroup, Resolver};
 use crate::net::endpoint::Endpoint;
 use crate::net::limits::connections_that_fit;
@@ -106,10 +107,7 @@ impl PreparedRole {
 pub fn server(kind: SiteKind) -> impl Fn(&Role, &Server) -> Result<PreparedRole, Failure> {
     move |role, args| {
         args.front.check()?;
-        let site = Site::open(kind, &args.site.root)
-            .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.site.root.display())))?;
-        let site = if args.site.caches() { site } else { site.without_cache() };
-        let site = if args.site.mirror { site.with_mirror() } else { site };
+        let site = open_site(kind, &args.site)?;
         let addresses = listen_addresses(&args.listening, &args.tls.plain)?;
         let encryption = Encryption::of_clients(&args.tls, &addresses, HTTP_1)?;
         PreparedRole {
@@ -123,6 +121,16 @@ pub fn server(kind: SiteKind) -> impl Fn(&Role, &Server) -> Result<PreparedRole,
         }
         .checked()
     }
+}
+
+/// Opens the site that these flags describe.
+pub(crate) fn open_site(kind: SiteKind, flags: &SiteFlags) -> Result<Site, Failure> {
+    let site = Site::open(kind, &flags.root)
+        .map_err(|error| Failure::Usage(format!("--root {}: {error}", flags.root.display())))?;
+    let site = site.with_rules(flags.rules()).map_err(Failure::Usage)?;
+    site.tell_missing_files(&clock::now());
+    let site = if flags.caches() { site } else { site.without_cache() };
+    Ok(if flags.mirror { site.with_mirror() } else { site })
 }
 
 /// Prepares the reverse proxy.

@@ -7,6 +7,8 @@
 //! 2. The kernel resolves each path *beneath* the root (`openat2`, Linux 5.6): no `..`, no absolute
 //!    path and no symbolic link leads out of it, even if names change during the lookup. Where
 //!    `openat2` does not exist, one folder after the other is opened and no symbolic link is followed.
+//!    [`Links`] can make this stricter, so that no link is followed, or give it up: then a link leads wherever its
+//!    maker wanted.
 //! 3. A file is opened first and examined afterwards, so the file that was examined is the one that
 //!    is used.
 //! 4. Only regular files and folders are given out. `O_NONBLOCK` lets the open of a FIFO return at
@@ -27,9 +29,22 @@ const FILE_FLAGS: OFlags =
     OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC).union(OFlags::NOCTTY);
 const FOLDER_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
+/// What becomes of symbolic links beneath a root.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Links {
+    /// Those are followed that stay beneath the root.
+    #[default]
+    Inside,
+    /// All are followed, wherever they lead.
+    Follow,
+    /// None is followed.
+    Deny,
+}
+
 /// A folder beneath which files are opened.
 #[derive(Debug)]
 pub(crate) struct Root {
+    links: Links,
     /// Absolute, so that it leads to a folder made anew even if that is the working directory.
     path: PathBuf,
     folder: ArcSwap<Folder>,
@@ -61,8 +76,8 @@ pub(crate) enum RootChange {
 pub(crate) enum Found {
     /// A regular file that is now open, and the state it was in when it was opened.
     File(File, Stamp),
-    /// A folder.
-    Folder,
+    /// A folder, and its state.
+    Folder(Stamp),
 }
 
 /// Why a path cannot be opened.
@@ -72,7 +87,7 @@ pub(crate) enum OpenError {
     NotFound,
     /// A symbolic link on the way leads out of the root.
     Outside,
-    /// A symbolic link that is not followed: one of a loop, or any without `openat2`.
+    /// A symbolic link that is not followed: one of a loop, any without `openat2`, any with [`Links::Deny`].
     Link,
     /// It is neither a file nor a folder: a device, a FIFO, a socket.
     NotAFile,
@@ -122,7 +137,19 @@ impl Root {
         let folder = Folder::open(&path).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot open the folder {}: {error}", path.display()))
         })?;
-        Ok(Root { path, folder: ArcSwap::from_pointee(folder), is_gone: AtomicBool::new(false) })
+        let links = Links::default();
+        Ok(Root { links, path, folder: ArcSwap::from_pointee(folder), is_gone: AtomicBool::new(false) })
+    }
+
+    /// The same folder, in which this becomes of symbolic links. The path of the root itself may be a link in any
+    /// case.
+    pub(crate) fn with_links(self, links: Links) -> Root {
+        Root { links, ..self }
+    }
+
+    /// What becomes of symbolic links.
+    pub(super) fn links(&self) -> Links {
+        self.links
     }
 
     /// The path at which it was opened, made absolute.
@@ -148,18 +175,33 @@ impl Root {
         }
     }
 
-    /// Opens what is at `path`, which is relative to the root.
+    /// Opens what is at `path`, which is relative to the root; the root itself for an empty path.
     pub(crate) fn find(&self, path: &[u8]) -> Result<Found, OpenError> {
-        let folder = self.folder.load();
-        let file = File::from(open_beneath(folder.descriptor.as_fd(), path).map_err(OpenError::from)?);
+        let file = File::from(self.open_at(path, FILE_FLAGS)?);
         let metadata = file.metadata().map_err(|_| OpenError::Broken)?;
         if metadata.is_dir() {
-            Ok(Found::Folder)
+            Ok(Found::Folder(Stamp::of(&metadata)))
         } else if metadata.is_file() {
             Ok(Found::File(file, Stamp::of(&metadata)))
         } else {
             Err(OpenError::NotAFile)
         }
+    }
+
+    /// Opens the folder at `path`, which is relative to the root, to read it; the root itself for an empty path.
+    pub(super) fn open_folder(&self, path: &[u8]) -> Result<OwnedFd, OpenError> {
+        self.open_at(path, FOLDER_FLAGS)
+    }
+
+    fn open_at(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, OpenError> {
+        let path = if path.is_empty() { b"." } else { path };
+        let folder = self.folder.load();
+        let root = folder.descriptor.as_fd();
+        let opened = match self.links {
+            Links::Inside | Links::Deny => open_beneath(root, path, flags, self.links),
+            Links::Follow => open_anywhere(root, path, flags),
+        };
+        opened.map_err(OpenError::from)
     }
 }
 
@@ -191,36 +233,57 @@ impl From<Errno> for OpenError {
     }
 }
 
+/// Opens a path whose links may lead out of the root, but which itself does not.
+fn open_anywhere(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    if path.starts_with(b"/") || path.split(|byte| *byte == b'/').any(|segment| segment == b"..") {
+        return Err(Errno::NOENT);
+    }
+    openat(root, path, flags, Mode::empty())
+}
+
 #[cfg(target_os = "linux")]
-fn open_beneath(root: BorrowedFd<'_>, path: &[u8]) -> rustix::io::Result<OwnedFd> {
+fn open_beneath(
+    root: BorrowedFd<'_>,
+    path: &[u8],
+    flags: OFlags,
+    links: Links,
+) -> rustix::io::Result<OwnedFd> {
     use rustix::fs::{ResolveFlags, openat2};
 
     /// Lookups of one path: each fails with EAGAIN if something is renamed meanwhile (`openat2(2)`),
     /// which is rare, and a few more attempts are cheaper than a response that the server is busy.
     const LOOKUPS_MAX: usize = 4;
-    let rules = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let rules = match links {
+        Links::Deny => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+        Links::Inside | Links::Follow => ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
+    };
     let mut opened = Err(Errno::AGAIN);
     for _ in 0..LOOKUPS_MAX {
-        opened = openat2(root, path, FILE_FLAGS, Mode::empty(), rules);
+        opened = openat2(root, path, flags, Mode::empty(), rules);
         if !matches!(opened, Err(Errno::AGAIN | Errno::INTR)) {
             break;
         }
     }
     match opened {
         // Older kernels do not have the call, and the seccomp rules of older containers refuse it with PERM.
-        Err(Errno::NOSYS | Errno::PERM) => step_by_step(root, path),
+        Err(Errno::NOSYS | Errno::PERM) => step_by_step(root, path, flags),
         opened => opened,
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn open_beneath(root: BorrowedFd<'_>, path: &[u8]) -> rustix::io::Result<OwnedFd> {
-    step_by_step(root, path)
+fn open_beneath(
+    root: BorrowedFd<'_>,
+    path: &[u8],
+    flags: OFlags,
+    _links: Links,
+) -> rustix::io::Result<OwnedFd> {
+    step_by_step(root, path, flags)
 }
 
 /// Opens one folder after the other and follows no symbolic link: as safe as `openat2`, but slower and
 /// stricter.
-fn step_by_step(root: BorrowedFd<'_>, path: &[u8]) -> rustix::io::Result<OwnedFd> {
+fn step_by_step(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
     let (folders, name) = match path.iter().rposition(|byte| *byte == b'/') {
         Some(slash) => (&path[..slash], &path[slash + 1..]),
         None => (&path[..0], path),
@@ -232,7 +295,7 @@ fn step_by_step(root: BorrowedFd<'_>, path: &[u8]) -> rustix::io::Result<OwnedFd
             Some(openat(above, without_parent(segment)?, FOLDER_FLAGS | OFlags::NOFOLLOW, Mode::empty())?);
     }
     let above = folder.as_ref().map_or(root, AsFd::as_fd);
-    openat(above, without_parent(name)?, FILE_FLAGS | OFlags::NOFOLLOW, Mode::empty())
+    openat(above, without_parent(name)?, flags | OFlags::NOFOLLOW, Mode::empty())
 }
 
 /// A segment other than `..`, which would lead out of the root. Callers are expected to have refused
@@ -267,7 +330,7 @@ mod tests {
     fn kind(found: Result<Found, OpenError>) -> Result<&'static str, OpenError> {
         found.map(|found| match found {
             Found::File(..) => "file",
-            Found::Folder => "folder",
+            Found::Folder(_) => "folder",
         })
     }
 
@@ -321,10 +384,39 @@ mod tests {
         assert_eq!(kind(root.find(b"inside.txt")), Ok("file"));
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn links_are_followed_everywhere_or_nowhere_if_that_is_wanted() {
+        const LINK: Result<&str, OpenError> = Err(OpenError::Link);
+        let (_tree, root) = tree();
+        let root = root.with_links(Links::Deny);
+        for (path, expected) in
+            [("a.txt", Ok("file")), ("inside.txt", LINK), ("out.txt", LINK), ("up/secret.txt", LINK)]
+        {
+            assert_eq!(kind(root.find(path.as_bytes())), expected, "{path}");
+        }
+        let root = root.with_links(Links::Follow);
+        for (path, expected) in [
+            ("inside.txt", Ok("file")),
+            ("out.txt", Ok("file")),
+            ("absolute.txt", Ok("file")),
+            ("up/secret.txt", Ok("file")),
+            ("up", Ok("folder")),
+            ("loop", LINK),
+            ("../secret.txt", NOT_FOUND),
+            ("docs/../a.txt", NOT_FOUND),
+            ("/etc/passwd", NOT_FOUND),
+        ] {
+            assert_eq!(kind(root.find(path.as_bytes())), expected, "{path}");
+        }
+    }
+
     #[test]
     fn without_openat2_no_link_is_followed() {
         let (_tree, root) = tree();
-        let found = |path: &str| step_by_step(root.folder.load().descriptor.as_fd(), path.as_bytes()).is_ok();
+        let found = |path: &str| {
+            step_by_step(root.folder.load().descriptor.as_fd(), path.as_bytes(), FILE_FLAGS).is_ok()
+        };
         for path in ["a.txt", "docs/b.txt", "docs"] {
             assert!(found(path), "{path}");
         }

@@ -1,4 +1,4 @@
-//! Opening the files that flags name: the log's and the configuration's.
+//! Opening the files that flags name: the log's and the configuration's; and reading in the middle of a file.
 //!
 //! Contract: opening does not block, whatever kind of file it is. A FIFO that has nobody at its other end is an
 //! error and not a program that never starts. Once open, a file blocks as usual: whoever uses it may wait.
@@ -32,6 +32,14 @@ pub(crate) fn check_append(path: &Path) -> io::Result<()> {
 /// Errors: it cannot be opened, or it is a FIFO to which nobody writes, a folder or a socket.
 pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
     system::open_to_read(path).map_err(|error| explain(path, error))
+}
+
+/// Reads bytes of an open file from `offset` on, wherever others read it: how many, 0 at its end.
+pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    #[cfg(unix)]
+    return std::os::unix::fs::FileExt::read_at(file, bytes, offset);
+    #[cfg(windows)]
+    return std::os::windows::fs::FileExt::seek_read(file, bytes, offset);
 }
 
 /// The error in words about the kind of file, where that is the reason: the system's own words are about devices

@@ -63,10 +63,10 @@ impl Cache {
         let time = self.milliseconds(now);
         let mut entries = self.write();
         entries.remove(path);
-        if file.open_file().is_some() {
-            evict(&mut entries, OPEN_FILES_MAX, |entry| entry.file.open_file().is_some());
+        if file.open_files() > 0 {
+            evict(&mut entries, OPEN_FILES_MAX, |entry| entry.file.open_files());
         }
-        evict(&mut entries, CACHED_FILES_MAX, |_| true);
+        evict(&mut entries, CACHED_FILES_MAX, |_| 1);
         entries.insert(path.into(), Entry { file: file.clone(), checked: AtomicU64::new(time) });
     }
 
@@ -80,8 +80,7 @@ impl Cache {
     pub(super) fn close_idle(&self, now: &Now) {
         let (time, idle) = (self.milliseconds(now), OPEN_FILE_IDLE.as_millis() as u64);
         let is_idle = |entry: &Entry| {
-            entry.file.open_file().is_some()
-                && time.saturating_sub(entry.checked.load(Ordering::Relaxed)) >= idle
+            entry.file.open_files() > 0 && time.saturating_sub(entry.checked.load(Ordering::Relaxed)) >= idle
         };
         // Most of the time there is none, and then requests are not held up.
         if self.read().values().any(is_idle) {
@@ -116,12 +115,12 @@ impl Cache {
     }
 }
 
-/// Removes the least recently used of the entries that `counts` selects until there are fewer than `max`.
-fn evict(entries: &mut HashMap<Box<str>, Entry>, max: usize, counts: impl Fn(&Entry) -> bool) {
-    while entries.values().filter(|entry| counts(entry)).count() >= max {
+/// Removes the least recently used of the entries that `count` counts until they count less than `max` together.
+fn evict(entries: &mut HashMap<Box<str>, Entry>, max: usize, count: impl Fn(&Entry) -> usize) {
+    while entries.values().map(&count).sum::<usize>() >= max {
         let oldest = entries
             .iter()
-            .filter(|(_, entry)| counts(entry))
+            .filter(|(_, entry)| count(entry) > 0)
             .min_by_key(|(_, entry)| entry.checked.load(Ordering::Relaxed))
             .map(|(path, _)| path.clone());
         match oldest {

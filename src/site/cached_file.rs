@@ -13,7 +13,9 @@ use std::time::UNIX_EPOCH;
 use super::conditional::Validators;
 use super::limits::{CACHE_CHECK, CACHED_FILE_BYTES_MAX, SNAPSHOT_READS_MAX};
 use super::mime::{FileType, START_BYTES};
+use super::negotiate::Coding;
 use crate::net::beneath::Stamp;
+use crate::net::files;
 use crate::protocol::http::date::{self, DATE_BYTES};
 use crate::protocol::now::Now;
 
@@ -29,6 +31,10 @@ pub struct CachedFile {
     /// Seconds since 1970, and the same as a date; `None` before 1970, which a date can express and hardly any
     /// client can read.
     modified: Option<(u64, [u8; DATE_BYTES])>,
+    /// Field lines that the rules of the site give to this file, each with its line end.
+    lines: Box<str>,
+    /// Its sidecars: the same content, compressed beforehand.
+    sidecars: Vec<(Coding, Arc<CachedFile>)>,
 }
 
 #[derive(Debug)]
@@ -67,7 +73,65 @@ impl CachedFile {
         };
         let file_type = type_of(&start);
         let modified = u64::try_from(stamp.modified.0).ok().map(|seconds| (seconds, date::format(seconds)));
-        Ok(CachedFile { storage, stamp, stamp_is_reliable, file_type, etag, modified })
+        Ok(CachedFile {
+            storage,
+            stamp,
+            stamp_is_reliable,
+            file_type,
+            etag,
+            modified,
+            lines: Box::default(),
+            sidecars: Vec::new(),
+        })
+    }
+
+    /// The same with these field lines, each with its line end.
+    pub(super) fn with_lines(self, lines: &str) -> CachedFile {
+        CachedFile { lines: lines.into(), ..self }
+    }
+
+    /// The same with these sidecars.
+    pub(super) fn with_sidecars(self, sidecars: Vec<(Coding, Arc<CachedFile>)>) -> CachedFile {
+        CachedFile { sidecars, ..self }
+    }
+
+    /// The same as a sidecar in this coding of a file of this type. Its entity tag is another one than that of the
+    /// file, also if both are equally old and long.
+    pub(super) fn encoded(self, coding: Coding, content_type: &str) -> CachedFile {
+        let etag = format!("{}-{}\"", self.etag.trim_end_matches('"'), coding.name());
+        let content_type = content_type.to_owned().into();
+        let file_type = FileType { content_type, content_encoding: Some(coding.name()) };
+        CachedFile { etag, file_type, ..self }
+    }
+
+    /// Field lines that the rules of the site give to this file.
+    pub(super) fn lines(&self) -> &str {
+        &self.lines
+    }
+
+    /// Its sidecars.
+    pub(super) fn sidecars(&self) -> &[(Coding, Arc<CachedFile>)] {
+        &self.sidecars
+    }
+
+    /// How many files are held open for it.
+    pub(super) fn open_files(&self) -> usize {
+        let all = self.sidecars.iter().map(|(_, sidecar)| sidecar.open_files()).sum::<usize>();
+        all + usize::from(self.open_file().is_some())
+    }
+
+    /// Reads bytes of the content from `offset` on: how many, 0 at its end.
+    pub(super) fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        match &self.storage {
+            Storage::Open(file) => files::read_at(file, into, offset),
+            Storage::InMemory(bytes) => {
+                let rest =
+                    usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
+                let count = rest.len().min(into.len());
+                into[..count].copy_from_slice(&rest[..count]);
+                Ok(count)
+            }
+        }
     }
 
     /// The whole content, if it is held in memory.
@@ -118,13 +182,14 @@ impl CachedFile {
         (self.stamp_is_reliable || self.open_file().is_some()) && self.stamp == *stamp
     }
 
-    /// True if the content that would be sent is the one that is described: always for a copy in memory, and
-    /// for an open file by one look at its state.
+    /// True if the content that would be sent, of the file or of a sidecar, is the one that is described: always
+    /// for a copy in memory, and for an open file by one look at its state.
     pub(super) fn is_current(&self) -> bool {
-        match &self.storage {
+        let itself = match &self.storage {
             Storage::InMemory(_) => true,
             Storage::Open(file) => file.metadata().is_ok_and(|metadata| self.stamp == Stamp::of(&metadata)),
-        }
+        };
+        itself && self.sidecars.iter().all(|(_, sidecar)| sidecar.is_current())
     }
 
     pub(super) fn validators(&self) -> Validators<'_> {

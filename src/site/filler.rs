@@ -3,7 +3,7 @@
 //! Contract: the bytes depend on the length and the framing only, however fast the client takes them.
 //! No memory is needed for the body, so a gigabyte costs no more of it than a kilobyte.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use super::texts::HOME;
 use crate::protocol::buffer::Buffer;
@@ -48,7 +48,7 @@ pub struct Filler {
 }
 
 impl Generator for Filler {
-    fn fill(&mut self, out: &mut Buffer) -> bool {
+    fn fill(&mut self, out: &mut Buffer) -> io::Result<bool> {
         if self.chunked {
             self.fill_chunks(out);
         } else {
@@ -58,7 +58,7 @@ impl Generator for Filler {
             }
             self.is_complete = self.sent == self.length;
         }
-        self.is_complete
+        Ok(self.is_complete)
     }
 }
 
@@ -117,7 +117,7 @@ mod tests {
             let mut out = Buffer::new();
             assert!(out.push(&vec![0; out.room() - room]));
             let before = out.len();
-            let is_complete = filler.fill(&mut out);
+            let is_complete = filler.fill(&mut out).unwrap();
             all.extend_from_slice(&out.bytes()[before..]);
             if is_complete {
                 return all;

@@ -35,6 +35,24 @@ pub(crate) const SNAPSHOT_READS_MAX: usize = 3;
 /// Encoding can make a target three times as long as it was in the request.
 pub(crate) const LOCATION_BYTES_MAX: usize = REQUEST_LINE_BYTES_MAX;
 
+/// Ranges of one request; with more of them the whole file is sent. A document viewer asks for a few at a time, and
+/// each costs some hundred bytes of framing.
+pub(crate) const RANGES_MAX: usize = 32;
+
+/// Entries of one listing, as a number. Each costs a system call and a row: so many take about ten milliseconds,
+/// in which an event loop serves nobody else.
+pub(crate) const LISTED_MAX: usize = 5000;
+
+/// Bytes of a pattern of file names: as long as a file name can be on common systems.
+pub(crate) const PATTERN_BYTES_MAX: usize = 255;
+
+/// Bytes of the field lines that `--header` and `--cors` add to each response: together with the longest
+/// `Location` they fit into an output buffer.
+pub(crate) const EXTRA_FIELDS_BYTES_MAX: usize = 4 * 1024;
+
+/// Bytes of one value of `--cache-control`: more than all its directives together.
+pub(crate) const CACHE_CONTROL_BYTES_MAX: usize = 512;
+
 /// Largest body that `?size=` may ask for, in bytes: 1 GiB, enough for any measurement.
 pub(crate) const TEST_BYTES_MAX: u64 = 1 << 30;
 

@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use super::rules::TypeOf;
+
 /// The type of a file with an unknown extension, or with none and not a text: a browser saves it instead of
 /// guessing.
 pub(super) const UNKNOWN: &str = "application/octet-stream";
@@ -55,13 +57,16 @@ impl<T: Into<Cow<'static, str>>> From<T> for FileType {
     }
 }
 
-/// The type of the file at `path`. `start` gives its first [`START_BYTES`] bytes, and is not asked if the name
-/// decides alone.
-pub(super) fn of(path: &[u8], start: &dyn Fn() -> Vec<u8>) -> FileType {
+/// The type of the file at `path`; `rules` go before the table. `start` gives its first [`START_BYTES`] bytes, and
+/// is not asked if the name decides alone.
+pub(super) fn of(path: &[u8], rules: &[TypeOf], start: &dyn Fn() -> Vec<u8>) -> FileType {
     // An extension that is not UTF-8 is in no table, so replacing its odd bytes changes nothing.
     let path = String::from_utf8_lossy(path);
     let path = Path::new(&*path);
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    if let Some(rule) = rules.iter().find(|rule| Some(rule.extension.as_str()) == extension.as_deref()) {
+        return rule.content_type.clone().into();
+    }
     match by_name(path, extension.as_deref()) {
         // It is a compressed picture, which browsers show only if they are told so.
         Some(svg) if extension.as_deref() == Some("svgz") && start().starts_with(GZIP) => {
@@ -141,7 +146,7 @@ mod tests {
     use super::*;
 
     fn content_type(path: &[u8], start: &[u8]) -> String {
-        of(path, &|| start.to_vec()).content_type.into_owned()
+        of(path, &[], &|| start.to_vec()).content_type.into_owned()
     }
 
     #[test]
@@ -217,11 +222,21 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_goes_before_the_table() {
+        let rules = ["html=text/plain", "xyz=text/x-y; charset=big5"].map(|rule| rule.parse().unwrap());
+        let content_type = |path: &[u8]| of(path, &rules, &|| b"text".to_vec()).content_type.into_owned();
+        assert_eq!(content_type(b"docs/a.HTML"), "text/plain", "no charset is added");
+        assert_eq!(content_type(b"a.xyz"), "text/x-y; charset=big5");
+        assert_eq!(content_type(b"html"), TEXT);
+        assert_eq!(content_type(b"a.css"), "text/css; charset=utf-8");
+    }
+
+    #[test]
     fn compressed_pictures_say_so() {
-        let svgz = |start: &'static [u8]| of(b"a.svgz", &|| start.to_vec());
+        let svgz = |start: &'static [u8]| of(b"a.svgz", &[], &|| start.to_vec());
         let compressed = FileType { content_encoding: Some("gzip"), ..FileType::from("image/svg+xml") };
         assert_eq!(svgz(b"\x1f\x8b\x08"), compressed);
         assert_eq!(svgz(b"<svg"), FileType::from("image/svg+xml"), "it is not compressed in truth");
-        assert_eq!(of(b"a.tar.gz", &|| GZIP.to_vec()), FileType::from("application/gzip"));
+        assert_eq!(of(b"a.tar.gz", &[], &|| GZIP.to_vec()), FileType::from("application/gzip"));
     }
 }

@@ -28,11 +28,6 @@ pub(super) fn post() -> Response {
     Response::text(200, texts::EMPTY)
 }
 
-/// The response to any OPTIONS.
-pub(super) fn options() -> Response {
-    Response { allow: true, ..Response::no_content() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

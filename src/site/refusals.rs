@@ -30,6 +30,10 @@ impl From<Refusal> for Refused {
     }
 }
 
+/// A name that begins with a dot, where that is said.
+pub(super) const DOTFILE: Refused =
+    Refused { refusal: Refusal::new(403, "This file is not served."), cause: "a dotfile" };
+
 /// No file and no page has this address.
 const NOTHING_HERE: Refusal = Refusal::new(404, "There is nothing at this address.");
 

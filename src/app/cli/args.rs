@@ -14,6 +14,7 @@ use super::flags::{
     BackEnds, BackendTimeouts, ClientTimeouts, Configuration, FlagGroup, Forwarding, Front, Health,
     Listening, Load, Logging, Loops, Pool, Routing, Status,
 };
+use super::site::SiteFlags;
 use super::tls_flags::{BackendTlsFlags, TlsFlags};
 use super::values::{Cache, count, port_base};
 use crate::app::defaults;
@@ -312,28 +313,6 @@ impl FlagGroup for Driver {
     fn apply(&self, settings: &mut Settings) {
         self.pool.apply(settings);
         self.loops.apply(settings);
-    }
-}
-
-/// What a static server serves.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Site")]
-pub(crate) struct SiteFlags {
-    /// Folder of the site
-    #[arg(long, value_name = "DIR", default_value = defaults::ROOT)]
-    pub(crate) root: PathBuf,
-    /// Keep files for a second before they are looked at again
-    #[arg(long, value_enum, default_value_t = Cache::On)]
-    pub(crate) cache: Cache,
-    /// Answer byte for byte as the course's Python does
-    #[arg(long)]
-    pub(crate) mirror: bool,
-}
-
-impl SiteFlags {
-    /// True if the site keeps files.
-    pub(crate) fn caches(&self) -> bool {
-        self.cache == Cache::On
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `flags` | the flags, in groups |
 //! | `discovery` | the flags of how names of back ends are looked up |
 //! | `balancing` | the flags that say how turns are given |
+//! | `site` | the flags of a static server's site |
 //! | `args` | which groups of flags each role has |
 //! | `request` | the request that `explain` is about |
 //! | `role` | the roles: name, help text, example and default address of each |
@@ -24,6 +25,7 @@ mod flags;
 mod output;
 mod request;
 mod role;
+mod site;
 mod tls_flags;
 mod usage;
 mod values;
@@ -38,6 +40,7 @@ pub(crate) use output::{print, print_failure};
 pub(crate) use request::{Request, STATUS_PATH};
 pub(crate) use role::EXPLAIN;
 pub use role::Role;
+pub(crate) use site::SiteFlags;
 pub(crate) use tls_flags::TlsFlags;
 pub(crate) use usage::{Mistake, join_values, one_line, take_command};
 pub(crate) use values::Mode;

@@ -76,7 +76,24 @@ fn expect_flags(mut command: Command, groups: &[&[&str]]) {
 
 #[test]
 fn every_role_has_the_flags_that_concern_it_and_no_other() {
-    let (site, model): (&[&str], &[&str]) = (&["root", "cache", "mirror"], &["model", "loops"]);
+    let model: &[&str] = &["model", "loops"];
+    let site: &[&str] = &[
+        "root",
+        "cache",
+        "mirror",
+        "no-course-pages",
+        "listing",
+        "spa",
+        "error-page",
+        "clean-urls",
+        "precompressed",
+        "cache-control",
+        "header",
+        "cors",
+        "mime",
+        "symlinks",
+        "dotfiles",
+    ];
     let back_ends: &[&str] = &["backend", "backends", "mode", "send-proxy"];
     for role in [Role::DEFAULT_SERVER, Role::IMAGE_SERVER, Role::PDF_SERVER, Role::WEB_SERVER] {
         expect_flags(role.command::<Server>(), &[&LISTENING, &FRONT, &POOL, &CLIENT_TIMES, site, model]);

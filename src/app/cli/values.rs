@@ -9,8 +9,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use log::LevelFilter;
 
 use crate::app::defaults;
+use crate::net::beneath::Links;
 use crate::net::endpoint::Endpoint;
 use crate::protocol::proxy_header::Version;
+use crate::site::rules;
 
 /// A whole number from `least` to `most`.
 pub(super) fn count(
@@ -53,6 +55,50 @@ pub(crate) enum Cache {
     On,
     /// Open the file anew for each request: a change is seen at once
     Off,
+}
+
+/// Which symbolic links a site follows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum Symlinks {
+    /// Those that stay in the folder
+    Inside,
+    /// All, wherever they lead
+    Follow,
+    /// None
+    Deny,
+}
+
+/// The net does not know that its values are flags.
+impl From<Symlinks> for Links {
+    fn from(symlinks: Symlinks) -> Links {
+        match symlinks {
+            Symlinks::Inside => Links::Inside,
+            Symlinks::Follow => Links::Follow,
+            Symlinks::Deny => Links::Deny,
+        }
+    }
+}
+
+/// What becomes of names that begin with a dot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum Dotfiles {
+    /// 404, as if they were not there
+    Hide,
+    /// 403
+    Deny,
+    /// They are served and listed
+    Allow,
+}
+
+/// The site does not know that its values are flags.
+impl From<Dotfiles> for rules::Dotfiles {
+    fn from(dotfiles: Dotfiles) -> rules::Dotfiles {
+        match dotfiles {
+            Dotfiles::Hide => rules::Dotfiles::Hide,
+            Dotfiles::Deny => rules::Dotfiles::Deny,
+            Dotfiles::Allow => rules::Dotfiles::Allow,
+        }
+    }
 }
 
 /// The form of the PROXY header that back ends get.

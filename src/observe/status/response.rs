@@ -2,6 +2,7 @@
 //!
 //! Contract: nothing of it may be cached, framed by another page or read as another type than it has.
 
+use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -190,7 +191,7 @@ impl web::Response for StatusResponse {
 pub(crate) enum NoGenerator {}
 
 impl Generator for NoGenerator {
-    fn fill(&mut self, _out: &mut Buffer) -> bool {
+    fn fill(&mut self, _out: &mut Buffer) -> io::Result<bool> {
         match *self {}
     }
 }

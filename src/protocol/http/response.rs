@@ -55,6 +55,11 @@ impl<'o> ResponseWriter<'o> {
         self.full |= ![name.as_bytes(), b": ", value, b"\r\n"].into_iter().all(|piece| self.out.push(piece));
     }
 
+    /// Adds field lines that are formatted, each with its line end.
+    pub(crate) fn lines(&mut self, lines: &[u8]) {
+        self.full |= !self.out.push(lines);
+    }
+
     /// Ends the head. If the buffer had no room for it, removes it again and returns `false`.
     #[must_use]
     pub fn finish(mut self) -> bool {

@@ -93,6 +93,11 @@ impl<S: Site> Web<S> {
             self.request_line,
             self.client.address()
         );
+        self.body_failed();
+    }
+
+    /// The rest of the body cannot be had any more.
+    fn body_failed(&mut self) {
         self.state = State::Over(Outcome::new(Who::Us, How::Failed, Phase::ResponseBody));
     }
 
@@ -235,14 +240,20 @@ impl<S: Site> Web<S> {
         }
     }
 
-    /// Generates as much of a test response as there is room for.
+    /// Generates as much of a body as there is room for.
     fn generate_body(&mut self) {
         let OutgoingBody::Generated(generator) = &mut self.body else { return };
         let before = self.output.len();
-        let is_whole = generator.fill(&mut self.output);
+        let filled = generator.fill(&mut self.output);
         self.timing.bytes_out += (self.output.len() - before) as u64;
-        if is_whole {
-            self.body = OutgoingBody::None;
+        match filled {
+            Ok(true) => self.body = OutgoingBody::None,
+            Ok(false) => {}
+            Err(error) => {
+                let (request, client) = (&self.request_line, self.client.address());
+                log::error!("the file of {request} cannot be read to its end for {client}: {error}");
+                self.body_failed();
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 //! somewhere.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,5 +97,7 @@ pub enum Body<M, F, G> {
 /// Generates the bytes of a body, chunk framing included, as they are needed.
 pub trait Generator: fmt::Debug {
     /// Appends as many bytes as there is room for; `true` once the last byte is in `out`.
-    fn fill(&mut self, out: &mut Buffer) -> bool;
+    ///
+    /// Errors: what the bytes come from does not give them any more. The response cannot be completed.
+    fn fill(&mut self, out: &mut Buffer) -> io::Result<bool>;
 }

@@ -1,5 +1,7 @@
 //! Whole requests to whole sites. Each rule by itself is tested in its own file.
 
+mod folder;
+
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{FileExt, symlink};
@@ -88,9 +90,10 @@ fn body(response: &Response) -> Vec<u8> {
         }
         Content::Filler { length, chunked } => {
             let mut out = Buffer::new();
-            assert!(Filler::new(*length, *chunked).fill(&mut out));
+            assert!(Filler::new(*length, *chunked).fill(&mut out).unwrap());
             out.bytes().to_vec()
         }
+        Content::Multipart(parts) => panic!("it is sent once: {parts:?}"),
         held => held.bytes().unwrap().to_vec(),
     }
 }
@@ -330,7 +333,7 @@ fn without_a_cache_every_change_is_seen_at_once() {
         assert_eq!(body(&fixture.get("/testing.txt")), text.as_bytes());
     }
     assert_eq!(
-        (body(&fixture.get("/large.bin")).len() as u64, fixture.site.cache.len()),
+        (body(&fixture.get("/large.bin")).len() as u64, fixture.site.files.cache.len()),
         (CACHED_FILE_BYTES_MAX + 10, 0)
     );
 }
@@ -363,7 +366,7 @@ fn other_spellings_of_a_path_do_not_exceed_the_bound() {
     for count in 1..CACHED_FILES_MAX * 2 {
         assert_eq!(fixture.get(&format!("{}testing.txt", "/".repeat(count))).status, 200);
     }
-    assert_eq!(fixture.site.cache.len(), CACHED_FILES_MAX);
+    assert_eq!(fixture.site.files.cache.len(), CACHED_FILES_MAX);
 }
 
 #[test]
