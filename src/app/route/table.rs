@@ -115,7 +115,9 @@ pub(crate) fn to_table(route: &RouteSpec) -> String {
             values if WORDS.iter().any(|(rule, ..)| *rule == word) => {
                 writeln!(table, "{word} = {}", list(values))
             }
-            [value, ..] if word == "replace" => writeln!(table, "{word} = {}", TomlQuoted(value)),
+            [value, ..] if matches!(word, "replace" | "policy") => {
+                writeln!(table, "{word} = {}", TomlQuoted(value))
+            }
             [value, ..] => writeln!(table, "{word} = {value}"),
         };
     }
