@@ -51,7 +51,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(client.write_proxy_header(&mut output));
         let again = read(output.bytes(), send, Pieces::Whole).expect("a header of our own");
         let (again, rest) = again.expect("a complete header");
-        let [ip, same] = [client, again].map(|client| client.address().ip().to_canonical());
+        let [ip, same] = [&client, &again].map(|client| client.address().ip().to_canonical());
         assert_eq!((same, again.address().port(), rest.len()), (ip, client.address().port(), 0));
     }
 });

@@ -23,8 +23,9 @@ mod prefixes;
 mod verdict;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Index;
+
+use rustc_hash::FxHashMap;
 
 use host::HOST_BYTES_MAX;
 use pattern::Host;
@@ -45,9 +46,9 @@ pub struct Routes<T> {
     patterns: Vec<Pattern>,
     any: Table,
     /// By host.
-    only: HashMap<Box<[u8]>, Table>,
+    only: FxHashMap<Box<[u8]>, Table>,
     /// By domain, which is the host of the pattern without `*.`.
-    below: HashMap<Box<[u8]>, Table>,
+    below: FxHashMap<Box<[u8]>, Table>,
     /// The lengths of these domains, longest first.
     domain_lengths: Vec<usize>,
 }
@@ -96,8 +97,8 @@ impl<T> Routes<T> {
             targets: vec![default],
             patterns: Vec::new(),
             any: Table::default(),
-            only: HashMap::new(),
-            below: HashMap::new(),
+            only: FxHashMap::default(),
+            below: FxHashMap::default(),
             domain_lengths: Vec::new(),
         }
     }

@@ -4,7 +4,7 @@
 //! is allocated. A prefix is known by its path without the slash at its end, so that `/images` and `/images/` are
 //! found by one look-up.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// The routes whose prefixes differ at most in the slash at the end.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,7 +27,8 @@ pub(super) enum Hit {
 /// Prefixes, each with the number of its route.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Prefixes {
-    ends: HashMap<Box<[u8]>, Ends>,
+    /// Hashed without a secret: whoever looks a path up adds nothing.
+    ends: FxHashMap<Box<[u8]>, Ends>,
     /// The lengths of the keys, longest first.
     lengths: Vec<usize>,
 }
