@@ -55,14 +55,23 @@ pub(crate) struct SiteFlags {
     /// Send FILE.br, FILE.zst or FILE.gz in the place of FILE to clients that accept it, unless it is older than FILE
     #[arg(long)]
     pub(crate) precompressed: bool,
-    /// Cache-Control of files whose names fit, such as '*.html=no-cache'; '*.[hash].*=immutable' is for names with a hash; the first that fits counts; repeatable
-    #[arg(long, value_name = "PATTERN=VALUE")]
+    /// `Cache-Control` by the names of files.
+    // The brackets and the address of these two help texts mean something else in a doc comment.
+    #[arg(
+        long,
+        value_name = "PATTERN=VALUE",
+        help = "Cache-Control of files whose names fit, such as '*.html=no-cache'; '*.[hash].*=immutable' is for names with a hash; the first that fits counts; repeatable"
+    )]
     pub(crate) cache_control: Vec<CacheControl>,
     /// Field that every response gets, such as 'X-Frame-Options: DENY'; repeatable
     #[arg(long, value_name = "NAME: VALUE")]
     pub(crate) header: Vec<ExtraField>,
-    /// Let scripts on pages of this origin, such as https://app.example.org, or of all (*) read what is served
-    #[arg(long, value_name = "ORIGIN")]
+    /// Whose pages may read what is served.
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        help = "Let scripts on pages of this origin, such as https://app.example.org, or of all (*) read what is served"
+    )]
     pub(crate) cors: Option<Origin>,
     /// Content type of an extension, sent as it is written, such as 'md=text/plain; charset=iso-8859-1'; repeatable
     #[arg(long, value_name = "EXT=TYPE")]
