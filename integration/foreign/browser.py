@@ -101,7 +101,7 @@ class Page:
                 case "Runtime.exceptionThrown":
                     found.append(f"exception: {parameters['exceptionDetails']}")
                 case "Log.entryAdded" if parameters["entry"]["level"] in ("error", "warning"):
-                    found.append(f"log: {parameters['entry']['text']}")
+                    found.append(f"log: {parameters['entry']['text']} {parameters['entry'].get('url', '')}")
                 case "Audits.issueAdded":
                     found.append(f"issue: {parameters['issue']['code']}")
         return found

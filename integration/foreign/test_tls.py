@@ -51,12 +51,14 @@ class Tls(unittest.TestCase):
         content = (ROOT / FILE).read_bytes()
         for _, port, file in self.targets():
             with requests.Session() as session:
+                session.trust_env = False  # which may name other authorities
                 session.verify = str(file)
                 for _ in range(3):
                     self.assertEqual(session.get(f"https://localhost:{port}/{FILE}", timeout=20).content, content)
                 self.assertEqual(session.post(f"https://127.0.0.1:{port}/", data=content, timeout=20).text, "kosong")
-            with self.assertRaises(requests.exceptions.SSLError):
-                requests.get(f"https://localhost:{port}/", timeout=20)
+                session.verify = True
+                with self.assertRaises(requests.exceptions.SSLError):
+                    session.get(f"https://localhost:{port}/?", timeout=20)
 
     def test_a_scanner_finds_nothing_old_and_no_known_fault(self):
         for _, port, _ in self.targets():
@@ -99,6 +101,11 @@ def fingerprint(file):
     return base64.b64encode(hashlib.sha256(der).digest()).decode()
 
 
+def complaints(page):
+    """What a page had to complain about, but that the course's site has no picture for its tab."""
+    return [one for one in page.complaints() if not one.endswith("/favicon.ico")]
+
+
 @needs(chromium="chromium", openssl="openssl")
 class Browser(unittest.TestCase):
     def test_the_suite_opens_over_tls_without_a_complaint(self):
@@ -114,9 +121,9 @@ class Browser(unittest.TestCase):
                     self.assertTrue(page.run("isSecureContext"))
                     self.assertEqual(page.run("performance.getEntriesByType('navigation')[0].nextHopProtocol"), "http/1.1")
                     self.assertNotEqual(page.run("document.body.innerText.trim()"), "")
-                    self.assertEqual(page.complaints(), [])
+                    self.assertEqual(complaints(page), [])
             images = open_page(f"https://{addresses['reverse-proxy']}/page.html")
             images.wait_for("document.readyState === 'complete'")
             drawn = "[...document.images].filter(image => image.complete && image.naturalWidth > 0).length"
             self.assertEqual(images.run(drawn), images.run("document.images.length"))
-            self.assertEqual(images.complaints(), [])
+            self.assertEqual(complaints(images), [])
