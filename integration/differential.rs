@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 use std::io::ErrorKind;
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::support::backend::{Backend, Visit};
@@ -15,6 +15,7 @@ use crate::support::dice::Dice;
 use crate::support::launch::Launch;
 use crate::support::role::Role;
 use crate::support::site::public;
+use crate::support::tls::Setup;
 use crate::support::{Model, WAIT_MAX};
 
 /// Connections a test makes to each driver, of one to four requests each.
@@ -41,6 +42,25 @@ fn balancers_of_requests_answer_alike() {
     let server = Launch::web_server(Model::Threaded).start();
     let launch = |model| Launch::balancer(model, "http", [server.address()]).start();
     compare("balancer", launch, CONNECTIONS);
+}
+
+/// The same over TLS: what a machine is told differs little, so a part of the connections shows it.
+#[test]
+fn encrypted_roles_answer_alike() {
+    let (setup, backend) = (Setup::new(), mirror("satu"));
+    let launches = |model| {
+        [
+            Launch::web_server(model).flag("--root", public("").display()),
+            Launch::reverse_proxy(model, backend.address()),
+        ]
+    };
+    for place in 0..2 {
+        let launch = |model| {
+            let [web, proxy] = launches(model);
+            setup.before(if place == 0 { web } else { proxy }).start().through_tls(&setup)
+        };
+        compare(["web-server", "reverse-proxy"][place], launch, CONNECTIONS / 5);
+    }
 }
 
 /// A back end whose answer shows what reached it, and whose manners depend on what is asked for.
@@ -120,7 +140,7 @@ fn converse(address: SocketAddr, pieces: &[Vec<u8>]) -> Responses {
             break; // refused before it was all sent: the answer is there all the same
         }
     }
-    let _ = client.wire().stream().shutdown(Shutdown::Write);
+    let _ = client.wire().finish_sending();
     let (mut responses, mut is_cut) = (Vec::new(), false);
     loop {
         match client.wire().some() {

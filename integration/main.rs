@@ -105,6 +105,8 @@ mod integration {
     mod tls_behind;
     /// Certificates, their files, and their ends.
     mod tls_certificates;
+    /// TLS with curl, openssl, nginx and HAProxy.
+    mod tls_peers;
     /// The course's own `curl` sessions.
     mod transcript;
     /// Round robin under concurrent clients.

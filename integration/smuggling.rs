@@ -3,7 +3,7 @@
 //! Each is named after what it does and the rule it breaks (sections of RFC 9112 unless another is
 //! named). Behind each stands a second request, for `/selundup`: whoever answers or forwards that
 //! one has been fooled. Every case comes whole and byte by byte, to the web server, the reverse
-//! proxy and the balancer, on both drivers.
+//! proxy and the balancer, on both drivers, in the clear and over TLS.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,6 +11,7 @@ use crate::support::backend::{Backend, ok};
 use crate::support::client::{Client, get, request};
 use crate::support::launch::Launch;
 use crate::support::role::Role;
+use crate::support::tls::Setup;
 use crate::support::watched::Watched;
 use crate::support::{Model, WAIT_MAX, both};
 
@@ -485,10 +486,18 @@ impl Recorder {
     }
 }
 
+/// This role in the clear, and over TLS.
+fn in_both_forms(launch: Launch) -> [Role; 2] {
+    let setup = Setup::new();
+    let secure = setup.before(launch.clone()).start().through_tls(&setup);
+    [launch.start(), secure]
+}
+
 fn heads_that_leave_a_doubt_are_refused_by_the_web_server(model: Model) {
-    let role = Launch::web_server(model).start();
-    for (name, section, bytes) in HEADS {
-        expect_refused(&role, &format!("{name} ({section})"), bytes);
+    for role in in_both_forms(Launch::web_server(model)) {
+        for (name, section, bytes) in HEADS {
+            expect_refused(&role, &format!("{name} ({section})"), bytes);
+        }
     }
 }
 
@@ -502,14 +511,16 @@ fn expect_heads_refused_before_forwarding(role: &Role, recorder: &Recorder) {
 
 fn heads_that_leave_a_doubt_are_refused_by_the_reverse_proxy(model: Model) {
     let recorder = Recorder::start();
-    let role = Launch::reverse_proxy(model, recorder.backend.address()).start();
-    expect_heads_refused_before_forwarding(&role, &recorder);
+    for role in in_both_forms(Launch::reverse_proxy(model, recorder.backend.address())) {
+        expect_heads_refused_before_forwarding(&role, &recorder);
+    }
 }
 
 fn heads_that_leave_a_doubt_are_refused_by_the_balancer(model: Model) {
     let recorder = Recorder::start();
-    let role = Launch::balancer(model, "http", [recorder.backend.address()]).start();
-    expect_heads_refused_before_forwarding(&role, &recorder);
+    for role in in_both_forms(Launch::balancer(model, "http", [recorder.backend.address()])) {
+        expect_heads_refused_before_forwarding(&role, &recorder);
+    }
 }
 
 fn chunked(body: &str) -> Vec<u8> {
@@ -517,18 +528,16 @@ fn chunked(body: &str) -> Vec<u8> {
 }
 
 fn bodies_that_leave_a_doubt_are_refused_by_the_web_server(model: Model) {
-    let role = Launch::web_server(model).start();
-    for (name, section, body) in BODIES {
-        expect_refused(&role, &format!("{name} ({section})"), &chunked(body));
+    for role in in_both_forms(Launch::web_server(model)) {
+        for (name, section, body) in BODIES {
+            expect_refused(&role, &format!("{name} ({section})"), &chunked(body));
+        }
     }
 }
 
 fn bodies_that_leave_a_doubt_never_reach_a_back_end_whole(model: Model) {
     let recorder = Recorder::start();
-    for role in [
-        Launch::reverse_proxy(model, recorder.backend.address()).start(),
-        Launch::balancer(model, "http", [recorder.backend.address()]).start(),
-    ] {
+    for role in gateways(model, &recorder.backend) {
         for (name, section, body) in BODIES {
             expect_refused(&role, &format!("{name} ({section})"), &chunked(body));
         }
@@ -669,12 +678,13 @@ fn other_protocols_are_refused_at_once(model: Model) {
     assert_eq!(backend.visits(), 0);
 }
 
-/// The two gateways before one back end.
-fn gateways(model: Model, backend: &Backend) -> [Role; 2] {
-    [
-        Launch::reverse_proxy(model, backend.address()).start(),
-        Launch::balancer(model, "http", [backend.address()]).start(),
-    ]
+/// The two gateways before one back end, each in both forms.
+fn gateways(model: Model, backend: &Backend) -> Vec<Role> {
+    let launches = [
+        Launch::reverse_proxy(model, backend.address()),
+        Launch::balancer(model, "http", [backend.address()]),
+    ];
+    launches.into_iter().flat_map(in_both_forms).collect()
 }
 
 /// A back end that answers the request for `/N` with the Nth of `answers`, and closes.

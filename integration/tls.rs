@@ -10,6 +10,7 @@ use rustls::version::{TLS12, TLS13};
 use crate::support::backend::{Backend, ok};
 use crate::support::client::{Client, get, post, request};
 use crate::support::launch::Launch;
+use crate::support::limits::lacks_descriptors;
 use crate::support::noise::Noise;
 use crate::support::role::Role;
 use crate::support::site::Site;
@@ -43,6 +44,7 @@ both![
     plain_addresses_stand_beside,
     plain_requests_are_redirected,
     idle_connections_and_slow_readers_cost_nothing,
+    half_handshakes_hold_nobody_up,
 ];
 
 /// Everything that speaks TLS with clients, with the same web server behind each.
@@ -426,11 +428,8 @@ fn a_handshake_has_the_time_of_a_head(model: Model) {
         half.send(&greet()[..100]);
         let mut held = Client::connect(role.address());
         held.send(greet());
-        // At most with the alert that says that it is the end.
-        for client in [&mut silent, &mut half] {
-            let said = client.rest();
-            assert!(said.is_empty() || said[0] == 21, "{said:?}");
-        }
+        silent.expect_end();
+        half.expect_end();
         // It was greeted in return, and went no further.
         assert_eq!(held.rest()[0], 22);
         let is_over = |line: &str| {
@@ -616,4 +615,62 @@ fn idle_connections_and_slow_readers_cost_nothing(model: Model) {
         assert!(switches <= 40 && cpu < 0.1, "woken {switches} times, {cpu} s of processor time");
         assert_eq!(slow[0].response().body.len(), 50_000_000);
     }
+}
+
+/// Half handshakes of this test.
+const HALF: usize = 2000;
+
+fn half_handshakes_hold_nobody_up(model: Model) {
+    if lacks_descriptors(HALF as u64 + 200) {
+        return;
+    }
+    let setup = Setup::new();
+    let mut launch = setup.before(Launch::web_server(model)).flag("--header-timeout", "5s");
+    if model == Model::Threaded {
+        launch = launch.flag("--workers", 2);
+    }
+    let role = launch.start();
+    let greeting = records(&mut greeting(&setup.client(), "localhost").into());
+    let begin = |number: usize| {
+        let mut client = Client::connect(role.address());
+        client.send(&greeting[..number % greeting.len()]);
+        client
+    };
+    let half: Vec<Client> = (0..HALF).map(begin).collect();
+    assert_eq!(setup.connect(&role).get("/").status, 200, "a fresh client");
+    for mut client in half {
+        client.expect_end();
+    }
+    role.wait_for_logs("the handshake took too long", HALF);
+    assert_eq!(setup.connect(&role).get("/").status, 200);
+}
+
+/// Without parking a client in the middle of its handshake keeps its worker, and no longer than the time of a head.
+#[test]
+fn without_parking_a_half_handshake_gives_its_worker_back() {
+    let setup = Setup::new();
+    let launch = Launch::web_server(Model::Threaded).switch("--no-park").flag("--workers", 1);
+    let role = setup.before(launch).flag("--header-timeout", "700ms").start();
+    let mut half = Client::connect(role.address());
+    half.send(b"\x16\x03\x01");
+    half.expect_end();
+    assert_eq!(setup.connect(&role).get("/").status, 200);
+}
+
+/// To be refused in words a client needs a handshake, and for that a worker.
+#[test]
+fn a_client_that_no_worker_will_serve_is_closed() {
+    let setup = Setup::new();
+    let launch =
+        Launch::web_server(Model::Threaded).switch("--no-park").flag("--workers", 1).flag("--queue", 1);
+    let role = setup.before(launch).flag("--queue-wait", "100ms").start();
+    let mut owner = setup.connect(&role);
+    assert_eq!(owner.get("/").status, 200); // and it keeps its worker
+    let mut queued = Client::connect(role.address());
+    queued.expect_silence(Duration::from_millis(300));
+    assert!(Client::secure(role.address(), &setup.client(), "localhost").is_err());
+    role.wait_for_log("the queue is full: ");
+    drop(owner);
+    queued.wire().secure(greeting(&setup.client(), "localhost")).unwrap();
+    assert_eq!(queued.get("/").status, 200);
 }

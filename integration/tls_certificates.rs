@@ -1,5 +1,6 @@
 //! Certificates: what is said of files that cannot be used, of those that expire, and when they are read again.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -232,4 +233,23 @@ fn a_certificate_that_is_its_own_authority_serves_as_well() {
     setup.write("server.pem", own.pem());
     let role = setup.before(Launch::web_server(Model::Threaded)).start();
     role.wait_for_log("certificate for localhost, valid until 20");
+}
+
+#[test]
+fn the_suite_speaks_tls_where_its_clients_are() {
+    let setup = Setup::new();
+    let file = setup.path("made.pem");
+    let suite = Launch::bare("suite").switch("--tls").flag("--port-base", 0);
+    let suite = suite.flag("--tls-self-signed-to", file.display()).process();
+    suite.out.wait_nth(0, |line| line.starts_with("ready")).unwrap_or_else(|| panic!("{}", suite.err.text()));
+    let config = client_that_believes_file(&file);
+    let table = suite.out.text();
+    let commands = table.lines().filter_map(|line| line.split_once("curl -k https://"));
+    let addresses: Vec<SocketAddr> =
+        commands.map(|(_, at)| at.split('/').next().unwrap().parse().unwrap()).collect();
+    assert_eq!(addresses.len(), 3, "the proxy and the two balancers: {table}");
+    for address in addresses {
+        let mut client = Client::secure(address, &config, "localhost").unwrap();
+        assert_eq!(client.get("/").status, 200, "{}", suite.err.text());
+    }
 }

@@ -29,11 +29,11 @@ DEADLINE = 20
 
 
 @contextlib.contextmanager
-def browser():
+def browser(*flags):
     """A Chromium; gives a function that opens one page after the other."""
     with contextlib.ExitStack() as stack:
         profile = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-        said = stack.enter_context(started(["chromium", *FLAGS, f"--user-data-dir={profile}"], ANNOUNCEMENT))
+        said = stack.enter_context(started(["chromium", *FLAGS, *flags, f"--user-data-dir={profile}"], ANNOUNCEMENT))
         address, path = re.search(r"^DevTools listening on (ws://[^/\s]+)(\S+)", said, re.MULTILINE).groups()
         control = Page(stack.enter_context(connect(address + path, max_size=None)))
 
@@ -101,7 +101,7 @@ class Page:
                 case "Runtime.exceptionThrown":
                     found.append(f"exception: {parameters['exceptionDetails']}")
                 case "Log.entryAdded" if parameters["entry"]["level"] in ("error", "warning"):
-                    found.append(f"log: {parameters['entry']['text']}")
+                    found.append(f"log: {parameters['entry']['text']} {parameters['entry'].get('url', '')}")
                 case "Audits.issueAdded":
                     found.append(f"issue: {parameters['issue']['code']}")
         return found

@@ -14,6 +14,7 @@ pub mod role;
 pub mod site;
 pub mod terminal;
 pub mod tls;
+pub mod tunnel;
 pub mod watched;
 pub mod wire;
 

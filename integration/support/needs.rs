@@ -75,11 +75,14 @@ pub(crate) const HAPROXY: Program = Program::new("haproxy", "haproxy");
 pub(crate) const NC: Program = Program { has_flag: Some("-N"), ..Program::new("nc", "netcat-openbsd") };
 /// A peer of the lab, with the module that balances bytes.
 pub(crate) const NGINX: Program = Program::new("nginx", "nginx libnginx-mod-stream");
+/// A client of TLS that shows what was agreed on, and asks for what it should not get.
+pub(crate) const OPENSSL: Program = Program::new("openssl", "openssl");
 /// What runs our counterparts of the course's programs.
 pub(crate) const PYTHON: Program = Program::new("python3", "python3");
 
 /// All of them.
-pub(crate) const ALL: [Program; 9] = [AB, APACHE, CHROMIUM, CURL, DNSMASQ, HAPROXY, NC, NGINX, PYTHON];
+pub(crate) const ALL: [Program; 10] =
+    [AB, APACHE, CHROMIUM, CURL, DNSMASQ, HAPROXY, NC, NGINX, OPENSSL, PYTHON];
 
 thread_local! {
     /// The programs that the test of this thread has asked for.

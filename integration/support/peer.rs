@@ -1,6 +1,8 @@
 //! Programs nobody here wrote, run to their end. A test asks for them first: [`super::needs`].
 
 use std::ffi::OsStr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::time::Duration;
 
 use super::needs::{CURL, Program};
@@ -36,4 +38,34 @@ pub fn curl<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Said {
     let said = run(&CURL, args);
     assert!(said.success, "curl: {}", said.err);
     said
+}
+
+/// A server nobody here wrote.
+#[derive(Debug)]
+pub struct Server {
+    _process: Process,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts what `command` makes for an address, and waits until it can be reached there.
+    pub fn start(mut command: impl FnMut(SocketAddr) -> Command) -> Server {
+        // Somebody else may take the port meanwhile: then the program ends, and another port is tried.
+        for _ in 0..5 {
+            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let mut process = Process::start(&mut command(address)).unwrap();
+            while process.wait(Duration::from_millis(1)).is_none() {
+                if TcpStream::connect(address).is_ok() {
+                    return Server { _process: process, address };
+                }
+            }
+            std::io::Write::write_all(&mut std::io::stderr(), process.err.text().as_bytes()).unwrap();
+        }
+        panic!("it does not start; see above");
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
 }

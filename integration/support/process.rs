@@ -66,7 +66,12 @@ pub struct Process {
 impl Process {
     /// Starts `command` in a process group of its own, with nothing to read.
     pub fn start(command: &mut Command) -> std::io::Result<Process> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        Process::start_reading(command, Stdio::null())
+    }
+
+    /// The same with this to read.
+    pub fn start_reading(command: &mut Command, input: Stdio) -> std::io::Result<Process> {
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn()?;
         let out = Output::collect(child.stdout.take().unwrap());
         let err = Output::collect(child.stderr.take().unwrap());

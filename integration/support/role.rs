@@ -9,12 +9,16 @@ use rustix::process::Signal;
 
 use super::WAIT_MAX;
 use super::process::Process;
+use super::tls::Setup;
+use super::tunnel::Tunnel;
 
 /// A running role; killed and reaped when dropped.
 #[derive(Debug)]
 pub struct Role {
     process: Process,
     address: SocketAddr,
+    /// It speaks TLS, and tests that do not come through this.
+    tunnel: Option<Tunnel>,
 }
 
 impl Role {
@@ -25,12 +29,18 @@ impl Role {
             panic!("{name} is not listening; it said:\n{}\n{}", process.out.text(), process.err.text());
         };
         let address = line["listening on ".len()..].parse().unwrap_or_else(|_| panic!("{name}: {line:?}"));
-        Role { process, address }
+        Role { process, address, tunnel: None }
     }
 
-    /// Where it listens.
+    /// The same, spoken to over TLS by clients that know nothing of it.
+    pub fn through_tls(self, setup: &Setup) -> Role {
+        let tunnel = Tunnel::start(self.address, setup.client());
+        Role { tunnel: Some(tunnel), ..self }
+    }
+
+    /// Where clients reach it.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.tunnel.as_ref().map_or(self.address, Tunnel::address)
     }
 
     /// Its `nth` address, from 0.

@@ -90,6 +90,12 @@ impl Wire {
         self.piece = piece;
     }
 
+    /// Socket, encryption, and the records that were received and not decrypted yet.
+    pub fn into_parts(self) -> (TcpStream, Box<Connection>, Vec<u8>) {
+        assert!(self.unused.is_empty(), "somebody has read already");
+        (self.stream, self.tls.expect("the connection is encrypted"), self.records)
+    }
+
     /// Its encryption.
     pub fn tls(&mut self) -> &mut Connection {
         self.tls.as_deref_mut().expect("the connection is encrypted")

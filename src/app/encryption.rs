@@ -22,6 +22,8 @@ pub(crate) struct Encryption {
     /// What clients are shown; empty for connections in the clear.
     pub(crate) certificates: Vec<Certificate>,
     front: Option<Arc<ServerConfig>>,
+    /// Where to write them when they are used.
+    write_to: Option<PathBuf>,
     redirects: bool,
     /// How back ends with `https://` are spoken to.
     pub(crate) back: Option<Arc<ClientConfig>>,
@@ -55,19 +57,14 @@ impl Encryption {
         Ok(Encryption { redirects: flags.redirect_https, ..encryption })
     }
 
-    /// Towards clients, with a certificate made now for `localhost` and these addresses, and written to `file`.
+    /// Towards clients, with a certificate made now for `localhost` and these addresses, which will be written to `file`.
     pub(crate) fn self_signed(
         addresses: &[SocketAddr],
         file: Option<&Path>,
         protocols: &[&str],
     ) -> Result<Encryption, Failure> {
-        let certificate = self_signed_for(addresses)?;
-        if let Some(file) = file {
-            fs::write(file, certificate.pem()).map_err(|error| {
-                Failure::Runtime(format!("--tls-self-signed-to {}: {error}", file.display()))
-            })?;
-        }
-        Encryption::with(vec![certificate], protocols)
+        let encryption = Encryption::with(vec![self_signed_for(addresses)?], protocols)?;
+        Ok(Encryption { write_to: file.map(Path::to_owned), ..encryption })
     }
 
     /// Towards clients, with these certificates.
@@ -100,11 +97,18 @@ impl Encryption {
         Some(FrontTls { config, redirect_to: secure.filter(|_| self.redirects) })
     }
 
-    /// Logs which certificates are used, and which of them expire soon.
-    pub(crate) fn report(&self) {
+    /// Its certificates are used from now on: writes the one that was made to its file, and logs which they are.
+    pub(crate) fn announce(&self) -> Result<(), Failure> {
+        if let Some(file) = &self.write_to {
+            let pem: String = self.certificates.iter().map(Certificate::pem).collect();
+            fs::write(file, pem).map_err(|error| {
+                Failure::Runtime(format!("--tls-self-signed-to {}: {error}", file.display()))
+            })?;
+        }
         for certificate in &self.certificates {
             log::info!("certificate for {}, valid until {}", certificate.names(), certificate.last_day());
         }
+        Ok(())
     }
 }
 

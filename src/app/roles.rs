@@ -97,7 +97,7 @@ impl PreparedRole {
         // Once more, now that it is known which port 0 is.
         let PreparedRole { name, service, settings, encryption, names, .. } = self.checked_against(own)?;
         let groups = names.into_iter().map(|(_, group)| group).collect();
-        encryption.report();
+        encryption.announce()?;
         RunningService::start(name, service, &settings, &encryption, groups, own.clone(), before)
             .map_err(|error| Failure::Runtime(error.to_string()))
     }

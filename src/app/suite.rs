@@ -110,6 +110,7 @@ pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> 
     let line = page.as_ref().map(StatusPage::line).unwrap_or_default();
     let table = format!("{}{notes}{line}ready; Ctrl-C ends it\n", table(&bound));
     let ready = add_services(bound, mirror).map_err(Failure::Runtime)?;
+    encryption.announce()?;
     thread::scope(|scope| {
         let mut running = Vec::new();
         // The scope waits for the members, so they must also end if this function returns early.

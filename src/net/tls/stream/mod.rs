@@ -19,8 +19,8 @@ use rustls::{
     CipherSuite, ClientConnection, Connection, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection,
 };
 
-use super::client::server_name;
 use crate::net::io::{self as calls, Moved};
+use crate::net::tls::client::server_name;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::context::BackendTls;
 use crate::protocol::machine::Received;
@@ -311,9 +311,9 @@ impl TlsStream {
         Ok(!self.is_handshaking() && !self.has_to_send())
     }
 
-    /// Tells the peer that nothing more will come, as far as there is room for it.
+    /// Tells the peer that nothing more will come, as far as there is room for it, and if anything could have come.
     pub(crate) fn say_end(&mut self, socket: impl AsFd) {
-        if self.taken == 0 {
+        if self.taken == 0 && !self.is_handshaking() {
             self.connection.send_close_notify();
             // It can only help: the peer sees the end of the stream anyway.
             let _ = self.flush(socket);
@@ -360,3 +360,6 @@ impl<S: AsFd> Write for Records<'_, S> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
