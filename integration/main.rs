@@ -11,6 +11,8 @@ mod support;
 /// Named so that `cargo test integration` runs these tests and no others.
 #[path = "."]
 mod integration {
+    /// What the access log tells programs of each request.
+    mod access_log;
     /// How addresses are written, what they mean, and those that lead back to the role itself.
     mod addresses;
     /// What each room of `src/` may use.

@@ -69,6 +69,8 @@ pub(crate) const CHROMIUM: Program = Program::new("chromium", "chromium");
 pub(crate) const CURL: Program = Program::new("curl", "curl");
 /// The name server that back ends are found by.
 pub(crate) const DNSMASQ: Program = Program::new("dnsmasq", "dnsmasq-base");
+/// What reads web servers' logs.
+pub(crate) const GOACCESS: Program = Program::new("goaccess", "goaccess");
 /// A peer of the lab.
 pub(crate) const HAPROXY: Program = Program::new("haproxy", "haproxy");
 /// The netcat that can end its sending half; the traditional one cannot.
@@ -79,7 +81,8 @@ pub(crate) const NGINX: Program = Program::new("nginx", "nginx libnginx-mod-stre
 pub(crate) const PYTHON: Program = Program::new("python3", "python3");
 
 /// All of them.
-pub(crate) const ALL: [Program; 9] = [AB, APACHE, CHROMIUM, CURL, DNSMASQ, HAPROXY, NC, NGINX, PYTHON];
+pub(crate) const ALL: [Program; 10] =
+    [AB, APACHE, CHROMIUM, CURL, DNSMASQ, GOACCESS, HAPROXY, NC, NGINX, PYTHON];
 
 thread_local! {
     /// The programs that the test of this thread has asked for.

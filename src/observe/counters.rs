@@ -193,21 +193,15 @@ mod tests {
 
     fn closing(status: Option<u16>, group: Option<usize>) -> Closing<'static> {
         Closing {
-            backend: None,
             group,
-            route: None,
-            request_id: None,
-            request: None,
             status,
-            cause: None,
             bytes_in: 10,
             bytes_out: 200,
             queue: Duration::from_micros(90),
             connect: Some(Duration::from_micros(100)),
-            first: None,
             total: Duration::from_millis(30),
             retries: 2,
-            outcome: Outcome::new(Who::Us, How::Finished, Phase::ResponseBody),
+            ..Closing::of(Outcome::new(Who::Us, How::Finished, Phase::ResponseBody))
         }
     }
 

@@ -43,7 +43,7 @@
 //! | `linger` | the lingering close after a last response |
 //! | `timing` | the times and byte counts of one exchange |
 //! | `health_check` | how a health check of our own kind is recognised |
-//! | `request_line` | the request as the log shows it |
+//! | `logged_request` | what the access log tells of a request |
 
 pub mod buffer;
 pub(crate) mod cidr;
@@ -56,13 +56,13 @@ pub mod http;
 pub mod interest;
 pub mod limits;
 pub(crate) mod linger;
+pub(crate) mod logged_request;
 pub(crate) mod machine;
 pub mod now;
 pub mod outcome;
 pub mod proxy_header;
 pub mod relay;
 pub(crate) mod request_id;
-pub(crate) mod request_line;
 pub mod route;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -31,6 +31,10 @@ pub(crate) struct Timing {
     pub(crate) bytes_in: u64,
     /// Bytes sent to the client.
     pub(crate) bytes_out: u64,
+    /// Those of them that belong to the body of a response.
+    pub(crate) body_out: u64,
+    /// The status of the final response that a back end gave.
+    pub(crate) backend_status: Option<u16>,
 }
 
 impl Timing {
@@ -48,6 +52,8 @@ impl Timing {
             retries: 0,
             bytes_in: 0,
             bytes_out: 0,
+            body_out: 0,
+            backend_status: None,
         }
     }
 
@@ -78,10 +84,17 @@ impl Timing {
             route: None,
             request_id: None,
             request: None,
+            version: None,
+            host: None,
+            user_agent: None,
+            referer: None,
+            user: None,
             status: None,
+            backend_status: self.backend_status,
             cause: None,
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
+            body_out: self.body_out,
             queue: self.started.saturating_duration_since(self.began) + self.time_in_queue(now),
             connect: since(self.connecting, self.connected),
             // What came and was never sent on is no response.

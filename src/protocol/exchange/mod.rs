@@ -47,12 +47,12 @@ use crate::protocol::http::Version;
 use crate::protocol::http::request_reader::RequestReader;
 use crate::protocol::interest::{Interest, Step};
 use crate::protocol::linger::Linger;
+use crate::protocol::logged_request::LoggedRequest;
 use crate::protocol::machine::NO_WORKER;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::proxy_header::ClientIdentity;
 use crate::protocol::relay::{Relay, RelayService};
-use crate::protocol::request_line::RequestLine;
 use crate::protocol::route::Route;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
@@ -107,7 +107,7 @@ pub struct Exchange {
     awaiting_since: Instant,
     /// The response head has taken so long that the client is watched: it may have disconnected.
     watches_client: bool,
-    request_line: RequestLine,
+    logged: LoggedRequest,
     timing: Timing,
 }
 
@@ -151,7 +151,7 @@ impl Exchange {
             last_progress: now.instant,
             awaiting_since: now.instant,
             watches_client: false,
-            request_line: RequestLine::default(),
+            logged: LoggedRequest::default(),
             timing: Timing::open(accepted, now),
         }
     }
@@ -331,7 +331,7 @@ impl Exchange {
     pub fn finish(&mut self, now: &Now) {
         let State::Over(outcome) = self.state else { return };
         self.client.report_unused(&self.gateway.context, outcome);
-        if !self.request_line.is_empty() {
+        if !self.logged.is_empty() {
             self.log_exchange(self.response.status(), self.backend_address(), outcome, now);
         }
     }
@@ -344,7 +344,7 @@ impl Exchange {
             _ => {
                 if outcome.phase == Phase::RequestHead {
                     // An incomplete head gets its line in the access log too.
-                    self.request_line.set_unread(self.client_input.bytes(), self.wants_closings());
+                    self.logged.set_unread(self.client_input.bytes(), self.wants_closings());
                 }
                 outcome
             }
@@ -386,13 +386,12 @@ impl Exchange {
         now: &Now,
     ) {
         self.client.end_check(status);
-        let request = Some(self.request_line.as_str());
         let route = self.gateway.routes[self.request.route].name.as_deref();
         let request_id = self.request.routed.as_ref().and_then(|routed| routed.request_id.as_deref());
-        let closing =
-            Closing { backend, request, status, route, request_id, ..self.timing.closing(outcome, now) };
+        let closing = Closing { backend, status, route, request_id, ..self.timing.closing(outcome, now) };
+        let closing = self.logged.describe(closing);
         self.client.report(&self.gateway.context, &Event::Closed(&closing));
-        self.request_line.clear();
+        self.logged.clear();
         self.timing.bytes_in = 0;
     }
 }

@@ -14,7 +14,7 @@ impl Exchange {
 
     pub(super) fn refuse_with(&mut self, refusal: Refusal, outcome: Outcome, now: &Now) {
         log::debug!("{} gets {refusal}", self.client.address());
-        self.request_line.set_unread(self.client_input.bytes(), self.wants_closings());
+        self.logged.set_unread(self.client_input.bytes(), self.wants_closings());
         self.client.report_connection(&self.gateway.context);
         self.request.abandon();
         self.request.keep = false;
@@ -57,6 +57,7 @@ impl Exchange {
                 &mut self.client_output,
             );
         self.timing.bytes_out += (self.client_output.len() - before) as u64;
+        self.timing.body_out += if fits { response.body_bytes(head_only) } else { 0 };
         self.timing.first_byte.get_or_insert(now.instant);
         self.response = Response::Out { status: response.status, backend, outcome };
         if !fits {

@@ -268,7 +268,7 @@ impl Exchange {
         let mut space = FieldSpace::new();
         let head = RequestHead::parse(bytes, &mut space)?
             .ok_or(Refusal::bad("The request head is not complete."))?;
-        self.request_line.set(&head, self.gateway.context.observer.wants_closings());
+        self.logged.set(&head, self.gateway.context.observer.wants_closings());
         self.client.set_check(is_health_check(&head));
         self.client.report_connection(&self.gateway.context);
         self.request.method = head.method;

@@ -40,17 +40,22 @@ impl OwnResponse<'_> {
         let has_body = self.status != 204;
         if has_body {
             head.field("Content-Type", "text/plain; charset=utf-8");
-            head.field("Content-Length", self.sentence.len() + 1);
+            head.field("Content-Length", self.body_bytes(false));
         }
         if let Some(value) = connection {
             head.field("Connection", value);
         }
-        let head_only = head_only || !has_body;
-        let fits = head.finish() && (head_only || (out.push(self.sentence.as_bytes()) && out.push(b"\n")));
+        let fits = head.finish()
+            && (self.body_bytes(head_only) == 0 || (out.push(self.sentence.as_bytes()) && out.push(b"\n")));
         if !fits {
             out.truncate(before);
         }
         fits
+    }
+
+    /// Bytes of its body: the sentence and a line end, unless there is none.
+    pub(crate) fn body_bytes(&self, head_only: bool) -> u64 {
+        if head_only || self.status == 204 { 0 } else { self.sentence.len() as u64 + 1 }
     }
 }
 

@@ -28,11 +28,11 @@ use crate::protocol::http::request_reader::RequestReader;
 use crate::protocol::http::{Refusal, Version};
 use crate::protocol::interest::{Interest, Step};
 use crate::protocol::linger::Linger;
+use crate::protocol::logged_request::LoggedRequest;
 use crate::protocol::machine::NO_WORKER;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::proxy_header::ClientIdentity;
-use crate::protocol::request_line::RequestLine;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
 use outgoing::OutgoingBody;
@@ -54,6 +54,8 @@ pub struct Web<S: Site> {
     body: OutgoingBodyOf<S::Response>,
     /// Extra bytes behind the body, which the course's Python server sent; for `--mirror`.
     trailing: &'static [u8],
+    /// The status of the response that has begun.
+    status: Option<u16>,
     /// Why the present request is refused.
     cause: Option<&'static str>,
     /// The client has closed its sending side.
@@ -62,7 +64,7 @@ pub struct Web<S: Site> {
     is_last_request: bool,
     /// When a byte last moved.
     last_progress: Instant,
-    request_line: RequestLine,
+    logged: LoggedRequest,
     timing: Timing,
 }
 
@@ -97,7 +99,6 @@ enum State<R> {
     },
     /// Sending a response; `last` is set if the connection ends with it.
     Response {
-        status: u16,
         last: Option<Close>,
     },
     /// The last response is sent; what the client still sends is discarded.
@@ -132,11 +133,12 @@ impl<S: Site> Web<S> {
             output: Buffer::new(),
             body: OutgoingBody::None,
             trailing: b"",
+            status: None,
             cause: None,
             client_ended: false,
             is_last_request: false,
             last_progress: now.instant,
-            request_line: RequestLine::default(),
+            logged: LoggedRequest::default(),
             timing: Timing::open(accepted, now),
         }
     }
@@ -265,7 +267,7 @@ impl<S: Site> Web<S> {
             State::Head if self.reader.is_idle() => outcome(Phase::Idle),
             State::Head => {
                 // An incomplete head gets its line in the access log too.
-                self.request_line.set_unread(self.input.bytes(), self.wants_closings());
+                self.logged.set_unread(self.input.bytes(), self.wants_closings());
                 outcome(Phase::RequestHead)
             }
             State::Body { .. } => outcome(Phase::RequestBody),
@@ -323,8 +325,8 @@ impl<S: Site> Web<S> {
     pub fn finish(&mut self, now: &Now) {
         let State::Over(outcome) = self.state else { return };
         self.client.report_unused(&self.service.context, outcome);
-        if !self.request_line.is_empty() {
-            self.log_exchange(None, outcome, now);
+        if !self.logged.is_empty() {
+            self.log_exchange(outcome, now);
         }
     }
 
@@ -344,13 +346,13 @@ impl<S: Site> Web<S> {
         }
     }
 
-    fn log_exchange(&mut self, status: Option<u16>, outcome: Outcome, now: &Now) {
+    fn log_exchange(&mut self, outcome: Outcome, now: &Now) {
+        let status = self.status.take();
         self.client.end_check(status);
-        let request = Some(self.request_line.as_str());
-        let closing =
-            Closing { request, status, cause: self.cause.take(), ..self.timing.closing(outcome, now) };
+        let closing = Closing { status, cause: self.cause.take(), ..self.timing.closing(outcome, now) };
+        let closing = self.logged.describe(closing);
         self.client.report(&self.service.context, &Event::Closed(&closing));
-        self.request_line.clear();
+        self.logged.clear();
         self.timing.bytes_in = 0;
     }
 }

@@ -91,7 +91,7 @@ impl<S: Site> Web<S> {
             Ok(None) => return self.refuse(INCOMPLETE, How::Malformed, Phase::RequestHead, now),
             Err(refusal) => return self.refuse(refusal, How::Malformed, Phase::RequestHead, now),
         };
-        self.request_line.set(&head, self.service.context.observer.wants_closings());
+        self.logged.set(&head, self.service.context.observer.wants_closings());
         self.client.set_check(is_health_check(&head));
         self.client.report_connection(&self.service.context);
         if self.service.context.observer.wants_heads() {
