@@ -4,10 +4,11 @@
 //! what happened; it never waits for an observer and never fails because of one.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::guard::Guard;
 use super::http::Version;
 use super::outcome::Outcome;
 use super::transport::Secured;
@@ -64,11 +65,15 @@ pub struct Closing<'a> {
     /// `Referer` of the request.
     pub(crate) referer: Option<&'a [u8]>,
     /// The user who has proved with a password who it is.
-    pub(crate) user: Option<&'a str>,
+    pub(crate) user: Option<&'a [u8]>,
+    /// Whom a trusted proxy in front says that it asks for.
+    pub(crate) forwarded_for: Option<IpAddr>,
     /// The status code sent to the client.
     pub(crate) status: Option<u16>,
     /// The status code that the back end answered.
     pub(crate) backend_status: Option<u16>,
+    /// The guard that refused it.
+    pub(crate) guard: Option<Guard>,
     /// Why the request was refused, if it was refused here and the status does not say it all.
     pub(crate) cause: Option<&'a str>,
     /// Bytes received from the client.

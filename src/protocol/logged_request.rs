@@ -41,9 +41,10 @@ enum Part {
     Host,
     UserAgent,
     Referer,
+    User,
 }
 
-const PARTS: usize = Part::Referer as usize + 1;
+const PARTS: usize = Part::User as usize + 1;
 
 impl LoggedRequest {
     /// Remembers a request, if it is `wanted` for the log.
@@ -70,6 +71,14 @@ impl LoggedRequest {
         }
         self.push(Part::UserAgent, agent);
         self.push(Part::Referer, referer);
+        self.push(Part::User, b"");
+    }
+
+    /// Remembers the user whose password was right.
+    pub(crate) fn set_user(&mut self, user: &[u8], wanted: bool) {
+        if wanted {
+            self.push(Part::User, user);
+        }
     }
 
     /// Adds the next part, as much of it as is kept.
@@ -119,6 +128,7 @@ impl LoggedRequest {
             host: part(Part::Host),
             user_agent: part(Part::UserAgent),
             referer: part(Part::Referer),
+            user: part(Part::User),
             ..closing
         }
     }

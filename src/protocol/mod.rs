@@ -35,6 +35,7 @@
 //! | [`forward`] | how a gateway rewrites heads |
 //! | [`route`] | what a gateway does with the requests of one route |
 //! | `request_id` | the identifier of a request, for the logs of all programs on its way |
+//! | [`guard`] | which requests are refused before anybody answers them: by address, rate, password, length |
 //! | [`proxy_header`] | the PROXY protocol, by which a proxy in front of us sends the client's address |
 //! | `transport` | whether a client's connection is encrypted, and how |
 //! | `cidr` | blocks of addresses |
@@ -51,6 +52,7 @@ pub mod context;
 pub(crate) mod event;
 pub mod exchange;
 pub mod forward;
+pub mod guard;
 pub(crate) mod health_check;
 pub mod http;
 pub mod interest;

@@ -1,8 +1,10 @@
 //! The times, byte counts and retries of one connection or exchange, for its line in the access log.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::event::Closing;
+use super::guard::Guard;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::Outcome;
 
@@ -25,6 +27,10 @@ pub(crate) struct Timing {
     pub(crate) first_byte: Option<Instant>,
     /// The number of the group of back ends that it was routed to.
     pub(crate) group: Option<usize>,
+    /// The guard that refused it.
+    pub(crate) guard: Option<Guard>,
+    /// Whom a trusted proxy in front says that it asks for.
+    pub(crate) forwarded_for: Option<IpAddr>,
     /// Attempts on back ends that failed.
     pub(crate) retries: u32,
     /// Bytes read from the client.
@@ -49,6 +55,8 @@ impl Timing {
             connected: None,
             first_byte: None,
             group: None,
+            guard: None,
+            forwarded_for: None,
             retries: 0,
             bytes_in: 0,
             bytes_out: 0,
@@ -89,9 +97,11 @@ impl Timing {
             user_agent: None,
             referer: None,
             user: None,
+            forwarded_for: self.forwarded_for,
             status: None,
             backend_status: self.backend_status,
-            cause: None,
+            guard: self.guard,
+            cause: self.guard.map(Guard::cause),
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
             body_out: self.body_out,

@@ -14,8 +14,8 @@ use super::filler::Filler;
 use super::mirror;
 use super::refusals::Refused;
 use crate::protocol::buffer::Buffer;
-use crate::protocol::http::Version;
 use crate::protocol::http::response::ResponseWriter;
+use crate::protocol::http::{ExtraField, Version};
 use crate::protocol::now::Now;
 use crate::protocol::web::{self, Body};
 
@@ -33,6 +33,8 @@ pub struct Response {
     pub(super) location: Option<Cow<'static, str>>,
     /// True if `Allow` lists the methods that are served.
     pub(super) allow: bool,
+    /// What else a client is told that is refused.
+    pub(super) field: Option<ExtraField>,
     /// The file that is sent: it has a `Content-Type`, an `ETag` and a `Last-Modified`.
     pub(super) file: Option<Arc<CachedFile>>,
     /// `Content-Range`.
@@ -139,6 +141,7 @@ impl Response {
             content_type: None,
             location: None,
             allow: false,
+            field: None,
             file: None,
             content_range: None,
             length: Length::Known(body.length()),
@@ -173,7 +176,8 @@ impl Response {
     pub(super) fn refusal(refused: impl Into<Refused>) -> Response {
         let Refused { refusal, cause } = refused.into();
         let allow = refusal.status == 405;
-        Response { allow, cause: Some(cause), ..Response::text(refusal.status, refusal.reason) }
+        let field = refusal.field;
+        Response { allow, field, cause: Some(cause), ..Response::text(refusal.status, refusal.reason) }
     }
 
     /// The response to a HEAD: without the body, and with the fields that describe it.
@@ -233,6 +237,9 @@ impl Response {
         }
         if self.allow {
             head.field_bytes("Allow", ALLOW.as_bytes());
+        }
+        if let Some(field) = self.field {
+            field.write(head);
         }
     }
 

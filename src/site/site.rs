@@ -251,6 +251,12 @@ impl web::Site for Site {
     fn refuse(&self, refusal: Refusal) -> Response {
         self.formatted(Response { close: true, ..Response::refusal(refusal) })
     }
+
+    /// Never in the Python's format: it has no word for what such a client must be told.
+    fn decline(&self, head: &RequestHead<'_>, refusal: Refusal) -> Response {
+        let response = Response::refusal(refusal);
+        if head.method == Method::Head { response.without_body() } else { response }
+    }
 }
 
 /// A part of a file as a body, from memory or from the open file.

@@ -9,11 +9,14 @@
 //! The client's connection:
 //!
 //!   Head --complete--> Exchanging --keep-alive--> Head
+//!    | ^                 |    |
+//!    v | verified        |    |
+//!   Verifying            |    |
 //!                        |    |
 //!                        |    +-- close --> Linger --> Over
 //!                        +-- 101 --> Tunnel (continues as a relay)
 //!
-//! While Exchanging, the request body: Reading -> complete; the response: Awaited -> Body -> Out.
+//! While Verifying, a password is looked at elsewhere; then the head is judged again. While Exchanging, the request body: Reading -> complete; the response: Awaited -> Body -> Out.
 //!
 //! The connection to the back end (`BackendConnection`):
 //!
@@ -43,6 +46,7 @@ use crate::protocol::buffer::Buffer;
 use crate::protocol::context::RoleContext;
 use crate::protocol::event::{Closing, Event};
 use crate::protocol::forward::{GroupCookie, Rules};
+use crate::protocol::guard::basic_auth::PasswordCheck;
 use crate::protocol::http::Version;
 use crate::protocol::http::request_reader::RequestReader;
 use crate::protocol::interest::{Interest, Step};
@@ -108,6 +112,8 @@ pub struct Exchange {
     /// The response head has taken so long that the client is watched: it may have disconnected.
     watches_client: bool,
     logged: LoggedRequest,
+    /// The password of the present request, while it is verified.
+    password: PasswordCheck,
     timing: Timing,
 }
 
@@ -115,6 +121,10 @@ pub struct Exchange {
 enum State {
     /// Between two requests, or reading a head.
     Head,
+    /// The head in the first `length` bytes of the input waits until its password is verified.
+    Verifying {
+        length: usize,
+    },
     /// A request is being forwarded, or gets a response of our own.
     Exchanging,
     /// Both sides have agreed on another protocol.
@@ -133,11 +143,12 @@ impl Exchange {
     ) -> Exchange {
         let client = client.into();
         let entered = client.admit();
+        let reader = RequestReader::new(accepted, gateway.context.head_limits);
         Exchange {
             gateway,
             client,
             state: entered.map_or_else(State::Over, |()| State::Head),
-            reader: RequestReader::new(accepted),
+            reader,
             backend: BackendConnection::None,
             connect_failure: How::Refused,
             request: Request::default(),
@@ -152,6 +163,7 @@ impl Exchange {
             awaiting_since: now.instant,
             watches_client: false,
             logged: LoggedRequest::default(),
+            password: PasswordCheck::None,
             timing: Timing::open(accepted, now),
         }
     }
@@ -160,6 +172,8 @@ impl Exchange {
     pub fn step(&self) -> Step {
         match (self.state, &self.backend) {
             (State::Over(_), _) => Step::Finish,
+            (State::Verifying { .. }, _) if self.password.is_due() => Step::Verify,
+            (State::Verifying { .. }, _) => Step::Queue,
             (_, BackendConnection::Released { .. }) => Step::ReleaseBackend,
             (State::Exchanging, BackendConnection::Needed { .. }) => Step::Connect,
             (State::Exchanging, BackendConnection::Queued { ticket, .. }) => {
@@ -179,6 +193,7 @@ impl Exchange {
     pub fn interest(&self) -> Interest {
         match self.state {
             State::Head => Interest { read_client: !self.client_ended, ..Interest::NONE },
+            State::Verifying { .. } => Interest { watch_client: true, ..Interest::NONE },
             State::Exchanging => self.interest_in_exchange(),
             State::Tunnel => Interest { write_client: !self.client_output.is_empty(), ..Interest::NONE },
             State::Linger(linger, _) => Interest { read_client: linger.shut, ..Interest::NONE },
@@ -209,12 +224,12 @@ impl Exchange {
 
     /// True until its last response is sent, or until both sides have agreed on another protocol.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.state, State::Head | State::Exchanging)
+        matches!(self.state, State::Head | State::Verifying { .. } | State::Exchanging)
     }
 
     /// True while a back end has to be chosen, or waited for in the queue.
     pub(crate) fn needs_backend(&self) -> bool {
-        matches!(self.step(), Step::Connect | Step::Queue)
+        matches!(self.state, State::Exchanging) && matches!(self.step(), Step::Connect | Step::Queue)
     }
 
     /// True while there is no complete request head: between two requests, or within a head.
@@ -227,7 +242,7 @@ impl Exchange {
         match self.state {
             State::Exchanging => true,
             State::Tunnel => self.step() != Step::SwitchProtocols,
-            State::Head | State::Linger(..) | State::Over(_) => false,
+            State::Head | State::Verifying { .. } | State::Linger(..) | State::Over(_) => false,
         }
     }
 
@@ -263,6 +278,7 @@ impl Exchange {
         match self.state {
             State::Head if self.reader.is_idle() => Phase::Idle,
             State::Head => Phase::RequestHead,
+            State::Verifying { .. } => Phase::Queue,
             State::Exchanging if matches!(self.backend, BackendConnection::Queued { .. }) => Phase::Queue,
             State::Exchanging if self.request.wants_bytes() => Phase::RequestBody,
             State::Exchanging if !self.response.has_begun() => Phase::ResponseHead,

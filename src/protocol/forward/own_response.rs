@@ -3,6 +3,7 @@
 //! Contract: a response is written whole or not at all.
 
 use crate::protocol::buffer::Buffer;
+use crate::protocol::http::ExtraField;
 use crate::protocol::http::response::{ResponseWriter, SERVER};
 use crate::protocol::now::Now;
 
@@ -15,6 +16,8 @@ pub(crate) struct OwnResponse<'r> {
     pub(crate) sentence: &'r str,
     /// Where the client is redirected to.
     pub(crate) location: Option<&'r str>,
+    /// What else the client is told.
+    pub(crate) field: Option<ExtraField>,
 }
 
 impl OwnResponse<'_> {
@@ -35,6 +38,9 @@ impl OwnResponse<'_> {
         }
         if let Some(location) = self.location {
             head.field("Location", location);
+        }
+        if let Some(field) = self.field {
+            field.write(&mut head);
         }
         // RFC 9110 section 8.6: a 204 has no body, and no length either.
         let has_body = self.status != 204;
@@ -68,8 +74,13 @@ mod tests {
     fn an_error_response_has_a_sentence_and_a_proxy_status() {
         let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
         let sentence = "The back end refused the connection.";
-        let response =
-            OwnResponse { status: 502, proxy_error: "connection_refused", sentence, location: None };
+        let response = OwnResponse {
+            status: 502,
+            proxy_error: "connection_refused",
+            sentence,
+            location: None,
+            field: None,
+        };
         let mut out = Buffer::new();
         assert!(response.write(&mut out, &now, Some("close"), false));
         let expected = "HTTP/1.1 502 Bad Gateway\r\nServer: giliran\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
@@ -77,7 +88,7 @@ mod tests {
             Content-Length: 37\r\nConnection: close\r\n\r\nThe back end refused the connection.\n";
         assert_eq!(std::str::from_utf8(out.bytes()), Ok(expected));
         out.clear();
-        let response = OwnResponse { status: 400, proxy_error: "", sentence, location: None };
+        let response = OwnResponse { status: 400, proxy_error: "", sentence, location: None, field: None };
         assert!(response.write(&mut out, &now, None, true));
         assert!(out.bytes().ends_with(b"Content-Length: 37\r\n\r\n"));
         assert!(out.push(&vec![0; out.room() - 160]));

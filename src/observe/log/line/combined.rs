@@ -23,17 +23,13 @@ pub(super) fn line(
     closing: &Closing<'_>,
 ) -> fmt::Result {
     // A client of IPv4 on a listener of both families is shown as what it is.
-    write!(out, "{} - ", connection.client.ip().to_canonical())?;
-    match closing.user {
-        Some(user) if !user.is_empty() => {
-            let mut words = user.split(' ');
-            escape(out, words.next().unwrap_or_default().as_bytes())?;
-            for word in words {
-                out.write_str("\\x20")?;
-                escape(out, word.as_bytes())?;
-            }
-        }
-        _ => out.write_char('-')?,
+    let client = closing.forwarded_for.unwrap_or_else(|| connection.client.ip().to_canonical());
+    write!(out, "{client} - ")?;
+    let mut words = closing.user.unwrap_or(b"-").split(|byte| *byte == b' ');
+    escape(out, words.next().unwrap_or_default())?;
+    for word in words {
+        out.write_str("\\x20")?;
+        escape(out, word)?;
     }
     out.write_str(" [")?;
     // Apache's `%t` is the time at which the request came.

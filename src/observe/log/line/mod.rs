@@ -290,8 +290,13 @@ fn fields(
             value.map_or(Ok(()), |value| each(key, Field::Text(&Readable(value))))?;
         }
     }
-    let ours = [("user", closing.user), ("route", closing.route), ("request_id", closing.request_id)];
-    for (key, value) in ours {
+    if let Some(client) = &closing.forwarded_for {
+        each("forwarded_for", Field::Text(client))?;
+    }
+    if let Some(user) = closing.user {
+        each("user", Field::Text(&Readable(user)))?;
+    }
+    for (key, value) in [("route", closing.route), ("request_id", closing.request_id)] {
         value.map_or(Ok(()), |value| each(key, Field::Text(&value)))?;
     }
     if let Some(status) = &closing.status {

@@ -49,7 +49,7 @@ fn told() -> Closing<'static> {
         host: Some(b"a.example:81"),
         user_agent: Some(b"curl/8 \"\\\x07\xc3\xa9\xff\r\nx"),
         referer: Some(b"http://b/"),
-        user: Some("budi s"),
+        user: Some(b"budi s"),
         request_id: Some("0123"),
         route: Some("/images/"),
         backend_status: Some(404),
