@@ -45,6 +45,8 @@ mod integration {
     mod gateway;
     /// Requests through a back end that does not.
     mod gateway_faults;
+    /// Who may ask, how often, how much, and with which password.
+    mod guards;
     /// The harness itself: whether a test that fails can be believed.
     mod harness;
     /// Which back ends are used: checks, back ends that go and come.

@@ -73,6 +73,8 @@ pub(crate) const DNSMASQ: Program = Program::new("dnsmasq", "dnsmasq-base");
 pub(crate) const GOACCESS: Program = Program::new("goaccess", "goaccess");
 /// A peer of the lab.
 pub(crate) const HAPROXY: Program = Program::new("haproxy", "haproxy");
+/// What writes files of passwords.
+pub(crate) const HTPASSWD: Program = Program::new("htpasswd", "apache2-utils");
 /// The netcat that can end its sending half; the traditional one cannot.
 pub(crate) const NC: Program = Program { has_flag: Some("-N"), ..Program::new("nc", "netcat-openbsd") };
 /// A peer of the lab, with the module that balances bytes.
@@ -81,8 +83,8 @@ pub(crate) const NGINX: Program = Program::new("nginx", "nginx libnginx-mod-stre
 pub(crate) const PYTHON: Program = Program::new("python3", "python3");
 
 /// All of them.
-pub(crate) const ALL: [Program; 10] =
-    [AB, APACHE, CHROMIUM, CURL, DNSMASQ, GOACCESS, HAPROXY, NC, NGINX, PYTHON];
+pub(crate) const ALL: [Program; 11] =
+    [AB, APACHE, CHROMIUM, CURL, DNSMASQ, GOACCESS, HAPROXY, HTPASSWD, NC, NGINX, PYTHON];
 
 thread_local! {
     /// The programs that the test of this thread has asked for.

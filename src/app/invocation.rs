@@ -103,7 +103,7 @@ impl<A: Args> Invocation<A> {
 }
 
 /// Flags that name files which a reload reads again.
-const READ_AGAIN: [&str; 4] = ["config", "tls_cert", "tls_key", "backend_ca"];
+const READ_AGAIN: [&str; 5] = ["config", "tls_cert", "tls_key", "backend_ca", "basic_auth"];
 
 /// True if the role has this flag, and it is given.
 fn is_given(matches: &ArgMatches, id: &str) -> bool {

@@ -14,6 +14,7 @@ use crate::app::cli::{
 };
 use crate::app::defaults;
 use crate::app::encryption::{ANYTHING, Encryption, HTTP_1};
+use crate::app::guards::guards;
 use crate::app::reload::Reload;
 use crate::app::route::Destination;
 use crate::app::service::{RunningService, Service};
@@ -29,6 +30,8 @@ use crate::net::own::OwnAddresses;
 use crate::net::signals;
 use crate::net::target::Target;
 use crate::observe;
+use crate::observe::log::AccessLog;
+use crate::protocol::context::RoleContext;
 use crate::protocol::forward::{CookieName, FieldRule, Rules};
 use crate::protocol::proxy_header::{ClientIdentity, Policy};
 use crate::protocol::route::{Action, Route};
@@ -75,6 +78,19 @@ impl PreparedRole {
         &self.service
     }
 
+    /// What its connections share, without threads, encryption or anybody who is told of events.
+    pub(crate) fn context(&self) -> RoleContext {
+        let Settings { timeouts, head_limits, guards, proxies, .. } = self.settings.clone();
+        let guards = (!guards.is_empty()).then(|| Arc::new(guards));
+        RoleContext {
+            timeouts,
+            head_limits,
+            guards,
+            proxies,
+            ..RoleContext::new(self.name, Arc::new(AccessLog))
+        }
+    }
+
     /// The first address that it is to listen on; port 0 is a free port that is not known yet.
     pub(crate) fn listens_on(&self) -> Option<SocketAddr> {
         self.addresses.first().map(|listen| listen.address)
@@ -116,7 +132,7 @@ pub fn server(kind: SiteKind) -> impl Fn(&Role, &Server) -> Result<PreparedRole,
             name: role.name,
             model: args.driver.model,
             service: Service::Web(Arc::new(site)),
-            settings: args.settings(),
+            settings: Settings { guards: guards(&args.guards, None)?, ..args.settings() },
             addresses,
             encryption,
             names: Vec::new(),
@@ -165,7 +181,7 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
             routes: Box::new(routes),
             rules: rules(&args.front, &args.forwarding, &args.balancing, args.mirror),
         },
-        settings: args.settings(),
+        settings: Settings { guards: guards(&args.guards, args.bodies.max_body)?, ..args.settings() },
         addresses,
         encryption,
         names,
@@ -180,6 +196,14 @@ pub fn balancer<T: clap::Args + FlagGroup>(
     move |role, args| {
         args.front.check()?;
         let back_ends = &args.back_ends;
+        let of_requests = [
+            ("--basic-auth", args.guards.basic_auth.is_some()),
+            ("--max-body", args.bodies.max_body.is_some()),
+        ];
+        if let Some((flag, _)) = of_requests.iter().find(|(_, given)| *given && back_ends.mode == Mode::Tcp) {
+            let words = "with --mode tcp nobody reads requests; use --mode http, or leave it out";
+            return Err(Failure::Usage(format!("{flag}: {words}")));
+        }
         let targets = match back_ends.backends {
             Some(count) => defaults::WEB_SERVERS[..count].iter().copied().map(Target::from).collect(),
             None => back_ends.backend.clone(),
@@ -206,7 +230,7 @@ pub fn balancer<T: clap::Args + FlagGroup>(
             name: role.name,
             model,
             service,
-            settings: args.settings(),
+            settings: Settings { guards: guards(&args.guards, args.bodies.max_body)?, ..args.settings() },
             addresses,
             encryption,
             names: vec![("--backend", names)],

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::encryption::Encryption;
+use super::guards::PasswordThread;
 use super::settings::{Model, Settings};
 use super::site_upkeep::SiteUpkeep;
 use crate::balance::Group;
@@ -99,7 +100,7 @@ impl Service {
     }
 }
 
-/// The threads that check back ends, look their names up, and look after a site and certificates. They are dropped, and end, with
+/// The threads that check back ends, look their names up, verify passwords, and look after a site and certificates. They are dropped, and end, with
 /// the last connection that may still need a back end or the site.
 #[derive(Debug)]
 struct Upkeep {
@@ -108,6 +109,7 @@ struct Upkeep {
     _checker: Option<Checker>,
     _dns: Option<DnsWatcher>,
     _expiry: Option<ExpiryWatcher>,
+    _passwords: Option<PasswordThread>,
     _site: Option<SiteUpkeep>,
 }
 
@@ -146,10 +148,15 @@ impl RunningService {
         }
         let tls = encryption.front(own.addresses());
         let look_ups = settings.view.as_ref().map(|view| Arc::clone(&view.look_ups)).unwrap_or_default();
+        let mut guards = settings.guards.clone();
+        if let Some(before) = before.map(RunningService::context) {
+            before.guards.iter().for_each(|before| guards.take_over(before));
+        }
         let upkeep = Upkeep {
             checks,
             _checker: Checker::start(service.groups(), interval, probe, send, encryption.back.clone())?,
             _expiry: ExpiryWatcher::start(encryption.certificates.clone())?,
+            _passwords: guards.basic_auth.clone().map(PasswordThread::start).transpose()?,
             _dns: DnsWatcher::start(groups, settings.look_ups, own, look_ups)?,
             _site: match &service {
                 Service::Web(site) => Some(SiteUpkeep::start(Arc::clone(site))?),
@@ -159,6 +166,8 @@ impl RunningService {
         settings.view.iter().for_each(|view| view.set_groups(service.groups()));
         let context = Arc::new(RoleContext {
             timeouts: settings.timeouts,
+            head_limits: settings.head_limits,
+            guards: (!guards.is_empty()).then(|| Arc::new(guards)),
             proxies: settings.proxies.clone(),
             tls,
             backend_tls: encryption.back.clone(),
@@ -183,14 +192,18 @@ impl RunningService {
         }
     }
 
-    /// What its back ends are checked for now.
-    fn checks(&self) -> Option<(Probe, Option<Version>)> {
-        let context = match self {
+    /// The settings that its connections share now.
+    fn context(&self) -> Arc<RoleContext> {
+        match self {
             RunningService::Web(web) => Arc::clone(&web.load().context),
             RunningService::Gateway(gateway) => Arc::clone(&gateway.load().context),
             RunningService::Relay(relay) => Arc::clone(&relay.load().context),
-        };
-        context.upkeep.as_ref()?.downcast_ref::<Upkeep>()?.checks.clone()
+        }
+    }
+
+    /// What its back ends are checked for now.
+    fn checks(&self) -> Option<(Probe, Option<Version>)> {
+        self.context().upkeep.as_ref()?.downcast_ref::<Upkeep>()?.checks.clone()
     }
 
     /// Puts another service of the same kind in the place of this one.

@@ -118,6 +118,15 @@ impl Guards {
         access.is_none() && rate_limit.is_none() && basic_auth.is_none() && body.is_none()
     }
 
+    /// What is remembered of clients by guards that these ones replace: it stays if the rate is the same.
+    pub(crate) fn take_over(&mut self, before: &Guards) {
+        if let (Some(own), Some(before)) = (&mut self.rate_limit, &before.rate_limit)
+            && own.has_rate_of(before)
+        {
+            *own = Arc::clone(before);
+        }
+    }
+
     /// Judges a connection that carries no requests we could read: by its address and its rate.
     pub(crate) fn judge_connection(&self, client: IpAddr, now: &Now) -> Result<(), Refused> {
         if let Some(access) = &self.access

@@ -110,6 +110,11 @@ impl RateLimit {
         RateLimit { each, ahead_max, empty_at: Slots::new(CLIENTS), began: OnceLock::new() }
     }
 
+    /// True if the other one limits to the same.
+    pub(super) fn has_rate_of(&self, other: &RateLimit) -> bool {
+        (self.each, self.ahead_max) == (other.each, other.ahead_max)
+    }
+
     /// Lets this client ask once, or says how long it has to wait for that.
     pub(crate) fn take(&self, client: IpAddr, now: &Now) -> Result<(), Duration> {
         let began = *self.began.get_or_init(|| now.instant);

@@ -27,7 +27,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use self::credentials::Credentials;
-pub use self::htpasswd::Htpasswd;
+pub(crate) use self::htpasswd::Htpasswd;
 use self::verification::{Job, Ticket, Verifications};
 use super::slots::Slots;
 use super::{Guard, Refused, Verdict};
