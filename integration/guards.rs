@@ -27,6 +27,7 @@ both![
     a_flood_of_passwords_keeps_nobody_from_the_rest,
     checks_and_the_status_page_are_not_guarded,
     refused_requests_are_counted,
+    a_route_has_guards_of_its_own,
 ];
 
 /// `Authorization` for a name and a password, in the base64 that a test can write by hand.
@@ -371,6 +372,60 @@ fn refused_requests_are_counted(model: Model) {
     let status: serde_json::Value =
         serde_json::from_str(get(role.status_page(), "/status.json").text()).unwrap();
     assert_eq!(status["roles"][0]["guards"]["rate-limit"], 3);
+}
+
+fn a_route_has_guards_of_its_own(model: Model) {
+    if lacks(&[HTPASSWD]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let users = htpasswd(folder.path(), "budi", "rahasia", 4);
+    let backend = Backend::saying("satu");
+    let config = folder.path().join("proxy.toml");
+    let text = format!(
+        "rate-limit = \"1000/s\"\ndefault = \"{0}\"\n\
+         [[route]]\nmatch = \"/rahasia/\"\nto = \"{0}\"\nbasic-auth = \"{1}\"\n\
+         [[route]]\nmatch = \"/dalam/\"\nto = \"503 tutup\"\ndeny = [\"127.0.0.0/8\", \"::1\"]\nadd-response = \"X-Y: z\"\n\
+         [[route]]\nmatch = \"/jarang/\"\nto = \"{0}\"\nrate-limit = \"1/h,2\"\n\
+         [[route]]\nmatch = \"/kecil/\"\nto = \"{0}\"\nmax-body = 3\n",
+        backend.address(),
+        users.display()
+    );
+    fs::write(&config, &text).unwrap();
+    let role = Launch::role("reverse-proxy", model).checked("off").flag("--config", config.display()).start();
+    let ask = |target: &str, fields: &str| Client::connect(role.address()).ask("GET", target, fields);
+    for (target, fields, status) in [
+        ("/", "", 200),
+        ("/rahasia/", "", 401),
+        // The redirect to a folder says nothing to those who may not see it.
+        ("/rahasia", "", 401),
+        ("/rahasia", BUDI, 301),
+        ("/rahasia/", WRONG, 401),
+        ("/rahasia/", BUDI, 200),
+        ("/dalam/", "", 403),
+        ("/jarang/", "", 200),
+        ("/jarang/", "", 200),
+        ("/jarang/", "", 429),
+        ("/", "", 200),
+    ] {
+        assert_eq!(ask(target, fields).status, status, "{target} {fields}");
+    }
+    assert_eq!(ask("/dalam/", "").field("x-y"), Some("z"), "the route's rules are for refusals too");
+    let mut client = Client::connect(role.address());
+    client.send(request("POST", "/", "Content-Length: 4\r\n")).send("abcd");
+    assert_eq!(client.response().status, 200);
+    client.send(request("POST", "/kecil/", "Content-Length: 4\r\n")).send("abcd");
+    assert_eq!(client.response().status, 413);
+    let line = role.wait_for_log("status=413");
+    assert!(
+        line.contains("route=/kecil/") && line.contains("cause=\"a body longer than the limit\""),
+        "{line}"
+    );
+    // A reload forgets nothing of a rate that stays as it is.
+    fs::write(&config, text.replace("max-body = 3", "max-body = 5")).unwrap();
+    role.signal(Signal::HUP);
+    role.wait_for_log("changed: route");
+    assert_eq!((ask("/jarang/", "").status, ask("/rahasia/", BUDI).status), (429, 200));
 }
 
 #[test]

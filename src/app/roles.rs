@@ -14,7 +14,7 @@ use crate::app::cli::{
 };
 use crate::app::defaults;
 use crate::app::encryption::{ANYTHING, Encryption, HTTP_1};
-use crate::app::guards::guards;
+use crate::app::guards::{guards, of_route};
 use crate::app::reload::Reload;
 use crate::app::route::Destination;
 use crate::app::service::{RunningService, Service};
@@ -150,6 +150,7 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
     let resolver = args.discovery.resolver();
     let role_rules = args.forwarding.rules()?;
     let default = look_up("--default", "the default route", &routing.default, of_groups, &resolver)?;
+    let guards = guards(&args.guards, args.bodies.max_body)?;
     let mut routes = Routes::new(forwarding_to(&default, &role_rules)?);
     let mut names = vec![("--default", default)];
     for spec in &routing.route {
@@ -168,6 +169,7 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
             }
         };
         let route = spec.route(action, &role_rules).map_err(wrong)?;
+        let route = Route { guards: of_route(&spec.guards, &guards).map_err(wrong)?, ..route };
         routes.add(&spec.pattern, route).map_err(wrong)?;
     }
     let addresses = listen_addresses(&args.listening, &args.tls.plain)?;
@@ -181,7 +183,7 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
             routes: Box::new(routes),
             rules: rules(&args.front, &args.forwarding, &args.balancing, args.mirror),
         },
-        settings: Settings { guards: guards(&args.guards, args.bodies.max_body)?, ..args.settings() },
+        settings: Settings { guards, ..args.settings() },
         addresses,
         encryption,
         names,
