@@ -74,9 +74,9 @@ impl LoggedRequest {
         self.push(Part::User, b"");
     }
 
-    /// Remembers the user whose password was right.
-    pub(crate) fn set_user(&mut self, user: &[u8], wanted: bool) {
-        if wanted {
+    /// Remembers the user whose password was right, if there is one and the request is remembered at all.
+    pub(crate) fn set_user(&mut self, user: Option<&[u8]>) {
+        if let Some(user) = user.filter(|_| !self.is_empty()) {
             self.push(Part::User, user);
         }
     }
@@ -183,8 +183,10 @@ mod tests {
         let head = RequestHead::parse(text.as_bytes(), leaked_space()).unwrap().unwrap();
         let mut request = LoggedRequest::default();
         request.set(&head, true);
+        assert_eq!(request.describe(closing()).user, None);
+        request.set_user(Some(b"budi"));
         let told = request.describe(closing());
-        assert_eq!(told.request, Some(&b"GET /a?b"[..]));
+        assert_eq!((told.request, told.user), (Some(&b"GET /a?b"[..]), Some(&b"budi"[..])));
         assert_eq!((told.version, told.host), (Some(Version::Http10), Some(&b"a.example:81"[..])));
         assert_eq!(told.user_agent, Some("\u{e9} \"x\"".as_bytes()));
         assert_eq!(told.referer, Some(&long.as_bytes()[..FIELD_BYTES_MAX]));

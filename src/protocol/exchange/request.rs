@@ -10,6 +10,7 @@ use crate::balance::routes::{DEFAULT, Found};
 use crate::balance::{DependsOn, Group, Key};
 use crate::protocol::buffer::Buffer;
 use crate::protocol::forward::{self, HostLine, MaxForwards, OwnResponse, Rules, Sender};
+use crate::protocol::guard::basic_auth::Login;
 use crate::protocol::guard::{BodyLimit, GuardedRequest, Refused, Verdict};
 use crate::protocol::health_check::is_health_check;
 use crate::protocol::http::body::{BodyReader, Part};
@@ -321,13 +322,9 @@ impl Exchange {
             self.timing.forwarded_for = Some(client);
         }
         if let Some(guards) = route.guards.as_ref().or(context.guards.as_ref()) {
-            let client = self.timing.forwarded_for.unwrap_or(self.client.address().ip());
-            let request = GuardedRequest { client, head: &head, framing, is_check: self.client.is_check() };
+            let request = GuardedRequest::of(&head, framing, &self.client, self.timing.forwarded_for);
             match guards.judge(&request, verified, now) {
-                Verdict::Pass(login) => {
-                    let wanted = context.observer.wants_closings();
-                    login.iter().for_each(|login| self.logged.set_user(login.user(), wanted));
-                }
+                Verdict::Pass(login) => self.logged.set_user(login.as_ref().map(Login::user)),
                 Verdict::Refused(refused) => {
                     self.pass_over(length, framing);
                     self.decline(refused, now);

@@ -37,6 +37,7 @@ use crate::protocol::http::framing::Framing;
 use crate::protocol::http::head::RequestHead;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
+use crate::protocol::proxy_header::ClientIdentity;
 
 /// What refuses requests.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -174,6 +175,19 @@ pub(crate) struct GuardedRequest<'r> {
     pub(crate) head: &'r RequestHead<'r>,
     pub(crate) framing: Framing,
     pub(crate) is_check: bool,
+}
+
+impl<'r> GuardedRequest<'r> {
+    /// A request of this client, or of whom it asks for.
+    pub(crate) fn of(
+        head: &'r RequestHead<'r>,
+        framing: Framing,
+        client: &ClientIdentity,
+        forwarded_for: Option<IpAddr>,
+    ) -> GuardedRequest<'r> {
+        let is_check = client.is_check();
+        GuardedRequest { client: forwarded_for.unwrap_or(client.address().ip()), head, framing, is_check }
+    }
 }
 
 const FORBIDDEN: Refusal = Refusal::new(403, "Your address may not ask here.");

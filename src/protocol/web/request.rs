@@ -5,7 +5,7 @@ use std::task::Waker;
 use super::outgoing::COPIED_BYTES_MAX;
 use super::{Site, State, Web};
 use crate::protocol::event::Event;
-use crate::protocol::guard::basic_auth::Progress;
+use crate::protocol::guard::basic_auth::{Login, Progress};
 use crate::protocol::guard::{GuardedRequest, Refused, Verdict};
 use crate::protocol::health_check::is_health_check;
 use crate::protocol::http::body::{BodyReader, Part};
@@ -126,13 +126,9 @@ impl<S: Site> Web<S> {
         };
         let mut refused = None;
         if let Some(guards) = context.guards.as_ref().filter(|_| redirect.is_none()) {
-            let client = self.timing.forwarded_for.unwrap_or(self.client.address().ip());
-            let request = GuardedRequest { client, head: &head, framing, is_check: self.client.is_check() };
+            let request = GuardedRequest::of(&head, framing, &self.client, self.timing.forwarded_for);
             match guards.judge(&request, verified, now) {
-                Verdict::Pass(login) => {
-                    let wanted = context.observer.wants_closings();
-                    login.iter().for_each(|login| self.logged.set_user(login.user(), wanted));
-                }
+                Verdict::Pass(login) => self.logged.set_user(login.as_ref().map(Login::user)),
                 Verdict::Refused(by_guard) => refused = Some(by_guard),
                 Verdict::Verify(password) => {
                     self.password = password;
