@@ -11,6 +11,8 @@ mod support;
 /// Named so that `cargo test integration` runs these tests and no others.
 #[path = "."]
 mod integration {
+    /// What the access log tells programs of each request.
+    mod access_log;
     /// How addresses are written, what they mean, and those that lead back to the role itself.
     mod addresses;
     /// What each room of `src/` may use.
@@ -45,6 +47,8 @@ mod integration {
     mod gateway;
     /// Requests through a back end that does not.
     mod gateway_faults;
+    /// Who may ask, how often, how much, and with which password.
+    mod guards;
     /// The harness itself: whether a test that fails can be believed.
     mod harness;
     /// Which back ends are used: checks, back ends that go and come.

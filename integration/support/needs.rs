@@ -69,8 +69,12 @@ pub(crate) const CHROMIUM: Program = Program::new("chromium", "chromium");
 pub(crate) const CURL: Program = Program::new("curl", "curl");
 /// The name server that back ends are found by.
 pub(crate) const DNSMASQ: Program = Program::new("dnsmasq", "dnsmasq-base");
+/// What reads web servers' logs.
+pub(crate) const GOACCESS: Program = Program::new("goaccess", "goaccess");
 /// A peer of the lab.
 pub(crate) const HAPROXY: Program = Program::new("haproxy", "haproxy");
+/// What writes files of passwords.
+pub(crate) const HTPASSWD: Program = Program::new("htpasswd", "apache2-utils");
 /// The netcat that can end its sending half; the traditional one cannot.
 pub(crate) const NC: Program = Program { has_flag: Some("-N"), ..Program::new("nc", "netcat-openbsd") };
 /// A peer of the lab, with the module that balances bytes.
@@ -81,8 +85,8 @@ pub(crate) const OPENSSL: Program = Program::new("openssl", "openssl");
 pub(crate) const PYTHON: Program = Program::new("python3", "python3");
 
 /// All of them.
-pub(crate) const ALL: [Program; 10] =
-    [AB, APACHE, CHROMIUM, CURL, DNSMASQ, HAPROXY, NC, NGINX, OPENSSL, PYTHON];
+pub(crate) const ALL: [Program; 12] =
+    [AB, APACHE, CHROMIUM, CURL, DNSMASQ, GOACCESS, HAPROXY, HTPASSWD, NC, NGINX, OPENSSL, PYTHON];
 
 thread_local! {
     /// The programs that the test of this thread has asked for.

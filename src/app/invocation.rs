@@ -11,6 +11,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use crate::app::cli::{Configuration, Failure, Logging, Role, join_values, one_line};
 use crate::app::config;
+use crate::app::route::RouteSpec;
 use crate::net::files;
 use crate::observe;
 
@@ -70,7 +71,7 @@ impl<A: Args> Invocation<A> {
             args: A::from_arg_matches(matches)?,
             logging: Logging::from_arg_matches(matches)?,
             configuration: Configuration::from_arg_matches(matches)?,
-            has_files: READ_AGAIN.iter().any(|id| is_given(matches, id)),
+            has_files: READ_AGAIN.iter().any(|id| is_given(matches, id)) || has_passwords(matches),
             shown,
         })
     }
@@ -103,7 +104,13 @@ impl<A: Args> Invocation<A> {
 }
 
 /// Flags that name files which a reload reads again.
-const READ_AGAIN: [&str; 4] = ["config", "tls_cert", "tls_key", "backend_ca"];
+const READ_AGAIN: [&str; 5] = ["config", "tls_cert", "tls_key", "backend_ca", "basic_auth"];
+
+/// True if a route names a file of passwords.
+fn has_passwords(matches: &ArgMatches) -> bool {
+    let routes = matches.try_get_many::<RouteSpec>("route").ok().flatten();
+    routes.into_iter().flatten().any(|route| matches!(route.guards.basic_auth, Some(Some(_))))
+}
 
 /// True if the role has this flag, and it is given.
 fn is_given(matches: &ArgMatches, id: &str) -> bool {

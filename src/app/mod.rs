@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `defaults` | the addresses of the roles, the defaults of flags and the ranges of their values |
 //! | `duration` | durations as people write them |
+//! | `size` | sizes as people write them |
 //! | `settings` | the settings that both drivers obey |
 //! | `route/` | a route as people write it: on the command line, and in the file |
 //! | `cli/` | the flags of each role, their values, and the texts of `--help` |
@@ -14,6 +15,7 @@
 //! | `reload` | the same, read again on SIGHUP |
 //! | `status` | the status page of a process, from its flags to its end |
 //! | `site_upkeep` | the thread that looks after a site's root and open files |
+//! | `guards` | guards from their flags: an htpasswd file is read, and a thread verifies its passwords |
 //! | `service` | what is done with connections, for either driver |
 //! | `roles` | each role: from its flags to a service behind its listeners |
 //! | `explain/` | what would become of a request, without starting anything |
@@ -26,6 +28,7 @@ pub(crate) mod defaults;
 pub(crate) mod duration;
 mod encryption;
 mod explain;
+mod guards;
 mod invocation;
 mod reload;
 pub mod roles;
@@ -34,6 +37,7 @@ mod run;
 pub mod service;
 pub mod settings;
 mod site_upkeep;
+mod size;
 mod status;
 pub mod suite;
 

@@ -14,6 +14,7 @@ use crate::app::cli::{
 };
 use crate::app::defaults;
 use crate::app::encryption::{ANYTHING, Encryption, HTTP_1};
+use crate::app::guards::{guards, of_route};
 use crate::app::reload::Reload;
 use crate::app::route::Destination;
 use crate::app::service::{RunningService, Service};
@@ -30,6 +31,8 @@ use crate::net::own::OwnAddresses;
 use crate::net::signals;
 use crate::net::target::Target;
 use crate::observe;
+use crate::observe::log::AccessLog;
+use crate::protocol::context::RoleContext;
 use crate::protocol::forward::{CookieName, FieldRule, Rules};
 use crate::protocol::proxy_header::{ClientIdentity, Policy};
 use crate::protocol::route::{Action, Route};
@@ -76,6 +79,19 @@ impl PreparedRole {
         &self.service
     }
 
+    /// What its connections share, without threads, encryption or anybody who is told of events.
+    pub(crate) fn context(&self) -> RoleContext {
+        let Settings { timeouts, head_limits, guards, proxies, .. } = self.settings.clone();
+        let guards = (!guards.is_empty()).then(|| Arc::new(guards));
+        RoleContext {
+            timeouts,
+            head_limits,
+            guards,
+            proxies,
+            ..RoleContext::new(self.name, Arc::new(AccessLog))
+        }
+    }
+
     /// The first address that it is to listen on; port 0 is a free port that is not known yet.
     pub(crate) fn listens_on(&self) -> Option<SocketAddr> {
         self.addresses.first().map(|listen| listen.address)
@@ -114,7 +130,7 @@ pub fn server(kind: SiteKind) -> impl Fn(&Role, &Server) -> Result<PreparedRole,
             name: role.name,
             model: args.driver.model,
             service: Service::Web(Arc::new(site)),
-            settings: args.settings(),
+            settings: Settings { guards: guards(&args.guards, None)?, ..args.settings() },
             addresses,
             encryption,
             names: Vec::new(),
@@ -142,6 +158,7 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
     let resolver = args.discovery.resolver();
     let role_rules = args.forwarding.rules()?;
     let default = look_up("--default", "the default route", &routing.default, of_groups, &resolver)?;
+    let guards = guards(&args.guards, args.bodies.max_body)?;
     let mut routes = Routes::new(forwarding_to(&default, &role_rules)?);
     let mut names = vec![("--default", default)];
     for spec in &routing.route {
@@ -160,6 +177,7 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
             }
         };
         let route = spec.route(action, &role_rules).map_err(wrong)?;
+        let route = Route { guards: of_route(&spec.guards, &guards).map_err(wrong)?, ..route };
         routes.add(&spec.pattern, route).map_err(wrong)?;
     }
     let addresses = listen_addresses(&args.listening, &args.tls.plain)?;
@@ -173,7 +191,7 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
             routes: Box::new(routes),
             rules: rules(&args.front, &args.forwarding, &args.balancing, args.mirror),
         },
-        settings: args.settings(),
+        settings: Settings { guards, ..args.settings() },
         addresses,
         encryption,
         names,
@@ -188,6 +206,14 @@ pub fn balancer<T: clap::Args + FlagGroup>(
     move |role, args| {
         args.front.check()?;
         let back_ends = &args.back_ends;
+        let of_requests = [
+            ("--basic-auth", args.guards.basic_auth.is_some()),
+            ("--max-body", args.bodies.max_body.is_some()),
+        ];
+        if let Some((flag, _)) = of_requests.iter().find(|(_, given)| *given && back_ends.mode == Mode::Tcp) {
+            let words = "with --mode tcp nobody reads requests; use --mode http, or leave it out";
+            return Err(Failure::Usage(format!("{flag}: {words}")));
+        }
         let targets = match back_ends.backends {
             Some(count) => defaults::WEB_SERVERS[..count].iter().copied().map(Target::from).collect(),
             None => back_ends.backend.clone(),
@@ -214,7 +240,7 @@ pub fn balancer<T: clap::Args + FlagGroup>(
             name: role.name,
             model,
             service,
-            settings: args.settings(),
+            settings: Settings { guards: guards(&args.guards, args.bodies.max_body)?, ..args.settings() },
             addresses,
             encryption,
             names: vec![("--backend", names)],

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::encryption::Encryption;
+use super::guards::PasswordThread;
 use super::settings::{Model, Settings};
 use super::site_upkeep::SiteUpkeep;
 use crate::balance::Group;
@@ -31,6 +32,8 @@ use crate::protocol::context::RoleContext;
 use crate::protocol::event::Observer;
 use crate::protocol::exchange::Gateway;
 use crate::protocol::forward::Rules;
+use crate::protocol::guard::basic_auth::BasicAuth;
+use crate::protocol::guard::{Guards, RateLimit};
 use crate::protocol::proxy_header::Version;
 use crate::protocol::relay::RelayService;
 use crate::protocol::route::Route;
@@ -62,6 +65,36 @@ impl Service {
             Service::Gateway { routes, .. } => groups(routes),
             Service::Relay(group) => vec![Arc::clone(group)],
         }
+    }
+
+    /// Has routes go on with the rate limits, and what these remember of clients, that they had in the service
+    /// `before`; those that share the one of the role, which were made with `made`, share the one that it has `now`.
+    fn take_over_rates(&mut self, made: &Guards, now: &Guards, before: &RunningService) {
+        let (Service::Gateway { routes, .. }, RunningService::Gateway(before)) = (self, before) else {
+            return;
+        };
+        let before = before.load();
+        for route in routes.targets_mut() {
+            let same = before.routes.targets().iter().find(|old| old.name == route.name);
+            let Some(guards) = &mut route.guards else { continue };
+            let guards = Arc::make_mut(guards);
+            let address = |limit: &Option<Arc<RateLimit>>| limit.as_ref().map(Arc::as_ptr);
+            match address(&guards.rate_limit) == address(&made.rate_limit) {
+                true => guards.rate_limit.clone_from(&now.rate_limit),
+                false => {
+                    same.and_then(|old| old.guards.as_ref()).into_iter().for_each(|old| guards.take_over(old))
+                }
+            }
+        }
+    }
+
+    /// The passwords that routes of it ask for.
+    fn basic_auths(&self) -> impl Iterator<Item = &Arc<BasicAuth>> {
+        let routes = match self {
+            Service::Gateway { routes, .. } => routes.targets(),
+            Service::Web(_) | Service::Relay(_) => &[],
+        };
+        routes.iter().filter_map(|route| route.guards.as_ref()?.basic_auth.as_ref())
     }
 
     /// What it is, as the status page shows it.
@@ -99,7 +132,7 @@ impl Service {
     }
 }
 
-/// The threads that check back ends, look their names up, and look after a site and certificates. They are dropped, and end, with
+/// The threads that check back ends, look their names up, verify passwords, and look after a site and certificates. They are dropped, and end, with
 /// the last connection that may still need a back end or the site.
 #[derive(Debug)]
 struct Upkeep {
@@ -108,6 +141,7 @@ struct Upkeep {
     _checker: Option<Checker>,
     _dns: Option<DnsWatcher>,
     _expiry: Option<ExpiryWatcher>,
+    _passwords: Vec<PasswordThread>,
     _site: Option<SiteUpkeep>,
 }
 
@@ -129,7 +163,7 @@ impl RunningService {
     /// Errors: threads or pollers that cannot be made.
     pub(crate) fn start(
         role: &'static str,
-        service: Service,
+        mut service: Service,
         settings: &Settings,
         encryption: &Encryption,
         groups: Vec<ResolvedGroup>,
@@ -146,10 +180,17 @@ impl RunningService {
         }
         let tls = encryption.front(own.addresses());
         let look_ups = settings.view.as_ref().map(|view| Arc::clone(&view.look_ups)).unwrap_or_default();
+        let mut guards = settings.guards.clone();
+        if let Some(before) = before {
+            before.context().guards.iter().for_each(|before| guards.take_over(before));
+            service.take_over_rates(&settings.guards, &guards, before);
+        }
+        let passwords = PasswordThread::start_each(guards.basic_auth.iter().chain(service.basic_auths()))?;
         let upkeep = Upkeep {
             checks,
             _checker: Checker::start(service.groups(), interval, probe, send, encryption.back.clone())?,
             _expiry: ExpiryWatcher::start(encryption.certificates.clone())?,
+            _passwords: passwords,
             _dns: DnsWatcher::start(groups, settings.look_ups, own, look_ups)?,
             _site: match &service {
                 Service::Web(site) => Some(SiteUpkeep::start(Arc::clone(site))?),
@@ -159,6 +200,8 @@ impl RunningService {
         settings.view.iter().for_each(|view| view.set_groups(service.groups()));
         let context = Arc::new(RoleContext {
             timeouts: settings.timeouts,
+            head_limits: settings.head_limits,
+            guards: (!guards.is_empty()).then(|| Arc::new(guards)),
             proxies: settings.proxies.clone(),
             tls,
             backend_tls: encryption.back.clone(),
@@ -183,14 +226,18 @@ impl RunningService {
         }
     }
 
-    /// What its back ends are checked for now.
-    fn checks(&self) -> Option<(Probe, Option<Version>)> {
-        let context = match self {
+    /// The settings that its connections share now.
+    fn context(&self) -> Arc<RoleContext> {
+        match self {
             RunningService::Web(web) => Arc::clone(&web.load().context),
             RunningService::Gateway(gateway) => Arc::clone(&gateway.load().context),
             RunningService::Relay(relay) => Arc::clone(&relay.load().context),
-        };
-        context.upkeep.as_ref()?.downcast_ref::<Upkeep>()?.checks.clone()
+        }
+    }
+
+    /// What its back ends are checked for now.
+    fn checks(&self) -> Option<(Probe, Option<Version>)> {
+        self.context().upkeep.as_ref()?.downcast_ref::<Upkeep>()?.checks.clone()
     }
 
     /// Puts another service of the same kind in the place of this one.

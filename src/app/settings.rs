@@ -13,6 +13,8 @@ use crate::balance::limits::CHECK_INTERVAL;
 use crate::net::dns::Pace;
 use crate::net::endpoint::Endpoint;
 use crate::observe::role_view::RoleView;
+use crate::protocol::guard::Guards;
+use crate::protocol::http::head::HeadLimits;
 use crate::protocol::proxy_header::Policy;
 use crate::protocol::timeouts::Timeouts;
 use crate::{poll_loop, threaded};
@@ -60,6 +62,10 @@ pub struct Settings {
     pub status: StatusSettings,
     /// Where the role shows what it does; `None` if nobody looks.
     pub(crate) view: Option<Arc<RoleView>>,
+    /// How long a request head may be.
+    pub head_limits: HeadLimits,
+    /// Which requests are refused before anybody answers them.
+    pub guards: Guards,
     /// Which proxies in front are trusted, and whether back ends get a PROXY header.
     pub proxies: Policy,
     /// Time between two health checks of a back end; `None` for no checks.
@@ -97,6 +103,8 @@ impl Default for Settings {
             lame_duck: Duration::ZERO,
             status: StatusSettings::default(),
             view: None,
+            head_limits: HeadLimits::default(),
+            guards: Guards::default(),
             proxies: Policy::default(),
             check_interval: Some(CHECK_INTERVAL),
             check_probe: None,

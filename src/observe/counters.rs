@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::protocol::event::Closing;
+use crate::protocol::guard::GUARDS;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,6 +48,9 @@ pub(crate) const BOUNDS_US: [u64; 16] = [
     2_500_000, 5_000_000, 10_000_000,
 ];
 
+/// Requests that were refused, by the guard that did, in the order of [`GUARDS`].
+pub(crate) type ByGuard<T> = [T; GUARDS.len()];
+
 /// Exchanges by status class.
 pub(crate) type ByStatus<T> = [T; STATUS_CLASSES.len()];
 
@@ -55,6 +59,7 @@ pub(crate) type ByStatus<T> = [T; STATUS_CLASSES.len()];
 pub(crate) struct Counters {
     numbers: [AtomicU64; COUNTERS],
     statuses: ByStatus<AtomicU64>,
+    guards: ByGuard<AtomicU64>,
     queue: Histogram,
     connect: Histogram,
     first_byte: Histogram,
@@ -82,6 +87,9 @@ impl Counters {
         add(&self.statuses[class], 1);
         if let Some(of_group) = closing.group.and_then(|group| self.groups().get(group)) {
             add(&of_group[class], 1);
+        }
+        if let Some(guard) = closing.guard {
+            add(&self.guards[guard as usize], 1);
         }
         self.add(Counter::Unclean, u64::from(!closing.outcome.is_clean()));
         self.add(Counter::Retries, u64::from(closing.retries));
@@ -121,6 +129,7 @@ impl Histogram {
 pub(crate) struct Totals {
     numbers: [u64; COUNTERS],
     pub(crate) statuses: ByStatus<u64>,
+    pub(crate) guards: ByGuard<u64>,
     pub(crate) queue: Distribution,
     pub(crate) connect: Distribution,
     pub(crate) first_byte: Distribution,
@@ -154,6 +163,7 @@ impl Default for Totals {
         Totals {
             numbers: [0; COUNTERS],
             statuses: [0; STATUS_CLASSES.len()],
+            guards: [0; GUARDS.len()],
             queue: Distribution::default(),
             connect: Distribution::default(),
             first_byte: Distribution::default(),
@@ -176,6 +186,7 @@ impl Totals {
         };
         sum(&mut self.numbers, &counters.numbers);
         sum(&mut self.statuses, &counters.statuses);
+        sum(&mut self.guards, &counters.guards);
         for (sums, lane) in self.groups.iter_mut().zip(counters.groups.get().into_iter().flatten()) {
             sum(sums, lane);
         }
@@ -193,21 +204,15 @@ mod tests {
 
     fn closing(status: Option<u16>, group: Option<usize>) -> Closing<'static> {
         Closing {
-            backend: None,
             group,
-            route: None,
-            request_id: None,
-            request: None,
             status,
-            cause: None,
             bytes_in: 10,
             bytes_out: 200,
             queue: Duration::from_micros(90),
             connect: Some(Duration::from_micros(100)),
-            first: None,
             total: Duration::from_millis(30),
             retries: 2,
-            outcome: Outcome::new(Who::Us, How::Finished, Phase::ResponseBody),
+            ..Closing::of(Outcome::new(Who::Us, How::Finished, Phase::ResponseBody))
         }
     }
 

@@ -61,6 +61,7 @@ impl Session<Exchange> {
         self.keep_time(context);
         for _ in 0..CALLS_PER_ITERATION_MAX {
             match self.step() {
+                Step::Verify => self.verify_password(context),
                 Step::Connect => self.try_backend(context, |place, context| take_idle(idle, place, context)),
                 Step::ReleaseBackend => self.release_backend(idle, context),
                 Step::ShutClient => self.shut_client(),

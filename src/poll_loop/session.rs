@@ -78,6 +78,12 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         Served::Waiting
     }
 
+    /// Has the password of the request verified, or acts on what came of it.
+    pub(crate) fn verify_password(&mut self, context: &LoopContext<'_>) {
+        let waker = || context.waker.for_connection(context.slot);
+        self.machine.verify_password(&context.now, waker);
+    }
+
     /// Acts on what time has brought: a deadline, the drain.
     pub(crate) fn keep_time(&mut self, context: &LoopContext<'_>) {
         self.machine.expired(&context.now);

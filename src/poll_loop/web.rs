@@ -19,6 +19,7 @@ impl Connection for WebConnection {
         self.keep_time(context);
         for _ in 0..CALLS_PER_ITERATION_MAX {
             match self.step() {
+                Step::Verify => self.verify_password(context),
                 Step::ShutClient => self.shut_client(),
                 Step::Finish => return self.close(context),
                 _ if self.transfer(context) => {}

@@ -21,6 +21,11 @@ impl Cidr {
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
     }
+
+    /// How many leading bits an address must share with it: the more, the more specific.
+    pub(crate) fn prefix(&self) -> u8 {
+        self.0.prefix_len()
+    }
 }
 
 impl FromStr for Cidr {

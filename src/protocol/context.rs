@@ -6,6 +6,8 @@ use std::sync::Arc;
 use rustls::{ClientConfig, ServerConfig};
 
 use super::event::Observer;
+use super::guard::Guards;
+use super::http::head::HeadLimits;
 use super::limits::KEEP_ALIVE_REQUESTS;
 use super::proxy_header::Policy;
 use super::timeouts::Timeouts;
@@ -21,6 +23,10 @@ pub struct RoleContext {
     pub timeouts: Timeouts,
     /// How many requests one client connection may carry.
     pub keep_alive_requests: u32,
+    /// How long a request head may be.
+    pub head_limits: HeadLimits,
+    /// Which requests are refused before anybody answers them; `None` if none are.
+    pub guards: Option<Arc<Guards>>,
     /// From which peers PROXY headers are accepted, and whether back ends get one.
     pub proxies: Policy,
     /// How connections of clients are encrypted, if they are.
@@ -48,6 +54,8 @@ impl RoleContext {
             role,
             timeouts: Timeouts::default(),
             keep_alive_requests: KEEP_ALIVE_REQUESTS,
+            head_limits: HeadLimits::default(),
+            guards: None,
             proxies: Policy::default(),
             tls: None,
             backend_tls: None,

@@ -4,10 +4,12 @@
 //! what happened; it never waits for an observer and never fails because of one.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::guard::Guard;
+use super::http::Version;
 use super::outcome::Outcome;
 use super::transport::Secured;
 
@@ -52,16 +54,34 @@ pub struct Closing<'a> {
     pub(crate) route: Option<&'a str>,
     /// The identifier of the request, if it has one: see `request_id`.
     pub(crate) request_id: Option<&'a str>,
-    /// Method and target, such as `GET /images/`; none for a relay.
-    pub(crate) request: Option<&'a str>,
+    /// Method and target, such as `GET /images/`, as the client sent them; none for a relay.
+    pub(crate) request: Option<&'a [u8]>,
+    /// The version of HTTP that the request was read as; none if it could not be read.
+    pub(crate) version: Option<Version>,
+    /// The host that was asked for.
+    pub(crate) host: Option<&'a [u8]>,
+    /// `User-Agent` of the request.
+    pub(crate) user_agent: Option<&'a [u8]>,
+    /// `Referer` of the request.
+    pub(crate) referer: Option<&'a [u8]>,
+    /// The user who has proved with a password who it is.
+    pub(crate) user: Option<&'a [u8]>,
+    /// Whom a trusted proxy in front says that it asks for.
+    pub(crate) forwarded_for: Option<IpAddr>,
     /// The status code sent to the client.
     pub(crate) status: Option<u16>,
+    /// The status code that the back end answered.
+    pub(crate) backend_status: Option<u16>,
+    /// The guard that refused it.
+    pub(crate) guard: Option<Guard>,
     /// Why the request was refused, if it was refused here and the status does not say it all.
     pub(crate) cause: Option<&'a str>,
     /// Bytes received from the client.
     pub(crate) bytes_in: u64,
     /// Bytes sent to the client.
     pub(crate) bytes_out: u64,
+    /// Those of them that belong to the body of the response, framing included.
+    pub(crate) body_out: u64,
     /// Time spent in queues: from accept until a worker or loop took it up, and for a back end with room.
     pub(crate) queue: Duration,
     /// Time from the first attempt to connect until a back end accepted; none if an idle connection was used.
@@ -94,6 +114,15 @@ pub trait Observer: fmt::Debug + Send + Sync {
 pub(crate) fn next_connection_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+#[cfg(test)]
+impl Closing<'_> {
+    /// An end of which nothing else is known.
+    pub(crate) fn of(outcome: Outcome) -> Closing<'static> {
+        let now = super::testing::start();
+        super::timing::Timing::open(now.instant, &now).closing(outcome, &now)
+    }
 }
 
 #[cfg(test)]

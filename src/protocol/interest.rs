@@ -9,9 +9,13 @@
 pub enum Step {
     /// Move the bytes of the machine's [`Interest`]; if none can be moved now, wait until some can.
     Transfer,
+    /// Have a password verified, or hear what came of it. It is done elsewhere: until the waker is called that was
+    /// given for it, the step is [`Queue`](Step::Queue).
+    Verify,
     /// Choose a back end and connect to it.
     Connect,
-    /// Wait in the queue for a back end: the waker given to `choose_backend` is called when the wait is over.
+    /// Wait for a turn, at a back end or of a password: the waker that was given for it is called when the wait is
+    /// over.
     Queue,
     /// All bytes for the client are sent and no more follow: close the sending side (half-close).
     ShutClient,

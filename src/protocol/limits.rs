@@ -62,6 +62,9 @@ pub(crate) const LAME_DUCK: Duration = Duration::ZERO;
 /// it a request gets 431, and a back end's response becomes 502.
 pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
 
+/// The least that the limit on a head may be set to: what browsers send has some 500 bytes without cookies.
+pub(crate) const HEAD_BYTES_MIN: usize = 1024;
+
 /// Field lines of one head (Apache: 100, HAProxy: 101). Beyond it a request gets 431, and a back end's
 /// response becomes 502.
 pub const HEAD_FIELDS_MAX: usize = 100;
@@ -71,6 +74,9 @@ pub(crate) const SENTENCE_BYTES_MAX: usize = 1024;
 
 /// Bytes of the request line (Apache and nginx: 8 KiB). Beyond it the response is 414.
 pub(crate) const REQUEST_LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// The least that the limit on a request line may be set to: a health check and a path must fit.
+pub(crate) const REQUEST_LINE_BYTES_MIN: usize = 128;
 
 /// Bytes of content that a length or a chunk size may announce, 2^63 - 1. Many programs keep lengths in a
 /// signed number of 64 bits; in theirs a larger one would be negative, and the message would end elsewhere.

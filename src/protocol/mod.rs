@@ -35,6 +35,7 @@
 //! | [`forward`] | how a gateway rewrites heads |
 //! | [`route`] | what a gateway does with the requests of one route |
 //! | `request_id` | the identifier of a request, for the logs of all programs on its way |
+//! | [`guard`] | which requests are refused before anybody answers them: by address, rate, password, length |
 //! | [`proxy_header`] | the PROXY protocol, by which a proxy in front of us sends the client's address |
 //! | `transport` | whether a client's connection is encrypted, and how |
 //! | `cidr` | blocks of addresses |
@@ -43,7 +44,7 @@
 //! | `linger` | the lingering close after a last response |
 //! | `timing` | the times and byte counts of one exchange |
 //! | `health_check` | how a health check of our own kind is recognised |
-//! | `request_line` | the request as the log shows it |
+//! | `logged_request` | what the access log tells of a request |
 
 pub mod buffer;
 pub(crate) mod cidr;
@@ -51,18 +52,19 @@ pub mod context;
 pub(crate) mod event;
 pub mod exchange;
 pub mod forward;
+pub mod guard;
 pub(crate) mod health_check;
 pub mod http;
 pub mod interest;
 pub mod limits;
 pub(crate) mod linger;
+pub(crate) mod logged_request;
 pub(crate) mod machine;
 pub mod now;
 pub mod outcome;
 pub mod proxy_header;
 pub mod relay;
 pub(crate) mod request_id;
-pub(crate) mod request_line;
 pub mod route;
 #[cfg(test)]
 pub(crate) mod testing;

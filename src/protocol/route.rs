@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::forward::template::Placeholder;
 use super::forward::{FieldRule, FieldRules, Rewrite, Side, Template, Values};
+use super::guard::Guards;
 use crate::balance::Group;
 
 /// A route: where its requests go, and what is changed on the way.
@@ -21,6 +22,8 @@ pub struct Route {
     pub(crate) request: FieldRules,
     /// The same of the response.
     pub(crate) response: FieldRules,
+    /// Which of its requests are refused, instead of what the role as a whole refuses.
+    pub(crate) guards: Option<Arc<Guards>>,
 }
 
 /// What becomes of a request.
@@ -59,7 +62,7 @@ impl Route {
     /// A route without any rules.
     pub(crate) fn new(name: Option<Arc<str>>, action: Action) -> Route {
         let (request, response) = (FieldRules::default(), FieldRules::default());
-        Route { name, action, rewrite: None, request, response }
+        Route { name, action, rewrite: None, request, response, guards: None }
     }
 
     /// The same with field rules: those of its role, and its own, which go before them.

@@ -5,8 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
 use crate::protocol::context::RoleContext;
 use crate::protocol::event::{Connection, Event, Observer};
+use crate::protocol::guard::Guards;
+use crate::protocol::guard::basic_auth::{BasicAuth, Htpasswd};
 use crate::protocol::http::head::FieldSpace;
 use crate::protocol::now::Now;
 use crate::protocol::timeouts::Timeouts;
@@ -37,6 +42,19 @@ impl Observer for Silent {
 /// What the connections of a test share.
 pub(crate) fn context(timeouts: Timeouts) -> RoleContext {
     RoleContext { timeouts, ..RoleContext::new("test", Arc::new(Silent)) }
+}
+
+/// Guards that ask for the name `budi` with the password `rahasia`, and the means to verify.
+pub(crate) fn password_guards() -> (Arc<Guards>, Arc<BasicAuth>) {
+    let users = format!("budi:{}\n", bcrypt::hash("rahasia", 4).unwrap());
+    let auth = Arc::new(BasicAuth::new(Htpasswd::parse(&users).unwrap()));
+    (Arc::new(Guards { basic_auth: Some(Arc::clone(&auth)), ..Guards::default() }), auth)
+}
+
+/// A GET with this name and password.
+pub(crate) fn get_with(login: &str) -> String {
+    let login = BASE64_STANDARD.encode(login);
+    format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic {login}\r\n\r\n")
 }
 
 /// Field space that lives as long as a test needs the head.

@@ -1,8 +1,10 @@
 //! The times, byte counts and retries of one connection or exchange, for its line in the access log.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::event::Closing;
+use super::guard::Guard;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::Outcome;
 
@@ -25,12 +27,20 @@ pub(crate) struct Timing {
     pub(crate) first_byte: Option<Instant>,
     /// The number of the group of back ends that it was routed to.
     pub(crate) group: Option<usize>,
+    /// The guard that refused it.
+    pub(crate) guard: Option<Guard>,
+    /// Whom a trusted proxy in front says that it asks for.
+    pub(crate) forwarded_for: Option<IpAddr>,
     /// Attempts on back ends that failed.
     pub(crate) retries: u32,
     /// Bytes read from the client.
     pub(crate) bytes_in: u64,
     /// Bytes sent to the client.
     pub(crate) bytes_out: u64,
+    /// Those of them that belong to the body of a response.
+    pub(crate) body_out: u64,
+    /// The status of the final response that a back end gave.
+    pub(crate) backend_status: Option<u16>,
 }
 
 impl Timing {
@@ -45,9 +55,13 @@ impl Timing {
             connected: None,
             first_byte: None,
             group: None,
+            guard: None,
+            forwarded_for: None,
             retries: 0,
             bytes_in: 0,
             bytes_out: 0,
+            body_out: 0,
+            backend_status: None,
         }
     }
 
@@ -78,10 +92,19 @@ impl Timing {
             route: None,
             request_id: None,
             request: None,
+            version: None,
+            host: None,
+            user_agent: None,
+            referer: None,
+            user: None,
+            forwarded_for: self.forwarded_for,
             status: None,
-            cause: None,
+            backend_status: self.backend_status,
+            guard: self.guard,
+            cause: self.guard.map(Guard::cause),
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
+            body_out: self.body_out,
             queue: self.started.saturating_duration_since(self.began) + self.time_in_queue(now),
             connect: since(self.connecting, self.connected),
             // What came and was never sent on is no response.

@@ -16,8 +16,8 @@ use super::mirror;
 use super::multipart::Multipart;
 use super::refusals::Refused;
 use crate::protocol::buffer::Buffer;
-use crate::protocol::http::Version;
 use crate::protocol::http::response::ResponseWriter;
+use crate::protocol::http::{ExtraField, Version};
 use crate::protocol::now::Now;
 use crate::protocol::web::{self, Body, Generator};
 
@@ -32,6 +32,8 @@ pub struct Response {
     pub(super) location: Option<Cow<'static, str>>,
     /// `Allow`: the methods that are served.
     pub(super) allow: Option<&'static str>,
+    /// What else a client is told that is refused.
+    pub(super) field: Option<ExtraField>,
     /// The file that is sent: it has a `Content-Type`, an `ETag` and a `Last-Modified`. One that is the body of an
     /// error has its type only.
     pub(super) file: Option<Arc<CachedFile>>,
@@ -146,6 +148,7 @@ impl Response {
             content_type: None,
             location: None,
             allow: None,
+            field: None,
             file: None,
             lines: "",
             extra_lines: None,
@@ -181,7 +184,8 @@ impl Response {
     /// An error, in one sentence. The connection may be kept, because the request itself was read.
     pub(super) fn refusal(refused: impl Into<Refused>) -> Response {
         let Refused { refusal, cause } = refused.into();
-        Response { cause: Some(cause), ..Response::text(refusal.status, refusal.reason) }
+        let field = refusal.field;
+        Response { field, cause: Some(cause), ..Response::text(refusal.status, refusal.reason) }
     }
 
     /// Makes it the response to a HEAD: without the body, and with the fields that describe it.
@@ -256,6 +260,9 @@ impl Response {
         }
         if let Some(lines) = &self.extra_lines {
             head.lines(lines.as_bytes());
+        }
+        if let Some(field) = self.field {
+            field.write(head);
         }
     }
 

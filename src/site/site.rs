@@ -239,6 +239,16 @@ impl web::Site for Site {
         self.format(&mut response);
         response
     }
+
+    /// Never in the Python's format: it has no word for what such a client must be told.
+    fn decline(&self, head: &RequestHead<'_>, refusal: Refusal) -> Response {
+        let extra_lines = self.extra_lines.clone();
+        let mut response = Response { extra_lines, ..Response::refusal(refusal) };
+        if head.method == Method::Head {
+            response.drop_body();
+        }
+        response
+    }
 }
 
 /// A part of a file as a body, from memory or from the open file.

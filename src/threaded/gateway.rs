@@ -60,6 +60,7 @@ impl Session<Exchange> {
     fn serve_requests(&mut self, idle: &SharedIdlePool, budget: &WaitBudget<'_>) -> Result<(), Parked> {
         while self.machine.is_open() {
             self.read_request_head(budget)?;
+            self.verify_password(budget)?;
             self.connect(idle, budget)?;
             self.exchange_bodies(idle, budget)?;
         }

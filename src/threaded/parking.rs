@@ -206,7 +206,7 @@ impl<C: Connection> Parking<C> {
             log::error!("a connection could not be parked: {error}");
         }
         // Its waker was called before it came here, or the drain has ended it.
-        let is_due = matches!(awaited.step, Step::Connect | Step::Finish);
+        let is_due = matches!(awaited.step, Step::Verify | Step::Connect | Step::Finish);
         if let Some(deadline) = awaited.deadline {
             self.timers.set(number, deadline);
         }

@@ -33,7 +33,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         let step = self.machine.step();
         let limit = match step {
             Step::Transfer => budget.limit(self.machine.deadline(), &now),
-            // In the queue for a back end it waits in the parking only: that is where its waker leads.
+            // For its turn it waits in the parking only: that is where its waker leads.
             Step::Queue => Duration::ZERO,
             // Time has brought something else to do.
             _ => return Ok(()),
@@ -52,6 +52,21 @@ impl<M: Machine<File: FileToSend>> Session<M> {
             false if ready.is_look => {}
             false if step == Step::Queue => budget.park(self.machine.deadline())?,
             false => budget.waited_in_vain(self.machine.deadline())?,
+        }
+        Ok(())
+    }
+
+    /// Has the password of the request verified, if that is to be done, and waits for it.
+    pub(crate) fn verify_password(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
+        while self.machine.is_verifying() {
+            match self.machine.step() {
+                Step::Verify => {
+                    let now = self.keep_time(budget);
+                    let waker = || budget.load.waker.for_connection(number(&self.client));
+                    self.machine.verify_password(&now, waker);
+                }
+                _ => self.wait_and_read(budget)?,
+            }
         }
         Ok(())
     }

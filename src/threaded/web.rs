@@ -27,6 +27,7 @@ where
     fn serve(&mut self, _common: &(), budget: &WaitBudget<'_>) -> Result<(), Parked> {
         while self.machine.is_open() {
             self.read_request(budget)?;
+            self.verify_password(budget)?;
             self.write_response(budget)?;
         }
         self.close(budget)

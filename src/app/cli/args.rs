@@ -14,6 +14,7 @@ use super::flags::{
     BackEnds, BackendTimeouts, ClientTimeouts, Configuration, FlagGroup, Forwarding, Front, Health,
     Listening, Load, Logging, Loops, Pool, Routing, Status,
 };
+use super::guard_flags::{BodyFlags, GuardFlags, HeadFlags};
 use super::site::SiteFlags;
 use super::tls_flags::{BackendTlsFlags, TlsFlags};
 use super::values::{Cache, count, port_base};
@@ -41,6 +42,12 @@ pub struct Server {
     /// Proxies in front.
     #[command(flatten)]
     pub(crate) front: Front,
+    /// Who may ask, how often, and with which password.
+    #[command(flatten)]
+    pub(crate) guards: GuardFlags,
+    /// How long heads may be.
+    #[command(flatten)]
+    pub(crate) heads: HeadFlags,
     /// Timeouts and the drain.
     #[command(flatten)]
     pub(crate) client_timeouts: ClientTimeouts,
@@ -58,7 +65,14 @@ pub struct Server {
 impl Server {
     /// The settings that these arguments give.
     pub(crate) fn settings(&self) -> Settings {
-        settings(&[&self.listening, &self.driver, &self.front, &self.client_timeouts, &self.status])
+        settings(&[
+            &self.listening,
+            &self.driver,
+            &self.front,
+            &self.heads,
+            &self.client_timeouts,
+            &self.status,
+        ])
     }
 }
 
@@ -86,6 +100,15 @@ pub struct Proxy {
     /// Proxies in front.
     #[command(flatten)]
     pub(crate) front: Front,
+    /// Who may ask, how often, and with which password.
+    #[command(flatten)]
+    pub(crate) guards: GuardFlags,
+    /// How long heads may be.
+    #[command(flatten)]
+    pub(crate) heads: HeadFlags,
+    /// How long bodies may be.
+    #[command(flatten)]
+    pub(crate) bodies: BodyFlags,
     /// Timeouts of clients, and the drain.
     #[command(flatten)]
     pub(crate) client_timeouts: ClientTimeouts,
@@ -125,6 +148,7 @@ impl Proxy {
             &self.listening,
             &self.driver,
             &self.front,
+            &self.heads,
             &self.client_timeouts,
             &self.backend_timeouts,
             &self.health,
@@ -156,6 +180,15 @@ pub struct Balancer<T: Args + FlagGroup> {
     /// Proxies in front.
     #[command(flatten)]
     pub(crate) front: Front,
+    /// Who may ask, how often, and with which password.
+    #[command(flatten)]
+    pub(crate) guards: GuardFlags,
+    /// How long heads may be.
+    #[command(flatten)]
+    pub(crate) heads: HeadFlags,
+    /// How long bodies may be.
+    #[command(flatten)]
+    pub(crate) bodies: BodyFlags,
     /// Timeouts of clients, and the drain.
     #[command(flatten)]
     pub(crate) client_timeouts: ClientTimeouts,
@@ -196,6 +229,7 @@ impl<T: Args + FlagGroup> Balancer<T> {
             &self.concurrency,
             &self.back_ends,
             &self.front,
+            &self.heads,
             &self.client_timeouts,
             &self.backend_timeouts,
             &self.health,

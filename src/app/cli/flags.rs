@@ -423,7 +423,7 @@ pub(crate) struct Logging {
     /// Level of the log: this one and those before it are logged; health checks that change nothing only at debug
     #[arg(long, value_name = "LEVEL", default_value = defaults::LOG_LEVEL, value_parser = levels())]
     pub(crate) log: LevelFilter,
-    /// Form of the lines: for people, the course's lines and (below debug) nothing else but errors, or JSON
+    /// Form of the lines: for people; the course's lines and (below debug) nothing else but errors; JSON; or Apache's combined, a line for each request, with messages on standard error
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     pub(crate) log_format: Format,
     /// File to append the log to; SIGUSR1 reopens it [default: standard error]

@@ -13,6 +13,7 @@
 //! | `discovery` | the flags of how names of back ends are looked up |
 //! | `balancing` | the flags that say how turns are given |
 //! | `site` | the flags of a static server's site |
+//! | `guard_flags` | those of the guards |
 //! | `args` | which groups of flags each role has |
 //! | `request` | the request that `explain` is about |
 //! | `role` | the roles: name, help text, example and default address of each |
@@ -22,6 +23,7 @@ mod balancing;
 mod discovery;
 mod failure;
 mod flags;
+mod guard_flags;
 mod output;
 mod request;
 mod role;
@@ -36,6 +38,7 @@ pub(crate) use balancing::Balancing;
 pub(crate) use failure::Failure;
 pub(crate) use flags::{Configuration, FlagGroup, Forwarding, Front, Health, Listening, Load, Logging};
 pub use flags::{Loops, Pool};
+pub(crate) use guard_flags::GuardFlags;
 pub(crate) use output::{print, print_failure};
 pub(crate) use request::{Request, STATUS_PATH};
 pub(crate) use role::EXPLAIN;

@@ -23,6 +23,8 @@ const FRONT: [&str; 8] = [
     "plain",
     "redirect-https",
 ];
+const GUARDS: [&str; 7] =
+    ["allow", "deny", "rate-limit", "basic-auth", "max-head", "max-request-line", "max-fields"];
 const POOL: [&str; 4] = ["workers", "queue", "queue-wait", "no-park"];
 const CLIENT_TIMES: [&str; 4] = ["header-timeout", "keep-alive", "stall-timeout", "drain"];
 const BACK_END_TIMES: [&str; 5] =
@@ -94,15 +96,19 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
         "symlinks",
         "dotfiles",
     ];
-    let back_ends: &[&str] = &["backend", "backends", "mode", "send-proxy"];
+    let back_ends: &[&str] = &["backend", "backends", "mode", "send-proxy", "max-body"];
     for role in [Role::DEFAULT_SERVER, Role::IMAGE_SERVER, Role::PDF_SERVER, Role::WEB_SERVER] {
-        expect_flags(role.command::<Server>(), &[&LISTENING, &FRONT, &POOL, &CLIENT_TIMES, site, model]);
+        expect_flags(
+            role.command::<Server>(),
+            &[&LISTENING, &FRONT, &GUARDS, &POOL, &CLIENT_TIMES, site, model],
+        );
     }
     expect_flags(
         Role::REVERSE_PROXY.command::<Proxy>(),
         &[
             &LISTENING,
             &FRONT,
+            &GUARDS,
             &POOL,
             &CLIENT_TIMES,
             &BACK_END_TIMES,
@@ -111,7 +117,7 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
             &DISCOVERY,
             model,
             &FORWARDING,
-            &["route", "default", "mirror"],
+            &["route", "default", "mirror", "max-body"],
         ],
     );
     expect_flags(
@@ -119,6 +125,7 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
         &[
             &LISTENING,
             &FRONT,
+            &GUARDS,
             &POOL,
             &CLIENT_TIMES,
             &BACK_END_TIMES,
@@ -134,6 +141,7 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
         &[
             &LISTENING,
             &FRONT,
+            &GUARDS,
             &["loops"],
             &CLIENT_TIMES,
             &BACK_END_TIMES,

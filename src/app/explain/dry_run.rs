@@ -19,6 +19,7 @@ use crate::protocol::context::RoleContext;
 use crate::protocol::event::{Connection, Event, Observer};
 use crate::protocol::exchange::{Exchange, Gateway};
 use crate::protocol::forward::Rules;
+use crate::protocol::guard::basic_auth::BasicAuth;
 use crate::protocol::http::head::{FieldSpace, RequestHead};
 use crate::protocol::proxy_header::ClientIdentity;
 use crate::protocol::route::Route;
@@ -185,7 +186,7 @@ fn take_over(group: &Group, live: &LiveGroup, why: Why) {
 impl DryRun {
     /// A request to a gateway.
     pub(super) fn of_request(
-        role: &'static str,
+        context: RoleContext,
         routes: &Routes<Route>,
         rules: &Rules,
         client: ClientIdentity,
@@ -199,9 +200,15 @@ impl DryRun {
             Routed { routes: routes.clone(), host, target }
         });
         let group = routed.as_ref().and_then(|routed| routed.route()?.group());
-        let context = Arc::new(RoleContext::new(role, Arc::new(Nobody)));
+        // Those of the route, or of the role as a whole.
+        let own = routed.as_ref().and_then(|routed| routed.route()?.guards.clone());
+        let auth = own.or(context.guards.clone()).and_then(|guards| guards.basic_auth.clone());
+        let context = Arc::new(RoleContext { observer: Arc::new(Nobody), ..context });
         let gateway = Gateway { context, routes: routes.clone(), rules: rules.clone() };
         let mut exchange = received(gateway, client.clone(), request);
+        if let Some(auth) = auth {
+            verify(&mut exchange, &auth);
+        }
         let needs_backend = exchange.needs_backend();
         // Whether the cookie names a back end is known only with the secret of --policy-cookie-key.
         let is_default = routed.as_ref().is_some_and(|routed| routed.number() == Some(DEFAULT));
@@ -258,6 +265,16 @@ fn received(gateway: Gateway, client: ClientIdentity, request: &[u8]) -> Exchang
         rest = &rest[count..];
     }
     exchange
+}
+
+/// Verifies the password of the request here and now, if it has to be.
+fn verify(exchange: &mut Exchange, auth: &BasicAuth) {
+    let now = clock::now();
+    // Submitted, verified by the work of the thread that there is in a running role, and heard of.
+    exchange.verify_password(&now, || Waker::noop().clone());
+    auth.close();
+    auth.verify();
+    exchange.verify_password(&now, || Waker::noop().clone());
 }
 
 /// The PROXY header with which the connection to a back end begins; empty if there is none.

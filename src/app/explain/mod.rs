@@ -68,7 +68,8 @@ fn tell(
     let dry_run = match prepared.service() {
         Service::Web(_) => return Err(Failure::Usage("it has no back ends: it serves a folder".to_owned())),
         Service::Gateway { routes, rules } => {
-            DryRun::of_request(role.name, routes, rules, client, &received, turn)?
+            let context = prepared.context();
+            DryRun::of_request(context, routes, rules, client, &received, turn)?
         }
         Service::Relay(group) => DryRun::of_bytes(group, client, &received, turn)?,
     };

@@ -6,11 +6,13 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `destination` | where the requests go: back ends, another place, or a response |
+//! | `guards` | which of its requests are refused |
 //! | `options` | what is changed on the way, one word each |
 //! | `text` | the form of the command line: `[HOST][/PREFIX]=WHERE[; OPTION]...` |
 //! | `table` | the form of the file |
 
 mod destination;
+mod guards;
 mod options;
 mod table;
 mod text;
@@ -21,6 +23,7 @@ use crate::protocol::forward::{FieldRule, Rewrite};
 use crate::protocol::route::{Action, Route};
 
 pub(crate) use destination::Destination;
+pub(crate) use guards::GuardSpec;
 pub(crate) use table::{from_table, to_table};
 
 /// A route before its back ends are looked up.
@@ -38,12 +41,22 @@ pub(crate) struct RouteSpec {
     pub(crate) max_per_backend: Option<usize>,
     /// In place of the policy of the role: which back end a request goes to.
     pub(crate) policy: Option<Policy>,
+    /// In place of the guards of the role: which requests are refused.
+    pub(crate) guards: GuardSpec,
 }
 
 impl RouteSpec {
     /// A route without options.
     pub(crate) fn new(pattern: Pattern, to: Destination) -> RouteSpec {
-        RouteSpec { pattern, to, rewrite: None, rules: Vec::new(), max_per_backend: None, policy: None }
+        RouteSpec {
+            pattern,
+            to,
+            rewrite: None,
+            rules: Vec::new(),
+            max_per_backend: None,
+            policy: None,
+            guards: GuardSpec::default(),
+        }
     }
 
     /// What is done with its requests, once it is known what `action` that is; `role` are the rules of all routes.

@@ -1,5 +1,6 @@
 //! The options of a route: what is changed on the way, one word each.
 
+use super::guards::GUARD_WORDS;
 use super::{Destination, RouteSpec};
 use crate::app::defaults::MAX_PER_BACKEND_MAX;
 use crate::protocol::forward::{FieldRule, FieldRules, Rewrite, Side, WORDS};
@@ -12,7 +13,12 @@ const SIMILARITY_MIN: f64 = 0.75;
 
 /// All words of options.
 pub(super) fn words() -> impl Iterator<Item = &'static str> {
-    OTHER_WORDS.into_iter().chain(WORDS.map(|(word, ..)| word))
+    OTHER_WORDS.into_iter().chain(GUARD_WORDS.map(|(word, _)| word)).chain(WORDS.map(|(word, ..)| word))
+}
+
+/// True if a word may be given several times: in a file its value may be a list.
+pub(super) fn is_repeatable(word: &str) -> bool {
+    WORDS.iter().any(|(rule, ..)| *rule == word) || GUARD_WORDS.contains(&(word, true))
 }
 
 /// One of the `known` words that was probably meant by `word`, as the end of an error.
@@ -32,6 +38,9 @@ impl RouteSpec {
             let text = value.ok_or_else(|| format!("{word}: write {word} Name: value"))?;
             let rule = FieldRule::parse(*side, *change, text).map_err(|error| format!("{word}: {error}"))?;
             self.rules.push(rule);
+            return Ok(());
+        }
+        if self.guards.set(word, value)? {
             return Ok(());
         }
         let named = |error: String| format!("{word}: {error}");
@@ -66,6 +75,9 @@ impl RouteSpec {
 
     /// What can be found only when all options are known.
     pub(super) fn checked(mut self) -> Result<RouteSpec, String> {
+        if self.guards.max_body.is_some() && !matches!(self.to, Destination::BackEnds(_)) {
+            return Err("max-body: the route has no back ends, and reads no bodies".to_owned());
+        }
         // In the order of the words, as a table has them: it makes no other difference.
         self.rules.sort_by_key(|rule| WORDS.iter().position(|(word, ..)| *word == rule.word()));
         for side in [Side::Request, Side::Response] {
@@ -89,6 +101,7 @@ impl RouteSpec {
         if let Some(number) = self.max_per_backend {
             options.push(("max-per-backend", Some(number.to_string())));
         }
+        options.extend(self.guards.options().map(|(word, value)| (word, Some(value))));
         options.extend(self.rules.iter().map(|rule| (rule.word(), Some(rule.to_string()))));
         options
     }

@@ -5,11 +5,10 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::options::{suggestion, words};
+use super::options::{is_repeatable, suggestion, words};
 use super::{Destination, RouteSpec};
 use crate::balance::routes::Pattern;
 use crate::observe::log::TomlQuoted;
-use crate::protocol::forward::WORDS;
 
 /// The keys that are no options.
 const KEYS: [&str; 2] = ["match", "to"];
@@ -67,8 +66,7 @@ fn set(route: &mut RouteSpec, word: &str, value: &DeValue<'_>) -> Result<(), Str
             None => Err(format!("{word}: write true or false")),
         };
     }
-    let is_rule = WORDS.iter().any(|(rule, ..)| *rule == word);
-    match value.as_array().filter(|_| is_rule) {
+    match value.as_array().filter(|_| is_repeatable(word)) {
         Some(list) => list.iter().try_for_each(|one| {
             let text = one_text(one.get_ref()).map_err(|error| format!("{word}: {error}"))?;
             route.set(word, Some(&text))
@@ -112,10 +110,12 @@ pub(crate) fn to_table(route: &RouteSpec) -> String {
             .collect();
         let _ = match values.as_slice() {
             [] => Ok(()),
-            values if WORDS.iter().any(|(rule, ..)| *rule == word) => {
+            values if is_repeatable(word) => {
                 writeln!(table, "{word} = {}", list(values))
             }
-            [value, ..] if matches!(word, "replace" | "policy") => {
+            [value, ..]
+                if matches!(word, "replace" | "policy" | "rate-limit" | "basic-auth" | "max-body") =>
+            {
                 writeln!(table, "{word} = {}", TomlQuoted(value))
             }
             [value, ..] => writeln!(table, "{word} = {value}"),

@@ -47,6 +47,17 @@ fn a_route_is_printed_in_both_forms_and_read_back() {
             "a.org=503 \"closed; come back\"",
             "match = \"a.org\"\nto = \"503 closed; come back\"\n",
         ),
+        (
+            "/rahasia/=a:1; basic-auth \"a;b\"; deny 10.0.0.0/8; allow 10.1.2.3; rate-limit 5/m; max-body 10240k; deny ::1",
+            "/rahasia/=a:1; allow 10.1.2.3/32; deny 10.0.0.0/8; deny ::1/128; rate-limit 5/m,5; basic-auth \"a;b\"; max-body 10m",
+            "match = \"/rahasia/\"\nto = [\"a:1\"]\nallow = [\"10.1.2.3/32\"]\ndeny = [\"10.0.0.0/8\", \"::1/128\"]\n\
+             rate-limit = \"5/m,5\"\nbasic-auth = \"a;b\"\nmax-body = \"10m\"\n",
+        ),
+        (
+            "/bebas/=a:1; rate-limit off; basic-auth off; max-body off",
+            "/bebas/=a:1; rate-limit off; basic-auth off; max-body off",
+            "match = \"/bebas/\"\nto = [\"a:1\"]\nrate-limit = \"off\"\nbasic-auth = \"off\"\nmax-body = \"off\"\n",
+        ),
         ("/x=404 Not Found", "/x=404", "match = \"/x\"\nto = \"404\"\n"),
         (
             "/=a:1; add-response \"X-A: a; \\\"b\\\" \\\\ c\"; remove-response Server; set-request X-B: \"x\"; add-response X-A:",
@@ -108,6 +119,13 @@ fn an_error_says_which_word_is_wrong() {
         ),
         ("/x=a:1; policy cookie; policy cookie", "policy is given twice"),
         ("/x=a:1; max-per-backend 1; max-per-backend 1", "max-per-backend is given twice"),
+        ("/x=a:1; deny", "deny: a value is missing"),
+        ("/x=a:1; deny 10.0.0.0/33", "deny: the prefix of `10.0.0.0/33` is not a number from 0 to 32"),
+        ("/x=a:1; rate-limit 10", "rate-limit: \"10\" is not a rate: write N/s"),
+        ("/x=a:1; rate-limit 1/s; rate-limit off", "rate-limit is given twice"),
+        ("/x=a:1; max-body much", "max-body: \"much\" is not a size"),
+        ("/x=503; max-body 1k", "max-body: the route has no back ends"),
+        ("/x=a:1; basic-aut x", "did you mean basic-auth?"),
         ("/x=a:1; set-request X", "set-request: \"X\" has no colon: write Name: value"),
         ("/x=a:1; set-request", "set-request: write set-request Name: value"),
         ("/x=a:1; set-request X: 1=2; set-request x: 1", "set-request is given twice for x"),

@@ -199,6 +199,11 @@ impl<T> Routes<T> {
         &self.targets
     }
 
+    /// The same, to be changed.
+    pub(crate) fn targets_mut(&mut self) -> &mut [T] {
+        &mut self.targets
+    }
+
     /// The pattern of a route; none for the default.
     pub fn pattern(&self, number: usize) -> Option<&Pattern> {
         self.patterns.get(number.checked_sub(1)?)

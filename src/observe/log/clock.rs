@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{FixedOffset, Local, TimeZone};
 
@@ -40,13 +40,27 @@ impl Stamp {
         self.parts(|date, time, zone| write!(out, "{date}T{time}.{:03}{zone}", self.0 % 1000))
     }
 
+    /// As Apache shows it (the Common Log Format): `22/Nov/2026:20:31:13 +0700`.
+    pub(super) fn common(self, out: &mut impl Write) -> fmt::Result {
+        self.cached(|cache| out.write_str(&cache.common))
+    }
+
+    /// The moment that was so long before.
+    pub(super) fn before(self, duration: Duration) -> Stamp {
+        Stamp(self.0.saturating_sub(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     fn parts(self, show: impl FnOnce(&str, &str, &str) -> fmt::Result) -> fmt::Result {
+        self.cached(|cache| show(&cache.date, &cache.time, &cache.zone))
+    }
+
+    fn cached(self, show: impl FnOnce(&Cache) -> fmt::Result) -> fmt::Result {
         let second = self.0 / 1000;
         CACHE.with_borrow_mut(|cache| {
             if cache.second != Some(second) {
                 *cache = Cache::new(second);
             }
-            show(&cache.date, &cache.time, &cache.zone)
+            show(cache)
         })
     }
 }
@@ -61,6 +75,7 @@ struct Cache {
     date: String,
     time: String,
     zone: String,
+    common: String,
 }
 
 impl Cache {
@@ -74,6 +89,7 @@ impl Cache {
             date: local.format("%Y-%m-%d").to_string(),
             time: local.format("%H:%M:%S").to_string(),
             zone: local.format("%:z").to_string(),
+            common: local.format("%d/%b/%Y:%H:%M:%S %z").to_string(),
         }
     }
 }
@@ -101,6 +117,13 @@ mod tests {
             let mut plain = String::new();
             Stamp::at(milliseconds).plain(&mut plain).unwrap();
             assert_eq!(plain, text[..23].replace('T', " "));
+            let mut common = String::new();
+            Stamp::at(milliseconds)
+                .before(Duration::from_millis(milliseconds % 1000))
+                .common(&mut common)
+                .unwrap();
+            let read = DateTime::parse_from_str(&common, "%d/%b/%Y:%H:%M:%S %z").unwrap();
+            assert_eq!(read.timestamp(), i64::try_from(milliseconds / 1000).unwrap(), "{common}");
         }
         let mut text = String::new();
         Stamp::at(u64::MAX).plain(&mut text).unwrap();

@@ -63,7 +63,7 @@ impl Messages {
             Messages::Ours(style, writer) => with_line(|line| {
                 one_line(line, *style, clock::now(), record.level(), |out| match style.format {
                     Format::Json => json(out, record),
-                    Format::Text | Format::Seed => plain(out, record),
+                    Format::Text | Format::Seed | Format::Combined => plain(out, record),
                 });
                 writer.send(line);
             }),

@@ -1,4 +1,4 @@
-//! The log: messages and access lines, in three formats, written by one thread.
+//! The log: messages and access lines, in four formats, written by a thread of its own.
 //!
 //! There are two kinds of lines, as in nginx:
 //!
@@ -47,6 +47,8 @@ pub enum Format {
     Seed,
     /// For programs: one JSON object a line.
     Json,
+    /// For programs that read web servers' logs: Apache's `combined` format, a line for each request; with a log file, messages go to standard error.
+    Combined,
 }
 
 /// Bytes of lines the log holds while its file or terminal is slow, some 8,000 lines; more are counted
@@ -68,7 +70,7 @@ pub struct AccessLog;
 impl Observer for AccessLog {
     fn wants_closings(&self) -> bool {
         LOGGER.get().is_some_and(|logger| match logger.style.format {
-            Format::Text | Format::Json => log_enabled!(Level::Info),
+            Format::Text | Format::Json | Format::Combined => log_enabled!(Level::Info),
             Format::Seed => log_enabled!(Level::Debug),
         })
     }
@@ -98,9 +100,17 @@ pub(crate) fn start(level: LevelFilter, format: Format, file: Option<LogFile>) -
         return Ok(Guard);
     }
     clock::look_up_zone();
-    let style = Style { format, coloured: format == Format::Text && file.is_none() && colour::is_wanted() };
-    let writer = Writer::start(Target::open(file)?, style, LOG_BYTES_MAX)?;
-    let logger = LOGGER.get_or_init(|| Logger::new(style, writer));
+    let is_text = matches!(format, Format::Text | Format::Combined);
+    let has_file = file.is_some();
+    // The lines of a file of access lines are all of one kind: messages keep to standard error.
+    let apart = has_file && format == Format::Combined;
+    let style = Style { format, coloured: is_text && (apart || !has_file) && colour::is_wanted() };
+    let writer = Arc::new(Writer::start(Target::open(file)?, style, LOG_BYTES_MAX)?);
+    let of_messages = match apart {
+        true => Arc::new(Writer::start(Target::Stderr, style, LOG_BYTES_MAX)?),
+        false => Arc::clone(&writer),
+    };
+    let logger = LOGGER.get_or_init(|| Logger::new(style, writer, of_messages));
     log::set_logger(logger).map_err(io::Error::other)?;
     log::set_max_level(level);
     panics::tell_panics();
@@ -109,7 +119,7 @@ pub(crate) fn start(level: LevelFilter, format: Format, file: Option<LogFile>) -
 
 /// Lines that were lost since the start because the log's file was slower than the traffic.
 pub(crate) fn lines_dropped() -> u64 {
-    LOGGER.get().map_or(0, |logger| logger.writer.dropped())
+    LOGGER.get().map_or(0, |logger| logger.writers().map(Writer::dropped).sum())
 }
 
 /// The line of the text format that tells of an end, without time and level.
@@ -145,12 +155,20 @@ struct Logger {
     style: Style,
     messages: Messages,
     writer: Arc<Writer>,
+    /// The writer of the messages, which nearly always is the same.
+    of_messages: Arc<Writer>,
 }
 
 impl Logger {
-    fn new(style: Style, writer: Writer) -> Logger {
-        let writer = Arc::new(writer);
-        Logger { style, messages: Messages::new(style, Arc::clone(&writer)), writer }
+    fn new(style: Style, writer: Arc<Writer>, of_messages: Arc<Writer>) -> Logger {
+        let messages = Messages::new(style.of_messages(), Arc::clone(&of_messages));
+        Logger { style, messages, writer, of_messages }
+    }
+
+    /// Its one writer, or both.
+    fn writers(&self) -> impl Iterator<Item = &Writer> {
+        let second = (!Arc::ptr_eq(&self.writer, &self.of_messages)).then_some(&*self.of_messages);
+        std::iter::once(&*self.writer).chain(second)
     }
 
     fn write_access_line(&self, level: Level, connection: &Connection<'_>, event: &Event<'_>) {
@@ -178,7 +196,7 @@ impl log::Log for Logger {
     }
 
     fn flush(&self) {
-        self.writer.flush();
+        self.writers().for_each(Writer::flush);
     }
 }
 
@@ -208,12 +226,8 @@ mod tests {
     fn closing() -> Closing<'static> {
         Closing {
             backend: Some("[::1]:9001".parse().unwrap()),
-            group: None,
-            route: None,
-            request_id: None,
-            request: Some("GET /a \"b\""),
+            request: Some(b"GET /a \"b\""),
             status: Some(200),
-            cause: None,
             bytes_in: 12,
             bytes_out: 3_000_000_000,
             queue: Duration::from_micros(7),
@@ -221,7 +235,7 @@ mod tests {
             first: Some(Duration::from_micros(1200)),
             total: Duration::from_secs(2),
             retries: 1,
-            outcome: Outcome::new(Who::Client, How::Reset, Phase::ResponseBody),
+            ..Closing::of(Outcome::new(Who::Client, How::Reset, Phase::ResponseBody))
         }
     }
 
@@ -229,7 +243,8 @@ mod tests {
     fn log_to_a_file(style: Style) -> (Logger, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let target = Target::open(Some(LogFile::at(&folder.path().join("log")))).unwrap();
-        (Logger::new(style, Writer::start(target, style, 1024 * 1024).unwrap()), folder)
+        let writer = Arc::new(Writer::start(target, style, 1024 * 1024).unwrap());
+        (Logger::new(style, Arc::clone(&writer), writer), folder)
     }
 
     fn written(logger: &Logger, folder: &tempfile::TempDir) -> String {
@@ -239,7 +254,7 @@ mod tests {
 
     #[test]
     fn no_access_line_allocates_once_the_thread_is_warm() {
-        for format in [Format::Text, Format::Seed, Format::Json] {
+        for format in [Format::Text, Format::Seed, Format::Json, Format::Combined] {
             let (logger, _folder) = log_to_a_file(Style { format, coloured: false });
             let (closing, connection) = (closing(), connection());
             let event = Event::Closed(&closing);

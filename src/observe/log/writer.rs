@@ -16,7 +16,7 @@ use std::thread;
 
 use super::clock;
 use super::line::{self, Style};
-use super::{LOG_FLUSH_MAX, LOG_PAUSE};
+use super::{Format, LOG_FLUSH_MAX, LOG_PAUSE};
 
 /// The end that callers hold.
 #[derive(Debug)]
@@ -235,6 +235,10 @@ impl Thread {
 
     /// Adds a line that the log itself has to say.
     fn notice(&mut self, words: &str) {
+        if self.style.format == Format::Combined && matches!(self.target, Target::File(..)) {
+            // What reads such a file knows access lines only.
+            return report(words);
+        }
         line::notice(&mut self.batch, self.style, clock::now(), words);
     }
 
@@ -290,7 +294,6 @@ impl LogFile {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Format;
     use super::*;
     use std::fs;
     use std::sync::mpsc::{Receiver, Sender, channel};

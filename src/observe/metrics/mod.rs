@@ -14,6 +14,7 @@ use super::lane::Kind;
 use super::log;
 use super::role_view::{Board, RoleView};
 use crate::net::process::ProcessFigures;
+use crate::protocol::guard::GUARDS;
 pub(crate) use exposition::Format;
 use exposition::{Labels, Seconds, Text, Type};
 
@@ -145,6 +146,13 @@ fn requests(text: &mut Text, roles: &[RoleSample]) {
         "Requests, or relayed connections, that did not end as they should.",
         Counter::Unclean,
     );
+    let help = "Requests, or connections of a relay, that a guard refused, by the guard.";
+    let mut family = text.family("giliran_guard_refused", Type::Counter, help);
+    for role in roles {
+        for ((_, guard), count) in GUARDS.iter().zip(role.totals.guards) {
+            family.sample("", &role.labels.and("guard", guard), count);
+        }
+    }
     counter(
         text,
         roles,

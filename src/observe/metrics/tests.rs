@@ -25,21 +25,12 @@ fn board() -> Board {
     group.control(&group.backends()[0], Control::Drain, "a test");
     view.set_groups(vec![group]);
     let closing = Closing {
-        backend: None,
         group: Some(0),
-        route: None,
-        request_id: None,
-        request: None,
         status: Some(200),
-        cause: None,
         bytes_in: 1,
         bytes_out: 2,
-        queue: Duration::ZERO,
-        connect: None,
-        first: None,
         total: Duration::from_millis(3),
-        retries: 0,
-        outcome: Outcome::new(Who::Us, How::Finished, Phase::ResponseBody),
+        ..Closing::of(Outcome::new(Who::Us, How::Finished, Phase::ResponseBody))
     };
     let lanes = Arc::clone(&view);
     std::thread::spawn(move || {

@@ -14,6 +14,7 @@ use crate::observe::counters::{BOUNDS_US, ByStatus, Counter, Distribution, STATU
 use crate::observe::lane::{Lane, PHASES};
 use crate::observe::log;
 use crate::observe::role_view::{Board, RoleView};
+use crate::protocol::guard::GUARDS;
 
 /// The version of the documents.
 const SCHEMA: u32 = 1;
@@ -93,6 +94,11 @@ fn role(view: &RoleView) -> Value {
             "parked": view.parked(),
         },
         "requests": by_status(&totals.statuses),
+        "guards": GUARDS
+            .iter()
+            .zip(totals.guards)
+            .map(|((_, guard), count)| ((*guard).to_owned(), json!(count)))
+            .collect::<Value>(),
         "unclean": count(Counter::Unclean),
         "bytes_in": count(Counter::BytesIn),
         "bytes_out": count(Counter::BytesOut),

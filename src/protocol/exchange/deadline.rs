@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::{BackendConnection, Exchange, State};
+use crate::protocol::guard::basic_auth::PasswordCheck;
 use crate::protocol::http::Refusal;
 use crate::protocol::limits::CLIENT_WATCH_AFTER;
 use crate::protocol::now::Now;
@@ -23,6 +24,7 @@ impl Exchange {
                 _ if self.awaits_response() => self.response_due(),
                 _ => self.last_progress + self.timeouts().stall,
             }),
+            State::Verifying { .. } => Some(self.last_progress + self.timeouts().header),
             State::Tunnel => Some(self.last_progress + self.timeouts().stall),
             State::Linger(linger, _) => Some(linger.deadline()),
             State::Over(_) => None,
@@ -56,6 +58,7 @@ impl Exchange {
                 let refusal = Refusal::new(408, "The request head took too long.");
                 self.refuse(refusal, How::TimedOut, Phase::RequestHead, now);
             }
+            State::Verifying { length } => self.refuse_unverified(PasswordCheck::LATE, length, now),
             State::Exchanging => self.exchange_expired(now),
             State::Tunnel => {
                 self.state = State::Over(Outcome::new(Who::Client, How::TimedOut, Phase::ResponseHead))

@@ -48,6 +48,14 @@ impl Machine for Exchange {
         Output::Bytes { first, second, more: false }
     }
 
+    fn is_verifying(&self) -> bool {
+        self.is_verifying()
+    }
+
+    fn verify_password(&mut self, now: &Now, waker: impl FnOnce() -> Waker) {
+        self.verify_password(now, waker);
+    }
+
     fn choose_backend(&mut self, now: &Now, waker: impl FnOnce() -> Waker) -> Option<BackendTarget> {
         self.choose_backend(now, waker)
     }

@@ -9,11 +9,14 @@
 //! The client's connection:
 //!
 //!   Head --complete--> Exchanging --keep-alive--> Head
+//!    | ^                 |    |
+//!    v | verified        |    |
+//!   Verifying            |    |
 //!                        |    |
 //!                        |    +-- close --> Linger --> Over
 //!                        +-- 101 --> Tunnel (continues as a relay)
 //!
-//! While Exchanging, the request body: Reading -> complete; the response: Awaited -> Body -> Out.
+//! While Verifying, a password is looked at elsewhere; then the head is judged again. While Exchanging, the request body: Reading -> complete; the response: Awaited -> Body -> Out.
 //!
 //! The connection to the back end (`BackendConnection`):
 //!
@@ -43,16 +46,17 @@ use crate::protocol::buffer::Buffer;
 use crate::protocol::context::RoleContext;
 use crate::protocol::event::{Closing, Event};
 use crate::protocol::forward::{GroupCookie, Rules};
+use crate::protocol::guard::basic_auth::PasswordCheck;
 use crate::protocol::http::Version;
 use crate::protocol::http::request_reader::RequestReader;
 use crate::protocol::interest::{Interest, Step};
 use crate::protocol::linger::Linger;
+use crate::protocol::logged_request::LoggedRequest;
 use crate::protocol::machine::NO_WORKER;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::proxy_header::ClientIdentity;
 use crate::protocol::relay::{Relay, RelayService};
-use crate::protocol::request_line::RequestLine;
 use crate::protocol::route::Route;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
@@ -107,7 +111,9 @@ pub struct Exchange {
     awaiting_since: Instant,
     /// The response head has taken so long that the client is watched: it may have disconnected.
     watches_client: bool,
-    request_line: RequestLine,
+    logged: LoggedRequest,
+    /// The password of the present request, while it is verified.
+    password: PasswordCheck,
     timing: Timing,
 }
 
@@ -115,6 +121,10 @@ pub struct Exchange {
 enum State {
     /// Between two requests, or reading a head.
     Head,
+    /// The head in the first `length` bytes of the input waits until its password is verified.
+    Verifying {
+        length: usize,
+    },
     /// A request is being forwarded, or gets a response of our own.
     Exchanging,
     /// Both sides have agreed on another protocol.
@@ -133,11 +143,12 @@ impl Exchange {
     ) -> Exchange {
         let client = client.into();
         let entered = client.admit();
+        let reader = RequestReader::new(accepted, gateway.context.head_limits);
         Exchange {
             gateway,
             client,
             state: entered.map_or_else(State::Over, |()| State::Head),
-            reader: RequestReader::new(accepted),
+            reader,
             backend: BackendConnection::None,
             connect_failure: How::Refused,
             request: Request::default(),
@@ -151,7 +162,8 @@ impl Exchange {
             last_progress: now.instant,
             awaiting_since: now.instant,
             watches_client: false,
-            request_line: RequestLine::default(),
+            logged: LoggedRequest::default(),
+            password: PasswordCheck::None,
             timing: Timing::open(accepted, now),
         }
     }
@@ -160,6 +172,8 @@ impl Exchange {
     pub fn step(&self) -> Step {
         match (self.state, &self.backend) {
             (State::Over(_), _) => Step::Finish,
+            (State::Verifying { .. }, _) if self.password.is_due() => Step::Verify,
+            (State::Verifying { .. }, _) => Step::Queue,
             (_, BackendConnection::Released { .. }) => Step::ReleaseBackend,
             (State::Exchanging, BackendConnection::Needed { .. }) => Step::Connect,
             (State::Exchanging, BackendConnection::Queued { ticket, .. }) => {
@@ -179,6 +193,7 @@ impl Exchange {
     pub fn interest(&self) -> Interest {
         match self.state {
             State::Head => Interest { read_client: !self.client_ended, ..Interest::NONE },
+            State::Verifying { .. } => Interest { watch_client: true, ..Interest::NONE },
             State::Exchanging => self.interest_in_exchange(),
             State::Tunnel => Interest { write_client: !self.client_output.is_empty(), ..Interest::NONE },
             State::Linger(linger, _) => Interest { read_client: linger.shut, ..Interest::NONE },
@@ -209,12 +224,12 @@ impl Exchange {
 
     /// True until its last response is sent, or until both sides have agreed on another protocol.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.state, State::Head | State::Exchanging)
+        matches!(self.state, State::Head | State::Verifying { .. } | State::Exchanging)
     }
 
     /// True while a back end has to be chosen, or waited for in the queue.
     pub(crate) fn needs_backend(&self) -> bool {
-        matches!(self.step(), Step::Connect | Step::Queue)
+        matches!(self.state, State::Exchanging) && matches!(self.step(), Step::Connect | Step::Queue)
     }
 
     /// True while there is no complete request head: between two requests, or within a head.
@@ -227,7 +242,7 @@ impl Exchange {
         match self.state {
             State::Exchanging => true,
             State::Tunnel => self.step() != Step::SwitchProtocols,
-            State::Head | State::Linger(..) | State::Over(_) => false,
+            State::Head | State::Verifying { .. } | State::Linger(..) | State::Over(_) => false,
         }
     }
 
@@ -263,6 +278,7 @@ impl Exchange {
         match self.state {
             State::Head if self.reader.is_idle() => Phase::Idle,
             State::Head => Phase::RequestHead,
+            State::Verifying { .. } => Phase::Queue,
             State::Exchanging if matches!(self.backend, BackendConnection::Queued { .. }) => Phase::Queue,
             State::Exchanging if self.request.wants_bytes() => Phase::RequestBody,
             State::Exchanging if !self.response.has_begun() => Phase::ResponseHead,
@@ -331,7 +347,7 @@ impl Exchange {
     pub fn finish(&mut self, now: &Now) {
         let State::Over(outcome) = self.state else { return };
         self.client.report_unused(&self.gateway.context, outcome);
-        if !self.request_line.is_empty() {
+        if !self.logged.is_empty() {
             self.log_exchange(self.response.status(), self.backend_address(), outcome, now);
         }
     }
@@ -344,7 +360,7 @@ impl Exchange {
             _ => {
                 if outcome.phase == Phase::RequestHead {
                     // An incomplete head gets its line in the access log too.
-                    self.request_line.set_unread(self.client_input.bytes(), self.wants_closings());
+                    self.logged.set_unread(self.client_input.bytes(), self.wants_closings());
                 }
                 outcome
             }
@@ -386,13 +402,12 @@ impl Exchange {
         now: &Now,
     ) {
         self.client.end_check(status);
-        let request = Some(self.request_line.as_str());
         let route = self.gateway.routes[self.request.route].name.as_deref();
         let request_id = self.request.routed.as_ref().and_then(|routed| routed.request_id.as_deref());
-        let closing =
-            Closing { backend, request, status, route, request_id, ..self.timing.closing(outcome, now) };
+        let closing = Closing { backend, status, route, request_id, ..self.timing.closing(outcome, now) };
+        let closing = self.logged.describe(closing);
         self.client.report(&self.gateway.context, &Event::Closed(&closing));
-        self.request_line.clear();
+        self.logged.clear();
         self.timing.bytes_in = 0;
     }
 }

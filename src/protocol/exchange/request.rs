@@ -1,5 +1,6 @@
 //! The request side of an exchange: from bytes of the client to bytes for the back end.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,6 +10,8 @@ use crate::balance::routes::{DEFAULT, Found};
 use crate::balance::{DependsOn, Group, Key};
 use crate::protocol::buffer::Buffer;
 use crate::protocol::forward::{self, HostLine, MaxForwards, OwnResponse, Rules, Sender};
+use crate::protocol::guard::basic_auth::Login;
+use crate::protocol::guard::{BodyLimit, GuardedRequest, Refused, Verdict};
 use crate::protocol::health_check::is_health_check;
 use crate::protocol::http::body::{BodyReader, Part};
 use crate::protocol::http::framing::{self, Framing};
@@ -33,6 +36,10 @@ pub(super) struct Request {
     /// The client asked to switch protocols, so the back end may respond `101`.
     pub(super) upgrade: bool,
     body: Body,
+    /// How long the body may be.
+    body_limit: Option<BodyLimit>,
+    /// Bytes of content of the body so far.
+    content: u64,
     /// Its trailers may be forwarded.
     trailers_pass: bool,
     /// The number of its route.
@@ -73,6 +80,8 @@ impl Default for Request {
             client_keeps: false,
             upgrade: false,
             body: Body::Reading { reader: BodyReader::new(Framing::None), ready: 0 },
+            body_limit: None,
+            content: 0,
             trailers_pass: false,
             route: DEFAULT,
             routed: None,
@@ -236,18 +245,14 @@ impl Exchange {
                 Err(outcome) => self.state = State::Over(outcome),
             },
             State::Exchanging => self.read_body(now),
-            State::Tunnel | State::Linger(..) | State::Over(_) => {}
+            State::Verifying { .. } | State::Tunnel | State::Linger(..) | State::Over(_) => {}
         }
     }
 
     /// Takes the next request head if it is complete.
     pub(super) fn read_head(&mut self, now: &Now) {
         match self.reader.read_head(self.client_input.bytes(), self.client_ended, now) {
-            Ok(Some(length)) => {
-                if let Err(refusal) = self.take_head(length, now) {
-                    self.refuse(refusal, How::Malformed, Phase::RequestHead, now);
-                }
-            }
+            Ok(Some(length)) => self.judge_head(length, None, now),
             Ok(None) if self.client_ended => {
                 let phase = if self.reader.is_idle() { Phase::Idle } else { Phase::RequestHead };
                 self.cut(Outcome::new(Who::Client, How::Closed, phase));
@@ -259,8 +264,16 @@ impl Exchange {
         }
     }
 
+    /// Takes the head in the first `length` bytes of the input, or refuses it. `verified` is what came of the
+    /// verification of its password, if there was one.
+    pub(super) fn judge_head(&mut self, length: usize, verified: Option<bool>, now: &Now) {
+        if let Err(refusal) = self.take_head(length, verified, now) {
+            self.refuse(refusal, How::Malformed, Phase::RequestHead, now);
+        }
+    }
+
     /// Rewrites the head in the first `length` bytes of the input, and asks for a back end.
-    fn take_head(&mut self, length: usize, now: &Now) -> Result<(), Refusal> {
+    fn take_head(&mut self, length: usize, verified: Option<bool>, now: &Now) -> Result<(), Refusal> {
         self.timing = Timing { bytes_in: self.timing.bytes_in, ..Timing::open(self.reader.began(), now) };
         self.last_progress = now.instant;
         self.watches_client = false;
@@ -268,11 +281,12 @@ impl Exchange {
         let mut space = FieldSpace::new();
         let head = RequestHead::parse(bytes, &mut space)?
             .ok_or(Refusal::bad("The request head is not complete."))?;
-        self.request_line.set(&head, self.gateway.context.observer.wants_closings());
+        self.logged.set(&head, self.gateway.context.observer.wants_closings());
         self.client.set_check(is_health_check(&head));
         self.client.report_connection(&self.gateway.context);
         self.request.method = head.method;
         self.request.version = head.version;
+        self.reader.limits().check(&head.fields)?;
         let framing = framing::of_request(&head)?;
         self.request.client_keeps = head.keeps_alive();
         self.request.keep =
@@ -295,19 +309,41 @@ impl Exchange {
         }
         self.request.upgrade = forward::upgrade(&head).is_some();
         let routes = &self.gateway.routes;
-        let number = match routes.find(head.host(), head.path_and_query())? {
-            Found::Route(number) => number,
-            Found::LacksSlash(number) => {
-                let location = routes.with_slash(number, head.path_and_query());
-                self.pass_over(length, framing);
-                self.redirect(301, "This folder has a slash at its end.", &location, now);
-                return Ok(());
-            }
-        };
+        let found = routes.find(head.host(), head.path_and_query())?;
+        let (Found::Route(number) | Found::LacksSlash(number)) = found;
         let route = &routes[number];
-        self.request.route = number;
-        self.request.routed =
-            Routed::of(route, &head, &self.client, self.reader.requests(), &self.gateway.rules)?;
+        if matches!(found, Found::Route(_)) {
+            self.request.route = number;
+            self.request.routed =
+                Routed::of(route, &head, &self.client, self.reader.requests(), &self.gateway.rules)?;
+        }
+        let context = &self.gateway.context;
+        if let Some(client) = self.client.forwarded_for(&head, context) {
+            self.timing.forwarded_for = Some(client);
+        }
+        if let Some(guards) = route.guards.as_ref().or(context.guards.as_ref()) {
+            let request = GuardedRequest::of(&head, framing, &self.client, self.timing.forwarded_for);
+            match guards.judge(&request, verified, now) {
+                Verdict::Pass(login) => self.logged.set_user(login.as_ref().map(Login::user)),
+                Verdict::Refused(refused) => {
+                    self.pass_over(length, framing);
+                    self.decline(refused, now);
+                    return Ok(());
+                }
+                Verdict::Verify(password) => {
+                    self.password = password;
+                    self.state = State::Verifying { length };
+                    return Ok(());
+                }
+            }
+            self.request.body_limit = guards.body;
+        }
+        if matches!(found, Found::LacksSlash(_)) {
+            let location = routes.with_slash(number, head.path_and_query());
+            self.pass_over(length, framing);
+            self.redirect(301, "This folder has a slash at its end.", &location, now);
+            return Ok(());
+        }
         let Some(group) = route.group().map(Arc::clone) else {
             self.pass_over(length, framing);
             self.respond_by_route(now);
@@ -346,7 +382,8 @@ impl Exchange {
 
     /// Sends the client to another address of this gateway.
     fn redirect(&mut self, status: u16, sentence: &str, location: &str, now: &Now) {
-        let response = OwnResponse { status, proxy_error: "", sentence, location: Some(location) };
+        let response =
+            OwnResponse { status, proxy_error: "", sentence, location: Some(location), field: None };
         self.respond(&response, Outcome::new(Who::Us, How::Finished, Phase::RequestHead), now);
     }
 
@@ -354,13 +391,26 @@ impl Exchange {
     fn read_body(&mut self, now: &Now) {
         let Body::Reading { reader, ready } = &mut self.request.body else { return };
         let trailers_pass = self.request.trailers_pass;
+        let content = Cell::new(self.request.content);
         let read = reader.forward(&mut self.client_input, ready, |part, bytes| match part {
-            Part::Content(_) | Part::Framing(_) => true,
+            Part::Content(count) => {
+                content.set(content.get() + count as u64);
+                true
+            }
+            Part::Framing(_) => true,
             Part::Extension(_) => false,
             Part::Trailer(_) => trailers_pass && forward::may_forward_trailer(bytes),
         });
+        self.request.content = content.get();
         if read.is_err() {
-            return self.refuse_mid_body(Refusal::bad("The chunked body breaks its own framing."), now);
+            let refusal = Refusal::bad("The chunked body breaks its own framing.");
+            return self.refuse_mid_body(refusal, How::Malformed, now);
+        }
+        let announced = reader.announced();
+        if self.request.body_limit.is_some_and(|limit| !limit.allows_more(self.request.content, announced)) {
+            let Refused { by, refusal } = BodyLimit::REFUSED;
+            self.timing.guard = Some(by);
+            return self.refuse_mid_body(refusal, How::Limited, now);
         }
         if self.client_ended && !reader.is_done() {
             // Closing the connection to the back end tells it that the request is not complete.
@@ -368,11 +418,12 @@ impl Exchange {
         }
     }
 
-    /// The body is malformed: an error response if no response has begun, else the connection just ends.
-    fn refuse_mid_body(&mut self, refusal: Refusal, now: &Now) {
+    /// The body is malformed or too long: an error response if no response has begun, else the connection just
+    /// ends. The back end's connection is closed either way, so it cannot take a part of the body for the whole.
+    fn refuse_mid_body(&mut self, refusal: Refusal, how: How, now: &Now) {
         match self.response.has_begun() {
-            true => self.cut(Outcome::new(Who::Client, How::Malformed, Phase::RequestBody)),
-            false => self.refuse(refusal, How::Malformed, Phase::RequestBody, now),
+            true => self.cut(Outcome::new(Who::Client, how, Phase::RequestBody)),
+            false => self.refuse(refusal, how, Phase::RequestBody, now),
         }
     }
 

@@ -158,6 +158,7 @@ impl Exchange {
             *ready -= of_body;
             self.backend_input.consume(of_body);
             self.timing.bytes_out += of_body as u64;
+            self.timing.body_out += of_body as u64;
         }
         self.forward_response(now);
     }
@@ -228,6 +229,7 @@ impl Exchange {
             self.backend_input.consume(length);
             return Ok(true);
         }
+        self.timing.backend_status = Some(head.status);
         let is_mirrored = rules.is_mirrored(&head);
         let framing = if is_mirrored { Framing::UntilClose } else { framing };
         let old_client = self.request.version == Version::Http10;
@@ -290,6 +292,7 @@ impl Exchange {
             now,
             &mut self.client_output,
         )?;
+        self.timing.backend_status = Some(head.status);
         let (route, member) = (&self.gateway.routes[self.request.route], self.backend.member());
         if !self.request.change_response(route, member, before, &mut self.client_output) {
             return Err(NO_ROOM);

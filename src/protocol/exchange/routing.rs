@@ -145,7 +145,7 @@ impl Exchange {
             Action::Respond(response) => (response.status, response.sentence.clone()),
         };
         let location = location.as_deref().filter(|location| !location.is_empty());
-        let response = OwnResponse { status, proxy_error: "", sentence: &sentence, location };
+        let response = OwnResponse { status, proxy_error: "", sentence: &sentence, location, field: None };
         self.respond(&response, outcome, now);
     }
 }

@@ -3,6 +3,7 @@
 //! Contract: a response is written whole or not at all.
 
 use crate::protocol::buffer::Buffer;
+use crate::protocol::http::ExtraField;
 use crate::protocol::http::response::{ResponseWriter, SERVER};
 use crate::protocol::now::Now;
 
@@ -15,6 +16,8 @@ pub(crate) struct OwnResponse<'r> {
     pub(crate) sentence: &'r str,
     /// Where the client is redirected to.
     pub(crate) location: Option<&'r str>,
+    /// What else the client is told.
+    pub(crate) field: Option<ExtraField>,
 }
 
 impl OwnResponse<'_> {
@@ -36,21 +39,29 @@ impl OwnResponse<'_> {
         if let Some(location) = self.location {
             head.field("Location", location);
         }
+        if let Some(field) = self.field {
+            field.write(&mut head);
+        }
         // RFC 9110 section 8.6: a 204 has no body, and no length either.
         let has_body = self.status != 204;
         if has_body {
             head.field("Content-Type", "text/plain; charset=utf-8");
-            head.field("Content-Length", self.sentence.len() + 1);
+            head.field("Content-Length", self.body_bytes(false));
         }
         if let Some(value) = connection {
             head.field("Connection", value);
         }
-        let head_only = head_only || !has_body;
-        let fits = head.finish() && (head_only || (out.push(self.sentence.as_bytes()) && out.push(b"\n")));
+        let fits = head.finish()
+            && (self.body_bytes(head_only) == 0 || (out.push(self.sentence.as_bytes()) && out.push(b"\n")));
         if !fits {
             out.truncate(before);
         }
         fits
+    }
+
+    /// Bytes of its body: the sentence and a line end, unless there is none.
+    pub(crate) fn body_bytes(&self, head_only: bool) -> u64 {
+        if head_only || self.status == 204 { 0 } else { self.sentence.len() as u64 + 1 }
     }
 }
 
@@ -63,8 +74,13 @@ mod tests {
     fn an_error_response_has_a_sentence_and_a_proxy_status() {
         let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH };
         let sentence = "The back end refused the connection.";
-        let response =
-            OwnResponse { status: 502, proxy_error: "connection_refused", sentence, location: None };
+        let response = OwnResponse {
+            status: 502,
+            proxy_error: "connection_refused",
+            sentence,
+            location: None,
+            field: None,
+        };
         let mut out = Buffer::new();
         assert!(response.write(&mut out, &now, Some("close"), false));
         let expected = "HTTP/1.1 502 Bad Gateway\r\nServer: giliran\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
@@ -72,7 +88,7 @@ mod tests {
             Content-Length: 37\r\nConnection: close\r\n\r\nThe back end refused the connection.\n";
         assert_eq!(std::str::from_utf8(out.bytes()), Ok(expected));
         out.clear();
-        let response = OwnResponse { status: 400, proxy_error: "", sentence, location: None };
+        let response = OwnResponse { status: 400, proxy_error: "", sentence, location: None, field: None };
         assert!(response.write(&mut out, &now, None, true));
         assert!(out.bytes().ends_with(b"Content-Length: 37\r\n\r\n"));
         assert!(out.push(&vec![0; out.room() - 160]));

@@ -78,12 +78,40 @@ pub struct Refusal {
     pub(crate) status: u16,
     /// One plain sentence for the client and the log.
     pub(crate) reason: &'static str,
+    /// A field that the response must have besides.
+    pub(crate) field: Option<ExtraField>,
+}
+
+/// A field of an error response that tells the client what to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ExtraField {
+    /// `Retry-After`, in seconds (RFC 9110 section 10.2.3).
+    RetryAfter(u32),
+    /// `WWW-Authenticate`: a name and a password (RFC 7617).
+    Authenticate,
+}
+
+impl ExtraField {
+    /// Writes the field.
+    pub(crate) fn write(self, head: &mut response::ResponseWriter<'_>) {
+        match self {
+            ExtraField::RetryAfter(seconds) => head.field("Retry-After", seconds),
+            ExtraField::Authenticate => {
+                head.field_bytes("WWW-Authenticate", b"Basic realm=\"restricted\", charset=\"UTF-8\"");
+            }
+        }
+    }
 }
 
 impl Refusal {
     /// A refusal with this status and sentence.
     pub(crate) const fn new(status: u16, reason: &'static str) -> Refusal {
-        Refusal { status, reason }
+        Refusal { status, reason, field: None }
+    }
+
+    /// The same with a field besides.
+    pub(crate) const fn with(self, field: ExtraField) -> Refusal {
+        Refusal { field: Some(field), ..self }
     }
 
     /// Status 400: the request breaks the syntax or the framing rules.

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use super::Refusal;
-use super::head::{FieldSpace, HeadScan, RequestHead, Scan};
+use super::head::{FieldSpace, HeadLimits, HeadScan, RequestHead, Scan};
 use crate::protocol::now::Now;
 use crate::protocol::timeouts::Timeouts;
 
@@ -20,17 +20,19 @@ pub(crate) struct RequestReader {
     first_byte: Option<Instant>,
     /// Heads read so far on this connection.
     requests: u32,
+    limits: HeadLimits,
 }
 
 impl RequestReader {
-    /// For a connection that was accepted at this time.
-    pub(crate) fn new(accepted: Instant) -> RequestReader {
-        RequestReader { scan: HeadScan::default(), waiting_since: accepted, first_byte: None, requests: 0 }
+    /// For a connection that was accepted at this time, and heads within these limits.
+    pub(crate) fn new(accepted: Instant, limits: HeadLimits) -> RequestReader {
+        let scan = HeadScan::within(limits);
+        RequestReader { scan, waiting_since: accepted, first_byte: None, requests: 0, limits }
     }
 
     /// Begins to wait for the next request.
     pub(crate) fn next_request(&mut self, now: &Now) {
-        self.scan = HeadScan::default();
+        self.scan = HeadScan::within(self.limits);
         self.waiting_since = now.instant;
         self.first_byte = None;
     }
@@ -84,6 +86,11 @@ impl RequestReader {
         }
     }
 
+    /// The limits of a head.
+    pub(crate) fn limits(&self) -> &HeadLimits {
+        &self.limits
+    }
+
     /// Heads read so far.
     pub(crate) fn requests(&self) -> u32 {
         self.requests
@@ -111,7 +118,7 @@ mod tests {
     /// The result for the first head of a connection that sends these pieces and then ends.
     fn result_of<'b>(pieces: impl Iterator<Item = &'b [u8]>) -> Result<Option<usize>, u16> {
         let now = Now { instant: Instant::now(), wall: std::time::UNIX_EPOCH };
-        let (mut reader, mut bytes) = (RequestReader::new(now.instant), Vec::new());
+        let (mut reader, mut bytes) = (RequestReader::new(now.instant, HeadLimits::default()), Vec::new());
         for piece in pieces {
             bytes.extend_from_slice(piece);
             match reader.read_head(&bytes, false, &now) {
@@ -131,7 +138,7 @@ mod tests {
     fn the_first_request_begins_with_the_connection_and_the_others_with_their_first_byte() {
         let accepted = Now { instant: Instant::now(), wall: std::time::UNIX_EPOCH };
         let at = |seconds| accepted.after(std::time::Duration::from_secs(seconds));
-        let mut reader = RequestReader::new(accepted.instant);
+        let mut reader = RequestReader::new(accepted.instant, HeadLimits::default());
         for (second, began) in [(1, 0), (3, 3)] {
             assert!(reader.read_head(b"GET / HTTP/1.0\r\n\r\n", false, &at(second)).unwrap().is_some());
             assert_eq!(reader.began(), at(began).instant);

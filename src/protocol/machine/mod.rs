@@ -114,6 +114,13 @@ pub(crate) trait Machine {
     /// A call on the client's socket failed.
     fn client_failed(&mut self);
 
+    /// True while a password has to be verified before the request can go on.
+    fn is_verifying(&self) -> bool {
+        false
+    }
+    /// Submits the password, with the waker that is called when it is verified; or acts on what came of it.
+    fn verify_password(&mut self, _now: &Now, _waker: impl FnOnce() -> Waker) {}
+
     /// How long the connect that begins now may take.
     fn connect_timeout(&self, _now: &Now) -> Duration {
         Duration::ZERO

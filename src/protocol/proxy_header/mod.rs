@@ -22,6 +22,7 @@ use crate::protocol::buffer::Buffer;
 use crate::protocol::cidr::Cidr;
 use crate::protocol::context::RoleContext;
 use crate::protocol::event::{Connection, Event, next_connection_number};
+use crate::protocol::guard::client::client_of;
 use crate::protocol::http::head::RequestHead;
 use crate::protocol::limits::{PROXY_HEADER_BYTES_MAX, PROXY_LINE_BYTES_MAX};
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
@@ -129,6 +130,21 @@ impl ClientIdentity {
             Some(told) if told.eq_ignore_ascii_case(b"http") => "http",
             _ => self.transport.scheme(),
         }
+    }
+
+    /// True if what is reported of it now is about a health check.
+    pub(crate) fn is_check(&self) -> bool {
+        self.is_check
+    }
+
+    /// Whom it asks for, if it is a proxy whose word is trusted.
+    pub(crate) fn forwarded_for(&self, head: &RequestHead<'_>, context: &RoleContext) -> Option<IpAddr> {
+        let trust = &context.proxies.trust;
+        if trust.is_empty() {
+            return None;
+        }
+        let peer = self.address.ip().to_canonical();
+        Some(client_of(head, peer, trust)).filter(|client| *client != peer)
     }
 
     /// The number of its connection: all connections of this process are counted from 1.

@@ -11,7 +11,7 @@
 //! ```text
 //!   Arriving: waits for a PROXY header and for the handshake of TLS, where they are expected
 //!      |
-//!      |  +-- connect failed: next candidate
+//!      |  +-- connect failed: next candidate            (a guard refuses the address: Over)
 //!      v  v
 //!   Connecting --connected--> Joined --both directions ended--> Over
 //!      |  ^                     |
@@ -138,6 +138,12 @@ impl Relay {
             Ok(true) if self.client.is_handshaking() => {}
             Ok(true) => {
                 self.client.report_connection(&self.service.context);
+                if let Some(guards) = &self.service.context.guards
+                    && let Err(refused) = guards.judge_connection(self.client.address().ip(), now)
+                {
+                    self.timing.guard = Some(refused.by);
+                    return self.end(refused.by.outcome());
+                }
                 let until = now.instant + self.timeouts().connect;
                 self.state = State::Connecting { turn: None, backend: None, until };
                 // There is room for it: see `client_space`.

@@ -1,6 +1,7 @@
 //! The machine of a web server as the drivers see it.
 
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Instant;
 
 use super::{Output, Response, Site, Web, WebService};
@@ -43,6 +44,14 @@ impl<S: Site> Machine for Web<S> {
 
     fn refuse_plain_http(&mut self, now: &Now) {
         self.refuse(PLAIN_HTTP, How::Malformed, Phase::Handshake, now);
+    }
+
+    fn is_verifying(&self) -> bool {
+        self.is_verifying()
+    }
+
+    fn verify_password(&mut self, now: &Now, waker: impl FnOnce() -> Waker) {
+        self.verify_password(now, waker);
     }
 
     fn client_output(&self) -> Output<'_, Self::File> {

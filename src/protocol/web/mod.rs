@@ -8,6 +8,8 @@
 //! them are sent together.
 //!
 //! ```text
+//!   Head <--> Verifying (a password is looked at elsewhere; then the head is judged again)
+//!
 //!   Head --> Body --> Delay --> Room --> Response --+--> Head      (keep-alive)
 //!     |        |                                    +--> Linger    (closing, and the client may still be sending)
 //!     +--------+------- refused -------> Response --+--> Over
@@ -23,16 +25,17 @@ use std::time::Instant;
 
 use crate::protocol::buffer::Buffer;
 use crate::protocol::event::{Closing, Event};
+use crate::protocol::guard::basic_auth::PasswordCheck;
 use crate::protocol::http::body::BodyReader;
 use crate::protocol::http::request_reader::RequestReader;
 use crate::protocol::http::{Refusal, Version};
 use crate::protocol::interest::{Interest, Step};
 use crate::protocol::linger::Linger;
+use crate::protocol::logged_request::LoggedRequest;
 use crate::protocol::machine::NO_WORKER;
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::proxy_header::ClientIdentity;
-use crate::protocol::request_line::RequestLine;
 use crate::protocol::timeouts::Timeouts;
 use crate::protocol::timing::Timing;
 use outgoing::OutgoingBody;
@@ -54,6 +57,10 @@ pub struct Web<S: Site> {
     body: OutgoingBodyOf<S::Response>,
     /// Extra bytes behind the body, which the course's Python server sent; for `--mirror`.
     trailing: &'static [u8],
+    /// The password of the present request, while it is verified.
+    password: PasswordCheck,
+    /// The status of the response that has begun.
+    status: Option<u16>,
     /// Why the present request is refused.
     cause: Option<&'static str>,
     /// The client has closed its sending side.
@@ -62,7 +69,7 @@ pub struct Web<S: Site> {
     is_last_request: bool,
     /// When a byte last moved.
     last_progress: Instant,
-    request_line: RequestLine,
+    logged: LoggedRequest,
     timing: Timing,
 }
 
@@ -74,6 +81,10 @@ type OutgoingBodyOf<R> =
 enum State<R> {
     /// Waiting for a complete request head.
     Head,
+    /// The head in the first `length` bytes of the input waits until its password is verified.
+    Verifying {
+        length: usize,
+    },
     /// Reading a request body and discarding it; the response is ready.
     Body {
         reader: BodyReader,
@@ -97,7 +108,6 @@ enum State<R> {
     },
     /// Sending a response; `last` is set if the connection ends with it.
     Response {
-        status: u16,
         last: Option<Close>,
     },
     /// The last response is sent; what the client still sends is discarded.
@@ -123,20 +133,23 @@ impl<S: Site> Web<S> {
     ) -> Web<S> {
         let client = client.into();
         let entered = client.admit();
+        let reader = RequestReader::new(accepted, service.context.head_limits);
         Web {
             service,
             client,
             state: entered.map_or_else(State::Over, |()| State::Head),
-            reader: RequestReader::new(accepted),
+            reader,
             input: Buffer::new(),
             output: Buffer::new(),
             body: OutgoingBody::None,
             trailing: b"",
+            password: PasswordCheck::None,
+            status: None,
             cause: None,
             client_ended: false,
             is_last_request: false,
             last_progress: now.instant,
-            request_line: RequestLine::default(),
+            logged: LoggedRequest::default(),
             timing: Timing::open(accepted, now),
         }
     }
@@ -146,6 +159,10 @@ impl<S: Site> Web<S> {
         match &self.state {
             State::Linger(linger, _) if !linger.shut => Step::ShutClient,
             State::Over(_) => Step::Finish,
+            // First the responses to earlier requests.
+            State::Verifying { .. } if self.has_output() => Step::Transfer,
+            State::Verifying { .. } if self.password.is_due() => Step::Verify,
+            State::Verifying { .. } => Step::Queue,
             _ => Step::Transfer,
         }
     }
@@ -160,6 +177,7 @@ impl<S: Site> Web<S> {
                 let read_client = self.input.room() > 0 && !self.client_ended;
                 Interest { read_client, write_client, ..Interest::NONE }
             }
+            State::Verifying { .. } => Interest { write_client, watch_client: true, ..Interest::NONE },
             State::Delay { .. } | State::Room { .. } | State::Response { .. } => {
                 Interest { write_client, ..Interest::NONE }
             }
@@ -188,7 +206,7 @@ impl<S: Site> Web<S> {
     /// True if there is something to send, now or after a delay.
     pub(crate) fn owes_response(&self) -> bool {
         match self.state {
-            State::Head | State::Body { .. } => self.has_output(),
+            State::Head | State::Verifying { .. } | State::Body { .. } => self.has_output(),
             State::Delay { .. } | State::Room { .. } | State::Response { .. } => true,
             State::Linger(..) | State::Over(_) => false,
         }
@@ -207,6 +225,7 @@ impl<S: Site> Web<S> {
             // Responses are being sent and the next head is coming: both deadlines count, so a slow head does
             // not extend the time for the responses.
             State::Head => Some(stall.min(self.reader.deadline(self.timeouts()))),
+            State::Verifying { .. } => Some(self.last_progress + self.timeouts().header),
             State::Body { .. } | State::Room { .. } | State::Response { .. } => Some(stall),
             State::Delay { until, .. } => Some(*until),
             State::Linger(linger, _) => Some(linger.deadline()),
@@ -231,6 +250,10 @@ impl<S: Site> Web<S> {
             State::Head if self.output.is_empty() => {
                 let refusal = Refusal::new(408, "The request head took too long.");
                 self.refuse(refusal, How::TimedOut, Phase::RequestHead, now);
+            }
+            State::Verifying { .. } => {
+                self.password = PasswordCheck::None;
+                self.decline_and_close(PasswordCheck::LATE, now);
             }
             State::Body { .. } => {
                 let refusal = Refusal::new(408, "The request body took too long.");
@@ -265,9 +288,10 @@ impl<S: Site> Web<S> {
             State::Head if self.reader.is_idle() => outcome(Phase::Idle),
             State::Head => {
                 // An incomplete head gets its line in the access log too.
-                self.request_line.set_unread(self.input.bytes(), self.wants_closings());
+                self.logged.set_unread(self.input.bytes(), self.wants_closings());
                 outcome(Phase::RequestHead)
             }
+            State::Verifying { .. } => outcome(Phase::Queue),
             State::Body { .. } => outcome(Phase::RequestBody),
             State::Delay { .. } | State::Room { .. } | State::Response { .. } => outcome(Phase::ResponseBody),
         });
@@ -323,8 +347,8 @@ impl<S: Site> Web<S> {
     pub fn finish(&mut self, now: &Now) {
         let State::Over(outcome) = self.state else { return };
         self.client.report_unused(&self.service.context, outcome);
-        if !self.request_line.is_empty() {
-            self.log_exchange(None, outcome, now);
+        if !self.logged.is_empty() {
+            self.log_exchange(outcome, now);
         }
     }
 
@@ -336,7 +360,7 @@ impl<S: Site> Web<S> {
                 State::Body { .. } => self.read_body(now),
                 State::Room { .. } => self.resume_response(now),
                 State::Response { .. } => self.finish_response(now),
-                State::Delay { .. } | State::Linger(..) | State::Over(_) => false,
+                State::Verifying { .. } | State::Delay { .. } | State::Linger(..) | State::Over(_) => false,
             };
             if !goes_on {
                 return;
@@ -344,13 +368,14 @@ impl<S: Site> Web<S> {
         }
     }
 
-    fn log_exchange(&mut self, status: Option<u16>, outcome: Outcome, now: &Now) {
+    fn log_exchange(&mut self, outcome: Outcome, now: &Now) {
+        let status = self.status.take();
         self.client.end_check(status);
-        let request = Some(self.request_line.as_str());
-        let closing =
-            Closing { request, status, cause: self.cause.take(), ..self.timing.closing(outcome, now) };
+        let closing = self.timing.closing(outcome, now);
+        let closing = Closing { status, cause: closing.cause.or(self.cause.take()), ..closing };
+        let closing = self.logged.describe(closing);
         self.client.report(&self.service.context, &Event::Closed(&closing));
-        self.request_line.clear();
+        self.logged.clear();
         self.timing.bytes_in = 0;
     }
 }

@@ -66,6 +66,7 @@ impl<S: Site> Web<S> {
         self.output.consume(from_output);
         let from_body = count - from_output;
         self.timing.bytes_out += from_body as u64;
+        self.timing.body_out += from_body as u64;
         match &mut self.body {
             OutgoingBody::Memory { content, next } => {
                 *next += from_body;
@@ -88,11 +89,7 @@ impl<S: Site> Web<S> {
     /// The file ended before its announced length. The response cannot be completed, and must not look
     /// complete.
     pub(crate) fn file_ended(&mut self) {
-        log::error!(
-            "the file of {} shrank while it was sent to {}",
-            self.request_line,
-            self.client.address()
-        );
+        log::error!("the file of {} shrank while it was sent to {}", self.logged, self.client.address());
         self.body_failed();
     }
 
@@ -144,7 +141,7 @@ impl<S: Site> Web<S> {
     pub(super) fn refuse_with(&mut self, refusal: Refusal, outcome: Outcome, now: &Now) {
         log::debug!("{} gets {refusal}", self.client.address());
         let close = Close { outcome, linger: !self.client_ended };
-        self.request_line.set_unread(self.input.bytes(), self.wants_closings());
+        self.logged.set_unread(self.input.bytes(), self.wants_closings());
         self.client.report_connection(&self.service.context);
         self.write_response(self.service.site.refuse(refusal), Version::Http11, Some(close), now);
     }
@@ -163,11 +160,13 @@ impl<S: Site> Web<S> {
                 self.state = State::Room { response, version, last };
                 return;
             }
-            log::error!("no room for the head of the response to {}", self.request_line);
+            log::error!("no room for the head of the response to {}", self.logged);
             self.state = State::Over(Outcome::new(Who::Us, How::Failed, Phase::ResponseHead));
             return;
         }
-        self.state = State::Response { status: response.status(), last };
+        let head_end = self.output.len();
+        self.status = Some(response.status());
+        self.state = State::Response { last };
         self.timing.first_byte = Some(now.instant);
         // The response gets a full stall timeout of its own, however late it comes.
         self.last_progress = now.instant;
@@ -190,6 +189,7 @@ impl<S: Site> Web<S> {
             }
         };
         self.timing.bytes_out += (self.output.len() - before) as u64;
+        self.timing.body_out += (self.output.len() - head_end) as u64;
     }
 
     /// Begins the response that waits for room, once there is all the room there can be.
@@ -212,23 +212,20 @@ impl<S: Site> Web<S> {
         }
         if !self.trailing.is_empty() && self.output.push(self.trailing) {
             self.timing.bytes_out += self.trailing.len() as u64;
+            self.timing.body_out += self.trailing.len() as u64;
             self.trailing = b"";
         }
-        let State::Response { status, last } = self.state else { return false };
+        let State::Response { last } = self.state else { return false };
         match last {
             None if self.output.is_empty() || !self.input.is_empty() => {
-                self.log_exchange(
-                    Some(status),
-                    Outcome::new(Who::Us, How::Finished, Phase::ResponseBody),
-                    now,
-                );
+                self.log_exchange(Outcome::new(Who::Us, How::Finished, Phase::ResponseBody), now);
                 self.reader.next_request(now);
                 self.timing = Timing::open(now.instant, now);
                 self.state = State::Head;
                 true
             }
             Some(Close { outcome, linger }) if self.output.is_empty() => {
-                self.log_exchange(Some(status), outcome, now);
+                self.log_exchange(outcome, now);
                 self.input.clear();
                 self.state = match linger {
                     true => State::Linger(Linger::new(now), outcome),
@@ -245,12 +242,14 @@ impl<S: Site> Web<S> {
         let OutgoingBody::Generated(generator) = &mut self.body else { return };
         let before = self.output.len();
         let filled = generator.fill(&mut self.output);
-        self.timing.bytes_out += (self.output.len() - before) as u64;
+        let generated = (self.output.len() - before) as u64;
+        self.timing.bytes_out += generated;
+        self.timing.body_out += generated;
         match filled {
             Ok(true) => self.body = OutgoingBody::None,
             Ok(false) => {}
             Err(error) => {
-                let (request, client) = (&self.request_line, self.client.address());
+                let (request, client) = (&self.logged, self.client.address());
                 log::error!("the file of {request} cannot be read to its end for {client}: {error}");
                 self.body_failed();
             }

@@ -1,8 +1,12 @@
 //! The request side: reading heads, and discarding request bodies.
 
+use std::task::Waker;
+
 use super::outgoing::COPIED_BYTES_MAX;
 use super::{Site, State, Web};
 use crate::protocol::event::Event;
+use crate::protocol::guard::basic_auth::{Login, Progress};
+use crate::protocol::guard::{GuardedRequest, Refused, Verdict};
 use crate::protocol::health_check::is_health_check;
 use crate::protocol::http::body::{BodyReader, Part};
 use crate::protocol::http::framing::{self, Framing};
@@ -57,7 +61,7 @@ impl<S: Site> Web<S> {
         }
         match self.reader.read_head(self.input.bytes(), self.client_ended, now) {
             Ok(Some(length)) => {
-                self.take_head(length, now);
+                self.take_head(length, None, now);
                 true
             }
             Ok(None) if self.client_ended && self.output.is_empty() => {
@@ -82,8 +86,9 @@ impl<S: Site> Web<S> {
         }
     }
 
-    /// Takes the head in the first `length` bytes of the input, and finds the response to it.
-    fn take_head(&mut self, length: usize, now: &Now) {
+    /// Takes the head in the first `length` bytes of the input, and finds the response to it. `verified` is what came
+    /// of the verification of its password, if there was one.
+    fn take_head(&mut self, length: usize, verified: Option<bool>, now: &Now) {
         self.timing = Timing { bytes_in: self.timing.bytes_in, ..Timing::open(self.reader.began(), now) };
         let mut space = FieldSpace::new();
         let head = match RequestHead::parse(&self.input.bytes()[..length], &mut space) {
@@ -91,14 +96,16 @@ impl<S: Site> Web<S> {
             Ok(None) => return self.refuse(INCOMPLETE, How::Malformed, Phase::RequestHead, now),
             Err(refusal) => return self.refuse(refusal, How::Malformed, Phase::RequestHead, now),
         };
-        self.request_line.set(&head, self.service.context.observer.wants_closings());
+        self.logged.set(&head, self.service.context.observer.wants_closings());
         self.client.set_check(is_health_check(&head));
         self.client.report_connection(&self.service.context);
-        if self.service.context.observer.wants_heads() {
+        // A head that was judged before was told of then.
+        if verified.is_none() && self.service.context.observer.wants_heads() {
             let bytes = &self.input.bytes()[..length];
             self.client.report(&self.service.context, &Event::RequestHead(bytes));
         }
-        let framing = match framing::of_request(&head) {
+        let within = self.reader.limits().check(&head.fields);
+        let framing = match within.and_then(|()| framing::of_request(&head)) {
             Ok(Framing::Length(bytes)) if bytes > SITE_BODY_BYTES_MAX => Err(TOO_LARGE),
             other => other,
         };
@@ -108,10 +115,40 @@ impl<S: Site> Web<S> {
         };
         let (client_keeps, version) = (head.keeps_alive(), head.version);
         let expects_continue = head.expects_continue();
-        let response = match self.client.transport.redirects(&head) {
-            Ok(None) => self.service.site.respond(&head, now),
-            Ok(Some(location)) => self.service.site.redirect(&head, location),
+        let context = &self.service.context;
+        if let Some(client) = self.client.forwarded_for(&head, context) {
+            self.timing.forwarded_for = Some(client);
+        }
+        // Nobody is asked for a password in the clear who is to come again over TLS.
+        let redirect = match self.client.transport.redirects(&head) {
+            Ok(redirect) => redirect,
             Err(refusal) => return self.refuse(refusal, How::Malformed, Phase::RequestHead, now),
+        };
+        let mut refused = None;
+        if let Some(guards) = context.guards.as_ref().filter(|_| redirect.is_none()) {
+            let request = GuardedRequest::of(&head, framing, &self.client, self.timing.forwarded_for);
+            match guards.judge(&request, verified, now) {
+                Verdict::Pass(login) => self.logged.set_user(login.as_ref().map(Login::user)),
+                Verdict::Refused(by_guard) => refused = Some(by_guard),
+                Verdict::Verify(password) => {
+                    self.password = password;
+                    self.state = State::Verifying { length };
+                    return;
+                }
+            }
+        }
+        let response = match refused {
+            // Its body, if it has one, is not waited for.
+            Some(refused) if framing != Framing::None => return self.decline_and_close(refused, now),
+            Some(Refused { by, refusal }) => {
+                log::debug!("{} gets {refusal}", self.client.address());
+                self.timing.guard = Some(by);
+                self.service.site.decline(&head, refusal)
+            }
+            None => match redirect {
+                None => self.service.site.respond(&head, now),
+                Some(location) => self.service.site.redirect(&head, location),
+            },
         };
         // A refused CONNECT ends the connection with a lingering close: the client may already be sending the
         // bytes of its tunnel.
@@ -126,6 +163,31 @@ impl<S: Site> Web<S> {
             debug_assert!(fits, "read_head has checked the room");
         }
         self.state = State::Body { reader, bytes: 0, response, version, client_keeps };
+    }
+
+    /// Answers a request that a guard refuses, and closes.
+    pub(super) fn decline_and_close(&mut self, refused: Refused, now: &Now) {
+        self.timing.guard = Some(refused.by);
+        self.refuse_with(refused.refusal, refused.by.outcome(), now);
+    }
+
+    /// Has the password of the present request verified, or acts on what came of it: its head is judged again.
+    pub(crate) fn verify_password(&mut self, now: &Now, waker: impl FnOnce() -> Waker) {
+        let State::Verifying { length } = self.state else { return };
+        match self.password.advance(now, waker) {
+            Progress::Waiting => return,
+            Progress::Verified(is_right) => {
+                self.state = State::Head;
+                self.take_head(length, Some(is_right), now);
+            }
+            Progress::Refused(refused) => self.decline_and_close(refused, now),
+        }
+        self.advance(now);
+    }
+
+    /// True while the password of the present request is verified, and there is nothing to send before.
+    pub(crate) fn is_verifying(&self) -> bool {
+        matches!(self.state, State::Verifying { .. }) && !self.has_output()
     }
 
     /// Discards the bytes of the body; false if more of them must come first.

@@ -34,6 +34,11 @@ pub trait Site: fmt::Debug {
 
     /// The response to a request that is refused; it ends the connection.
     fn refuse(&self, refusal: Refusal) -> Self::Response;
+
+    /// The response to a request that could be read and is refused; the connection may go on.
+    fn decline(&self, _head: &RequestHead<'_>, refusal: Refusal) -> Self::Response {
+        self.refuse(refusal)
+    }
 }
 
 /// One response: its head, and where the bytes of its body are.

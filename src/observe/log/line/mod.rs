@@ -1,6 +1,8 @@
-//! Lines in the three formats: how each begins, the access lines, and the log's own notices.
+//! Lines in the formats: how each begins, the access lines, and the log's own notices.
 //!
 //! Contract: an event becomes exactly one line, newline included, whatever text it holds.
+
+mod combined;
 
 use std::fmt::{self, Write};
 use std::net::SocketAddr;
@@ -12,6 +14,8 @@ use super::clock::Stamp;
 use super::quoted::{Escaped, Quoted, Within};
 use super::{Format, colour};
 use crate::protocol::event::{Closing, Connection, Event};
+use crate::protocol::http::Version;
+use crate::protocol::logged_request::Readable;
 use crate::protocol::transport::Secured;
 
 /// How lines look.
@@ -22,6 +26,16 @@ pub(super) struct Style {
     pub(super) coloured: bool,
 }
 
+impl Style {
+    /// The style of messages in a log whose access lines have this one.
+    pub(super) fn of_messages(self) -> Style {
+        match self.format {
+            Format::Combined => Style { format: Format::Text, ..self },
+            Format::Text | Format::Seed | Format::Json => self,
+        }
+    }
+}
+
 /// The level of the access line for an event; `None` if the format has no line for it.
 ///
 /// - Health checks are no news: they belong to `debug`.
@@ -30,6 +44,11 @@ pub(super) struct Style {
 /// - The course's servers told of what they receive and send.
 pub(super) fn level(format: Format, connection: &Connection<'_>, event: &Event<'_>) -> Option<Level> {
     match (format, event) {
+        // Its lines tell of requests, and of nothing else.
+        (Format::Combined, Event::Closed(closing)) if closing.request.is_some() => {
+            Some(if connection.is_check { Level::Debug } else { Level::Info })
+        }
+        (Format::Combined, _) => None,
         (Format::Text | Format::Json, Event::RequestHead(_) | Event::ResponseHead(_)) => None,
         (Format::Seed, Event::RequestHead(_) | Event::ResponseHead(_) | Event::Closed(_)) => {
             Some(Level::Debug)
@@ -53,13 +72,19 @@ pub(super) fn access(
         Format::Text => text(out, connection, event),
         Format::Seed => seed(out, connection, event),
         Format::Json => json(out, connection, event),
+        Format::Combined => match event {
+            Event::Closed(closing) => combined::line(out, stamp, connection, closing),
+            // They have no line in this format.
+            _ => Ok(()),
+        },
     });
 }
 
 /// Appends a line that the log itself has to say, a warning.
 pub(super) fn notice(out: &mut String, style: Style, stamp: Stamp, words: &str) {
+    let style = style.of_messages();
     one_line(out, style, stamp, Level::Warn, |out| match style.format {
-        Format::Text | Format::Seed => out.write_str(words),
+        Format::Text | Format::Seed | Format::Combined => out.write_str(words),
         Format::Json => write!(out, "\"message\",\"target\":\"log\",\"message\":{}", Quoted(words)),
     });
 }
@@ -91,6 +116,8 @@ pub(super) fn one_line(
 /// What every line of a format begins with.
 fn begin(out: &mut String, format: Format, stamp: Stamp, level: Level) -> fmt::Result {
     match format {
+        // It begins with the client.
+        Format::Combined => Ok(()),
         // The same as simplelog writes.
         Format::Text => {
             stamp.plain(out)?;
@@ -172,7 +199,7 @@ fn json(out: &mut String, connection: &Connection<'_>, event: &Event<'_>) -> fmt
         Event::ForwardedTo(backend, _) => field("backend", Field::Text(backend)),
         Event::Closed(closing) => {
             encryption(connection, &mut field)?;
-            fields(closing, &mut field)
+            fields(closing, Detail::All, &mut field)
         }
     }
 }
@@ -197,7 +224,7 @@ fn closed(out: &mut String, connection: &Connection<'_>, closing: &Closing<'_>) 
     };
     whose(connection, &mut field)?;
     encryption(connection, &mut field)?;
-    fields(closing, &mut field)
+    fields(closing, Detail::ForPeople, &mut field)
 }
 
 /// A value of the closing line: in JSON, `Bare` stands as it is and `Text` in quotes.
@@ -227,28 +254,68 @@ fn encryption(
     each("resumed", Field::Bare(is_resumed))
 }
 
-/// Names the other fields of a closing line once, for all three forms; what does not apply is left out.
-fn fields(closing: &Closing<'_>, each: &mut dyn FnMut(&str, Field<'_>) -> fmt::Result) -> fmt::Result {
+/// How much a closing line tells.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Detail {
+    /// What fits on a line that people read.
+    ForPeople,
+    /// All that is known.
+    All,
+}
+
+/// Bytes of a request line that people are shown: a method and enough for any ordinary target.
+const REQUEST_SHOWN_BYTES_MAX: usize = 264;
+
+/// Names the other fields of a closing line once, for all forms; what does not apply is left out.
+fn fields(
+    closing: &Closing<'_>,
+    detail: Detail,
+    each: &mut dyn FnMut(&str, Field<'_>) -> fmt::Result,
+) -> fmt::Result {
+    let is_all = detail == Detail::All;
     if let Some(backend) = &closing.backend {
         each("backend", Field::Text(backend))?;
     }
-    if let Some(request) = &closing.request {
-        each("request", Field::Text(request))?;
+    if let Some(request) = closing.request {
+        let shown = if is_all { request.len() } else { request.len().min(REQUEST_SHOWN_BYTES_MAX) };
+        each("request", Field::Text(&Readable(&request[..shown])))?;
     }
-    if let Some(route) = &closing.route {
-        each("route", Field::Text(route))?;
+    if is_all {
+        if let Some(version) = closing.version {
+            let version = if version == Version::Http10 { "HTTP/1.0" } else { "HTTP/1.1" };
+            each("version", Field::Text(&version))?;
+        }
+        let sent = [("host", closing.host), ("user_agent", closing.user_agent), ("referer", closing.referer)];
+        for (key, value) in sent {
+            value.map_or(Ok(()), |value| each(key, Field::Text(&Readable(value))))?;
+        }
     }
-    if let Some(request_id) = &closing.request_id {
-        each("request_id", Field::Text(request_id))?;
+    if let Some(client) = &closing.forwarded_for {
+        each("forwarded_for", Field::Text(client))?;
+    }
+    if let Some(user) = closing.user {
+        each("user", Field::Text(&Readable(user)))?;
+    }
+    for (key, value) in [("route", closing.route), ("request_id", closing.request_id)] {
+        value.map_or(Ok(()), |value| each(key, Field::Text(&value)))?;
     }
     if let Some(status) = &closing.status {
         each("status", Field::Bare(status))?;
+    }
+    // People need not read the same number twice.
+    if let Some(status) = closing.backend_status
+        && (is_all || closing.status != Some(status))
+    {
+        each("backend_status", Field::Bare(&status))?;
     }
     if let Some(cause) = &closing.cause {
         each("cause", Field::Text(cause))?;
     }
     each("bytes_in", Field::Bare(&closing.bytes_in))?;
     each("bytes_out", Field::Bare(&closing.bytes_out))?;
+    if is_all && closing.request.is_some() {
+        each("body_out", Field::Bare(&closing.body_out))?;
+    }
     each("queue_ms", Field::Bare(&Milliseconds(closing.queue)))?;
     if let Some(connect) = closing.connect {
         each("connect_ms", Field::Bare(&Milliseconds(connect)))?;

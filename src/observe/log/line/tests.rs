@@ -20,7 +20,7 @@ fn line_of(format: Format, connection: &Connection<'_>, event: &Event<'_>) -> St
     match format {
         // The zone of the machine is not under test.
         Format::Text => line[24..].to_owned(),
-        Format::Seed => line,
+        Format::Seed | Format::Combined => line,
         Format::Json => format!("{{{}", line.split_once("\",").unwrap().1),
     }
 }
@@ -28,20 +28,33 @@ fn line_of(format: Format, connection: &Connection<'_>, event: &Event<'_>) -> St
 fn closing() -> Closing<'static> {
     Closing {
         backend: Some("[::1]:9001".parse().unwrap()),
-        group: None,
         route: Some("example.org/a b/"),
         request_id: Some("17"),
-        request: Some("GET /\"x\"\u{7}"),
+        request: Some(b"GET /\"x\"\x07"),
         status: Some(200),
-        cause: None,
         bytes_in: 12,
         bytes_out: 3_000_000_000,
         queue: Duration::from_micros(7),
-        connect: None,
         first: Some(Duration::from_micros(1200)),
         total: Duration::from_secs(2),
         retries: 1,
-        outcome: Outcome::new(Who::Client, How::Reset, Phase::ResponseBody),
+        ..Closing::of(Outcome::new(Who::Client, How::Reset, Phase::ResponseBody))
+    }
+}
+
+/// A request with everything that can be told of one, in the words of a hostile client.
+fn told() -> Closing<'static> {
+    Closing {
+        version: Some(Version::Http11),
+        host: Some(b"a.example:81"),
+        user_agent: Some(b"curl/8 \"\\\x07\xc3\xa9\xff\r\nx"),
+        referer: Some(b"http://b/"),
+        user: Some(b"budi s"),
+        request_id: Some("0123"),
+        route: Some("/images/"),
+        backend_status: Some(404),
+        body_out: 17,
+        ..closing()
     }
 }
 
@@ -115,14 +128,81 @@ fn the_closing_line_in_each_form() {
         "{\"level\":\"info\",\"event\":\"closed\",\"role\":\"lb-threaded\",\"client\":\"127.0.0.1:22530\",\
          \"connection\":7,\"backend\":\"[::1]:9001\",\"request\":\"GET /\\\"x\\\"\\u0007\",\"route\":\"example.org/a b/\",\
          \"request_id\":\"17\",\"status\":200,\"bytes_in\":12,\
-         \"bytes_out\":3000000000,\"queue_ms\":0.007,\"first_ms\":1.200,\"total_ms\":2000.000,\
+         \"bytes_out\":3000000000,\"body_out\":0,\"queue_ms\":0.007,\"first_ms\":1.200,\"total_ms\":2000.000,\
          \"retries\":1,\"clean\":false,\"outcome\":\"client reset in response body\"}"
     );
 }
 
 #[test]
+fn who_asked_for_what_is_told_to_programs_and_the_rest_to_people() {
+    let closing = told();
+    let event = Event::Closed(&closing);
+    let text = line(Format::Text, &event);
+    let shown = "user=\"budi s\" route=/images/ request_id=0123 status=200 backend_status=404 bytes_in=12";
+    assert!(text.contains(shown) && !text.contains("curl"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&line(Format::Json, &event)).unwrap();
+    for (key, value) in [
+        ("version", "HTTP/1.1"),
+        ("host", "a.example:81"),
+        ("user_agent", "curl/8 \"\\\u{7}é\\xff\r\nx"),
+        ("referer", "http://b/"),
+        ("user", "budi s"),
+        ("request_id", "0123"),
+        ("route", "/images/"),
+    ] {
+        assert_eq!(json[key], value, "{json}");
+    }
+    assert_eq!((&json["backend_status"], &json["body_out"]), (&404.into(), &17.into()), "{json}");
+    // The same status twice is no news to people.
+    let same = Closing { backend_status: Some(200), ..told() };
+    assert!(!line(Format::Text, &Event::Closed(&same)).contains("backend_status"));
+}
+
+#[test]
+fn people_are_shown_the_beginning_of_a_long_target_and_programs_all_of_it() {
+    let request = format!("GET /{}", "a".repeat(1000));
+    let closing = Closing { request: Some(request.as_bytes()), ..told() };
+    let event = Event::Closed(&closing);
+    let text = line(Format::Text, &event);
+    assert!(text.contains(&format!("\"{}\"", &request[..264])), "{text}");
+    for format in [Format::Json, Format::Combined] {
+        assert!(line(format, &event).contains(&request));
+    }
+}
+
+#[test]
+fn a_combined_line_is_apaches() {
+    let shown = |closing: &Closing<'_>| {
+        let line = line(Format::Combined, &Event::Closed(closing));
+        // The zone of the machine is not under test.
+        let (before, rest) = line.split_once('[').unwrap();
+        let (time, after) = rest.split_once(']').unwrap();
+        let time = chrono::DateTime::parse_from_str(time, "%d/%b/%Y:%H:%M:%S %z").unwrap();
+        // Two seconds before the line, when the request came.
+        assert_eq!(time.timestamp(), 1_795_379_471, "{line}");
+        format!("{before}[]{after}")
+    };
+    let request = r#""GET /\"x\"\x07 HTTP/1.1""#;
+    let agent = r#""curl/8 \"\\\x07\xc3\xa9\xff\r\nx""#;
+    assert_eq!(shown(&told()), format!("127.0.0.1 - budi\\x20s [] {request} 200 17 \"http://b/\" {agent}"));
+    assert_eq!(
+        shown(&Closing { version: None, ..closing() }),
+        "127.0.0.1 - - [] \"GET /\\\"x\\\"\\x07\" 200 - \"-\" \"-\""
+    );
+    let gone = Closing { status: None, ..told() };
+    assert!(shown(&gone).contains("HTTP/1.1\" 499 17"));
+    let cut = Closing { outcome: Outcome::new(Who::Us, How::Drained, Phase::ResponseBody), ..gone };
+    assert!(shown(&cut).contains("HTTP/1.1\" - 17"));
+    // Of what is no request there is no line.
+    for event in [Event::ConnectionFrom, Event::Closed(&Closing { request: None, ..told() })] {
+        assert_eq!(level(Format::Combined, &connection("lb-async"), &event), None, "{event:?}");
+    }
+}
+
+#[test]
 fn a_notice_in_each_form() {
     for (format, shown) in [
+        (Format::Combined, "2026-11-22 20:31:13.123 [WARN ] \"x\" is lost\n"),
         (Format::Text, "2026-11-22 20:31:13.123 [WARN ] \"x\" is lost\n"),
         (Format::Seed, "WARNING:root:\"x\" is lost\n"),
         (
@@ -133,7 +213,7 @@ fn a_notice_in_each_form() {
         let mut out = String::from("before\n");
         notice(&mut out, Style { format, coloured: false }, STAMP, "\"x\" is lost");
         // The zone of the machine is not under test.
-        let rest = if format == Format::Text { &shown[23..] } else { shown };
+        let rest = if matches!(format, Format::Text | Format::Combined) { &shown[23..] } else { shown };
         assert!(out.starts_with("before\n") && out.ends_with(rest), "{out}");
     }
 }

@@ -22,7 +22,8 @@ impl Observer for Closings {
             let Closing { backend, request, status, queue, connect, first, .. } = closing;
             let Closing { total, bytes_in, bytes_out, retries, outcome, .. } = closing;
             let port = backend.map_or(0, |backend| backend.port());
-            let (request, status) = (request.unwrap_or_default(), status.unwrap_or_default());
+            let request = String::from_utf8_lossy(request.unwrap_or_default());
+            let status = status.unwrap_or_default();
             self.0.lock().unwrap().push(format!(
                 "{request}: {status} of {port}, {queue:?} {connect:?} {first:?} {total:?}, \
                  {bytes_in} in, {bytes_out} out, {retries} retries, {outcome}"

@@ -1,11 +1,13 @@
 //! The graph of states in the documentation.
 
 use super::*;
+use crate::protocol::testing::{get_with, password_guards};
 
 /// Where a connection is in the graph of the module's documentation: the client's, and the back end's.
 fn place(connection: &TestConnection) -> (&'static str, &'static str) {
     let client = match connection.exchange.state {
         State::Head => "Head",
+        State::Verifying { .. } => "Verifying",
         State::Exchanging => "Exchanging",
         State::Tunnel => "Tunnel",
         State::Linger(..) => "Linger",
@@ -28,7 +30,8 @@ fn the_graph_of_the_documentation_is_walked() {
     let mut is_at = |connection: &TestConnection, client: &'static str, backend: &'static str| {
         assert_eq!(place(connection), (client, backend));
         let exchange = &connection.exchange;
-        assert_eq!(exchange.is_open(), ["Head", "Exchanging"].contains(&client), "{client}");
+        assert_eq!(exchange.is_open(), ["Head", "Verifying", "Exchanging"].contains(&client), "{client}");
+        assert_eq!(exchange.is_verifying(), client == "Verifying");
         assert_eq!(exchange.awaits_request(), client == "Head");
         assert_eq!(exchange.is_exchanging(), client == "Exchanging", "{client}");
         assert_eq!(exchange.needs_backend(), ["Needed", "Queued"].contains(&backend), "{backend}");
@@ -96,6 +99,16 @@ fn the_graph_of_the_documentation_is_walked() {
     let mut tunnel = gateway.connection(UPGRADE, &[says(SWITCHING)]);
     tunnel.run();
     is_at(&tunnel, "Tunnel", "Connected");
+
+    // Head --> Verifying --> Exchanging.
+    let (guards, auth) = password_guards();
+    let guarded = TestGateway { guards: Some(guards), ..TestGateway::new(1) };
+    let mut guarded = guarded.connection(&get_with("budi:rahasia"), &[says("")]);
+    guarded.run();
+    is_at(&guarded, "Verifying", "None");
+    auth.close();
+    auth.verify();
+    is_at(guarded.run(), "Exchanging", "Connected");
 
     let drawn = drawn_states(include_str!("../mod.rs"));
     // Where nothing is drawn, there is no back end.

@@ -7,6 +7,7 @@ mod closing;
 mod deadline;
 mod end;
 mod graph;
+mod guarded;
 mod properties;
 mod queue;
 mod request;
@@ -23,6 +24,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::balance::limits::{PASSIVE_FAILURES, RETRIES};
 use crate::protocol::event::{Connection, Observer};
+use crate::protocol::guard::Guards;
 use crate::protocol::limits::{CLIENT_WATCH_AFTER, INTERIM_RESPONSES_MAX, KEEP_ALIVE_REQUESTS};
 use crate::protocol::testing::{Pieces, all_pieces, client, context, drawn_states, start};
 
@@ -37,6 +39,7 @@ struct TestGateway {
     rules: Rules,
     /// Prefixes of routes besides the default one; all of them have the same back ends.
     prefixes: &'static [&'static str],
+    guards: Option<Arc<Guards>>,
     now: Now,
 }
 
@@ -115,6 +118,7 @@ impl TestGateway {
             requests: KEEP_ALIVE_REQUESTS,
             rules: Rules::default(),
             prefixes: &[],
+            guards: None,
             now: start(),
         }
     }
@@ -134,7 +138,11 @@ impl TestGateway {
         for prefix in self.prefixes {
             routes.add(&prefix.parse().unwrap(), Arc::clone(&group).into()).unwrap();
         }
-        let context = Arc::new(RoleContext { keep_alive_requests: self.requests, ..context(self.timeouts) });
+        let context = Arc::new(RoleContext {
+            keep_alive_requests: self.requests,
+            guards: self.guards.clone(),
+            ..context(self.timeouts)
+        });
         let gateway = Arc::new(Gateway { context, routes, rules: self.rules.clone() });
         TestConnection {
             exchange: Exchange::new(gateway, client(), self.now.instant, &self.now),
@@ -262,6 +270,7 @@ impl TestConnection {
                     self.visits.last_mut().unwrap().kept = Some(kept);
                     self.kept.extend(kept.then_some(address));
                 }
+                Step::Verify => self.exchange.verify_password(&self.now, || Waker::noop().clone()),
                 Step::Connect => self.connect(),
                 Step::ShutClient => {
                     self.shut_at = Some(self.received.len());

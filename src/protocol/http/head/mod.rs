@@ -7,10 +7,12 @@
 //!
 //! A request target is put into plain form first: see `plain_target`.
 
+mod limits;
 mod scan;
 
 use std::mem::MaybeUninit;
 
+pub use self::limits::HeadLimits;
 pub use self::scan::{HeadScan, Scan};
 use super::{Method, Refusal, Version, list};
 use crate::protocol::limits::HEAD_FIELDS_MAX;
@@ -56,6 +58,11 @@ impl<'b> Fields<'b> {
     /// All fields, in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = Field<'b>> {
         self.list.iter().map(|header| Field { name: header.name, value: super::trim(header.value) })
+    }
+
+    /// How many field lines there are.
+    pub(crate) fn count(&self) -> usize {
+        self.list.len()
     }
 
     /// The values of each field line of this name.

@@ -1,5 +1,6 @@
 //! Where a head ends: the search for its empty line.
 
+use super::HeadLimits;
 use crate::protocol::http::Refusal;
 use crate::protocol::limits::{HEAD_BYTES_MAX, REQUEST_LINE_BYTES_MAX};
 
@@ -14,6 +15,7 @@ pub struct HeadScan {
     first_line_done: bool,
     /// How many bytes there were at the last [`Scan::TryParse`]; the next one is at twice as many.
     tried: usize,
+    limits: HeadLimits,
 }
 
 /// The result of [`HeadScan::advance`].
@@ -29,9 +31,14 @@ pub enum Scan {
 }
 
 impl HeadScan {
+    /// A scan that refuses what is longer than this.
+    pub(crate) fn within(limits: HeadLimits) -> HeadScan {
+        HeadScan { limits, ..HeadScan::default() }
+    }
+
     /// Continues where the last call stopped. `bytes` begins with the first byte of the head.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<Scan, Refusal> {
-        while self.scanned < bytes.len().min(HEAD_BYTES_MAX) {
+        while self.scanned < bytes.len().min(self.limits.bytes) {
             let byte = bytes[self.scanned];
             self.scanned += 1;
             match byte {
@@ -45,14 +52,22 @@ impl HeadScan {
                     self.started = true;
                     // A raw byte of the target will be an escape of three.
                     self.line_bytes += if self.first_line_done || byte.is_ascii() { 1 } else { 3 };
-                    if !self.first_line_done && self.line_bytes > REQUEST_LINE_BYTES_MAX {
-                        return Err(Refusal::new(414, "The request line is longer than 8 KiB."));
+                    if !self.first_line_done && self.line_bytes > self.limits.line {
+                        return Err(match self.limits.line {
+                            REQUEST_LINE_BYTES_MAX => {
+                                Refusal::new(414, "The request line is longer than 8 KiB.")
+                            }
+                            _ => Refusal::new(414, "The request line is longer than this server accepts."),
+                        });
                     }
                 }
             }
         }
-        if bytes.len() >= HEAD_BYTES_MAX {
-            return Err(Refusal::new(431, "The request head is longer than 16 KiB."));
+        if bytes.len() >= self.limits.bytes {
+            return Err(match self.limits.bytes {
+                HEAD_BYTES_MAX => Refusal::new(431, "The request head is longer than 16 KiB."),
+                _ => Refusal::new(431, "The request head is longer than this server accepts."),
+            });
         }
         if bytes.len() >= 2 * self.tried && !bytes.is_empty() {
             self.tried = bytes.len();

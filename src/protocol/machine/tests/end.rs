@@ -151,7 +151,7 @@ impl Observer for Indifferent {
 
     fn observe(&self, _connection: &Connection<'_>, event: &Event<'_>) {
         if let Event::Closed(Closing { request: Some(request), .. }) = event {
-            self.0.lock().unwrap().push((*request).to_owned());
+            self.0.lock().unwrap().push(String::from_utf8_lossy(request).into_owned());
         }
     }
 }

@@ -108,7 +108,7 @@ impl Driver {
                     }
                 }
                 Step::ReleaseBackend => self.kept.push(machine.release(&self.now)),
-                Step::Queue | Step::SwitchProtocols => return false,
+                Step::Verify | Step::Queue | Step::SwitchProtocols => return false,
             }
         }
         panic!("it goes round and round");

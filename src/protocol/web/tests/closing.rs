@@ -14,6 +14,7 @@ impl Observer for Closings {
 
     fn observe(&self, _connection: &Connection<'_>, event: &Event<'_>) {
         if let Event::Closed(Closing { request, status, cause, bytes_in, bytes_out, outcome, .. }) = event {
+            let request = request.map(String::from_utf8_lossy);
             let (lines, sent) = &mut *self.0.lock().unwrap();
             lines.push(format!("{request:?} {status:?} {cause:?} {bytes_in} {outcome}"));
             *sent += *bytes_out as usize;

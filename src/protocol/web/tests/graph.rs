@@ -1,11 +1,13 @@
 //! The graph of states in the documentation.
 
 use super::*;
+use crate::protocol::testing::{get_with, password_guards};
 
 /// The name of a state in the graph of the module's documentation.
 fn name<R>(state: &State<R>) -> &'static str {
     match state {
         State::Head => "Head",
+        State::Verifying { .. } => "Verifying",
         State::Body { .. } => "Body",
         State::Delay { .. } => "Delay",
         State::Room { .. } => "Room",
@@ -62,5 +64,15 @@ fn the_graph_of_the_documentation_is_walked() {
         is_at(client.run(), "Linger");
         is_at(client.waits(), "Over");
     }
+    // Head --> Verifying --> Head.
+    let (guards, auth) = password_guards();
+    let guarded = TestServer { guards: Some(guards), ..TestServer::new() };
+    let mut client = guarded.client().sends(&get_with("budi:rahasia"));
+    is_at(client.run(), "Verifying");
+    auth.close();
+    auth.verify();
+    is_at(client.run(), "Head");
+    assert_eq!(client.statuses(), [200]);
+
     assert_eq!(seen, drawn_states(include_str!("../mod.rs")), "all that is drawn, and nothing else");
 }

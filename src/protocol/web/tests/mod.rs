@@ -5,6 +5,7 @@ mod closing;
 mod deadline;
 mod end;
 mod graph;
+mod guarded;
 mod properties;
 mod refusal;
 mod request;
@@ -17,8 +18,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use std::task::Waker;
+
 use super::*;
 use crate::protocol::context::RoleContext;
+use crate::protocol::guard::Guards;
 use crate::protocol::limits::{BULK_BUFFER_BYTES, KEEP_ALIVE_REQUESTS, LINGER_BYTES_MAX};
 use crate::protocol::testing::{Pieces, all_pieces, client, context, drawn_states, start};
 use crate::site::limits::CACHED_FILE_BYTES_MAX;
@@ -30,6 +34,7 @@ struct TestServer {
     site: Arc<Site>,
     now: Now,
     timeouts: Timeouts,
+    guards: Option<Arc<Guards>>,
 }
 
 const LARGE_BYTES: usize = CACHED_FILE_BYTES_MAX as usize + 1234;
@@ -43,7 +48,7 @@ impl TestServer {
         fs::create_dir(folder.path().join("d")).unwrap();
         fs::write(folder.path().join("d/index.html"), "index").unwrap();
         let site = Arc::new(Site::open(SiteKind::Backend, folder.path()).unwrap());
-        TestServer { _folder: folder, site, now: start(), timeouts: Timeouts::default() }
+        TestServer { _folder: folder, site, now: start(), timeouts: Timeouts::default(), guards: None }
     }
 
     fn mirror() -> TestServer {
@@ -57,7 +62,8 @@ impl TestServer {
     }
 
     fn client_with(&self, requests: u32) -> Client {
-        let context = RoleContext { keep_alive_requests: requests, ..context(self.timeouts) };
+        let guards = self.guards.clone();
+        let context = RoleContext { keep_alive_requests: requests, guards, ..context(self.timeouts) };
         let service = Arc::new(WebService { context: Arc::new(context), site: Arc::clone(&self.site) });
         let web = Web::new(service, client(), self.now.instant, &self.now);
         Client {
@@ -153,6 +159,7 @@ impl Client {
                     self.web.finish(&self.now);
                     return self;
                 }
+                Step::Verify => self.web.verify_password(&self.now, || Waker::noop().clone()),
                 Step::ShutClient => {
                     self.shut_at = Some(self.received.len());
                     self.web.client_shut();
