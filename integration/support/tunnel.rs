@@ -112,13 +112,16 @@ fn join(client: &TcpStream, role: SocketAddr, config: &Arc<ClientConfig>) -> io:
     })
 }
 
+/// Sends the records that something makes.
+type Sender<'s> = dyn Fn(&mut dyn FnMut(&mut Connection)) -> io::Result<()> + Sync + 's;
+
 /// Decrypts what the role sends, up to its end.
 fn pass_down(
     client: &TcpStream,
     socket: &TcpStream,
     tls: &Mutex<Box<Connection>>,
     left: &[u8],
-    send: &dyn Fn(&mut dyn FnMut(&mut Connection)) -> io::Result<()>,
+    send: &Sender<'_>,
 ) -> io::Result<()> {
     let mut records = left.to_vec();
     let mut piece = [0; 16 * 1024];

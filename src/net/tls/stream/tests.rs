@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use proptest::prelude::{ProptestConfig, any, proptest};
 use rustls::crypto::ring;
 use rustls::version::{TLS12, TLS13};
 use rustls::{
@@ -99,7 +100,7 @@ fn accepted(
     let certificate = certificate();
     let (ours, theirs) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
-    let config = server_config(&[certificate.clone()], &[]).unwrap();
+    let config = server_config(std::slice::from_ref(&certificate), &[]).unwrap();
     let client =
         ClientConnection::new(client_config(&certificate, &[version]), "localhost".try_into().unwrap());
     let peer = Peer { tls: client.unwrap().into(), socket: theirs };
@@ -289,7 +290,8 @@ fn connected() -> (TlsStream, UnixStream, Peer) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
     let server =
-        ServerConnection::new(Arc::new(server_config(&[certificate.clone()], &[]).unwrap())).unwrap();
+        ServerConnection::new(Arc::new(server_config(std::slice::from_ref(&certificate), &[]).unwrap()))
+            .unwrap();
     let mut peer = Peer { tls: server.into(), socket: theirs };
     let config = client_config(&certificate, rustls::ALL_VERSIONS);
     let mut stream = TlsStream::connect(&BackendTls { config, host: "localhost".into() }).unwrap();
@@ -323,5 +325,38 @@ fn a_back_end_that_just_closes_has_not_said_that_it_is_done() {
         };
         assert_eq!(received, b"sebagian");
         assert_eq!(end, if says_so { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof) });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Noise, and a greeting that was changed at one place, in pieces of any size: an end or an error comes, or nothing
+    /// more is read than there is.
+    #[test]
+    fn whatever_comes_a_stream_neither_panics_nor_spins(
+        noise in proptest::collection::vec(any::<u8>(), 0..600),
+        place in any::<proptest::sample::Index>(),
+        greets in any::<bool>(),
+        awaits_header in any::<bool>(),
+        piece in 1_usize..700,
+    ) {
+        let (mut stream, ours, mut peer) = accepted(&TLS13, awaits_header);
+        let mut bytes = if greets { peer.records() } else { Vec::new() };
+        if greets {
+            let at = place.index(bytes.len());
+            bytes[at] = bytes[at].wrapping_add(noise.first().copied().unwrap_or_default());
+        }
+        bytes.extend(&noise);
+        peer.socket.write_all(&bytes).unwrap();
+        drop(peer);
+        let mut space = [0; 50];
+        let is_over = (0..2 * bytes.len() + 10).any(|_| {
+            matches!(
+                stream.receive(&mut space, &mut Pieces(&ours, piece)),
+                Ok(Arrived::Bytes(0) | Arrived::PlainHttp) | Err(_)
+            )
+        });
+        assert!(is_over, "it goes on for ever");
     }
 }
