@@ -1,6 +1,6 @@
 //! Sizes as people write them: `512`, `16k`, `10m`, `2g`, in bytes and powers of 1024, as in nginx.
 //!
-//! Contract: what [`text`] writes for a default, [`parse`] reads back as the same size.
+//! Contract: what [`text`] writes for a default, [`from`] reads back as the same size.
 
 use crate::protocol::limits::CONTENT_BYTES_MAX;
 
