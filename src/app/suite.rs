@@ -79,6 +79,11 @@ pub fn prepare(_role: &Role, args: &cli::Suite) -> Result<PreparedSuite, Failure
         members(args.model, args.port_base, args.backends, &args.root, args.caches(), args.mirror)
             .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.root.display())))?;
     let encryption = match args.tls {
+        false if args.tls_self_signed_to.is_some() => {
+            let words =
+                "--tls-self-signed-to: it is the certificate of --tls that is written, which is not given";
+            return Err(Failure::Usage(words.to_owned()));
+        }
         true => Encryption::self_signed(&[], args.tls_self_signed_to.as_deref(), ANYTHING)?,
         false => Encryption::default(),
     };

@@ -239,6 +239,8 @@ impl Group {
         let only = if let Choice::WaitFor(number) = choice { Some(number) } else { None };
         let wait = Wait { only, for_backups: candidates.are_backups() };
         let index = match choice {
+            // It nearly always is the first itself, and no division is needed to walk there.
+            Choice::At(first) if candidates.has(first) && may_be_used(&list.backends[first]) => Some(first),
             Choice::At(first) => candidates.walk(first).find(|index| may_be_used(&list.backends[*index])),
             Choice::WaitFor(_) | Choice::None => None,
         };

@@ -273,7 +273,7 @@ pub struct Suite {
     #[arg(long)]
     pub(crate) tls: bool,
     /// File to write that certificate to (not its key), for a client that is to trust it: curl --cacert FILE
-    #[arg(long, value_name = "FILE", requires = "tls")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) tls_self_signed_to: Option<PathBuf>,
     /// Time for open connections to finish after Ctrl-C or SIGTERM
     #[arg(long, value_name = "TIME", default_value = duration::text(limits::DRAIN),

@@ -21,13 +21,13 @@ pub(crate) struct TlsFlags {
     #[arg(long, conflicts_with = "tls_cert")]
     pub(crate) tls_self_signed: bool,
     /// File to write that certificate to (not its key), for a client that is to trust it: curl --cacert FILE
-    #[arg(long, value_name = "FILE", requires = "tls_self_signed")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) tls_self_signed_to: Option<PathBuf>,
     /// Address to listen on without TLS beside those of --listen; repeatable
     #[arg(long, value_name = "ADDR")]
     pub(crate) plain: Vec<Endpoint>,
     /// Redirect requests at --plain addresses to https://, except those for /.well-known/acme-challenge/
-    #[arg(long, requires = "plain")]
+    #[arg(long)]
     pub(crate) redirect_https: bool,
 }
 
@@ -40,6 +40,15 @@ impl TlsFlags {
                 "--tls-key: {keys} for {certificates} of --tls-cert: give one for each certificate, in the same \
                  order, or none if each file has both"
             )));
+        }
+        // Not by clap's `requires`: a key of a file is parsed alone first, and would lack the other.
+        if self.tls_self_signed_to.is_some() && !self.tls_self_signed {
+            return Err(Failure::Usage(NO_SELF_SIGNED.to_owned()));
+        }
+        if self.redirect_https && self.plain.is_empty() {
+            let words =
+                "--redirect-https: no address is without TLS; give the one to redirect from with --plain";
+            return Err(Failure::Usage(words.to_owned()));
         }
         if !self.plain.is_empty() && !self.has_certificate() {
             let words = "--plain: no address speaks TLS; give a certificate with --tls-cert, or use --listen";
@@ -59,6 +68,10 @@ impl TlsFlags {
         self.tls_cert.iter().zip(keys)
     }
 }
+
+/// There is no certificate to write.
+const NO_SELF_SIGNED: &str =
+    "--tls-self-signed-to: it is the certificate of --tls-self-signed that is written, which is not given";
 
 /// TLS towards back ends.
 #[derive(Args, Clone, Debug)]

@@ -131,14 +131,19 @@ impl<'l> Candidates<'l> {
         Some(self.walk(start).next())
     }
 
+    /// True if there is one at this index.
+    pub(in crate::balance) fn has(&self, index: usize) -> bool {
+        self.list
+            .backends
+            .get(index)
+            .is_some_and(|backend| self.may_be_tried(backend) && self.has_room(backend))
+    }
+
     /// The indexes of the candidates, from this one on and once round the list.
     pub(in crate::balance) fn walk(&self, start: usize) -> impl Iterator<Item = usize> {
         let backends = &self.list.backends;
         let indexes = (0..backends.len()).map(move |step| (start + step) % backends.len());
-        indexes.filter(|index| {
-            let backend = &*backends[*index];
-            self.may_be_tried(backend) && self.has_room(backend)
-        })
+        indexes.filter(|index| self.has(*index))
     }
 
     /// The candidate whose turn it is by the order that was worked out when the list changed; `None` if that is not

@@ -83,37 +83,45 @@ pub(crate) enum DependsOn {
 
 /// A policy, by which a group gives its turns.
 #[derive(Clone, Copy)]
-pub(crate) struct Policy(&'static dyn Choose);
+pub(crate) struct Policy {
+    choose: &'static dyn Choose,
+    /// It is asked for with each request.
+    depends_on: DependsOn,
+}
 
 impl Policy {
+    fn new(choose: &'static dyn Choose) -> Policy {
+        Policy { choose, depends_on: choose.depends_on() }
+    }
+
     /// All policies that can be chosen.
     pub(crate) fn all() -> impl Iterator<Item = Policy> {
-        POLICIES.into_iter().map(Policy)
+        POLICIES.into_iter().map(Policy::new)
     }
 
     /// Its name.
     pub(crate) fn name(self) -> &'static str {
-        self.0.name()
+        self.choose.name()
     }
 
     /// What it does.
     pub(crate) fn about(self) -> &'static str {
-        self.0.about()
+        self.choose.about()
     }
 
     /// What its choice depends on.
     pub(crate) fn depends_on(self) -> DependsOn {
-        self.0.depends_on()
+        self.depends_on
     }
 
     pub(super) fn choose(self, among: &Candidates<'_>) -> Choice {
-        self.0.choose(among)
+        self.choose.choose(among)
     }
 }
 
 impl Default for Policy {
     fn default() -> Policy {
-        Policy(POLICIES[0])
+        Policy::new(POLICIES[0])
     }
 }
 
