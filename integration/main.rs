@@ -71,6 +71,8 @@ mod integration {
     mod log_lines;
     /// Thousands of idle connections.
     mod many_idle;
+    /// Files of people who come from nginx, HAProxy and Caddy.
+    mod migration;
     /// What a running role is told by signals.
     mod operations;
     /// Apache Bench and a browser.
