@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use giliran::app::cli::{Loops, Role};
-use giliran::app::settings::Model;
+use giliran::app::cli::{CourseBackEnds, Loops, Role};
 use giliran::app::{roles, run_or_explain};
 
 fn main() -> ExitCode {
-    run_or_explain(&Role::LB_ASYNC, roles::balancer::<Loops>(Model::Async))
+    run_or_explain(&Role::LB_ASYNC, roles::balancer::<Loops, CourseBackEnds>)
 }

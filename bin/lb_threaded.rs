@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use giliran::app::cli::{Pool, Role};
-use giliran::app::settings::Model;
+use giliran::app::cli::{CourseBackEnds, Pool, Role};
 use giliran::app::{roles, run_or_explain};
 
 fn main() -> ExitCode {
-    run_or_explain(&Role::LB_THREADED, roles::balancer::<Pool>(Model::Threaded))
+    run_or_explain(&Role::LB_THREADED, roles::balancer::<Pool, CourseBackEnds>)
 }

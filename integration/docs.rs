@@ -8,8 +8,19 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// The folders of the repository, by which a path is known from other text with a slash in it.
-const FOLDERS: [&str; 10] =
-    ["src", "bin", "integration", "docs", "benches", "fuzz", "public", "examples", "exercises", ".ci"];
+const FOLDERS: [&str; 11] = [
+    "src",
+    "bin",
+    "integration",
+    "docs",
+    "benches",
+    "fuzz",
+    "public",
+    "examples",
+    "exercises",
+    "packaging",
+    ".ci",
+];
 
 /// What is made by a command that a page explains, and is not in the repository.
 const MADE_BY_COMMANDS: [&str; 1] = ["fuzz/corpus"];

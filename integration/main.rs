@@ -47,6 +47,8 @@ mod integration {
     mod gateway;
     /// Requests through a back end that does not.
     mod gateway_faults;
+    /// The one program, its completions and its manual.
+    mod giliran;
     /// Who may ask, how often, how much, and with which password.
     mod guards;
     /// The harness itself: whether a test that fails can be believed.

@@ -14,6 +14,7 @@
 //! | the same with `--mode http`, and `reverse-proxy` | balances requests, routes them by path | gateway | `threaded/gateway.rs`, `poll_loop/gateway.rs` |
 //! | `default-server`, `image-server`, `pdf-server`, `web-server` | answers from a folder | web | `threaded/web.rs`, `poll_loop/web.rs` |
 //! | `suite`, `lab` | starts all of them; measures them | | `app/suite.rs`, `lab/mod.rs` |
+//! | `giliran` | all of the above as commands of one program, to install | | `app/program/mod.rs` |
 //!
 //! `app/roles.rs` turns the flags of each program into its service.
 //!

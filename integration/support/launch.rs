@@ -68,6 +68,15 @@ impl Launch {
         backends.into_iter().fold(launch, |launch, backend| launch.flag("--backend", backend))
     }
 
+    /// A command of `giliran` that serves, on a free port.
+    pub fn giliran(command: &str, model: Model) -> Launch {
+        let model = match model {
+            Model::Threaded => "threaded",
+            Model::Async => "async",
+        };
+        Launch::bare("giliran").switch(command).on_a_free_port().flag("--model", model)
+    }
+
     /// Checks back ends so often.
     pub fn checked(self, interval: &str) -> Launch {
         self.flag("--health-interval", interval)
@@ -136,6 +145,7 @@ impl Launch {
 
 fn path_of(binary: &str) -> &'static str {
     match binary {
+        "giliran" => env!("CARGO_BIN_EXE_giliran"),
         "default-server" => env!("CARGO_BIN_EXE_default-server"),
         "image-server" => env!("CARGO_BIN_EXE_image-server"),
         "pdf-server" => env!("CARGO_BIN_EXE_pdf-server"),

@@ -63,18 +63,24 @@ impl Program {
 pub(crate) const AB: Program = Program::new("ab", "apache2-utils");
 /// Apache httpd, which the lab measures as a peer.
 pub(crate) const APACHE: Program = Program::new("apache2", "apache2-bin");
+/// The shell whose completions are tried.
+pub(crate) const BASH: Program = Program::new("bash", "bash");
 /// The browser.
 pub(crate) const CHROMIUM: Program = Program::new("chromium", "chromium");
 /// The client of the course's transcripts.
 pub(crate) const CURL: Program = Program::new("curl", "curl");
 /// The name server that back ends are found by.
 pub(crate) const DNSMASQ: Program = Program::new("dnsmasq", "dnsmasq-base");
+/// A shell that completes.
+pub(crate) const FISH: Program = Program::new("fish", "fish");
 /// What reads web servers' logs.
 pub(crate) const GOACCESS: Program = Program::new("goaccess", "goaccess");
 /// A peer of the lab.
 pub(crate) const HAPROXY: Program = Program::new("haproxy", "haproxy");
 /// What writes files of passwords.
 pub(crate) const HTPASSWD: Program = Program::new("htpasswd", "apache2-utils");
+/// What shows manual pages, and says what is wrong with one.
+pub(crate) const MAN: Program = Program::new("man", "man-db");
 /// The netcat that can end its sending half; the traditional one cannot.
 pub(crate) const NC: Program = Program { has_flag: Some("-N"), ..Program::new("nc", "netcat-openbsd") };
 /// A peer of the lab, with the module that balances bytes.
@@ -83,10 +89,14 @@ pub(crate) const NGINX: Program = Program::new("nginx", "nginx libnginx-mod-stre
 pub(crate) const OPENSSL: Program = Program::new("openssl", "openssl");
 /// What runs our counterparts of the course's programs.
 pub(crate) const PYTHON: Program = Program::new("python3", "python3");
+/// A shell that completes.
+pub(crate) const ZSH: Program = Program::new("zsh", "zsh");
 
 /// All of them.
-pub(crate) const ALL: [Program; 12] =
-    [AB, APACHE, CHROMIUM, CURL, DNSMASQ, GOACCESS, HAPROXY, HTPASSWD, NC, NGINX, OPENSSL, PYTHON];
+pub(crate) const ALL: [Program; 16] = [
+    AB, APACHE, BASH, CHROMIUM, CURL, DNSMASQ, FISH, GOACCESS, HAPROXY, HTPASSWD, MAN, NC, NGINX, OPENSSL,
+    PYTHON, ZSH,
+];
 
 thread_local! {
     /// The programs that the test of this thread has asked for.

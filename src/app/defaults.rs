@@ -24,6 +24,9 @@ pub(crate) const LB_ASYNC: SocketAddr = local(44444);
 pub(crate) const WEB_SERVERS: [SocketAddr; 5] =
     [local(9001), local(9002), local(9003), local(9004), local(9005)];
 
+/// Where the commands of `giliran` listen by default: a port that needs no privileges and that everybody knows.
+pub(crate) const GILIRAN: SocketAddr = local(8080);
+
 /// Where the suite shows its status page: beside the course's servers.
 pub(crate) const STATUS: SocketAddr = local(8891);
 

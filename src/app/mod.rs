@@ -18,22 +18,28 @@
 //! | `guards` | guards from their flags: an htpasswd file is read, and a thread verifies its passwords |
 //! | `service` | what is done with connections, for either driver |
 //! | `roles` | each role: from its flags to a service behind its listeners |
+//! | `course_site` | the course's site inside the program |
+//! | `running` | what a running process says of its roles |
 //! | `explain/` | what would become of a request, without starting anything |
 //! | `suite` | all roles in one process |
 //! | `run` | the whole of a binary, from arguments to exit status |
+//! | `program/` | `giliran`: all of it as one program with commands |
 
 pub mod cli;
 pub mod config;
+mod course_site;
 pub(crate) mod defaults;
 pub(crate) mod duration;
 mod encryption;
 mod explain;
 mod guards;
 mod invocation;
+pub mod program;
 mod reload;
 pub mod roles;
 pub(crate) mod route;
 mod run;
+mod running;
 pub mod service;
 pub mod settings;
 mod site_upkeep;

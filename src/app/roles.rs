@@ -9,10 +9,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::app::cli::{
-    self, Balancer, Balancing, Failure, FlagGroup, Forwarding, Front, Health, Listening, Load, Mode, Proxy,
-    Role, Server, SiteFlags,
+    self, BackEndGroup, Balancer, Balancing, Concurrency, CourseSite, Failure, Forwarding, Front, Health,
+    Listening, Load, Mode, PlainFolder, Proxy, Role, Server, SiteGroup,
 };
-use crate::app::defaults;
 use crate::app::encryption::{ANYTHING, Encryption, HTTP_1};
 use crate::app::guards::{guards, of_route};
 use crate::app::reload::Reload;
@@ -33,9 +32,9 @@ use crate::net::target::Target;
 use crate::observe;
 use crate::observe::log::AccessLog;
 use crate::protocol::context::RoleContext;
-use crate::protocol::forward::{CookieName, FieldRule, Rules};
+use crate::protocol::forward::{CookieName, Rules};
 use crate::protocol::proxy_header::{ClientIdentity, Policy};
-use crate::protocol::route::{Action, Route};
+use crate::protocol::route::{Action, FixedResponse, Route};
 use crate::site::{Site, SiteKind};
 
 /// A role with its service and settings, before it listens.
@@ -119,8 +118,17 @@ impl PreparedRole {
     }
 }
 
-/// Prepares a static server with the site of `kind`.
-pub fn server(kind: SiteKind) -> impl Fn(&Role, &Server) -> Result<PreparedRole, Failure> {
+/// Prepares one of the course's static servers, with the site of `kind`.
+pub fn server(kind: SiteKind) -> impl Fn(&Role, &Server<CourseSite>) -> Result<PreparedRole, Failure> {
+    serving(kind)
+}
+
+/// Prepares a static server of a plain folder.
+pub(crate) fn folder() -> impl Fn(&Role, &Server<PlainFolder>) -> Result<PreparedRole, Failure> {
+    serving(SiteKind::Default)
+}
+
+fn serving<S: SiteGroup>(kind: SiteKind) -> impl Fn(&Role, &Server<S>) -> Result<PreparedRole, Failure> {
     move |role, args| {
         args.front.check()?;
         let site = open_site(kind, &args.site)?;
@@ -140,13 +148,14 @@ pub fn server(kind: SiteKind) -> impl Fn(&Role, &Server) -> Result<PreparedRole,
 }
 
 /// Opens the site that these flags describe.
-pub(crate) fn open_site(kind: SiteKind, flags: &SiteFlags) -> Result<Site, Failure> {
-    let site = Site::open(kind, &flags.root)
-        .map_err(|error| Failure::Usage(format!("--root {}: {error}", flags.root.display())))?;
-    let site = site.with_rules(flags.rules()).map_err(Failure::Usage)?;
+fn open_site(kind: SiteKind, flags: &impl SiteGroup) -> Result<Site, Failure> {
+    let root = flags.root();
+    let site = Site::open(kind, root)
+        .map_err(|error| Failure::Usage(format!("--root {}: {error}", root.display())))?;
+    let site = site.with_rules(flags.folder().rules(flags.has_course_pages())).map_err(Failure::Usage)?;
     site.tell_missing_files(&clock::now());
-    let site = if flags.caches() { site } else { site.without_cache() };
-    Ok(if flags.mirror { site.with_mirror() } else { site })
+    let site = if flags.folder().caches() { site } else { site.without_cache() };
+    Ok(if flags.is_mirror() { site.with_mirror() } else { site })
 }
 
 /// Prepares the reverse proxy.
@@ -157,10 +166,22 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
     let of_groups = group_settings(&args.balancing, &args.load, &args.health)?;
     let resolver = args.discovery.resolver();
     let role_rules = args.forwarding.rules()?;
-    let default = look_up("--default", "the default route", &routing.default, of_groups, &resolver)?;
     let guards = guards(&args.guards, args.bodies.max_body)?;
-    let mut routes = Routes::new(forwarding_to(&default, &role_rules)?);
-    let mut names = vec![("--default", default)];
+    let mut names = Vec::new();
+    let of_all_others = if routing.default.is_empty() {
+        if routing.route.is_empty() {
+            let words =
+                "no route is given: --route /api/=127.0.0.1:3000 is one, --default 127.0.0.1:3000 is for all";
+            return Err(Failure::Usage(words.to_owned()));
+        }
+        Route::new(None, Action::Respond(FixedResponse::not_found()))
+    } else {
+        let default = look_up("--default", "the default route", &routing.default, of_groups, &resolver)?;
+        let route = Route::from(Arc::clone(default.group()));
+        names.push(("--default", default));
+        route
+    };
+    let mut routes = Routes::new(of_all_others.with_rules(&role_rules, &[]).map_err(Failure::Usage)?);
     for spec in &routing.route {
         let wrong = |error: String| Failure::Usage(format!("--route {spec}: {error}"));
         let action = match &spec.to {
@@ -199,54 +220,53 @@ pub fn proxy(role: &Role, args: &Proxy) -> Result<PreparedRole, Failure> {
     .checked()
 }
 
-/// Prepares a balancer of this model.
-pub fn balancer<T: clap::Args + FlagGroup>(
-    model: Model,
-) -> impl Fn(&Role, &Balancer<T>) -> Result<PreparedRole, Failure> {
-    move |role, args| {
-        args.front.check()?;
-        let back_ends = &args.back_ends;
-        let of_requests = [
-            ("--basic-auth", args.guards.basic_auth.is_some()),
-            ("--max-body", args.bodies.max_body.is_some()),
-        ];
-        if let Some((flag, _)) = of_requests.iter().find(|(_, given)| *given && back_ends.mode == Mode::Tcp) {
-            let words = "with --mode tcp nobody reads requests; use --mode http, or leave it out";
-            return Err(Failure::Usage(format!("{flag}: {words}")));
-        }
-        let targets = match back_ends.backends {
-            Some(count) => defaults::WEB_SERVERS[..count].iter().copied().map(Target::from).collect(),
-            None => back_ends.backend.clone(),
-        };
-        args.discovery.check()?;
-        if back_ends.mode == Mode::Tcp {
-            args.balancing.check_for_bytes()?;
-        }
-        let of_group = group_settings(&args.balancing, &args.load, &args.health)?;
-        let names = look_up("--backend", role.name, &targets, of_group, &args.discovery.resolver())?;
-        let service = match back_ends.mode {
-            Mode::Tcp => Service::Relay(Arc::clone(names.group())),
-            Mode::Http => {
-                let rules = rules(&args.front, &args.forwarding, &args.balancing, false);
-                let all = forwarding_to(&names, &args.forwarding.rules()?)?;
-                Service::Gateway { routes: Box::new(Routes::new(all)), rules }
-            }
-        };
-        let protocols = if back_ends.mode == Mode::Http { HTTP_1 } else { ANYTHING };
-        let addresses = listen_addresses(&args.listening, &args.tls.plain)?;
-        let encryption = Encryption::of_clients(&args.tls, &addresses, protocols)?
-            .and_of_back_ends(&args.backend_tls.backend_ca, &targets)?;
-        PreparedRole {
-            name: role.name,
-            model,
-            service,
-            settings: Settings { guards: guards(&args.guards, args.bodies.max_body)?, ..args.settings() },
-            addresses,
-            encryption,
-            names: vec![("--backend", names)],
-        }
-        .checked()
+/// Prepares a balancer.
+pub fn balancer<T: Concurrency, B: BackEndGroup>(
+    role: &Role,
+    args: &Balancer<T, B>,
+) -> Result<PreparedRole, Failure> {
+    args.front.check()?;
+    let mode = args.back_ends.common().mode;
+    let of_requests =
+        [("--basic-auth", args.guards.basic_auth.is_some()), ("--max-body", args.bodies.max_body.is_some())];
+    if let Some((flag, _)) = of_requests.iter().find(|(_, given)| *given && mode == Mode::Tcp) {
+        let words = "with --mode tcp nobody reads requests; use --mode http, or leave it out";
+        return Err(Failure::Usage(format!("{flag}: {words}")));
     }
+    let targets = args.back_ends.targets();
+    if targets.is_empty() {
+        let words = "no back end is given: name some, such as 127.0.0.1:3000 127.0.0.1:3001";
+        return Err(Failure::Usage(words.to_owned()));
+    }
+    args.discovery.check()?;
+    if mode == Mode::Tcp {
+        args.balancing.check_for_bytes()?;
+    }
+    let of_group = group_settings(&args.balancing, &args.load, &args.health)?;
+    let names = look_up("--backend", role.name, &targets, of_group, &args.discovery.resolver())?;
+    let service = match mode {
+        Mode::Tcp => Service::Relay(Arc::clone(names.group())),
+        Mode::Http => {
+            let rules = rules(&args.front, &args.forwarding, &args.balancing, false);
+            let all = Route::from(Arc::clone(names.group()));
+            let all = all.with_rules(&args.forwarding.rules()?, &[]).map_err(Failure::Usage)?;
+            Service::Gateway { routes: Box::new(Routes::new(all)), rules }
+        }
+    };
+    let protocols = if mode == Mode::Http { HTTP_1 } else { ANYTHING };
+    let addresses = listen_addresses(&args.listening, &args.tls.plain)?;
+    let encryption = Encryption::of_clients(&args.tls, &addresses, protocols)?
+        .and_of_back_ends(&args.backend_tls.backend_ca, &targets)?;
+    PreparedRole {
+        name: role.name,
+        model: args.concurrency.model(),
+        service,
+        settings: Settings { guards: guards(&args.guards, args.bodies.max_body)?, ..args.settings() },
+        addresses,
+        encryption,
+        names: vec![("--backend", names)],
+    }
+    .checked()
 }
 
 fn group_settings(balancing: &Balancing, load: &Load, health: &Health) -> Result<GroupSettings, Failure> {
@@ -257,11 +277,6 @@ fn group_settings(balancing: &Balancing, load: &Load, health: &Health) -> Result
         slow_start: balancing.slow_start,
         tag_key: balancing.tag_key()?,
     })
-}
-
-/// The route of everything that has none of its own.
-fn forwarding_to(names: &ResolvedGroup, role_rules: &[FieldRule]) -> Result<Route, Failure> {
-    Route::from(Arc::clone(names.group())).with_rules(role_rules, &[]).map_err(Failure::Usage)
 }
 
 /// How a gateway with these flags rewrites heads.

@@ -48,7 +48,7 @@ pub(crate) fn run_with<A: Args, P: 'static>(
         serve(prepared, Reload::new(role, argv, &invocation, prepare))?;
         Ok(())
     };
-    exit_status(role, run())
+    exit_status(role.program, run())
 }
 
 /// Runs a role that chooses back ends, with the process's own arguments; or, if they have its command `explain`, says
@@ -57,24 +57,39 @@ pub fn run_or_explain<A: Args>(
     role: &Role,
     prepare: impl Fn(&Role, &A) -> Result<PreparedRole, Failure> + Send + 'static,
 ) -> ExitCode {
-    let argv: Vec<OsString> = std::env::args_os().collect();
+    run_or_explain_with(role, std::env::args_os().collect(), prepare)
+}
+
+/// The same with other arguments than the process's own.
+pub(super) fn run_or_explain_with<A: Args>(
+    role: &Role,
+    argv: Vec<OsString>,
+    prepare: impl Fn(&Role, &A) -> Result<PreparedRole, Failure> + Send + 'static,
+) -> ExitCode {
     match take_command(&role.command::<A>(), EXPLAIN, &argv) {
         None => run_with(role, argv, prepare, roles::serve),
-        Some(argv) => {
-            let explain = || Ok(print(&explain::explain(role, argv, prepare)?)?);
-            exit_status(role, explain())
-        }
+        Some(argv) => explain_with(role, argv, prepare),
     }
 }
 
+/// Says what would become of the request that these arguments name.
+pub(super) fn explain_with<A: Args>(
+    role: &Role,
+    argv: Vec<OsString>,
+    prepare: impl Fn(&Role, &A) -> Result<PreparedRole, Failure>,
+) -> ExitCode {
+    let explain = || Ok(print(&explain::explain(role, argv, prepare)?)?);
+    exit_status(role.program, explain())
+}
+
 /// Prints what is left to say, and gives the exit status.
-fn exit_status(role: &Role, ended: Result<(), NotStarted>) -> ExitCode {
+pub(super) fn exit_status(program: &str, ended: Result<(), NotStarted>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(NotStarted::HelpWanted(help)) if help.print().is_ok() => ExitCode::SUCCESS,
         Err(NotStarted::HelpWanted(_)) => ExitCode::FAILURE,
         Err(NotStarted::Failed(failure)) => {
-            print_failure(role.name, &failure);
+            print_failure(program, &failure);
             failure.status()
         }
     }

@@ -178,7 +178,7 @@ fn bind(settings: &StatusSettings) -> Result<Vec<TcpListener>, Failure> {
 }
 
 /// The token: the file's text without the blanks around it.
-fn read_token(path: &Path) -> Result<String, Failure> {
+pub(super) fn read_token(path: &Path) -> Result<String, Failure> {
     let unusable = |why: &str| Failure::Usage(format!("--status-token {}: {why}", path.display()));
     let file = files::open_to_read(path).map_err(|error| unusable(&error.to_string()))?;
     let mut text = String::new();

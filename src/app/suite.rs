@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::app::cli::{self, Failure, Role};
+use crate::app::course_site::CourseSite;
 use crate::app::defaults;
 use crate::app::encryption::{ANYTHING, Encryption};
 use crate::app::reload::Reload;
@@ -71,13 +72,19 @@ pub struct PreparedSuite {
     settings: Settings,
     /// Of those members that clients speak TLS with.
     encryption: Encryption,
+    /// The site, if it is the one inside the program. Held until all members have ended.
+    unpacked: Option<CourseSite>,
 }
 
 /// Opens the sites and lays out the ports.
 pub fn prepare(_role: &Role, args: &cli::Suite) -> Result<PreparedSuite, Failure> {
-    let mut members =
-        members(args.model, args.port_base, args.backends, &args.root, args.caches(), args.mirror)
-            .map_err(|error| Failure::Usage(format!("--root {}: {error}", args.root.display())))?;
+    let unpacked = match args.root {
+        Some(_) => None,
+        None => Some(CourseSite::unpack()?),
+    };
+    let root = args.root.as_deref().or(unpacked.as_ref().map(CourseSite::root)).unwrap_or(Path::new("."));
+    let mut members = members(args.model, args.port_base, args.backends, root, args.caches(), args.mirror)
+        .map_err(|error| Failure::Usage(format!("--root {}: {error}", root.display())))?;
     let encryption = match args.tls {
         false if args.tls_self_signed_to.is_some() => {
             let words =
@@ -92,12 +99,12 @@ pub fn prepare(_role: &Role, args: &cli::Suite) -> Result<PreparedSuite, Failure
     }
     let settings = args.settings();
     status::check(&settings.status)?;
-    Ok(PreparedSuite { members, mirror: args.mirror, settings, encryption })
+    Ok(PreparedSuite { members, mirror: args.mirror, settings, encryption, unpacked })
 }
 
 /// Binds and starts all members, prints the table of addresses, and runs until a signal ends it.
 pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> Result<(), Failure> {
-    let PreparedSuite { members, mirror, mut settings, encryption } = prepared;
+    let PreparedSuite { members, mirror, mut settings, encryption, unpacked: _unpacked } = prepared;
     let runtime = |error: io::Error| Failure::Runtime(error.to_string());
     let (shutdown, hangups) =
         signals::listen(reload.is_some(), settings.lame_duck, observe::log::reopen).map_err(runtime)?;

@@ -49,12 +49,13 @@ pub(super) fn language(argv: &[OsString]) -> Lang {
     lang
 }
 
-/// The lab's command line, with its help in this language.
-pub(super) fn command(lang: Lang) -> Command {
-    let mut command = command::Command::command();
+/// The command line of the lab, which is started by `program`, with its help in this language.
+pub(super) fn command(program: &str, lang: Lang) -> Command {
+    let mut command = command::Command::command().bin_name(program);
     // Adds what clap adds by itself, so that it is translated too.
     command.build();
-    translated(command, lang).after_help(format!("{}:{EXAMPLES}", text!(lang, "examples")))
+    let examples = EXAMPLES.replace("\n  lab ", &format!("\n  {program} "));
+    translated(command, lang).after_help(format!("{}:{examples}", text!(lang, "examples")))
 }
 
 fn translated(command: Command, lang: Lang) -> Command {
@@ -132,7 +133,7 @@ mod tests {
     #[test]
     fn each_command_flag_and_value_has_a_text_and_each_text_has_one() {
         let mut wanted = BTreeSet::new();
-        for command in all(command(Lang::En)) {
+        for command in all(command(LAB, Lang::En)) {
             let name = command.get_name();
             wanted.insert(key_of_command(name));
             for arg in command.get_arguments() {
@@ -157,7 +158,7 @@ mod tests {
     /// The lines of all help of all commands, each text on one line.
     fn lines(lang: Lang) -> BTreeSet<String> {
         let mut lines = BTreeSet::new();
-        for command in all(command(lang).term_width(0)) {
+        for command in all(command(LAB, lang).term_width(0)) {
             let mut command = command.term_width(0);
             for help in [command.render_help(), command.render_long_help()] {
                 lines.extend(help.to_string().lines().map(|line| line.trim().to_owned()));

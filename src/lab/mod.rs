@@ -57,7 +57,11 @@ use crate::app::cli::{Failure, join_values};
 /// The whole of the binary: reads the arguments and does what they ask for. Status 0 is fine, 1 a
 /// failure at run time, 2 bad usage; a failure is one line on standard error.
 pub fn main(argv: impl Iterator<Item = OsString>) -> ExitCode {
-    let mut argv: Vec<OsString> = argv.collect();
+    main_as("lab", argv.collect())
+}
+
+/// The same as a command of another program: its help and its messages name it `program`.
+pub fn main_as(program: &str, mut argv: Vec<OsString>) -> ExitCode {
     match argv.get(1).and_then(|first| first.to_str()) {
         Some("role") => return role::role(argv.split_off(2)),
         Some("guard") => return role::guard(&argv[2..]),
@@ -65,7 +69,7 @@ pub fn main(argv: impl Iterator<Item = OsString>) -> ExitCode {
     }
     let lang = help::language(&argv);
     lang.use_for_errors();
-    let mut definition = help::command(lang);
+    let mut definition = help::command(program, lang);
     let argv = join_values(&definition, argv);
     let given = definition.try_get_matches_from_mut(argv);
     let command = match given.and_then(|given| command::Command::from_arg_matches(&given)) {
@@ -76,18 +80,23 @@ pub fn main(argv: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            terminal::say(&format!("lab: {}", usage::line(&error, lang)));
+            terminal::say(&format!("{program}: {}", usage::line(&error, lang)));
             return ExitCode::from(2);
         }
     };
     match command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            terminal::say(&format!("lab: {failure}"));
+            terminal::say(&format!("{program}: {failure}"));
             match failure {
                 Failure::Usage(_) => ExitCode::from(2),
                 Failure::Runtime(_) => ExitCode::FAILURE,
             }
         }
     }
+}
+
+/// The command line of the lab as a command of another program, for its help, its man page and completions.
+pub fn definition(program: &str) -> clap::Command {
+    help::command(program, lang::Lang::default())
 }

@@ -10,8 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use super::terminal::say;
-use crate::app::cli::{Loops, Pool, Role};
-use crate::app::settings::Model;
+use crate::app::cli::{CourseBackEnds, Loops, Pool, Role};
 use crate::app::{roles, run_with};
 use crate::site::SiteKind;
 
@@ -19,10 +18,10 @@ use crate::site::SiteKind;
 pub(super) fn role(argv: Vec<OsString>) -> ExitCode {
     match argv.first().and_then(|name| name.to_str()) {
         Some("lb-threaded") => {
-            run_with(&Role::LB_THREADED, argv, roles::balancer::<Pool>(Model::Threaded), roles::serve)
+            run_with(&Role::LB_THREADED, argv, roles::balancer::<Pool, CourseBackEnds>, roles::serve)
         }
         Some("lb-async") => {
-            run_with(&Role::LB_ASYNC, argv, roles::balancer::<Loops>(Model::Async), roles::serve)
+            run_with(&Role::LB_ASYNC, argv, roles::balancer::<Loops, CourseBackEnds>, roles::serve)
         }
         Some("web-server") => {
             run_with(&Role::WEB_SERVER, argv, roles::server(SiteKind::Backend), roles::serve)

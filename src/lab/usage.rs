@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn said(flags: &[&str], lang: Lang) -> String {
-        let error = help::command(lang).try_get_matches_from([&["lab"], flags].concat()).unwrap_err();
+        let error = help::command("lab", lang).try_get_matches_from([&["lab"], flags].concat()).unwrap_err();
         line(&error, lang)
     }
 

@@ -1,7 +1,7 @@
-//! One small document over plain HTTP/1.1: a blocking `GET` on a connection of its own.
+//! One small document over plain HTTP/1.1: a blocking `GET` or `POST` on a connection of its own.
 //!
-//! Contract: [`fetch`] returns within its time and holds no more than its bytes, whatever the server sends. The
-//! look-up of the server's name alone takes as long as the system's resolver does.
+//! Contract: [`fetch`] and [`post`] return within its time and holds no more than its bytes, whatever the server
+//! sends. The look-up of the server's name alone takes as long as the system's resolver does.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -71,20 +71,31 @@ impl From<io::Error> for FetchError {
 
 /// Gets the document `path`, which must have status 200.
 pub(crate) fn fetch(server: &Endpoint, path: &str, limits: FetchLimits) -> Result<Vec<u8>, FetchError> {
-    let addresses = server.resolve().map_err(FetchError::LookUp)?;
-    let deadline = Instant::now() + limits.time;
-    let mut connected = Err(FetchError::TimedOut);
-    for address in addresses {
-        connected = connect(address, left(deadline)?).map_err(FetchError::Connect);
-        if connected.is_ok() {
-            break;
-        }
-    }
-    let mut server_side = Reader { stream: connected?, deadline, unread: Vec::new() };
     let request = format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n");
+    let mut server_side = Reader::open(server, limits)?;
     server_side.send(request.as_bytes())?;
-    let body = server_side.head()?;
-    server_side.document(body, limits.bytes)
+    match server_side.head(Method::Get)? {
+        (200, body) => server_side.document(body, limits.bytes),
+        (status, _) => Err(FetchError::Status(status)),
+    }
+}
+
+/// Posts nothing to `path`, with this token if there is one: the status, and what the server says, whatever the
+/// status. The caller sees to it that path and token are one word each.
+pub(crate) fn post(
+    server: &Endpoint,
+    path: &str,
+    token: Option<&str>,
+    limits: FetchLimits,
+) -> Result<(u16, Vec<u8>), FetchError> {
+    let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {server}\r\n{authorization}Content-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    let mut server_side = Reader::open(server, limits)?;
+    server_side.send(request.as_bytes())?;
+    let (status, body) = server_side.head(Method::Post)?;
+    Ok((status, server_side.document(body, limits.bytes)?))
 }
 
 /// The time that is left, which is not 0.
@@ -102,6 +113,20 @@ struct Reader {
 }
 
 impl Reader {
+    /// Connects to the first address of the server that accepts.
+    fn open(server: &Endpoint, limits: FetchLimits) -> Result<Reader, FetchError> {
+        let addresses = server.resolve().map_err(FetchError::LookUp)?;
+        let deadline = Instant::now() + limits.time;
+        let mut connected = Err(FetchError::TimedOut);
+        for address in addresses {
+            connected = connect(address, left(deadline)?).map_err(FetchError::Connect);
+            if connected.is_ok() {
+                break;
+            }
+        }
+        Ok(Reader { stream: connected?, deadline, unread: Vec::new() })
+    }
+
     fn send(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
         self.stream.set_write_timeout(Some(left(self.deadline)?))?;
         Ok(self.stream.write_all(bytes)?)
@@ -123,16 +148,16 @@ impl Reader {
         }
     }
 
-    /// Reads the head of a response with status 200: a reader for its body.
-    fn head(&mut self) -> Result<BodyReader, FetchError> {
+    /// Reads the head of the response to such a request: its status, and a reader for its body.
+    fn head(&mut self, method: Method) -> Result<(u16, BodyReader), FetchError> {
         let mut scan = HeadScan::default();
         loop {
             let has_more = self.receive()?;
             match scan.advance(&self.unread) {
                 Ok(Scan::Complete(length)) => {
-                    let body = body_of(&self.unread[..length])?;
+                    let response = response_of(&self.unread[..length], method)?;
                     self.unread.drain(..length);
-                    return Ok(body);
+                    return Ok(response);
                 }
                 // What is there may be no HTTP already.
                 Ok(Scan::TryParse) => {
@@ -173,14 +198,12 @@ impl Reader {
     }
 }
 
-/// A reader for the body behind this head.
-fn body_of(head: &[u8]) -> Result<BodyReader, FetchError> {
+/// The status in this head, and a reader for the body behind it.
+fn response_of(head: &[u8], method: Method) -> Result<(u16, BodyReader), FetchError> {
     let mut space = FieldSpace::new();
     let head = ResponseHead::parse(head, &mut space).map_err(FetchError::NotHttp)?.ok_or(FetchError::Cut)?;
-    if head.status != 200 {
-        return Err(FetchError::Status(head.status));
-    }
-    framing::of_response(&head, Method::Get).map(BodyReader::lenient).map_err(FetchError::NotHttp)
+    let framing = framing::of_response(&head, method).map_err(FetchError::NotHttp)?;
+    Ok((head.status, BodyReader::lenient(framing)))
 }
 
 #[cfg(test)]
@@ -253,5 +276,28 @@ mod tests {
         drop(listener);
         let limits = FetchLimits { time: Duration::from_secs(20), bytes: 8 };
         assert!(matches!(fetch(&server, "/", limits), Err(FetchError::Connect(ConnectError::Refused))));
+    }
+
+    #[test]
+    fn what_is_posted_gets_a_status_and_a_sentence() {
+        for (token, field) in [(None, ""), (Some("s3cret"), "Authorization: Bearer s3cret\r\n")] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let server = Endpoint::from(listener.local_addr().unwrap());
+            let serving = thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = vec![0; 1024];
+                let count = stream.read(&mut request).unwrap();
+                stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\n\r\nNo: x.").unwrap();
+                String::from_utf8(request[..count].to_vec()).unwrap()
+            });
+            let limits = FetchLimits { time: Duration::from_secs(20), bytes: 8 };
+            assert_eq!(post(&server, "/a", token, limits).unwrap(), (404, b"No: x.".to_vec()));
+            let request = serving.join().unwrap();
+            assert!(
+                request.starts_with(&format!("POST /a HTTP/1.1\r\nHost: {server}\r\n{field}")),
+                "{request}"
+            );
+            assert!(request.contains("\r\nContent-Length: 0\r\n"), "{request}");
+        }
     }
 }

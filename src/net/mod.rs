@@ -63,7 +63,7 @@ pub(crate) mod process;
 pub(crate) mod session;
 pub(crate) mod shutdown;
 pub(crate) mod signals;
-pub(crate) mod target;
+pub mod target;
 pub(crate) mod threads;
 pub(crate) mod timers;
 pub(crate) mod tls;

@@ -30,7 +30,7 @@ pub(crate) enum Place {
 
 /// A back end, or as many as its name has addresses.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Target {
+pub struct Target {
     /// Where it is.
     pub(crate) place: Place,
     /// Connections to it are encrypted with TLS.

@@ -95,6 +95,13 @@ impl Route {
     }
 }
 
+impl FixedResponse {
+    /// What requests get that no route is for.
+    pub(crate) fn not_found() -> FixedResponse {
+        FixedResponse { status: 404, sentence: "No route is for this host and path.".to_owned() }
+    }
+}
+
 impl Redirect {
     /// Where the client is sent. `None` if the host is a part of it and the request names none.
     pub(crate) fn location(&self, values: &Values<'_>) -> Option<String> {

@@ -11,11 +11,11 @@ use clap::Args;
 use super::balancing::Balancing;
 use super::discovery::Discovery;
 use super::flags::{
-    BackEnds, BackendTimeouts, ClientTimeouts, Configuration, FlagGroup, Forwarding, Front, Health,
-    Listening, Load, Logging, Loops, Pool, Routing, Status,
+    BackEndGroup, BackendTimeouts, ClientTimeouts, Concurrency, Configuration, CourseBackEnds, FlagGroup,
+    Forwarding, Front, Health, Listening, Load, Logging, Loops, Pool, Routing, Status,
 };
 use super::guard_flags::{BodyFlags, GuardFlags, HeadFlags};
-use super::site::SiteFlags;
+use super::site::{CourseSite, SiteGroup};
 use super::tls_flags::{BackendTlsFlags, TlsFlags};
 use super::values::{Cache, count, port_base};
 use crate::app::defaults;
@@ -24,9 +24,9 @@ use crate::app::settings::{Model, Settings};
 use crate::net::endpoint::Endpoint;
 use crate::protocol::limits;
 
-/// The arguments of the four static servers.
+/// The arguments of a static server: of the course's four, or of `giliran serve`.
 #[derive(Args, Clone, Debug)]
-pub struct Server {
+pub struct Server<S: SiteGroup = CourseSite> {
     /// Where it listens.
     #[command(flatten)]
     pub(crate) listening: Listening,
@@ -35,7 +35,7 @@ pub struct Server {
     pub(crate) driver: Driver,
     /// What it serves.
     #[command(flatten)]
-    pub(crate) site: SiteFlags,
+    pub(crate) site: S,
     /// TLS towards clients.
     #[command(flatten)]
     pub(crate) tls: TlsFlags,
@@ -62,7 +62,7 @@ pub struct Server {
     pub(crate) configuration: Configuration,
 }
 
-impl Server {
+impl<S: SiteGroup> Server<S> {
     /// The settings that these arguments give.
     pub(crate) fn settings(&self) -> Settings {
         settings(&[
@@ -159,9 +159,9 @@ impl Proxy {
 }
 
 /// The arguments of a balancer, which has the flags of one model only: [`Pool`] for `lb-threaded`, [`Loops`]
-/// for `lb-async`.
+/// for `lb-async`; `giliran balance` has both, and a choice ([`Driver`]).
 #[derive(Args, Clone, Debug)]
-pub struct Balancer<T: Args + FlagGroup> {
+pub struct Balancer<T: Concurrency, B: BackEndGroup = CourseBackEnds> {
     /// Where it listens.
     #[command(flatten)]
     pub(crate) listening: Listening,
@@ -170,7 +170,7 @@ pub struct Balancer<T: Args + FlagGroup> {
     pub(crate) concurrency: T,
     /// Where connections or requests go.
     #[command(flatten)]
-    pub(crate) back_ends: BackEnds,
+    pub(crate) back_ends: B,
     /// How requests are forwarded, with `--mode http`.
     #[command(flatten)]
     pub(crate) forwarding: Forwarding,
@@ -221,13 +221,13 @@ pub struct Balancer<T: Args + FlagGroup> {
     pub(crate) configuration: Configuration,
 }
 
-impl<T: Args + FlagGroup> Balancer<T> {
+impl<T: Concurrency, B: BackEndGroup> Balancer<T, B> {
     /// The settings that these arguments give.
     pub(crate) fn settings(&self) -> Settings {
         settings(&[
             &self.listening,
             &self.concurrency,
-            &self.back_ends,
+            self.back_ends.common(),
             &self.front,
             &self.heads,
             &self.client_timeouts,
@@ -262,7 +262,7 @@ pub struct Suite {
     pub(crate) backends: usize,
     /// Folder of the site
     #[arg(long, value_name = "DIR", default_value = defaults::ROOT)]
-    pub(crate) root: PathBuf,
+    pub(crate) root: Option<PathBuf>,
     /// Keep files for a second before they are looked at again
     #[arg(long, value_enum, default_value_t = Cache::On)]
     pub(crate) cache: Cache,
@@ -347,6 +347,12 @@ impl FlagGroup for Driver {
     fn apply(&self, settings: &mut Settings) {
         self.pool.apply(settings);
         self.loops.apply(settings);
+    }
+}
+
+impl Concurrency for Driver {
+    fn model(&self) -> Model {
+        self.model
     }
 }
 

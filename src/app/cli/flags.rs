@@ -16,7 +16,7 @@ use super::values::{Mode, ProxyVersion, StatusAt, count, levels};
 use crate::app::defaults;
 use crate::app::duration::{self, Interval};
 use crate::app::route::{Destination, RouteSpec};
-use crate::app::settings::{Settings, StatusSettings};
+use crate::app::settings::{Model, Settings, StatusSettings};
 use crate::balance::Passive;
 use crate::balance::health::Probe;
 use crate::balance::limits::{
@@ -33,6 +33,12 @@ use crate::protocol::limits;
 pub trait FlagGroup {
     /// Writes the values of the flags into `settings`.
     fn apply(&self, settings: &mut Settings);
+}
+
+/// The flags of a model, or of the choice between both.
+pub trait Concurrency: Args + FlagGroup {
+    /// The model.
+    fn model(&self) -> Model;
 }
 
 /// Where connections are accepted.
@@ -90,6 +96,12 @@ impl FlagGroup for Pool {
     }
 }
 
+impl Concurrency for Pool {
+    fn model(&self) -> Model {
+        Model::Threaded
+    }
+}
+
 /// The asynchronous model's loops.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Async model")]
@@ -103,6 +115,12 @@ pub struct Loops {
 impl FlagGroup for Loops {
     fn apply(&self, settings: &mut Settings) {
         settings.loops = self.loops;
+    }
+}
+
+impl Concurrency for Loops {
+    fn model(&self) -> Model {
+        Model::Async
     }
 }
 
@@ -269,19 +287,71 @@ impl FlagGroup for Health {
     }
 }
 
-/// The back ends of a balancer.
+/// Which back ends a balancer has: the flags that say so, and those that are the same for all.
+pub trait BackEndGroup: Args {
+    /// What is the same for all.
+    fn common(&self) -> &BackEnds;
+    /// Where they are; empty if nobody said.
+    fn targets(&self) -> Vec<Target>;
+}
+
+/// The back ends of the course's balancers: its five web servers, unless others are named.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Back ends")]
-pub(crate) struct BackEnds {
-    /// Address of a back end, such as name:80, http://name:80, or 80 on this machine, each address of a host name being a back end; or a service, srv:_http._tcp.name, whose DNS records name hosts and ports; repeatable
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) backend: Vec<Target>,
+pub struct CourseBackEnds {
+    // Stands before `backends` on purpose, whose default depends on it.
+    #[command(flatten)]
+    common: BackEnds,
     /// Use the first N of 127.0.0.1:9001 to 9005; excludes --backend
     #[arg(long, value_name = "N", conflicts_with = "backend",
           default_value = defaults::WEB_SERVERS.len().to_string(),
           default_value_if("backend", ArgPredicate::IsPresent, None),
           value_parser = count(1, defaults::WEB_SERVERS.len()))]
-    pub(crate) backends: Option<usize>,
+    backends: Option<usize>,
+}
+
+impl BackEndGroup for CourseBackEnds {
+    fn common(&self) -> &BackEnds {
+        &self.common
+    }
+
+    fn targets(&self) -> Vec<Target> {
+        match self.backends {
+            Some(count) => defaults::WEB_SERVERS[..count].iter().copied().map(Target::from).collect(),
+            None => self.common.backend.clone(),
+        }
+    }
+}
+
+/// Back ends that are named as words of the command line, or by the flag.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Back ends")]
+pub(crate) struct NamedBackEnds {
+    /// Address of a back end; the same as --backend
+    // The configuration file knows it by this id.
+    #[arg(value_name = "BACKEND", conflicts_with = "backend", help_heading = None::<&str>)]
+    backend_words: Vec<Target>,
+    #[command(flatten)]
+    common: BackEnds,
+}
+
+impl BackEndGroup for NamedBackEnds {
+    fn common(&self) -> &BackEnds {
+        &self.common
+    }
+
+    fn targets(&self) -> Vec<Target> {
+        [&self.backend_words[..], &self.common.backend].concat()
+    }
+}
+
+/// The back ends of a balancer, and what it does with them.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Back ends")]
+pub struct BackEnds {
+    /// Address of a back end, such as name:80, http://name:80, or 80 on this machine, each address of a host name being a back end; or a service, srv:_http._tcp.name, whose DNS records name hosts and ports; repeatable
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) backend: Vec<Target>,
     /// What is balanced: connections (tcp) or requests (http)
     #[arg(long, value_enum, default_value_t = Mode::Tcp)]
     pub(crate) mode: Mode,

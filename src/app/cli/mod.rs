@@ -33,17 +33,20 @@ mod usage;
 mod values;
 
 pub use args::Proxy;
-pub(crate) use args::{Balancer, Server, Suite};
+pub(crate) use args::{Balancer, Driver, Server, Suite};
 pub(crate) use balancing::Balancing;
 pub(crate) use failure::Failure;
-pub(crate) use flags::{Configuration, FlagGroup, Forwarding, Front, Health, Listening, Load, Logging};
-pub use flags::{Loops, Pool};
+pub(crate) use flags::{
+    BackEndGroup, Concurrency, Configuration, Forwarding, Front, Health, Listening, Load, Logging,
+    NamedBackEnds,
+};
+pub use flags::{CourseBackEnds, Loops, Pool};
 pub(crate) use guard_flags::GuardFlags;
 pub(crate) use output::{print, print_failure};
-pub(crate) use request::{Request, STATUS_PATH};
-pub(crate) use role::EXPLAIN;
+pub(crate) use request::{Request, STATUS_PATH, status_page};
 pub use role::Role;
-pub(crate) use site::SiteFlags;
+pub(crate) use role::{EXPLAIN, STYLES};
+pub(crate) use site::{CourseSite, PlainFolder, SiteGroup};
 pub(crate) use tls_flags::TlsFlags;
 pub(crate) use usage::{Mistake, join_values, one_line, take_command};
 pub(crate) use values::Mode;

@@ -101,7 +101,7 @@ fn client(text: &str) -> Result<IpAddr, String> {
         .map_err(|_| format!("{text:?} is not an IP address: write one such as 203.0.113.9 or 2001:db8::1"))
 }
 
-fn status_page(text: &str) -> Result<Endpoint, String> {
+pub(crate) fn status_page(text: &str) -> Result<Endpoint, String> {
     let address = text.strip_suffix(STATUS_PATH).unwrap_or(text);
     Endpoint::parse_target(address).map_err(|_| {
         format!("{text:?} is not the address of a status page: write one such as http://127.0.0.1:9900")

@@ -2,7 +2,7 @@
 //!
 //! Contract: what the flags say becomes [`Rules`] and nothing else; the site judges the values.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -24,22 +24,88 @@ const NOT_IN_MIRROR: [&str; 10] = [
     "mime",
 ];
 
-/// What a static server serves.
+/// Whose pages a static server sends: the flags that say so, and those of the folder.
+pub trait SiteGroup: Args {
+    /// The flags of the folder.
+    fn folder(&self) -> &FolderFlags;
+    /// Where it is.
+    fn root(&self) -> &Path {
+        &self.folder().root
+    }
+    /// The course's fixed pages stand before the files.
+    fn has_course_pages(&self) -> bool;
+    /// Everything is answered as the course's Python did.
+    fn is_mirror(&self) -> bool;
+}
+
+/// The site of the course's roles: its pages, and the files of a folder.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Site")]
-pub(crate) struct SiteFlags {
+pub struct CourseSite {
+    #[command(flatten)]
+    folder: FolderFlags,
+    /// Answer byte for byte as the course's Python does
+    #[arg(long, conflicts_with_all = NOT_IN_MIRROR)]
+    mirror: bool,
+    /// Serve the folder and nothing else: index.html at /, no fixed pages, 405 for POST
+    #[arg(long)]
+    no_course_pages: bool,
+}
+
+impl SiteGroup for CourseSite {
+    fn folder(&self) -> &FolderFlags {
+        &self.folder
+    }
+
+    fn has_course_pages(&self) -> bool {
+        !self.no_course_pages
+    }
+
+    fn is_mirror(&self) -> bool {
+        self.mirror
+    }
+}
+
+/// A folder and nothing else.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Site")]
+pub(crate) struct PlainFolder {
+    /// Folder of the site [default: this folder]; the same as --root
+    // The configuration file knows it by this id.
+    #[arg(value_name = "DIR", conflicts_with = "root", help_heading = None::<&str>)]
+    root_word: Option<PathBuf>,
+    #[command(flatten)]
+    folder: FolderFlags,
+}
+
+impl SiteGroup for PlainFolder {
+    fn folder(&self) -> &FolderFlags {
+        &self.folder
+    }
+
+    fn root(&self) -> &Path {
+        self.root_word.as_ref().unwrap_or(&self.folder.root)
+    }
+
+    fn has_course_pages(&self) -> bool {
+        false
+    }
+
+    fn is_mirror(&self) -> bool {
+        false
+    }
+}
+
+/// How a folder is served.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Site")]
+pub struct FolderFlags {
     /// Folder of the site
     #[arg(long, value_name = "DIR", default_value = defaults::ROOT)]
     pub(crate) root: PathBuf,
     /// Keep files for a second before they are looked at again
     #[arg(long, value_enum, default_value_t = Cache::On)]
     pub(crate) cache: Cache,
-    /// Answer byte for byte as the course's Python does
-    #[arg(long, conflicts_with_all = NOT_IN_MIRROR)]
-    pub(crate) mirror: bool,
-    /// Serve the folder and nothing else: index.html at /, no fixed pages, 405 for POST
-    #[arg(long)]
-    pub(crate) no_course_pages: bool,
     /// List folders that have no index.html: as a page, or as JSON for Accept: application/json
     #[arg(long)]
     pub(crate) listing: bool,
@@ -84,16 +150,16 @@ pub(crate) struct SiteFlags {
     pub(crate) dotfiles: Dotfiles,
 }
 
-impl SiteFlags {
+impl FolderFlags {
     /// True if the site keeps files.
     pub(crate) fn caches(&self) -> bool {
         self.cache == Cache::On
     }
 
-    /// How the folder is served.
-    pub(crate) fn rules(&self) -> Rules {
+    /// How the folder is served, with the course's pages or without.
+    pub(crate) fn rules(&self, course_pages: bool) -> Rules {
         Rules {
-            course_pages: !self.no_course_pages,
+            course_pages,
             listing: self.listing,
             spa: self.spa.clone(),
             error_pages: self.error_page.clone(),

@@ -72,7 +72,8 @@ fn expect_flags(mut command: Command, groups: &[&[&str]]) {
     for flag in wanted {
         assert!(help.contains(&format!("--{flag}")), "{name}: --{flag}");
     }
-    let has_example = [format!("Example:\n  {name} "), format!("Examples:\n  {name} ")];
+    let program = command.get_bin_name().unwrap();
+    let has_example = [format!("Example:\n  {program}"), format!("Examples:\n  {program}")];
     assert!(has_example.iter().any(|example| help.contains(example)), "{help}");
 }
 
@@ -96,7 +97,30 @@ fn every_role_has_the_flags_that_concern_it_and_no_other() {
         "symlinks",
         "dotfiles",
     ];
+    let plain: Vec<&str> =
+        site.iter().copied().filter(|flag| !["mirror", "no-course-pages"].contains(flag)).collect();
+    expect_flags(
+        Role::SERVE.command::<Server<PlainFolder>>(),
+        &[&LISTENING, &FRONT, &GUARDS, &POOL, &CLIENT_TIMES, &plain, model],
+    );
     let back_ends: &[&str] = &["backend", "backends", "mode", "send-proxy", "max-body"];
+    expect_flags(
+        Role::BALANCE.command::<Balancer<Driver, NamedBackEnds>>(),
+        &[
+            &LISTENING,
+            &FRONT,
+            &GUARDS,
+            &POOL,
+            &CLIENT_TIMES,
+            &BACK_END_TIMES,
+            &LOAD,
+            &HEALTH,
+            &DISCOVERY,
+            model,
+            &FORWARDING,
+            &["backend", "mode", "send-proxy", "max-body"],
+        ],
+    );
     for role in [Role::DEFAULT_SERVER, Role::IMAGE_SERVER, Role::PDF_SERVER, Role::WEB_SERVER] {
         expect_flags(
             role.command::<Server>(),
@@ -259,7 +283,22 @@ fn without_flags_the_settings_are_the_defaults() {
     let wanted = format!("{:?}", Settings::default());
     let balancer = parse::<Balancer<Pool>>(Role::LB_THREADED, &[]);
     assert_eq!(format!("{:?}", balancer.settings()), wanted);
-    assert_eq!(balancer.back_ends.backends, Some(5));
+    assert_eq!(balancer.back_ends.targets().len(), 5);
     assert_eq!(format!("{:?}", parse::<Proxy>(Role::REVERSE_PROXY, &[]).settings()), wanted);
     assert_eq!(format!("{:?}", parse::<Server>(Role::WEB_SERVER, &[]).settings()), wanted);
+}
+
+#[test]
+fn the_program_has_none_of_the_courses_defaults() {
+    let folder = parse::<Server<PlainFolder>>(Role::SERVE, &[]);
+    assert_eq!((folder.site.root().to_str(), folder.site.has_course_pages()), (Some("."), false));
+    let folder = parse::<Server<PlainFolder>>(Role::SERVE, &["dist"]);
+    assert_eq!(folder.site.root().to_str(), Some("dist"));
+    let proxy = parse::<Proxy>(Role::PROXY, &[]);
+    assert!(proxy.routing.route.is_empty() && proxy.routing.default.is_empty(), "{proxy:?}");
+    let balancer = parse::<Balancer<Driver, NamedBackEnds>>(Role::BALANCE, &["a:1", "b:2", "--model=async"]);
+    assert_eq!(balancer.back_ends.targets(), ["a:1", "b:2"].map(|text| text.parse().unwrap()));
+    assert_eq!(balancer.concurrency.model(), Model::Async);
+    assert!(parse::<Suite>(Role::WHOLE_SUITE, &[]).root.is_none());
+    assert_eq!(parse::<Suite>(Role::SUITE, &[]).root.unwrap().to_str(), Some("public"));
 }

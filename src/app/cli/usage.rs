@@ -53,7 +53,7 @@ impl Mistake<'_> {
     pub(crate) fn of(error: &clap::Error) -> Mistake<'_> {
         let named = text(error, ContextKind::InvalidArg);
         // Clap says `--workers <N>`; the user typed the flag only. What has no flag is `<METHOD>`.
-        let flag = first_word(&named).trim_matches(['<', '>']).to_owned();
+        let flag = first_word(&named).trim_matches(UNTYPED).to_owned();
         let value = text(error, ContextKind::InvalidValue);
         let some = |kind| Some(text(error, kind)).filter(|text| !text.is_empty());
         match error.kind() {
@@ -74,8 +74,8 @@ impl Mistake<'_> {
             }
             ErrorKind::ArgumentConflict => match first_word(&text(error, ContextKind::PriorArg)) {
                 "" => Mistake::Conflict { flag, other: None },
-                prior if prior == flag => Mistake::Twice { flag },
-                prior => Mistake::Conflict { flag, other: Some(prior.to_owned()) },
+                prior if prior.trim_matches(UNTYPED) == flag => Mistake::Twice { flag },
+                prior => Mistake::Conflict { flag, other: Some(prior.trim_matches(UNTYPED).to_owned()) },
             },
             ErrorKind::TooManyValues => Mistake::TakesNoValue { flag, value },
             _ => {
@@ -122,6 +122,9 @@ impl fmt::Display for Mistake<'_> {
 pub(crate) fn one_line(error: &clap::Error) -> String {
     Mistake::of(error).to_string()
 }
+
+/// What clap writes around the name of a word without a flag, such as `<METHOD>` and `[DIR]`.
+const UNTYPED: [char; 5] = ['<', '>', '[', ']', '.'];
 
 fn first_word(named: &str) -> &str {
     named.split([' ', '=']).next().unwrap_or_default()

@@ -27,6 +27,9 @@ use crate::observe::log::{Quoted, TomlQuoted};
 /// Flags that are not keys: a file can neither name another file nor ask for help, and holds no request to explain.
 const NO_KEYS: [&str; 6] = ["config", "check", "help", "version", "from", "live"];
 
+/// Words of a command line that say the same as a flag, by its id: `serve DIR` is `serve --root DIR`.
+const WORDS: [(&str, &str); 2] = [("root", "root_word"), ("backend", "backend_words")];
+
 /// The key whose values may be tables, and are shown as such.
 const ROUTE: &str = "route";
 
@@ -280,8 +283,11 @@ fn toml_value(arg: &Arg, matches: &ArgMatches) -> Option<String> {
     }
     // The texts that clap parsed, defaults included. TOML is Unicode, so a path that is not Unicode cannot
     // be shown as it is.
+    let words = WORDS.iter().find(|(flag, _)| *flag == id).map(|(_, words)| *words);
+    // A role without such words has no such id, which is an error only of the look-up.
+    let words = words.and_then(|words| matches.try_get_raw(words).ok().flatten());
     let values: Vec<String> =
-        matches.get_raw(id)?.map(|value| toml_scalar(&value.to_string_lossy())).collect();
+        words.or_else(|| matches.get_raw(id))?.map(|value| toml_scalar(&value.to_string_lossy())).collect();
     match values.as_slice() {
         [] => None,
         [value] if !is_repeatable(arg) => Some(value.clone()),

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use super::live::{Live, LiveBackend, LiveGroup};
+use super::live::Live;
 use crate::app::cli::Failure;
+use crate::app::running::{LiveBackend, LiveGroup};
 use crate::balance::routes::{DEFAULT, Found, Routes};
 use crate::balance::{Backend, DependsOn, Group, Key, Member};
 use crate::net::clock;

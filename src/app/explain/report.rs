@@ -9,8 +9,8 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::dry_run::{Configured, DryRun, Routed, Sent, Turn, Why};
-use super::live::LiveBackend;
 use super::{CLIENT_PORT, Request};
+use crate::app::running::LiveBackend;
 use crate::balance::routes::{Found, Pattern, Verdict, Verdicts};
 
 /// A dry run, ready to be shown.
