@@ -211,7 +211,7 @@ fn ctl_says_what_is_wrong() {
 
 #[test]
 fn explain_reads_the_configuration_of_the_proxy() {
-    let file = "[[route]]\nhost = \"a.example\"\nprefix = \"/api/\"\nto = [\"127.0.0.1:3000\"]\n";
+    let file = "[[route]]\nmatch = \"a.example/api/\"\nto = \"127.0.0.1:3000\"\n";
     let site = Site::new().with("giliran.toml", file);
     let file = site.path().join("giliran.toml").display().to_string();
     let request = ["GET", "http://a.example/api/x", "--config", &file];
@@ -344,7 +344,7 @@ fn short_help_fits_a_screen_and_long_help_has_all() {
             && !short.contains("--stall-timeout")
             && short.contains("All flags: --help")
     );
-    assert!(long.contains("--stall-timeout") && long.contains("SIGHUP reads the files again"), "{long}");
+    assert!(long.contains("--stall-timeout") && long.contains("SIGHUP reads the files"), "{long}");
     let top = printed(&["-h"]);
     for command in ["serve", "proxy", "balance", "suite", "lab", "explain", "ctl", "completions", "man"] {
         assert!(top.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{top}");
