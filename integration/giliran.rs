@@ -458,6 +458,7 @@ fn the_manual_has_a_page_for_each_command_and_no_warnings() {
     let stall = serve.split("--stall-timeout <TIME>").nth(1).unwrap();
     assert!(stall.lines().nth(1).unwrap().contains("Longest time without progress"), "{serve}");
     let program = shown(&folder.join("giliran.1"));
+    assert!(!program.contains("giliran-help"), "a page that is not there: {program}");
     assert!(program.contains("giliran-serve(1)") && program.contains("giliran ctl drain"), "{program}");
     assert_eq!(printed(&["man"]), fs::read_to_string(folder.join("giliran.1")).unwrap().trim_end());
     expect_complaint(&["man", "/dev/null/man1"], 1, "/dev/null/man1");

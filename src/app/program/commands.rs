@@ -39,11 +39,11 @@ giliran COMMAND -h shows the flags that are used most, giliran COMMAND --help al
 /// The shells that completions are made for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 pub(super) enum Shell {
-    /// source <(giliran completions bash)
+    /// `source <(giliran completions bash)`
     Bash,
-    /// giliran completions zsh > "${fpath[1]}/_giliran"
+    /// `giliran completions zsh > DIR/_giliran`, DIR being in fpath
     Zsh,
-    /// giliran completions fish > ~/.config/fish/completions/giliran.fish
+    /// `giliran completions fish > ~/.config/fish/completions/giliran.fish`
     Fish,
 }
 
@@ -95,8 +95,9 @@ pub(super) fn completions(mut command: Command, shell: Shell) -> String {
 }
 
 /// Prints the page of the program, or writes the pages of all commands to a folder.
-pub(super) fn man(command: Command, folder: Option<&PathBuf>) -> Result<(), Failure> {
-    let command = command.disable_help_subcommand(true);
+pub(super) fn man(lab: &Lab, folder: Option<&PathBuf>) -> Result<(), Failure> {
+    // A command of its own: the one that has read the arguments has `help` among its commands already.
+    let command = command(lab).disable_help_subcommand(true);
     let Some(folder) = folder else {
         let mut page = Vec::new();
         return match write_page(&command, PROGRAM, &mut page) {

@@ -60,10 +60,10 @@ fn of_the_program(lab: &Lab, argv: Vec<OsString>) -> ExitCode {
         Ok(matches) => matches,
         Err(error) => return said_by_clap(&error),
     };
-    exit_status(PROGRAM, obey(command, &matches).map_err(Into::into))
+    exit_status(PROGRAM, obey(lab, command, &matches).map_err(Into::into))
 }
 
-fn obey(command: Command, matches: &ArgMatches) -> Result<(), Failure> {
+fn obey(lab: &Lab, command: Command, matches: &ArgMatches) -> Result<(), Failure> {
     match matches.subcommand() {
         Some((CTL, matches)) => {
             let ctl = Ctl::from_arg_matches(matches).map_err(|error| Failure::Usage(one_line(&error)))?;
@@ -73,7 +73,7 @@ fn obey(command: Command, matches: &ArgMatches) -> Result<(), Failure> {
             let shell = matches.get_one::<Shell>("shell").copied().unwrap_or(Shell::Bash);
             print(&commands::completions(command, shell))
         }
-        Some(("man", matches)) => commands::man(command, matches.get_one("dir")),
+        Some(("man", matches)) => commands::man(lab, matches.get_one("dir")),
         // All others have been looked for before.
         _ => Err(Failure::Usage("a command is missing; see --help".to_owned())),
     }
