@@ -161,6 +161,11 @@ impl<T> Routes<T> {
         }
     }
 
+    /// True if a host makes a difference to [`find`](Routes::find): to look for it in a head has its price.
+    pub fn ask_for_host(&self) -> bool {
+        !(self.only.is_empty() && self.below.is_empty())
+    }
+
     /// The path of the folder that [`Found::LacksSlash`] names, with the slash at its end and the query of the
     /// request. It is a normal form: ASCII only, and never two slashes at its start, which would name another host.
     pub fn with_slash(&self, number: usize, path_and_query: &str) -> String {

@@ -402,11 +402,13 @@ impl Exchange {
         now: &Now,
     ) {
         self.client.end_check(status);
-        let route = self.gateway.routes[self.request.route].name.as_deref();
-        let request_id = self.request.routed.as_ref().and_then(|routed| routed.request_id.as_deref());
-        let closing = Closing { backend, status, route, request_id, ..self.timing.closing(outcome, now) };
-        let closing = self.logged.describe(closing);
-        self.client.report(&self.gateway.context, &Event::Closed(&closing));
+        if self.wants_closings() {
+            let route = self.gateway.routes[self.request.route].name.as_deref();
+            let request_id = self.request.routed.as_ref().and_then(|routed| routed.request_id.as_deref());
+            let closing = Closing { backend, status, route, request_id, ..self.timing.closing(outcome, now) };
+            let closing = self.logged.describe(closing);
+            self.client.report(&self.gateway.context, &Event::Closed(&closing));
+        }
         self.logged.clear();
         self.timing.bytes_in = 0;
     }

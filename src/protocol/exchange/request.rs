@@ -309,7 +309,8 @@ impl Exchange {
         }
         self.request.upgrade = forward::upgrade(&head).is_some();
         let routes = &self.gateway.routes;
-        let found = routes.find(head.host(), head.path_and_query())?;
+        let host = if routes.ask_for_host() { head.host() } else { "" };
+        let found = routes.find(host, head.path_and_query())?;
         let (Found::Route(number) | Found::LacksSlash(number)) = found;
         let route = &routes[number];
         if matches!(found, Found::Route(_)) {

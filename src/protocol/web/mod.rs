@@ -371,10 +371,13 @@ impl<S: Site> Web<S> {
     fn log_exchange(&mut self, outcome: Outcome, now: &Now) {
         let status = self.status.take();
         self.client.end_check(status);
-        let closing = self.timing.closing(outcome, now);
-        let closing = Closing { status, cause: closing.cause.or(self.cause.take()), ..closing };
-        let closing = self.logged.describe(closing);
-        self.client.report(&self.service.context, &Event::Closed(&closing));
+        let cause = self.cause.take();
+        if self.wants_closings() {
+            let closing = self.timing.closing(outcome, now);
+            let closing = Closing { status, cause: closing.cause.or(cause), ..closing };
+            let closing = self.logged.describe(closing);
+            self.client.report(&self.service.context, &Event::Closed(&closing));
+        }
         self.logged.clear();
         self.timing.bytes_in = 0;
     }
