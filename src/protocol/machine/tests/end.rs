@@ -140,7 +140,7 @@ fn an_end_in_the_middle_is_told_once() {
     assert_eq!(closings(relay_with), 1);
 }
 
-/// Keeps the request lines that it is told of, and wants none.
+/// Keeps the request lines that it is told of, and wants none: requests are cheaper without them.
 #[derive(Debug, Default)]
 struct Indifferent(Mutex<Vec<String>>);
 
@@ -157,7 +157,7 @@ impl Observer for Indifferent {
 }
 
 #[test]
-fn nobody_remembers_request_lines_that_no_observer_wants() {
+fn an_observer_that_wants_no_closings_is_told_of_none() {
     fn told<M: Kind>(says: &[u8], make: impl FnOnce(Arc<RoleContext>, &Now) -> M) -> Vec<String> {
         let told = Arc::new(Indifferent::default());
         let mut driver = Driver::new(peer(says), peer(OK));
@@ -168,8 +168,8 @@ fn nobody_remembers_request_lines_that_no_observer_wants() {
         assert!(driver.serve(&mut machine));
         std::mem::take(&mut *told.0.lock().unwrap())
     }
-    for (says, expected) in [(GET, vec![""]), (&GET[..10], vec![]), (b"GET\r\n\r\n", vec![""])] {
-        assert_eq!(told(says, |context, now| web_with(context, now).1), expected);
-        assert_eq!(told(says, exchange_with), expected);
+    for says in [GET, &GET[..10], b"GET\r\n\r\n"] {
+        assert_eq!(told(says, |context, now| web_with(context, now).1), [""; 0]);
+        assert_eq!(told(says, exchange_with), [""; 0]);
     }
 }
