@@ -152,7 +152,7 @@ impl TlsStream {
     /// is not accepted, with the reason; `UnexpectedEof` if a back end ended without saying so in an encrypted
     /// form, so that somebody on the way may have cut its response.
     pub(crate) fn receive(&mut self, space: &mut [u8], socket: &mut impl Carrier) -> io::Result<Arrived> {
-        // An incomplete header is left from before.
+        // An incomplete PROXY header is not counted as received: the rest of it is read.
         if !self.has_received() {
             match socket.read(self.incoming.space()) {
                 Ok(Some(count)) => {
