@@ -31,7 +31,8 @@ fn one_that_came_back_gets_a_growing_share_by_every_policy() {
         let shares: Vec<f64> =
             [0, 2, 5, 8, 10, 20].map(|s| share(&group, back + Duration::from_secs(s))).into();
         assert!(shares[0] < 0.02, "{policy}: {shares:?}");
-        assert!(shares.windows(2).all(|pair| pair[0] <= pair[1] + 0.02), "{policy}: {shares:?}");
+        // By chance two shares of so many turns differ by 0.01 (one standard deviation): five of those are allowed.
+        assert!(shares.windows(2).all(|pair| pair[0] <= pair[1] + 0.05), "{policy}: {shares:?}");
         // Half of its weight beside three whole ones is a seventh.
         assert!((shares[2] - 1.0 / 7.0).abs() < 0.03, "{policy}: {shares:?}");
         assert!((shares[4] - 0.25).abs() < 0.03 && (shares[5] - 0.25).abs() < 0.03, "{policy}: {shares:?}");
