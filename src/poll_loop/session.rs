@@ -199,9 +199,12 @@ impl<M: Machine<File: FileToSend>> Session<M> {
 
 /// Begins to connect to this back end.
 fn start_connect(target: &BackendTarget) -> Result<(TcpStream, Option<TlsStream>), ConnectError> {
-    let tls = target.tls.as_ref().map(TlsStream::connect).transpose();
-    let tls = tls.map_err(|error| connect_error(target.address, "it", &error))?;
-    Ok((connect::start(target.address)?, tls))
+    let encrypted = target
+        .tls
+        .as_ref()
+        .map(|tls| TlsStream::connect(tls).map_err(|error| connect_error(target.address, &tls.host, &error)));
+    let encrypted = encrypted.transpose()?;
+    Ok((connect::start(target.address)?, encrypted))
 }
 
 /// A session while the loop does not serve it, whatever its machine.
