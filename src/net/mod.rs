@@ -34,8 +34,7 @@
 //! | `timers` | the deadlines of all connections of an event loop |
 //! | **files** | |
 //! | `files` | opening the files that flags name, whatever kind of file they are |
-//! | `beneath` | opening files beneath a folder, and nothing outside of it |
-//! | `folder` | reading a folder beneath another one |
+//! | `beneath` | opening files and reading folders beneath a folder, and nothing outside of it |
 //! | **the process** | |
 //! | `clock` | the time for the machines |
 //! | `signals` | the signals that the program handles |
@@ -53,7 +52,6 @@ pub(crate) mod dns;
 pub(crate) mod endpoint;
 pub(crate) mod fetch;
 pub(crate) mod files;
-pub(crate) mod folder;
 pub(crate) mod io;
 pub(crate) mod keep_alive;
 pub(crate) mod limits;
