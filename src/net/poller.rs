@@ -1,18 +1,24 @@
-//! The differences between the pollers below mio: epoll on Linux, kqueue on macOS and the BSDs.
+//! The differences between the pollers below mio: epoll on Linux, kqueue on macOS and the BSDs, AFD on Windows.
 //!
-//! Contract: a caller of [`add_listener`] has to know one thing about the system,
-//! [`LISTENERS_ARE_LEVEL_TRIGGERED`], and nothing else.
+//! Contract: a caller has to know two things about the system, [`LISTENERS_ARE_LEVEL_TRIGGERED`] and
+//! [`SHORT_MOVES_END`], and nothing else.
 
 use std::io;
-use std::os::fd::BorrowedFd;
 
+use mio::event::Event;
 use mio::net::TcpListener;
 use mio::{Interest, Registry, Token};
+
+use super::socket::Handle;
 
 /// True where the poller reports a listener again at each wait, as long as clients are in its backlog (level
 /// triggered). Elsewhere a listener is reported once (edge triggered), and the caller must accept until there
 /// are no more clients.
 pub(crate) const LISTENERS_ARE_LEVEL_TRIGGERED: bool = cfg!(target_os = "linux");
+
+/// True where a read or write of fewer bytes than there was room for shows that the next ones are a new event
+/// (epoll(7)). Windows has a new event only after a call that found nothing.
+pub(crate) const SHORT_MOVES_END: bool = cfg!(unix);
 
 /// The events for which a socket is registered to be read: bytes and, where the poller has an event for it,
 /// urgent data (`MSG_OOB`).
@@ -48,54 +54,97 @@ pub(crate) fn remove_listener(registry: &Registry, listener: &mut TcpListener) -
     registry.deregister(listener)
 }
 
-/// Makes the poller report this socket once: when it is ready for one of `interest` or has failed, or only when
-/// it has failed. What was asked for it before is forgotten.
+/// True if the event says that the connection is dead. On Windows mio has another word for that.
+pub(crate) fn has_failed(event: &Event) -> bool {
+    event.is_error() || (cfg!(windows) && event.is_write_closed())
+}
+
+/// A socket of the threaded driver that a poller watches while no worker serves it. To be ended
+/// while the socket is open: its number may be another's afterwards.
 ///
-/// mio would report it again and again, until it is registered anew: so epoll is called directly
-/// (`EPOLLONESHOT`).
+/// It is reported when it is ready for one of the things that it waits for or has failed. With `None` only a failure
+/// counts; not every system can ask for that alone, so a caller must put up with other events. Once is enough, and
+/// where the system can do that (`EPOLLONESHOT`, which mio has not) there is nothing to take out at the end.
 #[cfg(target_os = "linux")]
-pub(crate) fn report_once(
-    registry: &Registry,
-    socket: BorrowedFd<'_>,
-    token: Token,
-    interest: Option<Interest>,
-) -> io::Result<()> {
-    use rustix::event::epoll::{self, EventData, EventFlags};
-    let mut flags = EventFlags::ONESHOT;
-    flags.set(EventFlags::IN, interest.is_some_and(Interest::is_readable));
-    flags.set(EventFlags::OUT, interest.is_some_and(Interest::is_writable));
-    let data = EventData::new_u64(token.0 as u64);
-    match epoll::modify(registry, socket, data, flags) {
-        // It is here for the first time.
-        Err(rustix::io::Errno::NOENT) => Ok(epoll::add(registry, socket, data, flags)?),
-        modified => Ok(modified?),
+#[derive(Debug)]
+pub(crate) struct Watched;
+
+#[cfg(target_os = "linux")]
+impl Watched {
+    /// Registers the socket; what it was registered for before is forgotten.
+    pub(crate) fn begin(
+        registry: &Registry,
+        socket: Handle<'_>,
+        token: Token,
+        interest: Option<Interest>,
+    ) -> io::Result<Watched> {
+        use rustix::event::epoll::{self, EventData, EventFlags};
+        let mut flags = EventFlags::ONESHOT;
+        flags.set(EventFlags::IN, interest.is_some_and(Interest::is_readable));
+        flags.set(EventFlags::OUT, interest.is_some_and(Interest::is_writable));
+        let data = EventData::new_u64(token.0 as u64);
+        match epoll::modify(registry, socket, data, flags) {
+            // It is here for the first time.
+            Err(rustix::io::Errno::NOENT) => epoll::add(registry, socket, data, flags)?,
+            modified => modified?,
+        }
+        Ok(Watched)
+    }
+
+    /// It may be reported once more, which the caller puts up with: a call against that would be one for each wait.
+    pub(crate) fn end(self, _registry: &Registry) -> io::Result<()> {
+        Ok(())
     }
 }
 
-/// Makes the poller report this socket until [`stop_reports`]; a caller must put up with an event of a socket that
-/// is only watched for a failure and has not failed.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn report_once(
-    registry: &Registry,
-    socket: BorrowedFd<'_>,
-    token: Token,
-    interest: Option<Interest>,
-) -> io::Result<()> {
-    use std::os::fd::AsRawFd;
-    let interest = interest.unwrap_or(Interest::READABLE);
-    registry.register(&mut mio::unix::SourceFd(&socket.as_raw_fd()), token, interest)
+/// As above, by kqueue.
+#[cfg(all(unix, not(target_os = "linux")))]
+#[derive(Debug)]
+pub(crate) struct Watched(std::os::fd::RawFd);
+
+#[cfg(all(unix, not(target_os = "linux")))]
+impl Watched {
+    /// Registers the socket.
+    pub(crate) fn begin(
+        registry: &Registry,
+        socket: Handle<'_>,
+        token: Token,
+        interest: Option<Interest>,
+    ) -> io::Result<Watched> {
+        use std::os::fd::AsRawFd;
+        let (number, interest) = (socket.as_raw_fd(), interest.unwrap_or(Interest::READABLE));
+        registry.register(&mut mio::unix::SourceFd(&number), token, interest)?;
+        Ok(Watched(number))
+    }
+
+    /// Takes it out.
+    pub(crate) fn end(self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(&mut mio::unix::SourceFd(&self.0))
+    }
 }
 
-/// The socket need not be reported any more. It may still be: once.
-#[cfg(target_os = "linux")]
-pub(crate) fn stop_reports(_registry: &Registry, _socket: BorrowedFd<'_>) {
-    // The next `report_once` replaces what it waits for, so a call now would be in vain.
-}
+/// As above. mio watches no socket that it does not own, so it is given a second handle of it.
+#[cfg(windows)]
+#[derive(Debug)]
+pub(crate) struct Watched(mio::net::TcpStream);
 
-/// The socket is not reported any more.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn stop_reports(registry: &Registry, socket: BorrowedFd<'_>) {
-    use std::os::fd::AsRawFd;
-    // A socket that was not registered is not there to be taken out: nothing to do about it.
-    let _ = registry.deregister(&mut mio::unix::SourceFd(&socket.as_raw_fd()));
+#[cfg(windows)]
+impl Watched {
+    /// Registers the socket.
+    pub(crate) fn begin(
+        registry: &Registry,
+        socket: Handle<'_>,
+        token: Token,
+        interest: Option<Interest>,
+    ) -> io::Result<Watched> {
+        let second = std::net::TcpStream::from(socket.try_clone_to_owned()?);
+        let mut second = mio::net::TcpStream::from_std(second);
+        registry.register(&mut second, token, interest.unwrap_or(Interest::READABLE))?;
+        Ok(Watched(second))
+    }
+
+    /// Takes it out.
+    pub(crate) fn end(mut self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(&mut self.0)
+    }
 }

@@ -31,9 +31,9 @@ use super::Connection;
 use super::intake::Work;
 use super::session::Awaited;
 use crate::net::clock;
-use crate::net::io::number;
 use crate::net::permits::Permit;
-use crate::net::poller;
+use crate::net::poller::{self, Watched};
+use crate::net::socket::number;
 use crate::net::timers::Timers;
 use crate::net::waker::PollerWaker;
 use crate::observe::lane::{self, Kind, Phase};
@@ -82,7 +82,7 @@ struct Poller {
 /// Who is parked.
 struct Table<C> {
     /// By the [number] of their client's socket, as are the timers and wakers.
-    parked: HashMap<usize, ParkedConnection<C>>,
+    parked: HashMap<usize, Entry<C>>,
     timers: Timers,
     /// Those of them that have nothing to wait for any more.
     due: Vec<usize>,
@@ -96,6 +96,12 @@ struct Table<C> {
     thread_rests: bool,
     is_draining: bool,
     is_over: bool,
+}
+
+/// A parked connection, and its sockets as the poller watches them: the client's and the back end's.
+struct Entry<C> {
+    parked: ParkedConnection<C>,
+    watched: [Option<Watched>; 2],
 }
 
 /// Starts the thread, which runs until [`stop`](Parking::stop). `worker_queue` is where workers are called.
@@ -137,16 +143,15 @@ impl<C: Connection> Parking<C> {
             session.drain();
         }
         let awaited = session.awaited();
-        let number = number(awaited.client);
+        let number = number(&awaited.client);
         // Within the lock: what happens to a socket from now on finds the connection in the table.
-        let registered = register(&self.registry, &awaited, number);
-        if let Err(error) = &registered {
+        let (watched, failed) = watch(&self.registry, &awaited, number);
+        if let Some(error) = &failed {
             // It cannot wait here, so it is served again at once; its own calls will tell what is wrong.
             log::error!("a connection could not be parked: {error}");
         }
         // Its waker was called before it came here, or the drain has ended it.
-        let is_due =
-            registered.is_err() || matches!(awaited.step, Step::Verify | Step::Connect | Step::Finish);
+        let is_due = failed.is_some() || matches!(awaited.step, Step::Verify | Step::Connect | Step::Finish);
         if is_due {
             table.due.push(number);
         }
@@ -154,7 +159,7 @@ impl<C: Connection> Parking<C> {
         if let Some(deadline) = deadline {
             table.timers.set(number, deadline);
         }
-        table.parked.insert(number, parked);
+        table.parked.insert(number, Entry { parked, watched });
         let is_early = deadline.is_some_and(|deadline| deadline < table.sleeps_until);
         drop(table);
         if is_due || is_early {
@@ -210,8 +215,8 @@ impl<C: Connection> Parking<C> {
         let mut table = self.table();
         let Table { parked, due, is_draining, .. } = &mut *table;
         *is_draining = true;
-        for (number, parked) in parked {
-            if let Some(session) = parked.connection.session() {
+        for (number, entry) in parked {
+            if let Some(session) = entry.parked.connection.session() {
                 session.drain();
                 if session.awaited().step == Step::Finish {
                     due.push(*number);
@@ -228,7 +233,7 @@ impl<C: Connection> Parking<C> {
         table.is_over = true;
         let (parked, ready) = (mem::take(&mut table.parked), mem::take(&mut table.ready));
         drop(table);
-        parked.into_values().chain(ready).for_each(cut);
+        parked.into_values().map(|entry| entry.parked).chain(ready).for_each(cut);
         self.waker.wake();
         self.runner_left.notify_one();
     }
@@ -296,23 +301,23 @@ impl<C: Connection> Parking<C> {
         }
         let now = clock::now();
         let woken = self.waker.take_woken();
-        let mut ready = Vec::new();
         // All events within one lock: a number that an event frees is parked again only after them, so no event
         // can reach a successor.
         let mut table = self.table();
-        ready.extend(events.iter().filter_map(|event| table.take_ready(event)));
+        let mut ready: Vec<_> = events.iter().filter_map(|event| table.take_ready(event)).collect();
         for number in mem::take(&mut table.due).into_iter().chain(woken) {
             ready.extend(table.parked.remove(&number));
         }
         while let Some(number) = table.timers.expired(now.instant) {
             ready.extend(table.take_expired(number, now.instant));
         }
-        for parked in &mut ready {
-            if let Some(session) = parked.connection.session() {
-                deregister(&self.registry, &session.awaited());
+        for Entry { parked, watched } in ready {
+            for watched in watched.into_iter().flatten() {
+                // It was registered and is open, so it can be taken out.
+                let _ = watched.end(&self.registry);
             }
+            table.ready.push_back(parked);
         }
-        table.ready.extend(ready);
         now
     }
 }
@@ -335,14 +340,14 @@ impl<C> Default for Table<C> {
 
 impl<C: Connection> Table<C> {
     /// The connection to which this event has happened, if it waits for that.
-    fn take_ready(&mut self, event: &Event) -> Option<ParkedConnection<C>> {
+    fn take_ready(&mut self, event: &Event) -> Option<Entry<C>> {
         let Token(token) = event.token();
         let (number, is_client) = (token / 2, token.is_multiple_of(2));
-        let session = self.parked.get_mut(&number)?.connection.session()?;
+        let session = self.parked.get_mut(&number)?.parked.connection.session()?;
         let of = session.awaited().interest;
         // A client that is only watched for a failure, and it has not failed: it has sent on, or finished
         // sending, and waits for its response.
-        if is_client && !of.read_client && !of.write_client && !event.is_error() {
+        if is_client && !of.read_client && !of.write_client && !poller::has_failed(event) {
             return None;
         }
         session.expect_bytes(is_client);
@@ -351,8 +356,8 @@ impl<C: Connection> Table<C> {
 
     /// The connection whose timer has fired, if its deadline has come: the timer of a connection is set at each wait
     /// and not cleared after it.
-    fn take_expired(&mut self, number: usize, now: Instant) -> Option<ParkedConnection<C>> {
-        let session = self.parked.get_mut(&number)?.connection.session();
+    fn take_expired(&mut self, number: usize, now: Instant) -> Option<Entry<C>> {
+        let session = self.parked.get_mut(&number)?.parked.connection.session();
         match session.and_then(|session| session.awaited().deadline) {
             Some(deadline) if deadline > now => {
                 self.timers.set(number, deadline);
@@ -381,20 +386,24 @@ fn interests(awaited: &Awaited<'_>) -> [Option<Interest>; 2] {
     [interest(of.read_client, of.write_client), interest(of.read_backend, of.write_backend)]
 }
 
-/// Tells the poller what the connection of this number waits for.
-fn register(registry: &Registry, awaited: &Awaited<'_>, number: usize) -> io::Result<()> {
+/// Has the poller watch what the connection of this number waits for, as far as that can be done.
+fn watch(
+    registry: &Registry,
+    awaited: &Awaited<'_>,
+    number: usize,
+) -> ([Option<Watched>; 2], Option<io::Error>) {
     let [of_client, of_backend] = interests(awaited);
-    if of_client.is_some() || awaited.interest.watch_client {
-        poller::report_once(registry, awaited.client, Token(2 * number), of_client)?;
+    let watches_client = of_client.is_some() || awaited.interest.watch_client;
+    let client = watches_client.then_some((awaited.client, of_client));
+    let backend = awaited.backend.filter(|_| of_backend.is_some()).map(|socket| (socket, of_backend));
+    let (mut watched, mut failed) = ([None, None], None);
+    for (side, socket) in [client, backend].into_iter().enumerate() {
+        if let Some((socket, interest)) = socket {
+            match Watched::begin(registry, socket, Token(2 * number + side), interest) {
+                Ok(begun) => watched[side] = Some(begun),
+                Err(error) => failed = Some(error),
+            }
+        }
     }
-    match (awaited.backend, of_backend) {
-        (Some(backend), Some(_)) => poller::report_once(registry, backend, Token(2 * number + 1), of_backend),
-        _ => Ok(()),
-    }
-}
-
-fn deregister(registry: &Registry, awaited: &Awaited<'_>) {
-    for socket in std::iter::once(awaited.client).chain(awaited.backend) {
-        poller::stop_reports(registry, socket);
-    }
+    (watched, failed)
 }
