@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Servers and balancers side by side on loopback: what a request costs each, and who keeps the bars.
 
-    python3 benches/compare/compare.py GROUP [--rounds 5] [--seconds 0.75] [--json FILE] [--markdown FILE|-]
+    python3 benches/compare/compare.py GROUP [--rounds 5] [--seconds 0.6] [--json FILE] [--markdown FILE|-]
     python3 benches/compare/compare.py --from FILE --markdown FILE|-
 
 All targets of a group run at the same time. In each round every load is put on each of them in turn
 (A B C, then the next load, then the next round), so that a drift of the machine hits all of them alike.
 What counts is processor time a request, user and system, of the target's own processes: the load tool
 shares the processors, so requests a second say as much about the tool. Ratios are taken within a round,
-and the median of the rounds is shown with the lowest and the highest. An opponent with bad answers is
-no opponent.
+and the median of the rounds is shown with the lowest and the highest. An opponent with more than one bad
+response in a thousand is no opponent, and ours then keeps no bar.
 
 `targets.json` holds groups, loads, targets and bars; `testbed.py` explains how targets are written and
 `load.py` how loads are. A bar asks for a ratio for loads by name, and the first pattern that fits counts:
@@ -31,10 +31,10 @@ import load
 import testbed
 
 # Of each load, unless it is to be `longer`: a request of the slowest takes some milliseconds, so even it has hundreds.
-SECONDS = 0.75
+SECONDS = 0.6
 # What a load takes besides (its tool's start and end, and its connections), as it was measured.
-OVERHEAD_SECONDS = 0.3
-OVERHEAD_PER_CONNECTION = 0.0003
+OVERHEAD_SECONDS = 0.17
+OVERHEAD_PER_CONNECTION = 0.0001
 START_SECONDS = 5
 
 
@@ -195,13 +195,13 @@ def asked_for(patterns, name):
 
 
 def sides(bar, name, loads):
-    """The rounds of ours and those of each opponent without bad answers, and what they are called."""
+    """The rounds of ours and those of each opponent that responded rightly, and what they are called."""
     ours = loads[name].get(bar["ours"], [])
     if "to_load" in bar:
         theirs, label = [loads.get(bar["to_load"], {}).get(bar["ours"], [])], f"itself at {bar['to_load']}"
     else:
         theirs, label = [loads[name].get(target, []) for target in bar["against"]], ", ".join(bar["against"])
-    return ours, [rounds for rounds in theirs if rounds and not count_bad(rounds)], label
+    return ours, [rounds for rounds in theirs if rounds and not any(map(load.is_bad, rounds))], label
 
 
 def verdict(ours, theirs, key, asked, slack):
@@ -213,14 +213,14 @@ def verdict(ours, theirs, key, asked, slack):
         return shown, "", ""
     asked = round(asked + slack, 2)
     ratios = ratios_of(ours, theirs, key)
-    is_met = ratios and not count_bad(ours) and round(statistics.median(ratios), 2) <= asked
+    is_met = ratios and not any(map(load.is_bad, ours)) and round(statistics.median(ratios), 2) <= asked
     return shown, asked, "met" if is_met else "**missed**"
 
 
 def compared(ours, theirs, key):
     ratios = ratios_of(ours, theirs, key)
-    if count_bad(ours) or not ratios:
-        return "bad answers"
+    if any(map(load.is_bad, ours)) or not ratios:
+        return "bad responses"
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
 
 

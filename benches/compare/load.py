@@ -25,15 +25,15 @@ import subprocess
 import sys
 import time
 
-import testbed
-
 HERE = pathlib.Path(__file__).resolve().parent
-# Until all connections have asked twice; some programs never take all of them.
+# The longest wait for the window to begin: some programs never take all connections.
 SETTLE_SECONDS = 4
 # Longer than any window: the tools are told to end.
 LONGEST_SECONDS = 300
 # For a tool to write its report, and for the answers to a check.
 REPORT_SECONDS = 30
+# Bad responses among all that are forgiven (and shown): `ab` on a busy machine sees one in some hundred thousand.
+BAD_SHARE = 0.001
 # More than any head of a response here, in bytes.
 HEAD_MOST = 1000
 # wrk says what it has read with three digits or more.
@@ -42,8 +42,9 @@ WRK_ROUNDING = 0.01
 
 def measure(program, load, seconds):
     """Drives one load through one program for so many seconds: its figures, and what it cost the program."""
+    way = measure_resumed if load["tool"] == "resumed" else measure_whole if is_handshakes(load) else measure_window
     try:
-        figures = measure_whole(program, load, seconds) if load["tool"] == "resumed" else measure_window(program, load, seconds)
+        figures = way(program, load, seconds)
     except (OSError, ValueError, TypeError, AttributeError, subprocess.TimeoutExpired) as error:
         figures = failed(f"{program.name}: {error}")
     figures["pss_bytes"] = program.pss_bytes()
@@ -53,10 +54,10 @@ def measure(program, load, seconds):
 
 def measure_window(program, load, seconds):
     """The figures of a window that begins when all connections are there."""
-    command = command_of(load, program.port)
+    command = command_of(load, program)
     client = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        settle(client, load["connections"])
+        settle(client, load.get("warm_up", 2 * load["connections"]))
         before = requests_sent(client), program.cpu_seconds(), time.monotonic()
         time.sleep(seconds)
         after = requests_sent(client), program.cpu_seconds(), time.monotonic()
@@ -71,27 +72,47 @@ def measure_window(program, load, seconds):
 
 
 def measure_whole(program, load, seconds):
-    """The figures of a whole run."""
+    """The figures of a whole run, where writes do not tell requests: a handshake needs several."""
     before = program.cpu_seconds()
-    command = [sys.executable, str(HERE / "resumed.py"), str(seconds), str(load["connections"]), url_of(load, program.port)]
+    client = subprocess.Popen(command_of(load, program), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        time.sleep(seconds)
+    finally:
+        report = end(client)
+    spent, done = program.cpu_seconds() - before, completed(report)
+    return {"rate": number(r"Requests per second:\s+([\d.]+)", report), "done": done,
+            "cpu_us": spent * 1e6 / done if done else None, **read_ab(report, load)}
+
+
+def measure_resumed(program, load, seconds):
+    """The same with a tool of our own, which ends by itself."""
+    before = program.cpu_seconds()
+    command = [sys.executable, str(HERE / "resumed.py"), str(seconds), str(load["connections"]), url_of(load, program)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=seconds + REPORT_SECONDS)
-    figures = json.loads(ran.stdout)
-    spent = program.cpu_seconds() - before
+    figures, spent = json.loads(ran.stdout), program.cpu_seconds() - before
     return {**figures, "cpu_us": spent * 1e6 / figures["done"] if figures["done"] else None}
 
 
+def is_handshakes(load):
+    return load["tool"] == "ab" and load.get("tls", False) and not load.get("keepalive", False)
+
+
 def failed(why):
-    testbed.progress("")
     print(why, file=sys.stderr)
     return {"rate": 0.0, "done": 0, "bad": 1, "p99_ms": None, "cpu_us": None}
 
 
-def url_of(load, port):
-    return f"{'https' if load.get('tls') else 'http'}://{testbed.HOST}:{port}{load['path']}"
+def is_bad(figures):
+    """Whether so many responses were bad that the cost of the others says nothing."""
+    return figures["bad"] > BAD_SHARE * figures["done"]
 
 
-def command_of(load, port):
-    connections, url = str(load["connections"]), url_of(load, port)
+def url_of(load, program):
+    return f"{'https' if load.get('tls') else 'http'}://{program.host}:{program.port}{load['path']}"
+
+
+def command_of(load, program):
+    connections, url = str(load["connections"]), url_of(load, program)
     header = ["-H", f"Range: bytes={load['range'][0]}-{load['range'][1]}"] if "range" in load else []
     if load["tool"] == "wrk":
         return ["wrk", "-t1", "-c", connections, f"-d{LONGEST_SECONDS}s", "--latency", "--timeout=10s", *header, url]
@@ -99,10 +120,10 @@ def command_of(load, port):
     return ["ab", "-q", *keep, "-t", str(LONGEST_SECONDS), "-n", "10000000", "-c", connections, *header, url]
 
 
-def settle(client, connections):
-    """Waits until each connection has asked twice, as far as that can be told from outside."""
+def settle(client, requests):
+    """Waits until so many requests have been sent: two a connection, unless the load asks for more."""
     until = time.monotonic() + SETTLE_SECONDS
-    while time.monotonic() < until and client.poll() is None and requests_sent(client) < 2 * connections:
+    while time.monotonic() < until and client.poll() is None and requests_sent(client) < requests:
         time.sleep(0.02)
     time.sleep(0.1)
 
@@ -128,10 +149,14 @@ def number(pattern, report):
     return float(found[1]) if found else 0.0
 
 
+def completed(report):
+    return int(re.search(r"Complete requests:\s+(\d+)", report)[1])
+
+
 def read_ab(report, load):
     """Bad responses, and the slowest but one in a hundred, of the whole run."""
     bad = int(number(r"Failed requests:\s+(\d+)", report) + number(r"Non-2xx responses:\s+(\d+)", report))
-    done = int(re.search(r"Complete requests:\s+(\d+)", report)[1])
+    done = completed(report)
     # One for each connection that was not kept is no fault: servers end one after some hundred requests.
     if load.get("keepalive") and number(r"Keep-Alive requests:\s+(\d+)", report) < 0.9 * done:
         bad = done
@@ -167,9 +192,9 @@ def check(program, load, body):
     try:
         if load.get("tls"):
             unverified = ssl._create_unverified_context()
-            client = http.client.HTTPSConnection(testbed.HOST, program.port, timeout=REPORT_SECONDS, context=unverified)
+            client = http.client.HTTPSConnection(program.host, program.port, timeout=REPORT_SECONDS, context=unverified)
         else:
-            client = http.client.HTTPConnection(testbed.HOST, program.port, timeout=REPORT_SECONDS)
+            client = http.client.HTTPConnection(program.host, program.port, timeout=REPORT_SECONDS)
         client.request("GET", load["path"], headers=headers)
         response = client.getresponse()
         received = response.read()

@@ -122,6 +122,8 @@ class Testbed:
 class Program:
     """One process with all its children."""
 
+    host = HOST
+
     def __init__(self, name, command, port, folder):
         self.name, self.port, self.command = name, port, command
         # HAProxy and the Python programs log to what they were given; appended to, so that it can be cut.
