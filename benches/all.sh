@@ -47,7 +47,7 @@ mkdir -p "$figures"
 # Seconds that a part takes; of those that are no groups, as they were measured on two processors.
 estimate() {
     case $1 in
-        growth) python3 -c "print(round($rounds * 72 * ($seconds + 0.75) + 40 * ($seconds + 0.6)))" ;;
+        growth) python3 -c "print(round($rounds * 72 * ($seconds + 0.45) + 36 * ($seconds + 0.4)))" ;;
         memory) echo 130 ;;
         startup) echo 10 ;;
         core) echo 200 ;;

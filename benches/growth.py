@@ -143,7 +143,7 @@ class Bench:
             figures = load.measure(program, {**each, "length": len(body)}, self.seconds)
         # None if not one request came through: then there is no cost either, and `draw` leaves it out.
         return {"cpu_us": round(figures["cpu_us"] or 0, 2), "rate": round(figures["rate"]),
-                "bad": figures["bad"] if load.is_bad(figures) else 0}
+                "bad": figures["bad"] if load.is_bad([figures]) else 0}
 
 
 def medians(points):

@@ -201,7 +201,7 @@ def sides(bar, name, loads):
         theirs, label = [loads.get(bar["to_load"], {}).get(bar["ours"], [])], f"itself at {bar['to_load']}"
     else:
         theirs, label = [loads[name].get(target, []) for target in bar["against"]], ", ".join(bar["against"])
-    return ours, [rounds for rounds in theirs if rounds and not any(map(load.is_bad, rounds))], label
+    return ours, [rounds for rounds in theirs if rounds and not load.is_bad(rounds)], label
 
 
 def verdict(ours, theirs, key, asked, slack):
@@ -213,13 +213,13 @@ def verdict(ours, theirs, key, asked, slack):
         return shown, "", ""
     asked = round(asked + slack, 2)
     ratios = ratios_of(ours, theirs, key)
-    is_met = ratios and not any(map(load.is_bad, ours)) and round(statistics.median(ratios), 2) <= asked
+    is_met = ratios and not load.is_bad(ours) and round(statistics.median(ratios), 2) <= asked
     return shown, asked, "met" if is_met else "**missed**"
 
 
 def compared(ours, theirs, key):
     ratios = ratios_of(ours, theirs, key)
-    if any(map(load.is_bad, ours)) or not ratios:
+    if load.is_bad(ours) or not ratios:
         return "bad responses"
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
 
