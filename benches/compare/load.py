@@ -57,15 +57,18 @@ def measure_window(program, load, seconds):
     """The figures of a window that begins when all connections are there."""
     command = command_of(load, program)
     client = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    before = after = None
     try:
         settle(client, load.get("warm_up", 2 * load["connections"]))
         before = requests_sent(client), program.cpu_seconds(), time.monotonic()
         time.sleep(seconds)
         after = requests_sent(client), program.cpu_seconds(), time.monotonic()
-        has_ended = client.poll() is not None
+    except OSError:
+        pass  # it has ended, and so /proc does not have it
     finally:
+        has_ended = client.poll() is not None
         report = end(client)
-    if has_ended:
+    if has_ended or not after:
         raise ValueError(f"{' '.join(command)} gave up: {report[-300:]}")
     done, spent, took = (late - early for early, late in zip(before, after))
     read = read_wrk if load["tool"] == "wrk" else read_ab

@@ -11,7 +11,7 @@ file; a set of back ends is a command too. In both, these are replaced:
                   each of them; @BACKEND_PORT@ and @NUMBER@ go with it
     @FIRST_BACKEND@   for what knows one back end only
     @LOOPS@, @WORKERS@, @CONNECTIONS@   event loops (or processes), threads of a pool, room for clients
-    @BACKLOG@     connections that may wait until they are accepted
+    @BACKLOG@     connections that may wait until they are accepted      @FILES@    open files
 
 A word or line that begins with `logs:` is there with logs only, one with `quiet:` only without.
 """
@@ -39,6 +39,8 @@ HOST = "127.0.0.1"
 FIRST_PORT = 20000
 START_SECONDS = 15
 STOP_SECONDS = 5
+# lighttpd keeps a table of as many, however many the limit allows.
+MOST_FILES = 20_000
 # The backlog is what the kernel allows at most, since Linux 5.4 (net.core.somaxconn): thousands of clients come at once.
 DEFAULTS = {"LOOPS": os.cpu_count(), "WORKERS": 128, "CONNECTIONS": 8000, "BACKLOG": 4096}
 
@@ -92,6 +94,7 @@ class Testbed:
         words |= {"DIR": self.folder, "PROJECT": PROJECT, "PROGRAMS": PROGRAMS, "NAME": name, "PORT": port}
         words |= {"LISTEN": f"{HOST}:{port}", "CONFIG": self.folder / f"{name}.conf"}
         words["BACKENDS"] = ",".join(f"{HOST}:{backend}" for backend in backends)
+        words["FILES"] = min(self.files, MOST_FILES)
         words["FIRST_BACKEND"] = words["BACKENDS"].partition(",")[0]
         if source := entry.get("compile"):
             compile_floor(HERE / source, self.folder)
