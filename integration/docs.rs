@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// The folders of the repository, by which a path is known from other text with a slash in it.
-const FOLDERS: [&str; 11] = [
+const FOLDERS: [&str; 12] = [
     "src",
     "bin",
     "integration",
@@ -19,6 +19,7 @@ const FOLDERS: [&str; 11] = [
     "examples",
     "exercises",
     "packaging",
+    "deploy",
     ".ci",
 ];
 

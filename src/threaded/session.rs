@@ -76,7 +76,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         let now = clock::now();
         self.machine.expired(&now);
         if budget.load.is_draining() {
-            self.machine.drain();
+            self.machine.drain_unless_new(&now);
         }
         if budget.load.is_over() {
             self.machine.drained();
