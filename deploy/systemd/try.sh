@@ -4,6 +4,7 @@
 # It starts a systemd of its own, as process 1 of new namespaces, over a copy-on-write view of this machine's files: so
 # the units are used as they are (DynamicUser, the sandbox, ports 80 and 443) and nothing here is changed.
 set -euo pipefail
+binary=$(realpath "${1:?the program: try.sh target/debug/giliran}")
 cd "$(dirname "$0")"
 
 fail() {
@@ -16,7 +17,6 @@ missing() {
     printf 'try: skipped: %s\n' "$*"
     exit 0
 }
-binary=$(realpath "${1:?the program: try.sh target/debug/giliran}")
 ((EUID == 0)) || missing "only root can make namespaces and mounts"
 [[ -x /lib/systemd/systemd ]] || missing "systemd is missing (Debian package systemd)"
 for program in unshare nsenter curl logrotate python3; do
@@ -125,6 +125,15 @@ inside sh -c 'echo "keep-alife = 1" >>/etc/giliran/serve.toml'
 if inside systemctl reload giliran@serve 2>/dev/null; then fail 'a reload of a file with an error has no error'; fi
 expect 'after a bad file' "$(show ActiveState) $(show MainPID)" "active $pid"
 inside sed -i '/keep-alife/d' /etc/giliran/serve.toml
+
+# A key that a group may read, and a drop-in that puts the service into that group.
+inside sh -c 'echo key >/srv/site/key && chgrp adm /srv/site/key && chmod 640 /srv/site/key'
+expect 'a file of another group' "$(status_of http://127.0.0.1/key)" 403
+inside sh -c 'mkdir /etc/systemd/system/giliran@serve.service.d && printf "[Service]\nSupplementaryGroups=adm\n" >/etc/systemd/system/giliran@serve.service.d/groups.conf'
+inside systemctl daemon-reload
+inside systemctl restart giliran@serve
+pid=$(show MainPID)
+expect 'a file of its group' "$(status_of http://127.0.0.1/key)" 200
 
 # logrotate as Debian runs it: what came before is in the old file, what comes after in the new one.
 expect 'before the rotation' "$(status_of http://127.0.0.1/before)" 404

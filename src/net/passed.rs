@@ -132,7 +132,8 @@ impl fmt::Display for PassedError {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use std::os::unix::net::UnixListener;
