@@ -234,7 +234,7 @@ impl<M: Machine<File: FileToSend>> Parkable for Session<M> {
     }
 
     fn drain(&mut self) {
-        self.machine.drain();
+        self.machine.drain_unless_new(&clock::now());
     }
 
     fn refuse(&mut self) {
