@@ -210,16 +210,20 @@ impl<C: Connection> Parking<C> {
         table.ready.len().saturating_sub(table.runners)
     }
 
-    /// The drain begins: every connection is told, and those with nothing in flight end.
+    /// The drain begins: every connection is told, and those with nothing in flight end, the new ones in a moment.
     pub(crate) fn drain(&self) {
         let mut table = self.table();
-        let Table { parked, due, is_draining, .. } = &mut *table;
+        let Table { parked, due, timers, is_draining, .. } = &mut *table;
         *is_draining = true;
         for (number, entry) in parked {
             if let Some(session) = entry.parked.connection.session() {
                 session.drain();
-                if session.awaited().step == Step::Finish {
+                let awaited = session.awaited();
+                if awaited.step == Step::Finish {
                     due.push(*number);
+                }
+                if let Some(deadline) = awaited.deadline {
+                    timers.set(*number, deadline);
                 }
             }
         }

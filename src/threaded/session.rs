@@ -76,7 +76,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         let now = clock::now();
         self.machine.expired(&now);
         if budget.load.is_draining() {
-            self.machine.drain();
+            self.machine.drain_unless_new(&now);
         }
         if budget.load.is_over() {
             self.machine.drained();
@@ -234,7 +234,7 @@ impl<M: Machine<File: FileToSend>> Parkable for Session<M> {
     }
 
     fn drain(&mut self) {
-        self.machine.drain();
+        self.machine.drain_unless_new(&clock::now());
     }
 
     fn refuse(&mut self) {
