@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 /// Time without a shortage after which the next one is told again: long enough that clients who come and go at a
 /// limit are one shortage and not one each.
 const CALM: Duration = Duration::from_secs(60);
@@ -42,26 +44,20 @@ pub(crate) fn peer_address(address: SocketAddr) -> SocketAddr {
 /// True if only this one client is lost, or there is none to accept: go on. Else the next call would fail as well: no
 /// descriptor or memory is left, or the listener itself is broken. Then accepting pauses until a connection closes
 /// or a while has passed, and is tried again for as long as the program runs; [`ACCEPT_FAILS`] bounds what is told.
-#[cfg(unix)]
 pub(crate) fn is_transient(error: &io::Error) -> bool {
-    use rustix::io::Errno;
     // On Linux accept also returns network errors of the new connection (EPROTO, ENETDOWN, EHOSTUNREACH and more)
     // and EPERM from a firewall, see accept(2): so this lists what lasts.
-    const NO_MEANS: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    #[cfg(unix)]
+    const NO_MEANS: &[Errno] = &[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    #[cfg(windows)]
+    const NO_MEANS: &[Errno] = &[Errno::MFILE, Errno::NOBUFS];
     const BROKEN: [Errno; 5] = [Errno::BADF, Errno::INVAL, Errno::NOTSOCK, Errno::OPNOTSUPP, Errno::FAULT];
     Errno::from_io_error(error).is_some_and(|errno| !NO_MEANS.contains(&errno) && !BROKEN.contains(&errno))
-}
-
-/// True if only this one client is lost, or there is none to accept.
-#[cfg(not(unix))]
-pub(crate) fn is_transient(error: &io::Error) -> bool {
-    !matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::InvalidInput)
 }
 
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use rustix::io::Errno;
 
     #[test]
     fn a_client_that_came_by_ipv4_has_an_ipv4_address() {

@@ -1,4 +1,4 @@
-//! Connections to back ends: [`connect`] blocks up to a time limit; [`start`] begins a connect, which
+//! Connections to back ends: [`connect`] waits up to a time limit; [`start`] begins a connect, which
 //! [`finish`] completes when the poller reports the socket.
 //!
 //! Contract: the error tells whether the back end or this machine is the cause. If we have no descriptor or
@@ -10,8 +10,10 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::io::SOCKETS_BLOCK;
 use super::keep_alive;
 use crate::protocol::outcome::How;
 
@@ -43,17 +45,8 @@ impl ConnectError {
 
 impl From<&io::Error> for ConnectError {
     fn from(error: &io::Error) -> ConnectError {
-        #[cfg(unix)]
-        {
-            use rustix::io::Errno;
-            match Errno::from_io_error(error) {
-                Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                    return ConnectError::NoDescriptors;
-                }
-                // Linux returns EAGAIN when the range of local ports is used up: see connect(2).
-                Some(Errno::ADDRNOTAVAIL | Errno::AGAIN) => return ConnectError::NoPorts,
-                _ => {}
-            }
+        if let Some(ours) = our_own(error) {
+            return ours;
         }
         match error.kind() {
             io::ErrorKind::ConnectionRefused => ConnectError::Refused,
@@ -64,6 +57,28 @@ impl From<&io::Error> for ConnectError {
             io::ErrorKind::AddrNotAvailable => ConnectError::NoPorts,
             kind => ConnectError::Other(kind),
         }
+    }
+}
+
+/// The error if this machine is the cause.
+#[cfg(unix)]
+fn our_own(error: &io::Error) -> Option<ConnectError> {
+    match Errno::from_io_error(error)? {
+        Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => Some(ConnectError::NoDescriptors),
+        // Linux returns EAGAIN when the range of local ports is used up: see connect(2).
+        Errno::ADDRNOTAVAIL | Errno::AGAIN => Some(ConnectError::NoPorts),
+        _ => None,
+    }
+}
+
+/// The error if this machine is the cause.
+#[cfg(windows)]
+fn our_own(error: &io::Error) -> Option<ConnectError> {
+    match Errno::from_io_error(error)? {
+        Errno::MFILE => Some(ConnectError::NoDescriptors),
+        // Windows returns WSAENOBUFS when the range of local ports is used up.
+        Errno::ADDRNOTAVAIL | Errno::NOBUFS => Some(ConnectError::NoPorts),
+        _ => None,
     }
 }
 
@@ -94,9 +109,19 @@ impl fmt::Display for ConnectError {
 
 impl std::error::Error for ConnectError {}
 
+/// Connects for the threaded driver: as [`connect_blocking`], but the stream is in the mode that the driver's sockets
+/// have on this system ([`SOCKETS_BLOCK`]).
+pub(crate) fn connect(address: SocketAddr, timeout: Duration) -> Result<TcpStream, ConnectError> {
+    let stream = connect_blocking(address, timeout)?;
+    if !SOCKETS_BLOCK {
+        stream.set_nonblocking(true).map_err(|error| ConnectError::from(&error))?;
+    }
+    Ok(stream)
+}
+
 /// Connects, and waits for at most `timeout`; with 0 the result is [`ConnectError::TimedOut`] at once. The stream
 /// is in blocking mode and has `TCP_NODELAY` and keep-alive.
-pub(crate) fn connect(address: SocketAddr, timeout: Duration) -> Result<TcpStream, ConnectError> {
+pub(crate) fn connect_blocking(address: SocketAddr, timeout: Duration) -> Result<TcpStream, ConnectError> {
     if timeout.is_zero() {
         return Err(ConnectError::TimedOut);
     }
@@ -168,7 +193,7 @@ fn socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
 
 fn is_in_progress(error: &io::Error) -> bool {
     #[cfg(unix)]
-    return rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::INPROGRESS);
+    return Errno::from_io_error(error) == Some(Errno::INPROGRESS);
     #[cfg(not(unix))]
     return error.kind() == io::ErrorKind::WouldBlock;
 }

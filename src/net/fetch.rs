@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::net::connect::{ConnectError, connect};
+use crate::net::connect::{ConnectError, connect_blocking};
 use crate::net::endpoint::Endpoint;
 use crate::protocol::http::Method;
 use crate::protocol::http::body::{BodyReader, Part};
@@ -119,7 +119,7 @@ impl Reader {
         let deadline = Instant::now() + limits.time;
         let mut connected = Err(FetchError::TimedOut);
         for address in addresses {
-            connected = connect(address, left(deadline)?).map_err(FetchError::Connect);
+            connected = connect_blocking(address, left(deadline)?).map_err(FetchError::Connect);
             if connected.is_ok() {
                 break;
             }

@@ -4,10 +4,10 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::net::endpoint::Endpoint;
 use crate::net::keep_alive;
@@ -169,12 +169,6 @@ fn try_bind(address: SocketAddr, only_v6: bool, backlog: u32) -> io::Result<TcpL
     Ok(socket.into())
 }
 
-/// Accepts no more clients although the listener still exists: calls that wait in `accept` return.
-pub(crate) fn close(listener: &TcpListener) {
-    // An error means that it is closed already: nobody waits there.
-    let _ = SockRef::from(listener).shutdown(Shutdown::Both);
-}
-
 /// Why a listener could not be opened; shown as one line with the address and what to do.
 #[derive(Debug)]
 pub(crate) struct ListenError {
@@ -233,6 +227,7 @@ impl std::error::Error for ListenError {
 mod tests {
     use super::*;
     use crate::net::limits::{KEEP_ALIVE_AFTER, KEEP_ALIVE_INTERVAL};
+    use socket2::SockRef;
     use std::net::TcpStream;
 
     fn error(address: &str, kind: io::ErrorKind) -> ListenError {

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | **connections of clients** | |
 //! | `listen` | opening a listener; errors that say what to do |
+//! | `shared_listener` | accepting at a listener at which several threads wait |
 //! | `accept` | what an error of `accept` means |
 //! | `permits` | how many client connections may be open |
 //! | **connections to back ends** | |
@@ -24,15 +25,16 @@
 //! | `fetch` | one small document over HTTP, for whoever asks a running role |
 //! | **moving bytes and waiting** | |
 //! | `session` | one connection as both drivers hold it |
-//! | `io` | the calls that read and write sockets, and `poll` for the threaded driver |
+//! | `socket` | what a socket is to the system |
+//! | `io` | the calls that read and write sockets |
+//! | `wait` | waiting for one of two sockets, for the threaded driver |
 //! | `pipe` | moving bytes from socket to socket within the kernel (`splice`) |
-//! | `poller` | the differences between epoll and kqueue, for the event loops |
+//! | `poller` | the differences between epoll, kqueue and the poller of Windows |
 //! | `waker` | waking a thread that sleeps in its poller |
 //! | `timers` | the deadlines of all connections of an event loop |
 //! | **files** | |
 //! | `files` | opening the files that flags name, whatever kind of file they are |
-//! | `beneath` | opening files beneath a folder, and nothing outside of it |
-//! | `folder` | reading a folder beneath another one |
+//! | `beneath` | opening files and reading folders beneath a folder, and nothing outside of it |
 //! | **the process** | |
 //! | `clock` | the time for the machines |
 //! | `signals` | the signals that the program handles |
@@ -50,7 +52,6 @@ pub(crate) mod dns;
 pub(crate) mod endpoint;
 pub(crate) mod fetch;
 pub(crate) mod files;
-pub(crate) mod folder;
 pub(crate) mod io;
 pub(crate) mod keep_alive;
 pub(crate) mod limits;
@@ -61,10 +62,13 @@ pub(crate) mod pipe;
 pub(crate) mod poller;
 pub(crate) mod process;
 pub(crate) mod session;
+pub(crate) mod shared_listener;
 pub(crate) mod shutdown;
 pub(crate) mod signals;
+pub(crate) mod socket;
 pub mod target;
 pub(crate) mod threads;
 pub(crate) mod timers;
 pub(crate) mod tls;
+pub(crate) mod wait;
 pub(crate) mod waker;

@@ -50,7 +50,7 @@ pub(crate) const PIPE_BYTES: usize = 64 * 1024;
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::os::fd::{AsFd, OwnedFd};
+    use std::os::fd::OwnedFd;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -60,6 +60,7 @@ mod linux {
     use super::{PIPE_BYTES, PIPES_MAX};
     use crate::net::io::{Moved, moved};
     use crate::net::limits::pipes_that_fit;
+    use crate::net::socket::AnySocket;
 
     /// How many pipes there are, spares included.
     static PIPES: AtomicUsize = AtomicUsize::new(0);
@@ -134,13 +135,13 @@ mod linux {
 
         /// Moves bytes from a socket into the pipe; 0 is the end of the stream. The pipe must be empty: with a
         /// full one the result would be the same as for a socket without bytes.
-        pub(crate) fn fill(&mut self, socket: impl AsFd) -> Moved {
+        pub(crate) fn fill(&mut self, socket: &impl AnySocket) -> Moved {
             debug_assert!(self.is_empty());
             // The ends are `None` only during the drop.
             let Some(ends) = &self.ends else { return Ok(None) };
-            let count = moved(|| {
+            let count = moved(socket, || {
                 splice(
-                    &socket,
+                    socket.handle(),
                     None,
                     &ends.writer,
                     None,
@@ -153,13 +154,13 @@ mod linux {
         }
 
         /// Moves bytes from the pipe to a socket.
-        pub(crate) fn drain(&mut self, socket: impl AsFd) -> Moved {
+        pub(crate) fn drain(&mut self, socket: &impl AnySocket) -> Moved {
             let Some(ends) = &self.ends else { return Ok(None) };
-            let count = moved(|| {
+            let count = moved(socket, || {
                 splice(
                     &ends.reader,
                     None,
-                    &socket,
+                    socket.handle(),
                     None,
                     self.held,
                     SpliceFlags::NONBLOCK | SpliceFlags::MOVE,
@@ -185,9 +186,8 @@ mod linux {
 
 #[cfg(not(target_os = "linux"))]
 mod none {
-    use std::os::fd::AsFd;
-
     use crate::net::io::Moved;
+    use crate::net::socket::AnySocket;
 
     /// No pipe: this system has no `splice`.
     #[derive(Debug)]
@@ -205,12 +205,12 @@ mod none {
         }
 
         /// Moves bytes from a socket into the pipe.
-        pub(crate) fn fill(&mut self, _socket: impl AsFd) -> Moved {
+        pub(crate) fn fill(&mut self, _socket: &impl AnySocket) -> Moved {
             match *self {}
         }
 
         /// Moves bytes from the pipe to a socket.
-        pub(crate) fn drain(&mut self, _socket: impl AsFd) -> Moved {
+        pub(crate) fn drain(&mut self, _socket: &impl AnySocket) -> Moved {
             match *self {}
         }
     }

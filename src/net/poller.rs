@@ -1,17 +1,24 @@
-//! The differences between the pollers below mio: epoll on Linux, kqueue on macOS and the BSDs.
+//! The differences between the pollers below mio: epoll on Linux, kqueue on macOS and the BSDs, AFD on Windows.
 //!
-//! Contract: a caller of [`add_listener`] has to know one thing about the system,
-//! [`LISTENERS_ARE_LEVEL_TRIGGERED`], and nothing else.
+//! Contract: a caller has to know two things about the system, [`LISTENERS_ARE_LEVEL_TRIGGERED`] and
+//! [`SHORT_MOVES_END`], and nothing else.
 
 use std::io;
 
+use mio::event::Event;
 use mio::net::TcpListener;
 use mio::{Interest, Registry, Token};
+
+use super::socket::Handle;
 
 /// True where the poller reports a listener again at each wait, as long as clients are in its backlog (level
 /// triggered). Elsewhere a listener is reported once (edge triggered), and the caller must accept until there
 /// are no more clients.
 pub(crate) const LISTENERS_ARE_LEVEL_TRIGGERED: bool = cfg!(target_os = "linux");
+
+/// True where a read or write of fewer bytes than there was room for shows that the next ones are a new event
+/// (epoll(7)). Windows has a new event only after a call that found nothing.
+pub(crate) const SHORT_MOVES_END: bool = cfg!(unix);
 
 /// The events for which a socket is registered to be read: bytes and, where the poller has an event for it,
 /// urgent data (`MSG_OOB`).
@@ -45,4 +52,63 @@ pub(crate) fn remove_listener(registry: &Registry, listener: &mut TcpListener) -
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn remove_listener(registry: &Registry, listener: &mut TcpListener) -> io::Result<()> {
     registry.deregister(listener)
+}
+
+/// True if the event says that the connection is dead. On Windows mio has another word for that.
+pub(crate) fn has_failed(event: &Event) -> bool {
+    event.is_error() || (cfg!(windows) && event.is_write_closed())
+}
+
+/// A socket of the threaded driver that a poller watches while no worker serves it. To be ended
+/// while the socket is open: its number may be another's afterwards.
+#[cfg(unix)]
+#[derive(Debug)]
+pub(crate) struct Watched(std::os::fd::RawFd);
+
+#[cfg(unix)]
+impl Watched {
+    /// Registers the socket.
+    pub(crate) fn begin(
+        registry: &Registry,
+        socket: Handle<'_>,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<Watched> {
+        use std::os::fd::AsRawFd;
+        let number = socket.as_raw_fd();
+        registry.register(&mut mio::unix::SourceFd(&number), token, interest)?;
+        Ok(Watched(number))
+    }
+
+    /// Takes it out.
+    pub(crate) fn end(self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(&mut mio::unix::SourceFd(&self.0))
+    }
+}
+
+/// A socket of the threaded driver that a poller watches while no worker serves it. mio watches no socket that it does
+/// not own, so it is given a second handle of it.
+#[cfg(windows)]
+#[derive(Debug)]
+pub(crate) struct Watched(mio::net::TcpStream);
+
+#[cfg(windows)]
+impl Watched {
+    /// Registers the socket.
+    pub(crate) fn begin(
+        registry: &Registry,
+        socket: Handle<'_>,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<Watched> {
+        let second = std::net::TcpStream::from(socket.try_clone_to_owned()?);
+        let mut second = mio::net::TcpStream::from_std(second);
+        registry.register(&mut second, token, interest)?;
+        Ok(Watched(second))
+    }
+
+    /// Takes it out.
+    pub(crate) fn end(mut self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(&mut self.0)
+    }
 }

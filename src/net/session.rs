@@ -5,12 +5,12 @@
 //! (`threaded/session.rs`, `poll_loop/session.rs`), and differs by how they wait.
 
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::io;
 use super::pipe::StreamPipe;
+use super::socket::AnySocket;
 use super::tls::TlsStream;
 use crate::balance::idle_pool::Place;
 use crate::protocol::exchange::Exchange;
@@ -43,7 +43,7 @@ pub(crate) struct Session<M, S> {
 }
 
 /// A driver's kind of socket.
-pub(crate) trait Stream: AsFd {
+pub(crate) trait Stream: AnySocket + Sized {
     /// Its encryption; `None` for a connection in the clear.
     fn tls(&mut self) -> &mut Option<Box<TlsStream>>;
 
@@ -59,7 +59,7 @@ pub(crate) trait Stream: AsFd {
     /// Closes our sending side; a peer of an encrypted connection is told so in that form as well.
     fn shut(&mut self) -> std::io::Result<()> {
         self.say_end();
-        io::shut(&*self)
+        io::shut(self)
     }
 
     /// Tells the peer of an encrypted connection that nothing more will come.
@@ -137,7 +137,7 @@ impl<M: Machine, S: Stream> Session<M, S> {
         }
         if let Some((_, backend)) = &mut self.backend {
             match self.machine.backend_was_cut() {
-                true => io::reset_on_close(&*backend),
+                true => io::reset_on_close(backend),
                 false => backend.say_end(),
             }
         }

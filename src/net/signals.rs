@@ -128,17 +128,26 @@ fn is_in_mask(status: &str, signal: i32) -> bool {
     u32::try_from(signal - 1).is_ok_and(|bit| mask.checked_shr(bit).is_some_and(|mask| mask & 1 == 1))
 }
 
-/// This system has no such signals: only [`Shutdown::trigger`] begins the drain.
-#[cfg(not(unix))]
+/// Starts to handle Ctrl-C and Ctrl-Break, the ways to end a program of a console; nothing reloads the configuration
+/// file or opens the log again.
+///
+/// Errors: the system does not let it be handled.
+#[cfg(windows)]
 pub(crate) fn listen(
     _has_file: bool,
     lame_duck: Duration,
     _reopen_log: impl Fn() + Send + 'static,
 ) -> io::Result<(Shutdown, Hangups)> {
-    Ok((Shutdown::with_lame_duck(lame_duck), Hangups(mpsc::sync_channel(1).1)))
+    let shutdown = Shutdown::with_lame_duck(lame_duck);
+    let ours = shutdown.clone();
+    ctrlc::set_handler(move || end(&ours, "Ctrl-C")).map_err(|error| match error {
+        ctrlc::Error::System(error) => error,
+        error => io::Error::other(error),
+    })?;
+    // Nobody sends: it has ended from the start.
+    Ok((shutdown, Hangups(mpsc::sync_channel(1).1)))
 }
 
-#[cfg(unix)]
 fn end(shutdown: &Shutdown, signal: &str) {
     if shutdown.is_draining() {
         log::warn!("{signal} again: ending at once");

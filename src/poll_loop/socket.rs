@@ -5,7 +5,6 @@
 //! call is made in vain twice.
 
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd};
 
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -16,8 +15,9 @@ use crate::balance::idle_pool::Place;
 use crate::net::connect::{self, ConnectError};
 use crate::net::io::{self, Moved};
 use crate::net::pipe::StreamPipe;
-use crate::net::poller::READ_INTEREST;
+use crate::net::poller::{self, READ_INTEREST, SHORT_MOVES_END};
 use crate::net::session::Stream;
+use crate::net::socket::{AnySocket, Handle};
 use crate::net::tls::{Arrived, Carrier, TlsStream, connect_error};
 use crate::protocol::machine::Received;
 
@@ -88,7 +88,7 @@ impl Socket {
 
     /// Remembers an event.
     pub(crate) fn note(&mut self, event: &Event) {
-        let failed = event.is_error();
+        let failed = poller::has_failed(event);
         self.readable |= event.is_readable() || event.is_read_closed() || failed;
         self.writable |= event.is_writable() || event.is_write_closed() || failed;
         self.read_closed |= event.is_read_closed() || failed;
@@ -151,7 +151,8 @@ impl Socket {
         let room = into.len();
         let moved = io::receive(&self.stream, into);
         // It gave less than there was room for: it is empty, and the next byte is a new event (epoll(7)).
-        if !matches!(moved, Ok(Some(count)) if count == room || self.read_closed || self.urgent) {
+        let may_have_more = |count| count == room || !SHORT_MOVES_END || self.read_closed || self.urgent;
+        if !matches!(moved, Ok(Some(count)) if may_have_more(count)) {
             self.readable = false;
             self.urgent = false;
         }
@@ -165,7 +166,7 @@ impl Socket {
         if matches!(moved, Ok(Some(_))) {
             self.connect = Connect::Done;
         }
-        if !matches!(moved, Ok(Some(count)) if count == length) {
+        if !matches!(moved, Ok(Some(count)) if count == length || !SHORT_MOVES_END) {
             self.writable = false;
         }
         moved
@@ -273,8 +274,12 @@ impl Carrier for Socket {
     }
 }
 
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+impl AnySocket for Socket {
+    fn handle(&self) -> Handle<'_> {
+        self.stream.handle()
+    }
+
+    fn would_block(&self) {
+        self.stream.would_block();
     }
 }

@@ -18,8 +18,8 @@ use super::refusals::{Refused, UNREADABLE};
 use super::response::Response;
 use super::rules::{Dotfiles, OwnFile, Rules};
 use super::{mime, mirror, pages, refusals};
+use crate::net::beneath::listing::FolderContent;
 use crate::net::beneath::{Found, OpenError, Root, RootChange, Stamp};
-use crate::net::folder::FolderContent;
 use crate::protocol::now::Now;
 
 /// The files of one site, and the rules by which they are served.

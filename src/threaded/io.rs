@@ -6,16 +6,17 @@
 
 use std::fs::File;
 use std::net::TcpStream;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use super::worker::TICK;
 use crate::net::clock;
-use crate::net::io::{self, Moved, Readiness};
+use crate::net::io::{self, Moved, SOCKETS_BLOCK};
 use crate::net::listen::ACCEPTED_INHERIT_TIMEOUT;
 use crate::net::pipe::{Pipe, StreamPipe};
 use crate::net::session::Stream;
+use crate::net::socket::{AnySocket, Handle};
 use crate::net::tls::{Arrived, Carrier, TlsStream};
+use crate::net::wait::{self, Readiness};
 use crate::protocol::interest::Interest;
 use crate::protocol::machine::Received;
 
@@ -28,7 +29,7 @@ pub(crate) struct Socket {
     timeout: Option<Duration>,
     /// A send timeout is set (`SO_SNDTIMEO`).
     sends_are_limited: bool,
-    /// It is in nonblocking mode: then `poll(2)` waits.
+    /// It is in nonblocking mode: then `poll(2)` waits. From the start where sockets do not block.
     nonblocking: bool,
     /// The last write found it full.
     full: bool,
@@ -77,7 +78,7 @@ impl Socket {
             stream,
             timeout: None,
             sends_are_limited: false,
-            nonblocking: false,
+            nonblocking: !SOCKETS_BLOCK,
             full: false,
             look: Look::AfterFirstRead,
             tls: None,
@@ -181,7 +182,7 @@ impl Socket {
 
     fn wait_for_bytes(&self, limit: Duration) {
         let bytes = Readiness { read: true, ..Readiness::default() };
-        io::wait([(self.as_fd(), bytes), (self.as_fd(), Readiness::default())], limit);
+        wait::wait([(self.handle(), bytes), (self.handle(), Readiness::default())], limit);
     }
 
     /// Sends what fits of the bytes in the pipe, or of two slices if it holds none; `None` if nothing
@@ -206,8 +207,8 @@ impl Socket {
         moved
     }
 
-    /// Sends what fits of a file, and waits for room a tick at most: `sendfile(2)` has no flag against
-    /// waiting for a socket.
+    /// Sends what fits of a file. A socket in blocking mode waits for room a tick at most: `sendfile(2)` has no flag
+    /// against waiting for it.
     pub(crate) fn send_file(&mut self, file: &File, offset: u64, length: u64) -> Moved {
         if self.full {
             return Ok(None);
@@ -217,7 +218,7 @@ impl Socket {
             self.full = matches!(moved, Ok(None));
             return moved;
         }
-        if !self.sends_are_limited {
+        if SOCKETS_BLOCK && !self.sends_are_limited {
             self.stream.set_write_timeout(Some(TICK))?;
             self.sends_are_limited = true;
         }
@@ -258,15 +259,15 @@ impl Carrier for Limited<'_> {
     }
 }
 
-impl AsFd for Limited<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+impl AnySocket for Limited<'_> {
+    fn handle(&self) -> Handle<'_> {
+        self.socket.handle()
     }
 }
 
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+impl AnySocket for Socket {
+    fn handle(&self) -> Handle<'_> {
+        self.stream.handle()
     }
 }
 
@@ -299,8 +300,8 @@ pub(crate) fn wait(
         Some(_) => Readiness { read: read_backend, write: write_backend, failed: false },
         None => Readiness::default(),
     };
-    let second = backend.as_deref().map_or(client.as_fd(), Socket::as_fd);
-    let [of_client, of_backend] = io::wait([(client.as_fd(), of_client), (second, of_backend)], limit);
+    let second = backend.as_deref().map_or(client.handle(), Socket::handle);
+    let [of_client, of_backend] = wait::wait([(client.handle(), of_client), (second, of_backend)], limit);
     client.full &= !of_client.write;
     if let Some(backend) = backend {
         backend.full &= !of_backend.write;

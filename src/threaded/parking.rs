@@ -9,22 +9,21 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, SendError, Sender};
 use mio::event::Event;
-use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
 use super::Connection;
 use super::intake::Work;
 use super::session::Awaited;
 use crate::net::clock;
-use crate::net::io::number;
 use crate::net::permits::Permit;
+use crate::net::poller::{self, Watched};
+use crate::net::socket::number;
 use crate::net::timers::Timers;
 use crate::net::waker::PollerWaker;
 use crate::observe::lane::{self, Kind, Phase};
@@ -112,11 +111,17 @@ struct Parking<C: Connection> {
     common: C::Common,
     received: Receiver<Order<C>>,
     /// By the [number] of their client's socket, as are the timers and wakers.
-    parked: HashMap<usize, ParkedConnection<C>>,
+    parked: HashMap<usize, Entry<C>>,
     timers: Timers,
     /// Connections whose wait is over and for which the workers' channel had no room yet.
     returning: VecDeque<ParkedConnection<C>>,
     is_draining: bool,
+}
+
+/// A parked connection, and its sockets as the poller watches them: the client's and the back end's.
+struct Entry<C> {
+    parked: ParkedConnection<C>,
+    watched: [Option<Watched>; 2],
 }
 
 impl<C: Connection> Parking<C> {
@@ -163,10 +168,10 @@ impl<C: Connection> Parking<C> {
     /// has sent on, or finished sending, and waits for its response.
     fn is_of_no_interest(&mut self, event: &Event) -> bool {
         let (number, is_client) = (event.token().0 / 2, event.token().0.is_multiple_of(2));
-        let session = self.parked.get_mut(&number).and_then(|parked| parked.connection.session());
+        let session = self.parked.get_mut(&number).and_then(|entry| entry.parked.connection.session());
         let Some(session) = session else { return false };
         let interest = session.awaited().interest;
-        is_client && !interest.read_client && !interest.write_client && !event.is_error()
+        is_client && !interest.read_client && !interest.write_client && !poller::has_failed(event)
     }
 
     /// How long the poller may wait.
@@ -181,8 +186,8 @@ impl<C: Connection> Parking<C> {
     fn drain(&mut self) {
         self.is_draining = true;
         let mut ended = Vec::new();
-        for (number, parked) in &mut self.parked {
-            if let Some(session) = parked.connection.session() {
+        for (number, entry) in &mut self.parked {
+            if let Some(session) = entry.parked.connection.session() {
                 session.drain();
                 if session.awaited().step == Step::Finish {
                     ended.push(*number);
@@ -199,9 +204,9 @@ impl<C: Connection> Parking<C> {
             session.drain();
         }
         let awaited = session.awaited();
-        let number = number(awaited.client);
-        let registered = register(self.poll.registry(), &awaited, number);
-        if let Err(error) = &registered {
+        let number = number(&awaited.client);
+        let (watched, failed) = watch(self.poll.registry(), &awaited, number);
+        if let Some(error) = &failed {
             // It cannot wait here, so it waits in the channel; its own calls will tell what is wrong.
             log::error!("a connection could not be parked: {error}");
         }
@@ -210,17 +215,18 @@ impl<C: Connection> Parking<C> {
         if let Some(deadline) = awaited.deadline {
             self.timers.set(number, deadline);
         }
-        self.parked.insert(number, parked);
-        if is_due || registered.is_err() {
+        self.parked.insert(number, Entry { parked, watched });
+        if is_due || failed.is_some() {
             self.bring_back(number);
         }
     }
 
     /// Hands the connection of this number to the workers, if it is still here.
     fn bring_back(&mut self, number: usize) {
-        let Some(mut parked) = self.parked.remove(&number) else { return };
-        if let Some(session) = parked.connection.session() {
-            deregister(self.poll.registry(), &session.awaited());
+        let Some(Entry { parked, watched }) = self.parked.remove(&number) else { return };
+        for watched in watched.into_iter().flatten() {
+            // It was registered and is open, so it can be taken out.
+            let _ = watched.end(self.poll.registry());
         }
         self.timers.clear(number);
         self.returning.push_back(parked);
@@ -239,7 +245,7 @@ impl<C: Connection> Parking<C> {
     }
 
     fn cut_all(&mut self) {
-        self.parked.drain().map(|(_, parked)| parked).chain(self.returning.drain(..)).for_each(cut);
+        self.parked.drain().map(|(_, entry)| entry.parked).chain(self.returning.drain(..)).for_each(cut);
     }
 }
 
@@ -262,19 +268,21 @@ fn interests(awaited: &Awaited<'_>) -> [Option<Interest>; 2] {
     [interest(watches_client, of.write_client), interest(of.read_backend, of.write_backend)]
 }
 
-fn register(registry: &Registry, awaited: &Awaited<'_>, number: usize) -> io::Result<()> {
+/// Has the poller watch the sockets for what the connection waits for, and what failed of that.
+fn watch(
+    registry: &Registry,
+    awaited: &Awaited<'_>,
+    number: usize,
+) -> ([Option<Watched>; 2], Option<io::Error>) {
     let sockets = [Some(awaited.client), awaited.backend];
+    let mut watched = [None, None];
     for (side, (socket, interest)) in sockets.into_iter().zip(interests(awaited)).enumerate() {
         if let (Some(socket), Some(interest)) = (socket, interest) {
-            registry.register(&mut SourceFd(&socket.as_raw_fd()), Token(2 * number + side), interest)?;
+            match Watched::begin(registry, socket, Token(2 * number + side), interest) {
+                Ok(began) => watched[side] = Some(began),
+                Err(error) => return (watched, Some(error)),
+            }
         }
     }
-    Ok(())
-}
-
-fn deregister(registry: &Registry, awaited: &Awaited<'_>) {
-    for socket in std::iter::once(awaited.client).chain(awaited.backend) {
-        // A socket that was not registered is not there to be taken out: nothing to do about it.
-        let _ = registry.deregister(&mut SourceFd(&socket.as_raw_fd()));
-    }
+    (watched, None)
 }

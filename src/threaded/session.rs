@@ -5,7 +5,6 @@
 //! [`try_backend`](Session::try_backend) as long as the connect timeout; all other functions move what they can
 //! at once. Whatever happens is reported to the machine, and nothing is decided here.
 
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use super::Parked;
@@ -13,7 +12,8 @@ use super::io::{self, Socket};
 use super::worker::WaitBudget;
 use crate::balance::idle_pool::Place;
 use crate::net::connect::ConnectError;
-use crate::net::io::{FileToSend, number};
+use crate::net::io::FileToSend;
+use crate::net::socket::{AnySocket, Handle, number};
 use crate::net::tls::{TlsStream, connect_error};
 use crate::net::{clock, connect, session};
 use crate::observe::lane::{self, Phase};
@@ -191,8 +191,8 @@ pub(crate) struct Awaited<'s> {
     pub(crate) interest: Interest,
     /// When it is to be served even if nothing happens.
     pub(crate) deadline: Option<Instant>,
-    pub(crate) client: BorrowedFd<'s>,
-    pub(crate) backend: Option<BorrowedFd<'s>>,
+    pub(crate) client: Handle<'s>,
+    pub(crate) backend: Option<Handle<'s>>,
 }
 
 /// A session while no worker serves it, whatever its machine.
@@ -216,8 +216,8 @@ impl<M: Machine<File: FileToSend>> Parkable for Session<M> {
             step: self.machine.step(),
             interest: self.machine.blocking_interest(),
             deadline: self.machine.deadline(),
-            client: self.client.as_fd(),
-            backend: self.backend.as_ref().map(|(_, socket)| socket.as_fd()),
+            client: self.client.handle(),
+            backend: self.backend.as_ref().map(|(_, socket)| socket.handle()),
         }
     }
 

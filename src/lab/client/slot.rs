@@ -22,8 +22,8 @@ use super::load::{Connects, Load};
 use super::response::Response;
 use super::tally::Fault;
 use crate::net::connect::ConnectError;
-use crate::net::io::{Readiness, wait};
 use crate::net::shutdown::Shutdown;
+use crate::net::wait::{Readiness, wait};
 
 /// What is waited for in a connect.
 const WRITABLE: Readiness = Readiness { read: false, write: true, failed: false };

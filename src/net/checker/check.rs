@@ -4,7 +4,6 @@
 //! has a result. The deadline is watched by the caller.
 
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use mio::net::TcpStream;
@@ -13,6 +12,7 @@ use crate::balance::health::ProbeResult;
 use crate::balance::limits::{CHECK_ANSWER_BYTES_MAX, CHECK_TIMEOUT};
 use crate::net::connect::{self, ConnectError};
 use crate::net::io::{self, Moved};
+use crate::net::socket::{AnySocket, Handle};
 use crate::net::tls::{Arrived, Carrier, TlsStream};
 
 /// A check under way. Dropping it closes its connection.
@@ -80,9 +80,13 @@ impl Carrier for Raw<'_> {
     }
 }
 
-impl AsFd for Raw<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+impl AnySocket for Raw<'_> {
+    fn handle(&self) -> Handle<'_> {
+        self.stream.handle()
+    }
+
+    fn would_block(&self) {
+        self.stream.would_block();
     }
 }
 

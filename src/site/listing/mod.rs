@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::path::SitePath;
 use super::response::{Content, Response};
-use crate::net::folder::{FolderContent, FolderEntry};
+use crate::net::beneath::listing::{FolderContent, FolderEntry};
 
 /// Bytes of a name that are not percent-encoded in a link: those that mean nothing in an address.
 const NOT_IN_A_LINK: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -4,7 +4,7 @@ use chrono::SecondsFormat;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Column, Listing, Order, href, modified, shown};
-use crate::net::folder::FolderEntry;
+use crate::net::beneath::listing::FolderEntry;
 
 const STYLE: &str = include_str!("style.css");
 

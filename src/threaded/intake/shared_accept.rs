@@ -13,14 +13,14 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::net::accept::peer_address;
-use crate::net::listen::{self, ACCEPTED_INHERIT_NODELAY, ACCEPTED_INHERIT_TIMEOUT, Listener};
+use crate::net::listen::{ACCEPTED_INHERIT_TIMEOUT, Listener};
+use crate::net::shared_listener::SharedListener;
 use crate::threaded::worker::CROWDED_PART;
 
 /// A listener, and how many workers accept from it.
 #[derive(Debug)]
 pub(crate) struct SharedAccept {
-    listener: Listener,
+    listener: SharedListener,
     /// Workers that may accept here at once.
     most: usize,
     state: Mutex<State>,
@@ -39,25 +39,20 @@ struct State {
 impl SharedAccept {
     /// For one listener of `listeners`, where `workers` serve all of them.
     pub(crate) fn new(listener: Listener, workers: usize, listeners: usize) -> SharedAccept {
-        // Without a time limit on the listener, a worker that accepts here might never come back. One in
-        // CROWDED_PART may: what comes to the channel finds the others.
+        // One in CROWDED_PART may: what comes to the channel finds the others. Where it takes a call more to wait
+        // here, as each client would wake all who do, the acceptor alone accepts.
         let most = if ACCEPTED_INHERIT_TIMEOUT { workers / CROWDED_PART / listeners.max(1) } else { 0 };
-        SharedAccept { listener, most, state: Mutex::default(), left: Condvar::new() }
+        SharedAccept { listener: listener.into(), most, state: Mutex::default(), left: Condvar::new() }
     }
 
     /// True if no TLS is spoken here.
     pub(crate) fn is_plain(&self) -> bool {
-        self.listener.is_plain
+        self.listener.is_plain()
     }
 
-    /// Waits for the next client, for ever where the listener has no time limit.
+    /// Waits for the next client for a moment.
     pub(crate) fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (client, peer) = self.listener.socket.accept()?;
-        if !ACCEPTED_INHERIT_NODELAY {
-            // Failing costs delay, not correctness.
-            let _ = client.set_nodelay(true);
-        }
-        Ok((client, peer_address(peer)))
+        self.listener.accept()
     }
 
     /// For a worker: waits for a client for a moment, if one more may and at least as many workers are
@@ -97,11 +92,10 @@ impl SharedAccept {
         !state.closed
     }
 
-    /// Accepts no more clients: every wait in [`accept`](SharedAccept::accept) returns, and the system
-    /// refuses whoever connects from now on.
+    /// Accepts no more clients: the waits in [`accept`](SharedAccept::accept) end.
     pub(crate) fn close(&self) {
         self.state().closed = true;
-        listen::close(&self.listener.socket);
+        self.listener.close();
         self.left.notify_one();
     }
 

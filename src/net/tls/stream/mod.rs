@@ -12,14 +12,15 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
-use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use rustls::{
     CipherSuite, ClientConnection, Connection, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection,
 };
 
+use crate::net::files;
 use crate::net::io::{self as calls, Moved};
+use crate::net::socket::AnySocket;
 use crate::net::tls::client::server_name;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::context::BackendTls;
@@ -72,7 +73,7 @@ impl From<Arrived> for Received {
 }
 
 /// A socket as its driver reads it: without waiting, or for as long as it may wait.
-pub(crate) trait Carrier: AsFd {
+pub(crate) trait Carrier: AnySocket {
     /// Reads what has come; 0 is the end of the stream.
     fn read(&mut self, into: &mut [u8]) -> Moved;
 }
@@ -258,24 +259,30 @@ impl TlsStream {
     /// same bytes when there is room.
     ///
     /// Errors: the socket's; `NotConnected` before the end of the handshake, when nothing can be said in secret.
-    pub(crate) fn send(&mut self, socket: impl AsFd, slices: [&[u8]; 2]) -> Moved {
+    pub(crate) fn send(&mut self, socket: &impl AnySocket, slices: [&[u8]; 2]) -> Moved {
         self.send_with(socket, |writer| writer.write_vectored(&slices.map(IoSlice::new)))
     }
 
     /// The same with bytes of a file from `offset` on; 0 means that the file ends before `length`.
-    pub(crate) fn send_file(&mut self, socket: impl AsFd, file: &File, offset: u64, length: u64) -> Moved {
+    pub(crate) fn send_file(
+        &mut self,
+        socket: &impl AnySocket,
+        file: &File,
+        offset: u64,
+        length: u64,
+    ) -> Moved {
         self.send_with(socket, |writer| {
             let mut piece = Buffer::bulk();
             let space = piece.space();
             let most = space.len().min(usize::try_from(length).unwrap_or(usize::MAX));
-            let count = calls::read_at(file, &mut space[..most], offset)?;
+            let count = files::read_at(file, &mut space[..most], offset)?;
             writer.write(&space[..count])
         })
     }
 
     fn send_with(
         &mut self,
-        socket: impl AsFd,
+        socket: &impl AnySocket,
         encrypt: impl FnOnce(&mut rustls::Writer<'_>) -> io::Result<usize>,
     ) -> Moved {
         if self.connection.is_handshaking() {
@@ -312,7 +319,7 @@ impl TlsStream {
     }
 
     /// Tells the peer that nothing more will come, as far as there is room for it, and if anything could have come.
-    pub(crate) fn say_end(&mut self, socket: impl AsFd) {
+    pub(crate) fn say_end(&mut self, socket: &impl AnySocket) {
         if self.taken == 0 && !self.is_handshaking() {
             self.connection.send_close_notify();
             // It can only help: the peer sees the end of the stream anyway.
@@ -321,9 +328,9 @@ impl TlsStream {
     }
 
     /// Sends records that wait; false if some are left because there is no room.
-    fn flush(&mut self, socket: impl AsFd) -> io::Result<bool> {
+    fn flush(&mut self, socket: &impl AnySocket) -> io::Result<bool> {
         while self.connection.wants_write() {
-            match self.connection.write_tls(&mut Records(&socket)) {
+            match self.connection.write_tls(&mut Records(socket)) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
@@ -347,7 +354,7 @@ fn iana_name(suite: CipherSuite) -> &'static str {
 /// Where records go.
 struct Records<'s, S>(&'s S);
 
-impl<S: AsFd> Write for Records<'_, S> {
+impl<S: AnySocket> Write for Records<'_, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.write_vectored(&[IoSlice::new(bytes)])
     }

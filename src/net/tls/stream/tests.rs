@@ -1,7 +1,6 @@
 //! A stream at one end of a socket, and `rustls` itself at the other.
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use socket2::SockRef;
 
 use super::{Arrived, Carrier, TlsStream};
 use crate::net::io::{Moved, receive};
+use crate::net::socket::{AnySocket, Handle};
 use crate::net::tls::{Certificate, self_signed, server_config};
 use crate::protocol::context::BackendTls;
 
@@ -28,9 +28,9 @@ impl Carrier for Pieces<'_> {
     }
 }
 
-impl AsFd for Pieces<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+impl AnySocket for Pieces<'_> {
+    fn handle(&self) -> Handle<'_> {
+        self.0.handle()
     }
 }
 

@@ -3,9 +3,7 @@
 //! Contract: an entry is given out only if a file or folder of its name could be opened as far as symbolic links
 //! decide; permissions of single files are not looked at. The number of entries is bounded, and so is the time.
 
-use rustix::fs::{AtFlags, Dir, FileType, Stat, statat};
-
-use super::beneath::{Found, Links, OpenError, Root};
+use super::{Found, Links, OpenError, Root};
 
 /// What a folder holds.
 #[derive(Debug)]
@@ -29,6 +27,15 @@ pub(crate) struct FolderEntry {
     pub(crate) modified: i64,
 }
 
+/// What an entry is, at a first look.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Seen {
+    /// A symbolic link.
+    Link,
+    /// A file or a folder.
+    Entry { is_folder: bool, size: u64, modified: i64 },
+}
+
 impl Root {
     /// Reads the folder at `path`, which is relative to the root: its files and folders that `wants` wants by
     /// their names, but at most `max`. What is neither, such as a FIFO, is left out.
@@ -38,31 +45,28 @@ impl Root {
         max: usize,
         wants: impl Fn(&[u8]) -> bool,
     ) -> Result<FolderContent, OpenError> {
-        let mut folder = Dir::new(self.open_folder(path)?).map_err(OpenError::from)?;
         let mut entries = Vec::new();
-        while let Some(found) = folder.read() {
-            let found = found.map_err(OpenError::from)?;
-            let name = found.file_name().to_bytes();
-            if matches!(name, b"." | b"..") || !wants(name) {
-                continue;
+        let is_complete = self.folder.load().visit(path, self.links, |name, look| {
+            if !wants(name) {
+                return true;
             }
             if entries.len() == max {
-                return Ok(FolderContent { entries, is_complete: false });
+                return false;
             }
-            let here = folder.fd().map_err(OpenError::from)?;
-            // One that is deleted at this moment is left out.
-            let Ok(stat) = statat(here, found.file_name(), AtFlags::SYMLINK_NOFOLLOW) else { continue };
-            entries.extend(match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Symlink => self.follow_entry(path, name),
-                _ => entry(name, &stat),
-            });
-        }
-        Ok(FolderContent { entries, is_complete: true })
+            entries.extend(look().and_then(|seen| match seen {
+                Seen::Link => self.follow_entry(path, name),
+                Seen::Entry { is_folder, size, modified } => {
+                    Some(FolderEntry { name: name.to_vec(), is_folder, size, modified })
+                }
+            }));
+            true
+        })?;
+        Ok(FolderContent { entries, is_complete })
     }
 
     /// What a symbolic link in the folder at `path` leads to, if it is followed.
     fn follow_entry(&self, path: &[u8], name: &[u8]) -> Option<FolderEntry> {
-        if self.links() == Links::Deny {
+        if self.links == Links::Deny {
             return None;
         }
         let whole = if path.is_empty() { name.to_vec() } else { [path, b"/", name].concat() };
@@ -74,22 +78,7 @@ impl Root {
     }
 }
 
-/// The entry with this state; none for what is neither a file nor a folder.
-fn entry(name: &[u8], stat: &Stat) -> Option<FolderEntry> {
-    let is_folder = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => true,
-        FileType::RegularFile => false,
-        _ => return None,
-    };
-    Some(FolderEntry {
-        name: name.to_vec(),
-        is_folder,
-        size: u64::try_from(stat.st_size).unwrap_or_default(),
-        modified: stat.st_mtime,
-    })
-}
-
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use std::fs;
