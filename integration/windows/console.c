@@ -49,7 +49,8 @@ int main(int count, char **words) {
     }
     for (int number = is_inside ? 2 : 1; number < count; number++) {
         size_t end = strlen(line);
-        snprintf(line + end, sizeof line - end, " \"%s\"", words[number]); // no argument of a test has a quote in it
+        const char *between = end ? " " : "";
+        snprintf(line + end, sizeof line - end, "%s\"%s\"", between, words[number]); // no argument here has quotes
     }
     HANDLE child = start(line, is_inside ? 0 : CREATE_NO_WINDOW);
     if (is_inside) {
@@ -59,5 +60,5 @@ int main(int count, char **words) {
     DWORD status = 1;
     WaitForSingleObject(child, INFINITE);
     GetExitCodeProcess(child, &status);
-    ExitProcess(status);
+    TerminateProcess(GetCurrentProcess(), status); // ExitProcess would wait for the thread that reads
 }

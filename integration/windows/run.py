@@ -44,6 +44,13 @@ def cases(words):
                     yield title, function
 
 
+def told(problem):
+    """What went wrong, and which line of which case saw it."""
+    frames = traceback.extract_tb(problem.__traceback__)
+    line = next(frame for frame in frames if Path(frame.filename).name.startswith("cases_"))
+    return f"{Path(line.filename).name}:{line.lineno}: {line.line}\n{type(problem).__name__}: {problem}\n"
+
+
 def run(system, words):
     """Runs them one after the other; gives how many passed and failed."""
     passed, failed = 0, 0
@@ -53,8 +60,8 @@ def run(system, words):
             function(system)
             assert eventually(lambda: not system.ours()), f"left behind: {system.ours()}"
             outcome, passed = "ok", passed + 1
-        except Exception:  # whatever it is, the other cases are worth running
-            outcome, failed = f"FAILED\n{traceback.format_exc()}", failed + 1
+        except Exception as problem:  # whatever it is, the other cases are worth running
+            outcome, failed = f"FAILED\n{told(problem)}", failed + 1
         print(f"{time.monotonic() - start:6.1f} s  {title}: {outcome}", flush=True)
     return passed, failed
 
