@@ -47,7 +47,8 @@ def cases(words):
 def told(problem):
     """What went wrong, and which line of which case saw it."""
     frames = traceback.extract_tb(problem.__traceback__)
-    line = next(frame for frame in frames if Path(frame.filename).name.startswith("cases_"))
+    of_cases = [frame for frame in frames if Path(frame.filename).name.startswith("cases_")]
+    line = (of_cases or frames)[0]
     return f"{Path(line.filename).name}:{line.lineno}: {line.line}\n{type(problem).__name__}: {problem}\n"
 
 

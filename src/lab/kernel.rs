@@ -152,14 +152,8 @@ fn cpu_seconds(stat: &str) -> f64 {
     [14, 15].iter().filter_map(|number| stat_field(stat, *number)).sum::<u64>() as f64 / TICKS_PER_SECOND
 }
 
-/// The process group of a process.
-pub(super) fn group_of(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat_field(&stat, 5)?.try_into().ok()
-}
-
 /// A field of `/proc/PID/stat` by its number in proc(5).
-fn stat_field(stat: &str, number: usize) -> Option<u64> {
+pub(super) fn stat_field(stat: &str, number: usize) -> Option<u64> {
     // The second field is the name in parentheses, which may contain spaces and parentheses itself.
     let (_, after_name) = stat.rsplit_once(')')?;
     after_name.split_whitespace().nth(number - 3)?.parse().ok()

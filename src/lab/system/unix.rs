@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tempfile::TempDir;
 
-use crate::lab::kernel::group_of;
+use crate::lab::kernel::stat_field;
 use crate::lab::terminal::say;
 
 /// A process group: a program with all its children.
@@ -68,6 +68,12 @@ impl Group {
     fn leader(&self) -> Pid {
         Pid::from_child(&self.0)
     }
+}
+
+/// The process group of a process, on Linux.
+fn group_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat_field(&stat, 5)?.try_into().ok()
 }
 
 /// Becomes a program: the lab's process id comes first, then the program and its arguments. Returns only if it
