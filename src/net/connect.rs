@@ -155,11 +155,11 @@ fn attempt(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
 /// Begins to connect. Register the stream for writing, and call [`finish`] when the poller reports it.
 pub(crate) fn start(address: SocketAddr) -> Result<mio::net::TcpStream, ConnectError> {
     let attempt = || {
-        #[cfg(unix)]
+        #[cfg(target_os = "linux")]
         let socket = socket(address, Type::STREAM.nonblocking())?;
-        #[cfg(not(unix))]
+        #[cfg(not(target_os = "linux"))]
         let socket = socket(address, Type::STREAM)?;
-        #[cfg(not(unix))]
+        #[cfg(not(target_os = "linux"))]
         socket.set_nonblocking(true)?;
         match socket.connect(&address.into()) {
             Err(error) if !is_in_progress(&error) => Err(error),

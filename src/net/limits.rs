@@ -1,6 +1,7 @@
 //! The bounds of this room, and the process's limit on open descriptors, which is raised once at start as far as
 //! needed and allowed.
 
+#[cfg(unix)]
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -89,19 +90,24 @@ pub(crate) const BACKEND_SESSIONS_MAX: usize = 256;
 
 /// Descriptors left for listeners, logs, files and kept connections when connections are counted; no more than
 /// half of those that there are.
+#[cfg(unix)]
 pub(crate) const DESCRIPTORS_SPARE: usize = 128;
 
 /// Descriptors of those that a role has open from its start, with a loop or two: 12 to 16 were counted.
+#[cfg(target_os = "linux")]
 const DESCRIPTORS_AT_START: usize = 24;
 
 /// Descriptors of one client connection: its own, and that to the back end or of the file.
+#[cfg(unix)]
 pub(crate) const DESCRIPTORS_PER_CONNECTION: usize = 2;
 
 /// Descriptors that are left for other things than connections.
+#[cfg(unix)]
 static SPARE: AtomicUsize = AtomicUsize::new(DESCRIPTORS_SPARE);
 
 /// How many pipes of two descriptors each may be made of those that are spare, without those of the start: two
 /// thirds of them.
+#[cfg(target_os = "linux")]
 pub(crate) fn pipes_that_fit() -> usize {
     SPARE.load(Ordering::Relaxed).saturating_sub(DESCRIPTORS_AT_START) / 3
 }

@@ -4,7 +4,7 @@
 //! Contract: socket options, error codes and the differences between operating systems are handled in here, and
 //! callers get types and errors that are the same on all of them. The drivers, the roles and the log use this
 //! room; `protocol/` and `balance/` do not. The lab alone makes system calls of its
-//! own: it starts and measures processes.
+//! own, in `lab/system/`: it starts and measures processes.
 //!
 //! | file | what it owns |
 //! |---|---|

@@ -81,7 +81,7 @@ pub(crate) enum OpenError {
     NotFound,
     /// A symbolic link on the way leads out of the root.
     Outside,
-    /// A symbolic link that is not followed: one of a loop, any without `openat2` (thus on Windows), any with [`Links::Deny`].
+    /// A symbolic link that is not followed: one of a loop, any without `openat2` on Unix, any with [`Links::Deny`].
     Link,
     /// It is neither a file nor a folder: a device, a FIFO, a socket.
     NotAFile,

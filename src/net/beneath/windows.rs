@@ -1,9 +1,9 @@
 //! Opening beneath a root on Windows, by paths: the standard library opens nothing relative to a folder there.
 //!
 //! Contract: each step of a path is looked at before the next one. A name that means a device, a drive or a stream is
-//! refused (`windows_names`); so is a symbolic link or junction, unless [`Links::Follow`] was asked for; and so is a
-//! file that is called by another of its names (in other case, or the short one), because rules of a site are written
-//! for one name. The look and the open are two calls: whoever can replace folders of the site at the right moment can
+//! refused (`windows_names`), and so is a file that is called by another of its names (in other case, or the short one),
+//! because rules of a site are written for one name. Where a symbolic link or junction leads is known before it is
+//! followed. The look and the open are two calls: whoever can replace folders of the site at the right moment can
 //! have another file served, which `openat2` on Linux rules out.
 
 use std::fs::{self, File, Metadata};
@@ -84,15 +84,29 @@ impl Folder {
         let mut at = self.path.clone();
         for name in windows_names::segments(path).ok_or(OpenError::NotFound)? {
             let next = at.join(name);
-            let is_link = fs::symlink_metadata(&next)?.is_symlink();
-            at = match links {
-                Links::Follow if is_link => fs::canonicalize(&next)?,
-                Links::Inside | Links::Deny if is_link => return Err(OpenError::Link),
-                _ if fs::canonicalize(&next)? != next => return Err(OpenError::NotFound),
-                _ => next,
-            };
+            if fs::symlink_metadata(&next)?.is_symlink() {
+                at = self.follow(&at, name, links)?;
+            } else if fs::canonicalize(&next)? == next {
+                at = next;
+            } else {
+                return Err(OpenError::NotFound);
+            }
         }
         Ok(at)
+    }
+
+    /// Where the link of this name in a folder leads, if it is followed.
+    fn follow(&self, folder: &Path, name: &str, links: Links) -> Result<PathBuf, OpenError> {
+        if links == Links::Deny {
+            return Err(OpenError::Link);
+        }
+        let target = fs::canonicalize(folder.join(name))?;
+        if links == Links::Inside && !target.starts_with(&self.path) {
+            return Err(OpenError::Outside);
+        }
+        // Its own name is not in what it leads to.
+        let is_named_so = fs::read_dir(folder)?.flatten().any(|entry| entry.file_name() == name);
+        if is_named_so { Ok(target) } else { Err(OpenError::NotFound) }
     }
 }
 
@@ -127,10 +141,14 @@ impl From<io::Error> for OpenError {
     fn from(error: io::Error) -> OpenError {
         /// `ERROR_TOO_MANY_OPEN_FILES`, and `ERROR_SHARING_VIOLATION`: another program writes it and lets nobody read.
         const BUSY: [i32; 2] = [4, 32];
+        /// `ERROR_CRC`, `ERROR_NETNAME_DELETED` and `ERROR_IO_DEVICE`.
+        const BROKEN: [i32; 3] = [23, 64, 1117];
+        let is_one_of = |codes: &[i32]| error.raw_os_error().is_some_and(|code| codes.contains(&code));
         match error.kind() {
             io::ErrorKind::PermissionDenied => OpenError::Forbidden,
             io::ErrorKind::OutOfMemory => OpenError::Busy,
-            _ if error.raw_os_error().is_some_and(|code| BUSY.contains(&code)) => OpenError::Busy,
+            _ if is_one_of(&BUSY) => OpenError::Busy,
+            _ if is_one_of(&BROKEN) => OpenError::Broken,
             _ => OpenError::NotFound,
         }
     }
