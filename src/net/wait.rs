@@ -29,11 +29,12 @@ impl Readiness {
     }
 
     /// The result for a socket of which it is known what has come and whether it has failed. A failed socket counts as
-    /// ready for everything that was asked for, because the next call on it returns the error.
+    /// ready for everything that was asked for, because the next call on it returns the error. (On Windows, `IN` is two
+    /// flags, of which one comes.)
     fn told(self, events: PollFlags, failed: bool) -> Readiness {
         Readiness {
-            read: self.read && (failed || events.contains(PollFlags::IN)),
-            write: self.write && (failed || events.contains(PollFlags::OUT)),
+            read: self.read && (failed || events.intersects(PollFlags::IN)),
+            write: self.write && (failed || events.intersects(PollFlags::OUT)),
             failed,
         }
     }
@@ -118,7 +119,9 @@ mod system {
     pub(super) fn tell(sockets: [(Handle<'_>, Readiness); 2], events: [PollFlags; 2]) -> [Readiness; 2] {
         let told = |(socket, of): (Handle<'_>, Readiness), mut events: PollFlags| {
             let has_hung_up = events.contains(PollFlags::HUP);
-            events.set(PollFlags::IN, has_hung_up || events.contains(PollFlags::IN));
+            if has_hung_up {
+                events |= PollFlags::IN;
+            }
             let may_have_failed = of.failed || has_hung_up;
             let failed = events.intersects(PollFlags::ERR | PollFlags::NVAL)
                 || (may_have_failed && has_failed(&socket));
