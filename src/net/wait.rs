@@ -62,7 +62,7 @@ pub(crate) fn wait(sockets: [(Handle<'_>, Readiness); 2], limit: Duration) -> [R
         return [Readiness::default(); 2];
     }
     let events = asked.map(|socket| socket.revents());
-    system::tell(sockets, events)
+    system::tell(sockets, events, limit)
 }
 
 #[cfg(unix)]
@@ -80,7 +80,11 @@ mod system {
         super::poll(asked, timeout.as_ref()).is_ok()
     }
 
-    pub(super) fn tell(sockets: [(Handle<'_>, Readiness); 2], events: [PollFlags; 2]) -> [Readiness; 2] {
+    pub(super) fn tell(
+        sockets: [(Handle<'_>, Readiness); 2],
+        events: [PollFlags; 2],
+        _limit: Duration,
+    ) -> [Readiness; 2] {
         let told = |of: Readiness, events: PollFlags| {
             of.told(events, events.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL))
         };
@@ -112,13 +116,20 @@ mod system {
         let timeout = Timespec::try_from(limit).ok();
         let has_waited = super::poll(asked, timeout.as_ref()).is_ok();
         if !has_waited {
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(PAUSE.min(limit));
         }
         has_waited
     }
 
-    pub(super) fn tell(sockets: [(Handle<'_>, Readiness); 2], events: [PollFlags; 2]) -> [Readiness; 2] {
+    pub(super) fn tell(
+        sockets: [(Handle<'_>, Readiness); 2],
+        events: [PollFlags; 2],
+        limit: Duration,
+    ) -> [Readiness; 2] {
         let told = |(socket, of): (Handle<'_>, Readiness), mut events: PollFlags| {
+            if of.failed && !can_ask(of) {
+                events = look(socket);
+            }
             let has_hung_up = events.contains(PollFlags::HUP);
             events.set(PollFlags::IN, has_hung_up || events.intersects(PollFlags::IN));
             let may_have_failed = of.failed || has_hung_up;
@@ -128,8 +139,15 @@ mod system {
         };
         let found = [told(sockets[0], events[0]), told(sockets[1], events[1])];
         if found == [Readiness::default(); 2] && events.iter().any(|events| !events.is_empty()) {
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(PAUSE.min(limit));
         }
         found
+    }
+
+    /// What is known of a socket now.
+    fn look(socket: Handle<'_>) -> PollFlags {
+        let mut asked = [PollFd::from_borrowed_fd(socket, PollFlags::OUT)];
+        let looked = super::poll(&mut asked, Some(&Timespec::default()));
+        looked.map_or(PollFlags::empty(), |_| asked[0].revents())
     }
 }
