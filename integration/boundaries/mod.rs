@@ -55,7 +55,7 @@ const IMPURE: [&[&str]; 13] = [
 const CLOCKS: [[&str; 2]; 4] = [["Instant", "now"], ["SystemTime", "now"], ["Utc", "now"], ["Local", "now"]];
 
 /// Crates by which one room, `net`, reaches the operating system.
-const SYSTEM_CRATES: [&str; 5] = ["libc", "nix", "rustix", "signal_hook", "socket2"];
+const SYSTEM_CRATES: [&str; 7] = ["libc", "listenfd", "nix", "rustix", "sd_notify", "signal_hook", "socket2"];
 const SYSTEM_ROOM: &str = "net";
 
 /// Who else may reach it, how, and why: a room, or a file below `src/`.

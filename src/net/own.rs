@@ -88,8 +88,9 @@ fn is_of_this_machine(address: SocketAddr) -> bool {
 /// True if this system binds sockets to addresses of other machines (Linux, `ip_nonlocal_bind`).
 fn binds_foreign(address: SocketAddr) -> bool {
     let family = if address.is_ipv4() { "ipv4" } else { "ipv6" };
-    std::fs::read_to_string(format!("/proc/sys/net/{family}/ip_nonlocal_bind"))
-        .is_ok_and(|value| value.trim() != "0")
+    cfg!(target_os = "linux")
+        && std::fs::read_to_string(format!("/proc/sys/net/{family}/ip_nonlocal_bind"))
+            .is_ok_and(|value| value.trim() != "0")
 }
 
 #[cfg(test)]

@@ -23,10 +23,7 @@ impl ProcessFigures {
         ProcessFigures {
             cpu: cpu(),
             resident_bytes: resident_bytes(),
-            // One of them is the folder itself, open while it is read.
-            open_files: std::fs::read_dir("/proc/self/fd")
-                .ok()
-                .map(|files| (files.count() as u64).saturating_sub(1)),
+            open_files: open_files(),
             open_files_max: open_files_max(),
         }
     }
@@ -46,6 +43,13 @@ fn resident_bytes() -> Option<u64> {
 }
 
 #[cfg(unix)]
+fn open_files() -> Option<u64> {
+    // One of them is the folder itself, open while it is read.
+    let files = std::fs::read_dir("/proc/self/fd").ok()?;
+    Some((files.count() as u64).saturating_sub(1))
+}
+
+#[cfg(unix)]
 fn open_files_max() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current
 }
@@ -57,6 +61,11 @@ fn cpu() -> Option<Duration> {
 
 #[cfg(not(unix))]
 fn resident_bytes() -> Option<u64> {
+    None
+}
+
+#[cfg(not(unix))]
+fn open_files() -> Option<u64> {
     None
 }
 

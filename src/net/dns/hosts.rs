@@ -8,8 +8,11 @@ use std::io::Read;
 
 use crate::net::limits::HOSTS_BYTES_MAX;
 
-/// Where Unix keeps it.
+/// Where the system keeps it.
+#[cfg(unix)]
 const HOSTS: &str = "/etc/hosts";
+#[cfg(windows)]
+const HOSTS: &str = r"C:\Windows\System32\drivers\etc\hosts";
 
 /// True for `localhost` and the names below it, which name servers are never asked for (RFC 6761 section 6.3).
 pub(super) fn is_loopback(name: &str) -> bool {

@@ -60,6 +60,10 @@ impl Servers {
     /// Those of the system.
     pub(super) fn of_system() -> Servers {
         let mut text = Vec::new();
+        if cfg!(windows) {
+            // Whoever makes such a file there is not the system.
+            return Servers::read(&text);
+        }
         // What cannot be read names no server.
         let _ = File::open(RESOLV_CONF).map(|file| file.take(RESOLV_CONF_BYTES_MAX).read_to_end(&mut text));
         Servers::read(&text)
