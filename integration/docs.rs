@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// The folders of the repository, by which a path is known from other text with a slash in it.
-const FOLDERS: [&str; 11] = [
+const FOLDERS: [&str; 12] = [
     "src",
     "bin",
     "integration",
@@ -19,6 +19,7 @@ const FOLDERS: [&str; 11] = [
     "examples",
     "exercises",
     "packaging",
+    "deploy",
     ".ci",
 ];
 
@@ -204,7 +205,7 @@ fn every_file_that_a_page_names_exists() {
 #[test]
 fn every_file_that_a_source_names_exists() {
     let mut wrong = Vec::new();
-    for folder in ["src", "bin", "integration", "benches", "fuzz", "examples", "exercises", ".ci"] {
+    for folder in ["src", "bin", "integration", "benches", "fuzz", "examples", "exercises", "deploy", ".ci"] {
         for file in files(&root().join(folder), &[".rs", ".py", ".sh", ".md", "run"]) {
             // The scanner's own examples name what is not there.
             if file.ends_with("integration/docs.rs") {

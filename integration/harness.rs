@@ -140,8 +140,8 @@ fn in_ci_a_missing_program_is_a_failure() {
 #[test]
 fn ci_installs_what_tests_need() {
     let script = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/run")).unwrap();
-    let (_, behind) = script.split_once("\nfor package in ").unwrap();
-    let installed: Vec<&str> = behind.split_once(';').unwrap().0.split_whitespace().collect();
+    let (_, behind) = script.split_once("\ninstall_missing ").unwrap();
+    let installed: Vec<&str> = behind.split_once("\n\n").unwrap().0.split_whitespace().collect();
     for package in needs::ALL.iter().flat_map(|program| program.packages.split(' ')) {
         assert!(installed.contains(&package), "{package} is not in .ci/run");
     }

@@ -107,6 +107,8 @@ mod integration {
     mod status;
     /// What a gateway sets right between two programs.
     mod syntax;
+    /// What systemd gives a role, and what it is told.
+    mod systemd;
     /// TLS towards clients.
     mod tls;
     /// TLS towards back ends.

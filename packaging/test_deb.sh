@@ -36,7 +36,8 @@ while read -r file; do
 done <"$work/files"
 for part in /usr/bin/giliran /usr/share/man/man1/giliran-serve.1.gz /usr/share/man/man1/giliran.1.gz \
     /usr/share/bash-completion/completions/giliran /usr/share/zsh/vendor-completions/_giliran \
-    /usr/share/fish/vendor_completions.d/giliran.fish /lib/systemd/system/giliran@.service /etc/giliran/serve.toml; do
+    /usr/share/fish/vendor_completions.d/giliran.fish /lib/systemd/system/giliran@.service /lib/systemd/system/giliran-http@.socket \
+    /etc/logrotate.d/giliran /etc/giliran/serve.toml; do
     grep --quiet --line-regexp --fixed-strings -- "$part" "$work/files" || fail "$part is not in the package"
 done
 
@@ -59,7 +60,8 @@ kill -TERM "$server"
 wait "$server" || fail "it ends with status $?"
 server=
 if command -v systemd-analyze >/dev/null; then
-    systemd-analyze verify --man=no giliran@serve.service || fail "systemd refuses the unit"
+    systemd-analyze verify --man=no giliran@serve.service giliran-http@serve.socket giliran-https@serve.socket ||
+        fail "systemd refuses a unit"
 fi
 
 dpkg --purge giliran >"$work/purge.log" 2>&1 || { cat "$work/purge.log" >&2; fail "cannot be removed"; }

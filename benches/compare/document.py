@@ -34,4 +34,7 @@ def table(rows):
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    put(sys.argv[1], sys.argv[2], sys.stdin.read())
+    text = sys.stdin.read()
+    if not text.strip():  # what should have printed it has failed
+        sys.exit(f"nothing to put at <!-- {sys.argv[2]} -->")
+    put(sys.argv[1], sys.argv[2], text)

@@ -1,8 +1,8 @@
 """Handshakes that take up an earlier TLS session, with one request on each connection:
 
-    python3 resumed.py REQUESTS THREADS URL
+    python3 resumed.py SECONDS THREADS URL
 
-Prints what `testbed.py` wants to know, as JSON. The other tools of the bench never take up a session.
+Prints what `load.py` wants to know, as JSON. The other tools of the bench never take up a session.
 """
 
 import json
@@ -15,27 +15,27 @@ import urllib.parse
 
 
 def main():
-    requests, threads, url = int(sys.argv[1]), int(sys.argv[2]), urllib.parse.urlsplit(sys.argv[3])
-    clients = [Client(url, requests // threads) for _ in range(threads)]
+    seconds, threads, url = float(sys.argv[1]), int(sys.argv[2]), urllib.parse.urlsplit(sys.argv[3])
+    clients = [Client(url, seconds) for _ in range(threads)]
     began = time.monotonic()
     for client in clients:
         client.start()
     for client in clients:
         client.join()
-    seconds = time.monotonic() - began
+    took = time.monotonic() - began
     times = sorted(took for client in clients for took in client.times)
     done = len(times)
     late = 1000 * times[min(done - 1, done * 99 // 100)] if times else None
     bad = sum(client.bad for client in clients)
-    print(json.dumps({"rate": done / seconds, "done": done, "bad": bad, "p99_ms": late}))
+    print(json.dumps({"rate": done / took, "done": done, "bad": bad, "p99_ms": late}))
 
 
 class Client(threading.Thread):
     """One connection after the other; each takes up the session of the one before."""
 
-    def __init__(self, url, count):
+    def __init__(self, url, seconds):
         super().__init__()
-        self.url, self.count, self.times, self.bad = url, count, [], 0
+        self.url, self.seconds, self.times, self.bad = url, seconds, [], 0
         self.context = ssl.create_default_context()
         self.context.check_hostname = False
         self.context.verify_mode = ssl.CERT_NONE
@@ -45,7 +45,8 @@ class Client(threading.Thread):
         self.request()  # the first one has no session to take up, and is not counted
         self.times.clear()
         self.bad = 0
-        for _ in range(self.count):
+        until = time.monotonic() + self.seconds
+        while time.monotonic() < until:
             self.request()
 
     def request(self):

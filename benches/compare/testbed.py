@@ -9,7 +9,9 @@ file; a set of back ends is a command too. In both, these are replaced:
     @CONFIG@      the target's configuration file       @BACKENDS@     all back ends, with commas
     @BACKEND@     one back end: what holds it, a word of a command or a line of a file, is repeated for
                   each of them; @BACKEND_PORT@ and @NUMBER@ go with it
+    @FIRST_BACKEND@   for what knows one back end only
     @LOOPS@, @WORKERS@, @CONNECTIONS@   event loops (or processes), threads of a pool, room for clients
+    @BACKLOG@     connections that may wait until they are accepted      @FILES@    open files
 
 A word or line that begins with `logs:` is there with logs only, one with `quiet:` only without.
 """
@@ -37,7 +39,10 @@ HOST = "127.0.0.1"
 FIRST_PORT = 20000
 START_SECONDS = 15
 STOP_SECONDS = 5
-DEFAULTS = {"LOOPS": os.cpu_count(), "WORKERS": 128, "CONNECTIONS": 8000}
+# lighttpd keeps a table of as many, however many the limit allows.
+MOST_FILES = 20_000
+# The backlog is what the kernel allows at most, since Linux 5.4 (net.core.somaxconn): thousands of clients come at once.
+DEFAULTS = {"LOOPS": os.cpu_count(), "WORKERS": 128, "CONNECTIONS": 8000, "BACKLOG": 4096}
 
 
 class Testbed:
@@ -77,10 +82,10 @@ class Testbed:
         """Starts a target on a free port before these back ends; one that brings its own gets those.
         `more` is added to its command."""
         entry = self.data["targets"][name]
+        if "is" in entry:  # another target, with something of its own
+            entry = {**self.data["targets"][entry["is"]], **entry}
         if own := entry.get("backends"):
             backends = self.start_backends(own, logs=logs, **parameters)
-        if "is" in entry:
-            entry = self.data["targets"][entry["is"]]
         entry = {**entry, "command": [*entry["command"], *more]}
         return self.start(name, entry, self.free_port(), backends, logs, **parameters)
 
@@ -89,6 +94,8 @@ class Testbed:
         words |= {"DIR": self.folder, "PROJECT": PROJECT, "PROGRAMS": PROGRAMS, "NAME": name, "PORT": port}
         words |= {"LISTEN": f"{HOST}:{port}", "CONFIG": self.folder / f"{name}.conf"}
         words["BACKENDS"] = ",".join(f"{HOST}:{backend}" for backend in backends)
+        words["FILES"] = min(self.files, MOST_FILES)
+        words["FIRST_BACKEND"] = words["BACKENDS"].partition(",")[0]
         if source := entry.get("compile"):
             compile_floor(HERE / source, self.folder)
         if config := entry.get("config"):
@@ -117,6 +124,8 @@ class Testbed:
 
 class Program:
     """One process with all its children."""
+
+    host = HOST
 
     def __init__(self, name, command, port, folder):
         self.name, self.port, self.command = name, port, command
@@ -207,7 +216,9 @@ def make_site(folder):
         (folder / name).parent.mkdir(parents=True)
         shutil.copyfile(PROJECT / "public" / name, folder / name)
     (folder / "index.html").write_text("Ini Adalah web Server percobaan")
-    (folder / "1k.txt").write_text("giliran " * 128)
+    # Numbered, so that a part of it cannot be taken for another.
+    (folder / "1k.txt").write_text("".join(f"{number:07}\n" for number in range(128)))
+    (folder / "100k.txt").write_text("".join(f"{number:07}\n" for number in range(12_800)))
 
 
 def make_certificate(folder):
@@ -232,80 +243,10 @@ def raise_file_limit():
     return most
 
 
-def drive(load, port, seconds=None, requests=None):
-    """Puts one load on a port: requests a second, how many, the slowest but one in a hundred, bad answers."""
-    scheme = "https" if load.get("tls") else "http"
-    connections, url = load["connections"], f"{scheme}://{HOST}:{port}{load['path']}"
-    seconds = seconds or load.get("seconds")
-    if load["tool"] == "wrk":
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout=10s", url]
-    elif load["tool"] == "resumed":
-        command = [sys.executable, str(HERE / "resumed.py"), str(requests or load["requests"]), str(connections), url]
-    elif count := requests or load.get("requests"):
-        # Fewer requests than connections, and ab does not begin.
-        command = ["ab", "-q", "-n", str(max(count, connections)), "-c", str(connections), url]
-    else:
-        command = ["ab", "-q", "-t", str(seconds), "-n", "10000000", "-c", str(connections), url]
-    try:
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=180)
-    except subprocess.TimeoutExpired:
-        return failed(f"{' '.join(command)} did not end within 180 s")
-    report = ran.stdout + ran.stderr
-    read = {"wrk": read_wrk, "resumed": json.loads}.get(load["tool"], read_ab)
-    try:
-        return read(report)
-    except (TypeError, AttributeError, json.JSONDecodeError):  # a figure is not there: the tool gave up
-        return failed(f"{' '.join(command)}: {report[-300:]}")
-
-
-def failed(why):
-    progress("")
-    print(why, file=sys.stderr)
-    return {"rate": 0.0, "done": 0, "bad": 1, "p99_ms": None}
-
-
 def progress(text):
     """One line that is written over, where somebody watches."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def number(pattern, report):
-    """The figure behind a label; 0 for a line that is only there when there is something to tell."""
-    found = re.search(pattern, report)
-    return float(found[1]) if found else 0.0
-
-
-def read_ab(report):
-    return {
-        "rate": float(re.search(r"Requests per second:\s+([\d.]+)", report)[1]),
-        "done": int(re.search(r"Complete requests:\s+(\d+)", report)[1]),
-        "bad": int(number(r"Failed requests:\s+(\d+)", report) + number(r"Non-2xx responses:\s+(\d+)", report)),
-        "p99_ms": number(r"\n\s+99%\s+(\d+)", report),
-    }
-
-
-def read_wrk(report):
-    late, unit = re.search(r"99%\s+([\d.]+)(us|ms|s|m)\b", report).groups()
-    errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", report)
-    bad = sum(map(int, errors.groups())) if errors else 0
-    return {
-        "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", report)[1]),
-        "done": int(re.search(r"(\d+) requests in", report)[1]),
-        "bad": bad + int(number(r"Non-2xx or 3xx responses: (\d+)", report)),
-        "p99_ms": float(late) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[unit],
-    }
-
-
-def measure(program, load, **options):
-    """Drives one load through one program: its figures, and what it cost the program."""
-    before = program.cpu_seconds()
-    figures = drive(load, program.port, **options)
-    spent = program.cpu_seconds() - before
-    figures["cpu_us"] = spent * 1e6 / figures["done"] if figures["done"] else None
-    figures["pss_bytes"] = program.pss_bytes()
-    program.cut_logs()
-    return figures
 
 
 def wanted(names, only):
@@ -333,6 +274,9 @@ def machine():
         "nginx": said("nginx", "-v"),
         "haproxy": said("haproxy", "-v"),
         "apache": said("apache2", "-v"),
+        "h2o": said("h2o", "--version"),
+        "lighttpd": said("lighttpd", "-v"),
+        "caddy": said("caddy", "version"),
         "wrk": said("wrk", "-v"),
         "ab": said("ab", "-V"),
     }

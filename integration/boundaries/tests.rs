@@ -168,7 +168,11 @@ fn only_net_knows_the_operating_system() {
         );
         assert_breaks(&[("net/io.rs", text)], &[]);
     }
-    assert_breaks(&[("lab/process.rs", "use rustix::process::Pid;")], &[]);
+    assert_breaks(&[("lab/system/unix.rs", "use rustix::process::Pid;")], &[]);
+    assert_breaks(
+        &[("lab/process.rs", "use rustix::process::Pid;")],
+        &["src/lab/process.rs:1: only net may name rustix"],
+    );
     assert_breaks(&[("lab/x.rs", "use socket2::Socket;")], &["src/lab/x.rs:1: only net may name socket2"]);
 }
 

@@ -1,8 +1,10 @@
 //! How a role is started: its binary and its flags, put together one by one.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
-use std::process::Command;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use super::process::Process;
 use super::role::Role;
@@ -15,6 +17,8 @@ pub struct Launch {
     args: Vec<String>,
     /// What a shell does before it becomes the program.
     prelude: Option<String>,
+    /// A socket that it is given as its standard input; the prelude makes something of it.
+    input: Option<Arc<OwnedFd>>,
     /// Its back ends get requests, not bytes.
     forwards_requests: bool,
 }
@@ -33,7 +37,7 @@ pub struct Ended {
 impl Launch {
     /// A role with no flags at all.
     pub fn bare(binary: &'static str) -> Launch {
-        Launch { binary, args: Vec::new(), prelude: None, forwards_requests: false }
+        Launch { binary, args: Vec::new(), prelude: None, input: None, forwards_requests: false }
     }
 
     /// A server or the reverse proxy on a free port.
@@ -100,8 +104,18 @@ impl Launch {
     }
 
     /// Has a shell do this first, such as `trap '' HUP`, which the program inherits.
-    pub fn after(self, prelude: &'static str) -> Launch {
-        Launch { prelude: Some(prelude.to_owned()), ..self }
+    pub fn after(self, prelude: impl Display) -> Launch {
+        Launch { prelude: Some(prelude.to_string()), ..self }
+    }
+
+    /// Passes it a socket as systemd does: as descriptor 3, and the environment says so to this process alone.
+    pub fn with_socket(self, socket: &TcpListener, name: &str) -> Launch {
+        let input = Some(Arc::new(socket.try_clone().unwrap().into()));
+        let prelude = format!(
+            "{} exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES={name}",
+            self.prelude.map(|prelude| prelude + ";").unwrap_or_default()
+        );
+        Launch { prelude: Some(prelude), input, ..self }
     }
 
     /// Starts it and waits until it can be reached.
@@ -124,7 +138,8 @@ impl Launch {
         if self.forwards_requests && !is_given {
             command.args(["--health-interval", "off"]);
         }
-        Process::start(&mut command).unwrap()
+        let socket = self.input.as_ref().map(|socket| Stdio::from(socket.try_clone().unwrap()));
+        Process::start_reading(&mut command, socket.unwrap_or_else(Stdio::null)).unwrap()
     }
 
     /// Runs it to its end, which must come by itself.

@@ -14,6 +14,7 @@ use clap::Args;
 use crate::app::cli::{Failure, Role};
 use crate::app::config;
 use crate::app::invocation::{Invocation, NotStarted};
+use crate::net::notify;
 use crate::net::signals::Hangups;
 
 /// The means to read the configuration of a running role again.
@@ -67,7 +68,7 @@ impl<P: 'static> Reload<P> {
     ) -> io::Result<()> {
         let run = move || {
             for () in hangups {
-                match self.reload(may_change, &mut apply) {
+                match notify::while_reloading(|| self.reload(may_change, &mut apply)) {
                     Ok(changed) if changed.is_empty() => {
                         log::info!("SIGHUP: the configuration was read again; no key has changed");
                     }

@@ -25,8 +25,10 @@ use crate::net::clock;
 use crate::net::dns::{ResolvedGroup, Resolver};
 use crate::net::endpoint::Endpoint;
 use crate::net::limits::connections_that_fit;
-use crate::net::listen::{ListenAddress, Listener, bind_to, lay_out};
+use crate::net::listen::{ListenAddress, lay_out};
+use crate::net::notify::Readiness;
 use crate::net::own::OwnAddresses;
+use crate::net::passed::{PassedError, PassedSockets};
 use crate::net::signals;
 use crate::net::target::Target;
 use crate::observe;
@@ -315,18 +317,20 @@ pub fn serve(prepared: PreparedRole, reload: Option<Reload<PreparedRole>>) -> Re
     // Before anything is bound: from now on a signal starts a drain and does not kill the process.
     let (shutdown, hangups) =
         signals::listen(reload.is_some(), settings.lame_duck, observe::log::reopen).map_err(runtime)?;
+    let unusable = |error: PassedError| Failure::Runtime(error.to_string());
+    let mut passed = PassedSockets::take().map_err(unusable)?;
     let (mut listeners, mut own) = (Vec::new(), Vec::new());
     let mut addresses_text = String::new();
     for wanted in &prepared.addresses {
-        let listener =
-            bind_to(*wanted, settings.backlog).map_err(|error| Failure::Runtime(error.to_string()))?;
-        let address = listener.local_addr().map_err(runtime)?;
+        let listener = passed.open(*wanted, settings.backlog).map_err(unusable)?;
+        let address = listener.socket.local_addr().map_err(runtime)?;
         own.push(ListenAddress { address, is_dual: wanted.is_dual && address.is_ipv6(), ..*wanted });
         addresses_text.push_str(&format!("listening on {address}\n"));
-        listeners.push(Listener { socket: listener, is_plain: wanted.is_plain });
+        listeners.push(listener);
     }
     settings.connections_max = connections_max(settings.connections_max, 1);
-    let page = StatusPage::open(&settings.status)?;
+    let page = StatusPage::open(&settings.status, &mut passed)?;
+    passed.expect_none_left().map_err(unusable)?;
     settings.view = page.as_ref().map(|page| {
         let listen = own.iter().map(|own: &ListenAddress| own.address).collect();
         page.board.add(prepared.service.facts(prepared.name, model, &settings, listen), &shutdown)
@@ -346,6 +350,8 @@ pub fn serve(prepared: PreparedRole, reload: Option<Reload<PreparedRole>>) -> Re
         reload.start(hangups, |key| !NEED_RESTART.contains(&key), apply).map_err(runtime)?;
     }
     cli::print(&addresses_text)?;
+    let _readiness =
+        Readiness::announce(&addresses_text.trim_end().replace('\n', ", "), &shutdown).map_err(runtime)?;
     running.serve(model, listeners, &settings, &shutdown).map_err(runtime)?;
     page.map_or(Ok(()), StatusPage::finish)
 }

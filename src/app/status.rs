@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -16,7 +16,8 @@ use arc_swap::ArcSwap;
 use crate::app::cli::Failure;
 use crate::app::settings::StatusSettings;
 use crate::net::files;
-use crate::net::listen::{Listener, bind_to, lay_out};
+use crate::net::listen::{Listener, lay_out};
+use crate::net::passed::PassedSockets;
 use crate::net::shutdown::Shutdown;
 use crate::observe::role_view::Board;
 use crate::observe::status::{Guard, StatusSite};
@@ -55,10 +56,13 @@ pub(crate) struct StatusPage {
 }
 
 impl StatusPage {
-    /// Opens what the settings ask for; `None` if they ask for nothing.
+    /// Opens what the settings ask for, at sockets that were passed for it or new ones; `None` if they ask for nothing.
     ///
     /// Errors: the address cannot be used; the token cannot be read; the trace's file cannot be written.
-    pub(crate) fn open(settings: &StatusSettings) -> Result<Option<StatusPage>, Failure> {
+    pub(crate) fn open(
+        settings: &StatusSettings,
+        passed: &mut PassedSockets,
+    ) -> Result<Option<StatusPage>, Failure> {
         if settings.listen.is_empty() && settings.trace.is_none() {
             return Ok(None);
         }
@@ -67,8 +71,9 @@ impl StatusPage {
             let unusable = |error| Failure::Runtime(format!("--trace {}: {error}", path.display()));
             files::open_to_append(path).map_err(unusable)?;
         }
-        let listeners = bind(settings)?;
-        let addresses: Result<Vec<SocketAddr>, _> = listeners.iter().map(TcpListener::local_addr).collect();
+        let listeners = bind(settings, passed)?;
+        let addresses: Result<Vec<SocketAddr>, _> =
+            listeners.iter().map(|listener| listener.socket.local_addr()).collect();
         let addresses = addresses.map_err(|error| Failure::Runtime(format!("--status: {error}")))?;
         for address in addresses.iter().filter(|address| !address.ip().to_canonical().is_loopback()) {
             let anybody =
@@ -95,8 +100,7 @@ impl StatusPage {
         Ok(Some(page))
     }
 
-    fn serve(&mut self, site: StatusSite, listeners: Vec<TcpListener>) -> std::io::Result<()> {
-        let listeners = listeners.into_iter().map(Listener::from).collect();
+    fn serve(&mut self, site: StatusSite, listeners: Vec<Listener>) -> std::io::Result<()> {
         let timeouts = Timeouts { header: CLIENT_TIMEOUT, stall: CLIENT_TIMEOUT, ..Timeouts::default() };
         let context = RoleContext { timeouts, ..RoleContext::new("status", Arc::new(Unobserved)) };
         let service = WebService { context: Arc::new(context), site: Arc::new(site) };
@@ -168,12 +172,13 @@ pub(crate) fn check(settings: &StatusSettings) -> Result<(), Failure> {
     Ok(())
 }
 
-fn bind(settings: &StatusSettings) -> Result<Vec<TcpListener>, Failure> {
+fn bind(settings: &StatusSettings, passed: &mut PassedSockets) -> Result<Vec<Listener>, Failure> {
     let addresses = lay_out(&settings.listen, &[]).map_err(|error| Failure::of_layout("--status", &error))?;
     // No other word than the number of clients that it takes at all.
     let backlog = u32::try_from(QUEUE).unwrap_or(u32::MAX);
-    let open =
-        |address| bind_to(address, backlog).map_err(|error| Failure::Runtime(format!("--status: {error}")));
+    let open = |address| {
+        passed.open(address, backlog).map_err(|error| Failure::Runtime(format!("--status: {error}")))
+    };
     addresses.into_iter().map(open).collect()
 }
 
@@ -243,6 +248,8 @@ mod tests {
 
     #[test]
     fn without_flags_there_is_nothing() {
-        assert!(StatusPage::open(&StatusSettings::default()).unwrap().is_none());
+        assert!(
+            StatusPage::open(&StatusSettings::default(), &mut PassedSockets::default()).unwrap().is_none()
+        );
     }
 }

@@ -23,7 +23,9 @@ use crate::app::status::{self, StatusPage};
 use crate::balance::Group;
 use crate::balance::routes::Routes;
 use crate::net::listen::{ListenError, bind};
+use crate::net::notify::Readiness;
 use crate::net::own::OwnAddresses;
+use crate::net::passed::{PassedError, PassedSockets};
 use crate::net::shutdown::Shutdown;
 use crate::net::signals;
 use crate::observe;
@@ -118,7 +120,11 @@ pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> 
         bound.push(bind_member(member, &mut notes)?);
     }
     settings.connections_max = connections_max(settings.connections_max, bound.len());
-    let page = StatusPage::open(&settings.status)?;
+    // Its addresses are not to be chosen one by one, so it is passed none of its listeners.
+    let unusable = |error: PassedError| Failure::Runtime(error.to_string());
+    let mut passed = PassedSockets::take().map_err(unusable)?;
+    let page = StatusPage::open(&settings.status, &mut passed)?;
+    passed.expect_none_left().map_err(unusable)?;
     let line = page.as_ref().map(StatusPage::line).unwrap_or_default();
     let table = format!("{}{notes}{line}ready; Ctrl-C ends it\n", table(&bound));
     let ready = add_services(bound, mirror).map_err(Failure::Runtime)?;
@@ -139,6 +145,8 @@ pub fn serve(prepared: PreparedSuite, reload: Option<Reload<PreparedSuite>>) -> 
         }
         // A listener can be reached as soon as it is bound, so all members can by now.
         cli::print(&table)?;
+        let _readiness = Readiness::announce("all roles listen", &shutdown)
+            .map_err(|error| Failure::Runtime(error.to_string()))?;
         running.into_iter().try_for_each(|thread| {
             thread.join().unwrap_or_else(|_| Err(Failure::Runtime("a role panicked".to_owned())))
         })

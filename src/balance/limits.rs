@@ -54,8 +54,10 @@ pub(crate) const CHECK_ANSWER_BYTES_MAX: usize = 12;
 /// The path that a check over HTTP asks for, unless another one is configured.
 pub(crate) const CHECK_PATH: &str = "/";
 
-/// Idle connections to one back end in one pool (the figure of nginx's own example for `keepalive`).
-pub(crate) const IDLE_PER_BACKEND_MAX: usize = 32;
+/// Idle connections to one back end in one pool: as many as there are requests at once in a large crowd, so that each
+/// finds one. HAProxy has no bound of its own (`pool-max-conn`); what a crowd leaves behind is closed by time
+/// ([`BACKEND_IDLE_TIMEOUT`]) in both.
+pub(crate) const IDLE_PER_BACKEND_MAX: usize = 256;
 
 /// How long a connection to a back end may stay idle: less than our own servers keep one (`KEEP_ALIVE` of
 /// `protocol`), so that the back end does not close it while a request is on the way.

@@ -169,13 +169,13 @@ fn overflows(grid: &Grid<'_>) -> Vec<String> {
     let mut without = Vec::new();
     for name in &grid.names {
         let all = grid.cells.of_contender(name).count();
-        let full = grid.cells.of_contender(name).filter(|cell| cell.listen_overflows > 0);
+        let full = grid.cells.of_contender(name).filter(|cell| cell.listen_overflows > Some(0));
         let full: Vec<&Summary> = full.collect();
         if full.is_empty() {
             without.push(format!("`{name}`"));
             continue;
         }
-        let sum: u64 = full.iter().map(|cell| cell.listen_overflows).sum();
+        let sum: u64 = full.iter().filter_map(|cell| cell.listen_overflows).sum();
         let steps = full.iter().filter(|cell| warnings::syn_step(cell).is_some()).count();
         let cells = full.len();
         sentences.push(text!(grid.lang, "overflows", name = *name, sum, cells, all, steps));
@@ -236,8 +236,9 @@ fn client(grid: &Grid<'_>, cores: usize) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::kernel::Processes;
     use super::super::machine::Machine;
-    use super::super::results::tests::{cell, run, settings};
+    use super::super::results::tests::{cell, overflows, run, settings};
     use super::super::results::{Run, SCHEMA};
     use super::*;
 
@@ -286,10 +287,10 @@ mod tests {
     fn faults_overflows_and_peers_are_named() {
         let mut python = run(cell("python-threaded", 1, 10), 0, 300.0);
         python.faults.reset = 4;
-        python.kernel.listen_overflows = 31;
+        python.kernel = overflows(31);
         python.total.p99_us = 1_020_000;
         let mut ours = run(cell("threaded", 1, 10), 0, 6000.0);
-        ours.balancer.cpu_seconds = 0.9;
+        ours.balancer = Some(Processes { cpu_seconds: 0.9, ..Processes::default() });
         let english = told(vec![python, ours, run(cell("haproxy", 1, 10), 0, 5000.0)], Lang::En);
         for text in [
             "4 failed.",
@@ -309,7 +310,7 @@ mod tests {
     #[test]
     fn overflows_that_no_percentile_shows_explain_nothing() {
         let mut python = run(cell("python-async", 1, 10), 0, 300.0);
-        python.kernel.listen_overflows = 31;
+        python.kernel = overflows(31);
         let english = told(vec![python], Lang::En);
         assert!(has(
             &english,

@@ -2,11 +2,13 @@
 //!
 //! Contract: counters are differences over a run. Those of TCP are of the whole machine (Linux keeps
 //! them for each network namespace), so they include other traffic; those of processes are of the
-//! balancer or its back ends alone. On a system without `/proc` all are zero.
+//! balancer or its back ends alone. On a system without Linux's `/proc` nothing is measured: `None`.
 
 use std::fs;
 
 use serde::{Deserialize, Serialize};
+
+use super::system;
 
 /// Counters of the machine's TCP.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -20,10 +22,10 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    /// The counters now.
-    pub(super) fn now() -> Kernel {
-        let text = |path| fs::read_to_string(path).unwrap_or_default();
-        Kernel::parse(&text("/proc/net/netstat"), &text("/proc/net/snmp"))
+    /// The counters now; `None` on a system that has none.
+    pub(super) fn now() -> Option<Kernel> {
+        let text = |path| fs::read_to_string(path).ok();
+        Some(Kernel::parse(&text("/proc/net/netstat")?, &text("/proc/net/snmp")?))
     }
 
     fn parse(netstat: &str, snmp: &str) -> Kernel {
@@ -69,8 +71,12 @@ pub(super) struct Processes {
 const TICKS_PER_SECOND: f64 = 100.0;
 
 impl Processes {
-    /// What these processes have used so far. One that has ended counts as nothing.
-    pub(super) fn now(pids: &[u32]) -> Processes {
+    /// What these processes have used so far; `None` on a system that does not tell. One that has ended counts as
+    /// nothing.
+    pub(super) fn now(pids: &[u32]) -> Option<Processes> {
+        if !tells_of_processes() {
+            return None;
+        }
         let mut all = Processes::default();
         for pid in pids {
             let text = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
@@ -82,7 +88,7 @@ impl Processes {
                 all.involuntary_switches += field(&status, "nonvoluntary_ctxt_switches:");
             }
         }
-        all
+        Some(all)
     }
 
     /// What was used since `before`; the memory is that of now.
@@ -94,6 +100,11 @@ impl Processes {
             memory_kib: self.memory_kib,
         }
     }
+}
+
+/// True if this system tells what processes use: without it nothing here is measured.
+pub(super) fn tells_of_processes() -> bool {
+    fs::exists("/proc/self/smaps_rollup").unwrap_or(false)
 }
 
 /// True if a thread of these processes runs, or would if it had a core.
@@ -114,7 +125,7 @@ pub(super) fn data_kib(pids: &[u32]) -> u64 {
 /// Memory of all TCP sockets of the machine, in KiB: bytes that nobody has read yet, and bookkeeping.
 pub(super) fn socket_memory_kib() -> u64 {
     let text = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
-    socket_pages(&text) * (rustix::param::page_size() as u64 / 1024)
+    socket_pages(&text) * (system::page_bytes().unwrap_or(0) / 1024)
 }
 
 fn socket_pages(sockstat: &str) -> u64 {
@@ -141,14 +152,8 @@ fn cpu_seconds(stat: &str) -> f64 {
     [14, 15].iter().filter_map(|number| stat_field(stat, *number)).sum::<u64>() as f64 / TICKS_PER_SECOND
 }
 
-/// The process group of a process.
-pub(super) fn group_of(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat_field(&stat, 5)?.try_into().ok()
-}
-
 /// A field of `/proc/PID/stat` by its number in proc(5).
-fn stat_field(stat: &str, number: usize) -> Option<u64> {
+pub(super) fn stat_field(stat: &str, number: usize) -> Option<u64> {
     // The second field is the name in parentheses, which may contain spaces and parentheses itself.
     let (_, after_name) = stat.rsplit_once(')')?;
     after_name.split_whitespace().nth(number - 3)?.parse().ok()
@@ -181,9 +186,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn this_process_has_memory_and_switches() {
-        let own = Processes::now(&[std::process::id()]);
+        let own = Processes::now(&[std::process::id()]).unwrap();
         assert!(own.memory_kib > 0 && own.voluntary_switches + own.involuntary_switches > 0, "{own:?}");
-        assert_eq!(Processes::now(&[]), Processes::default());
+        assert_eq!(Processes::now(&[]), Some(Processes::default()));
         let data = data_kib(&[std::process::id()]);
         assert!(data > 0 && data < own.memory_kib && data_kib(&[]) == 0, "{data} {own:?}");
         // The thread that asks is running.

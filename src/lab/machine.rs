@@ -5,6 +5,9 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
+use super::system;
+use super::table::DASH;
+
 /// Where a report was made.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(super) struct Machine {
@@ -20,9 +23,9 @@ pub(super) struct Machine {
     pub(super) commit: String,
     /// The upper limit of every backlog (`net.core.somaxconn`); empty if unknown.
     pub(super) somaxconn: String,
-    /// The soft limit on open files.
+    /// The soft limit on open files; empty if there is none or it is unknown.
     pub(super) open_files: String,
-    /// The load average of the last minute at the start: what else was going on.
+    /// The load average of the last minute at the start: what else was going on; empty if unknown.
     pub(super) load: String,
     /// When, in UTC.
     pub(super) date: String,
@@ -37,13 +40,13 @@ impl Machine {
         let cpu = line("/proc/cpuinfo");
         let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
         Machine {
-            cpu: cpu.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned()),
+            cpu: cpu.map_or_else(processor, |(_, name)| name.trim().to_owned()),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            kernel: format!("{} {}", std::env::consts::OS, line("/proc/sys/kernel/osrelease")),
+            kernel: format!("{} {}", std::env::consts::OS, system::release().unwrap_or_default()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: option_env!("GIT_COMMIT").map_or_else(commit, str::to_owned),
             somaxconn: line("/proc/sys/net/core/somaxconn"),
-            open_files: open_files(),
+            open_files: system::open_files().unwrap_or_default(),
             load: line("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
             date: chrono::Utc::now().format("%Y-%m-%d %H:%M UTC").to_string(),
             debug_build: cfg!(debug_assertions),
@@ -58,20 +61,26 @@ impl Machine {
         of(self) == of(other)
     }
 
-    /// Names and values, as every report shows them.
+    /// Names and values, as every report shows them; what is not known is a dash.
     pub(super) fn rows(&self) -> Vec<(&'static str, String)> {
+        let shown = |value: &str| if value.is_empty() { DASH.to_owned() } else { value.to_owned() };
         vec![
-            ("CPU", self.cpu.clone()),
+            ("CPU", shown(&self.cpu)),
             ("cores", self.cores.to_string()),
-            ("kernel", self.kernel.clone()),
-            ("version", self.version.clone()),
-            ("commit", self.commit.clone()),
-            ("somaxconn", self.somaxconn.clone()),
-            ("ulimit -n", self.open_files.clone()),
-            ("load average", self.load.clone()),
-            ("date", self.date.clone()),
+            ("kernel", shown(&self.kernel)),
+            ("version", shown(&self.version)),
+            ("commit", shown(&self.commit)),
+            ("somaxconn", shown(&self.somaxconn)),
+            ("ulimit -n", shown(&self.open_files)),
+            ("load average", shown(&self.load)),
+            ("date", shown(&self.date)),
         ]
     }
+}
+
+/// The processor where no `/proc` names it: as Windows calls it, or its family.
+fn processor() -> String {
+    std::env::var("PROCESSOR_IDENTIFIER").unwrap_or_else(|_| std::env::consts::ARCH.to_owned())
 }
 
 /// The commit of the working tree, with a `+` if it has changes; empty without git.
@@ -79,11 +88,6 @@ fn commit() -> String {
     let output = Command::new("git").args(["describe", "--always", "--dirty=+", "--abbrev=12"]).output();
     let text = output.ok().filter(|output| output.status.success()).map(|output| output.stdout);
     text.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default().trim().to_owned()
-}
-
-fn open_files() -> String {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    limit.current.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string())
 }
 
 #[cfg(test)]

@@ -51,9 +51,9 @@ impl Conditions<'_> {
             Tool::Ab | Tool::Wrk => tools::run(self.tool, &load, self.stop)?,
         };
         let after = read();
-        run.kernel = after.0.since(&before.0);
-        run.balancer = after.1.since(&before.1);
-        run.back_ends = after.2.since(&before.2);
+        run.kernel = after.0.zip(before.0).map(|(after, before)| after.since(&before));
+        run.balancer = after.1.zip(before.1).map(|(after, before)| after.since(&before));
+        run.back_ends = after.2.zip(before.2).map(|(after, before)| after.since(&before));
         run.requests = if self.tool == Tool::Wrk { 0 } else { settings.requests };
         Ok(run)
     }

@@ -37,6 +37,7 @@ mod report;
 mod results;
 mod role;
 mod summary;
+mod system;
 mod table;
 mod tables;
 mod terminal;
@@ -64,7 +65,7 @@ pub fn main(argv: impl Iterator<Item = OsString>) -> ExitCode {
 pub fn main_as(program: &str, mut argv: Vec<OsString>) -> ExitCode {
     match argv.get(1).and_then(|first| first.to_str()) {
         Some("role") => return role::role(argv.split_off(2)),
-        Some("guard") => return role::guard(&argv[2..]),
+        Some("guard") => return system::guard(&argv[2..]),
         _ => {}
     }
     let lang = help::language(&argv);

@@ -59,12 +59,18 @@ pub(super) struct Run {
     pub(super) slow_connects: u64,
     /// The client's CPU time as a share of one core; 0 where it is not known.
     pub(super) client_share: f64,
-    pub(super) kernel: Kernel,
-    pub(super) balancer: Processes,
-    pub(super) back_ends: Processes,
+    /// This and what follows is `None` on a system that does not tell.
+    pub(super) kernel: Option<Kernel>,
+    pub(super) balancer: Option<Processes>,
+    pub(super) back_ends: Option<Processes>,
 }
 
 impl Run {
+    /// Handshakes that found an accept queue full.
+    pub(super) fn listen_overflows(&self) -> Option<u64> {
+        self.kernel.map(|kernel| kernel.listen_overflows)
+    }
+
     /// Requests answered in a second.
     pub(super) fn rate(&self) -> f64 {
         if self.seconds > 0.0 { self.answered as f64 / self.seconds } else { 0.0 }
@@ -247,8 +253,16 @@ pub(super) mod tests {
                 ..Default::default()
             },
             client_share: 0.2,
+            kernel: Some(Kernel::default()),
+            balancer: Some(Processes::default()),
+            back_ends: Some(Processes::default()),
             ..Run::default()
         }
+    }
+
+    /// Counters of a machine whose accept queues overflowed so often.
+    pub(in crate::lab) fn overflows(listen_overflows: u64) -> Option<Kernel> {
+        Some(Kernel { listen_overflows, ..Kernel::default() })
     }
 
     pub(in crate::lab) fn settings() -> Settings {

@@ -18,8 +18,9 @@ pub(super) struct Summary {
     pub(super) fastest: f64,
     /// Of all runs.
     pub(super) faults: Faults,
-    pub(super) listen_overflows: u64,
-    pub(super) retransmits: u64,
+    /// Of all runs; `None` if the system does not tell.
+    pub(super) listen_overflows: Option<u64>,
+    pub(super) retransmits: Option<u64>,
 }
 
 impl Summary {
@@ -35,8 +36,8 @@ impl Summary {
             slowest: by_rate[0].rate(),
             fastest: by_rate[by_rate.len() - 1].rate(),
             faults,
-            listen_overflows: runs.iter().map(|run| run.kernel.listen_overflows).sum(),
-            retransmits: runs.iter().map(|run| run.kernel.retransmits).sum(),
+            listen_overflows: runs.iter().map(|run| run.listen_overflows()).sum(),
+            retransmits: runs.iter().map(|run| run.kernel.map(|kernel| kernel.retransmits)).sum(),
         }
     }
 
@@ -134,7 +135,7 @@ pub(super) fn median(mut numbers: Vec<f64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::results::tests::{cell, run};
+    use super::super::results::tests::{cell, overflows, run};
     use super::*;
 
     #[test]
@@ -152,7 +153,7 @@ mod tests {
             .map(|(n, rate)| run(cell("async", 1, 2), n, rate))
             .collect();
         runs[1].faults.reset = 4;
-        runs[1].kernel.listen_overflows = 7;
+        runs[1].kernel = overflows(7);
         runs.push(run(cell("async", 1, 5), 0, 50.0));
         let cells = Cells::of(&runs).0;
         assert_eq!(cells.len(), 2);
@@ -162,7 +163,7 @@ mod tests {
         assert!((first.spread() - 400.0 / 300.0).abs() < 1e-9);
         assert_eq!(
             (first.faults.reset, first.listen_overflows),
-            (4, 7),
+            (4, Some(7)),
             "of all runs, not of the middle one"
         );
         assert_eq!((cells[1].runs, cells[1].spread()), (1, 0.0));

@@ -3,6 +3,7 @@
 //!
 //! Contract: every figure here is also in the saved runs; a cell that was not measured is a dash.
 
+use super::kernel::Processes;
 use super::lang::{Lang, parts, text};
 use super::published;
 use super::results::Run;
@@ -114,23 +115,28 @@ pub(super) fn costs(cells: &Cells, lang: Lang) -> Table {
             }
         }
     }
+    let is_measured = cells.iter().all(|cell| cell.middle.kernel.is_some() && cell.middle.balancer.is_some());
+    let notes = if is_measured { Vec::new() } else { vec![text!(lang, "not-measured-here")] };
     let header = parts(&text!(lang, "cost-columns"));
-    Table { title: text!(lang, "cost-title"), header, rows, notes: Vec::new() }
+    Table { title: text!(lang, "cost-title"), header, rows, notes }
 }
 
 fn cost_row(name: &str, concurrency: usize, cells: &[&Summary]) -> Vec<String> {
     let middle = |value: fn(&Run) -> Option<f64>| {
         median(cells.iter().filter_map(|cell| value(&cell.middle)).collect())
     };
-    let sum = |value: fn(&Summary) -> u64| cells.iter().map(|cell| value(cell)).sum::<u64>().to_string();
+    let sum = |value: fn(&Summary) -> Option<u64>| {
+        let sum: Option<u64> = cells.iter().map(|cell| value(cell)).sum();
+        sum.map_or_else(|| DASH.to_owned(), |sum| sum.to_string())
+    };
     let share = middle(|run| (run.client_share > 0.0).then_some(run.client_share * 100.0));
     vec![
         name.to_owned(),
         concurrency.to_string(),
         number(middle(balancer_cpu_us), 0),
-        number(middle(|run| per_request(run, run.back_ends.cpu_seconds * 1e6)), 0),
+        number(middle(|run| cpu_us(run, run.back_ends)), 0),
         number(middle(switches), 1),
-        number(middle(|run| Some(run.balancer.memory_kib as f64 / 1024.0)), 1),
+        number(middle(|run| Some(run.balancer?.memory_kib as f64 / 1024.0)), 1),
         // A client that does not measure these times has counted none.
         number(middle(|run| (run.connect.count > 0).then_some(run.connect.p50_us as f64)), 0),
         number(middle(|run| (run.first_byte.count > 0).then_some(run.first_byte.p50_us as f64)), 0),
@@ -144,12 +150,17 @@ fn cost_row(name: &str, concurrency: usize, cells: &[&Summary]) -> Vec<String> {
 
 /// Microseconds of CPU time of the balancer's own processes for each request.
 pub(super) fn balancer_cpu_us(run: &Run) -> Option<f64> {
-    per_request(run, run.balancer.cpu_seconds * 1e6)
+    cpu_us(run, run.balancer)
+}
+
+fn cpu_us(run: &Run, processes: Option<Processes>) -> Option<f64> {
+    per_request(run, processes?.cpu_seconds * 1e6)
 }
 
 /// How often a thread of the balancer left its core.
 fn switches(run: &Run) -> Option<f64> {
-    per_request(run, (run.balancer.voluntary_switches + run.balancer.involuntary_switches) as f64)
+    let balancer = run.balancer?;
+    per_request(run, (balancer.voluntary_switches + balancer.involuntary_switches) as f64)
 }
 
 fn per_request(run: &Run, sum: f64) -> Option<f64> {
@@ -163,7 +174,8 @@ fn rounded(rate: Option<f64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::results::tests::{cell, run};
+    use super::super::kernel::Kernel;
+    use super::super::results::tests::{cell, overflows, run};
     use super::*;
 
     #[test]
@@ -192,7 +204,7 @@ mod tests {
     fn what_stands_out_is_said_with_its_place() {
         let mut slow = run(cell("threaded", 3, 10), 0, 40.0);
         slow.total.p99_us = 1_010_000;
-        slow.kernel.listen_overflows = 30;
+        slow.kernel = overflows(30);
         let cells = Cells::of(&[slow]);
         let english = &course_tables(&cells, Lang::En)[0];
         assert_eq!(
@@ -228,15 +240,23 @@ mod tests {
     #[test]
     fn costs_are_those_of_one_request() {
         let mut one = run(cell("async", 1, 2), 0, 5000.0);
-        one.balancer.cpu_seconds = 0.5;
-        one.balancer.voluntary_switches = 15_000;
-        one.balancer.memory_kib = 2048;
-        one.kernel.retransmits = 3;
+        let cpu = Processes { cpu_seconds: 0.5, voluntary_switches: 15_000, ..Processes::default() };
+        one.balancer = Some(Processes { memory_kib: 2048, ..cpu });
+        one.kernel = Some(Kernel { retransmits: 3, ..Kernel::default() });
         let table = costs(&Cells::of(&[one]), Lang::En);
         assert_eq!(table.header.len(), table.rows[0].len());
         assert_eq!(table.rows[0][..6], ["async", "2", "50", "0", "1.5", "2.0"]);
         assert_eq!(table.rows[0][6..], ["-", "-", "0.90", "2.0", "0", "3", "20 %"]);
         assert_eq!(costs(&Cells::of(&[one_without_times()]), Lang::Id).rows[0][12], "-");
+    }
+
+    #[test]
+    fn what_a_system_does_not_tell_is_no_zero() {
+        let one = Run { kernel: None, balancer: None, back_ends: None, ..one_without_times() };
+        let table = costs(&Cells::of(&[one]), Lang::En);
+        assert_eq!(table.rows[0][2..6], ["-", "-", "-", "-"]);
+        assert_eq!(table.rows[0][10..], ["-", "-", "-"]);
+        assert!(table.notes[0].contains("not measured"), "{:?}", table.notes);
     }
 
     fn one_without_times() -> Run {

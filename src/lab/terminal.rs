@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use terminal_size::{Width, terminal_size_of};
 use textwrap::{Options, WordSplitter};
 
 use super::lang::{Lang, text};
@@ -35,8 +36,8 @@ fn columns() -> Option<usize> {
     if !out.is_terminal() {
         return None;
     }
-    let size = rustix::termios::tcgetwinsize(&out).ok()?;
-    Some(usize::from(size.ws_col).min(COLUMNS_MAX)).filter(|columns| *columns >= COLUMNS_MIN)
+    let (Width(columns), _) = terminal_size_of(&out)?;
+    Some(usize::from(columns).min(COLUMNS_MAX)).filter(|columns| *columns >= COLUMNS_MIN)
 }
 
 /// Breaks long lines between words; what follows a bullet stays indented. The lines of a table stay whole.

@@ -63,8 +63,8 @@ pub(super) fn find(cell: &Summary, all: &Cells) -> Vec<Warning> {
     }
     if let Some(step) = syn_step(cell) {
         found.push(step);
-    } else if cell.listen_overflows > 0 {
-        found.push(Warning::Overflows { overflows: cell.listen_overflows });
+    } else if let Some(overflows @ 1..) = cell.listen_overflows {
+        found.push(Warning::Overflows { overflows });
     }
     let ended = run.complete() + run.faults.total() - run.faults.non_2xx;
     if run.requests > 0 && ended < run.requests {
@@ -92,9 +92,7 @@ pub(super) fn find(cell: &Summary, all: &Cells) -> Vec<Warning> {
 
 /// The lowest percentile just above a retransmit step, if accept queues overflowed.
 pub(super) fn syn_step(cell: &Summary) -> Option<Warning> {
-    if cell.listen_overflows == 0 {
-        return None;
-    }
+    let overflows = cell.listen_overflows.filter(|overflows| *overflows > 0)?;
     let total = &cell.middle.total;
     let percentiles = [
         ("p50", total.p50_us),
@@ -105,7 +103,7 @@ pub(super) fn syn_step(cell: &Summary) -> Option<Warning> {
     ];
     percentiles.into_iter().find_map(|(percentile, microseconds)| {
         let step_seconds = step_below(microseconds)?;
-        Some(Warning::SynStep { percentile, step_seconds, overflows: cell.listen_overflows })
+        Some(Warning::SynStep { percentile, step_seconds, overflows })
     })
 }
 
@@ -121,7 +119,7 @@ fn step_below(microseconds: u64) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::super::results::Run;
-    use super::super::results::tests::{cell, run};
+    use super::super::results::tests::{cell, overflows, run};
     use super::*;
 
     fn found(runs: &[Run]) -> Vec<Warning> {
@@ -144,7 +142,7 @@ mod tests {
         let mut slow = plain();
         slow.total.p99_us = 1_040_000;
         assert_eq!(found(&[slow.clone()]), [], "a second alone is not a cause");
-        slow.kernel.listen_overflows = 30;
+        slow.kernel = overflows(30);
         let warnings = found(&[slow.clone()]);
         assert_eq!(
             warnings[0].sentence(Lang::En),

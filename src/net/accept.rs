@@ -55,7 +55,8 @@ pub(crate) fn is_transient(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| !NO_MEANS.contains(&errno) && !BROKEN.contains(&errno))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

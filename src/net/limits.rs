@@ -164,7 +164,8 @@ fn spare_of(descriptors: u64) -> usize {
     usize::try_from(descriptors / 2).unwrap_or(usize::MAX).min(DESCRIPTORS_SPARE)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use rustix::process::{Resource, getrlimit};

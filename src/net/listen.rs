@@ -7,7 +7,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::net::endpoint::Endpoint;
 use crate::net::keep_alive;
@@ -47,12 +47,35 @@ pub struct Listener {
     pub(crate) socket: TcpListener,
     /// No TLS is spoken here, even if the role has a certificate.
     pub(crate) is_plain: bool,
+    /// It was [passed](super::passed): whoever opened it has it too, and it goes on to listen after this process.
+    pub(crate) is_passed: bool,
 }
 
 impl From<TcpListener> for Listener {
     fn from(socket: TcpListener) -> Listener {
-        Listener { socket, is_plain: false }
+        Listener { socket, is_plain: false, is_passed: false }
     }
+}
+
+/// Gives a client of a passed listener the options that it inherits from any other: it may have waited there since
+/// before ours were set.
+pub(crate) fn set_accepted_options(client: &SockRef<'_>) {
+    // Failing costs delay, not correctness; without the time limit a worker would not hear of a drain, and that is told.
+    if let Err(error) = set_options(client) {
+        log::warn!("a client that waited for the start cannot be given its options: {error}");
+    }
+}
+
+/// The options of a listener, which the sockets that it accepts inherit.
+pub(crate) fn set_options(socket: &Socket) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    keep_alive::set(socket)?;
+    // Without the timeout a read could wait for ever and miss every deadline. An accept call that waits has the same
+    // timeout and is simply called again.
+    if ACCEPTED_INHERIT_TIMEOUT {
+        socket.set_read_timeout(Some(ACCEPTED_READ_TIMEOUT))?;
+    }
+    Ok(())
 }
 
 /// The addresses behind these endpoints, and which of them stand for both families; at those of `plain`, no TLS is
@@ -156,14 +179,8 @@ fn try_bind(address: SocketAddr, only_v6: bool, backlog: u32) -> io::Result<TcpL
     }
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
-    socket.set_tcp_nodelay(true)?;
-    keep_alive::set(&socket)?;
-    // Options to inherit are set before `listen`, since a client may connect at once after it. Without the
-    // timeout a read could wait for ever and miss every deadline. An accept call that waits has the same
-    // timeout and is simply called again.
-    if ACCEPTED_INHERIT_TIMEOUT {
-        socket.set_read_timeout(Some(ACCEPTED_READ_TIMEOUT))?;
-    }
+    // Options to inherit are set before `listen`, since a client may connect at once after it.
+    set_options(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())

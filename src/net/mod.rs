@@ -4,13 +4,14 @@
 //! Contract: socket options, error codes and the differences between operating systems are handled in here, and
 //! callers get types and errors that are the same on all of them. The drivers, the roles and the log use this
 //! room; `protocol/` and `balance/` do not. The lab alone makes system calls of its
-//! own: it starts and measures processes.
+//! own, in `lab/system/`: it starts and measures processes.
 //!
 //! | file | what it owns |
 //! |---|---|
 //! | **connections of clients** | |
 //! | `listen` | opening a listener; errors that say what to do |
 //! | `shared_listener` | accepting at a listener at which several threads wait |
+//! | `passed` | listeners that systemd has opened already |
 //! | `accept` | what an error of `accept` means |
 //! | `permits` | how many client connections may be open |
 //! | **connections to back ends** | |
@@ -39,6 +40,7 @@
 //! | `clock` | the time for the machines |
 //! | `signals` | the signals that the program handles |
 //! | `shutdown` | the begin of a drain |
+//! | `notify` | what systemd is told of readiness, reloads and the end |
 //! | `limits` | the limit on open descriptors |
 //! | `process` | processor time, memory and open files of this process |
 //! | `threads` | names of threads, and waiting for their end |
@@ -56,7 +58,9 @@ pub(crate) mod io;
 pub(crate) mod keep_alive;
 pub(crate) mod limits;
 pub(crate) mod listen;
+pub(crate) mod notify;
 pub(crate) mod own;
+pub(crate) mod passed;
 pub(crate) mod permits;
 pub(crate) mod pipe;
 pub(crate) mod poller;

@@ -61,21 +61,58 @@ pub(crate) fn has_failed(event: &Event) -> bool {
 
 /// A socket of the threaded driver that a poller watches while no worker serves it. To be ended
 /// while the socket is open: its number may be another's afterwards.
-#[cfg(unix)]
+///
+/// It is reported when it is ready for one of the things that it waits for or has failed. With `None` only a failure
+/// counts; not every system can ask for that alone, so a caller must put up with other events. Once is enough, and
+/// where the system can do that (`EPOLLONESHOT`, which mio has not) there is nothing to take out at the end.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub(crate) struct Watched;
+
+#[cfg(target_os = "linux")]
+impl Watched {
+    /// Registers the socket; what it was registered for before is forgotten.
+    pub(crate) fn begin(
+        registry: &Registry,
+        socket: Handle<'_>,
+        token: Token,
+        interest: Option<Interest>,
+    ) -> io::Result<Watched> {
+        use rustix::event::epoll::{self, EventData, EventFlags};
+        let mut flags = EventFlags::ONESHOT;
+        flags.set(EventFlags::IN, interest.is_some_and(Interest::is_readable));
+        flags.set(EventFlags::OUT, interest.is_some_and(Interest::is_writable));
+        let data = EventData::new_u64(token.0 as u64);
+        match epoll::modify(registry, socket, data, flags) {
+            // It is here for the first time.
+            Err(rustix::io::Errno::NOENT) => epoll::add(registry, socket, data, flags)?,
+            modified => modified?,
+        }
+        Ok(Watched)
+    }
+
+    /// It may be reported once more, which the caller puts up with: a call against that would be one for each wait.
+    pub(crate) fn end(self, _registry: &Registry) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// As above, by kqueue.
+#[cfg(all(unix, not(target_os = "linux")))]
 #[derive(Debug)]
 pub(crate) struct Watched(std::os::fd::RawFd);
 
-#[cfg(unix)]
+#[cfg(all(unix, not(target_os = "linux")))]
 impl Watched {
     /// Registers the socket.
     pub(crate) fn begin(
         registry: &Registry,
         socket: Handle<'_>,
         token: Token,
-        interest: Interest,
+        interest: Option<Interest>,
     ) -> io::Result<Watched> {
         use std::os::fd::AsRawFd;
-        let number = socket.as_raw_fd();
+        let (number, interest) = (socket.as_raw_fd(), interest.unwrap_or(Interest::READABLE));
         registry.register(&mut mio::unix::SourceFd(&number), token, interest)?;
         Ok(Watched(number))
     }
@@ -86,8 +123,7 @@ impl Watched {
     }
 }
 
-/// A socket of the threaded driver that a poller watches while no worker serves it. mio watches no socket that it does
-/// not own, so it is given a second handle of it.
+/// As above. mio watches no socket that it does not own, so it is given a second handle of it.
 #[cfg(windows)]
 #[derive(Debug)]
 pub(crate) struct Watched(mio::net::TcpStream);
@@ -99,11 +135,11 @@ impl Watched {
         registry: &Registry,
         socket: Handle<'_>,
         token: Token,
-        interest: Interest,
+        interest: Option<Interest>,
     ) -> io::Result<Watched> {
         let second = std::net::TcpStream::from(socket.try_clone_to_owned()?);
         let mut second = mio::net::TcpStream::from_std(second);
-        registry.register(&mut second, token, interest)?;
+        registry.register(&mut second, token, interest.unwrap_or(Interest::READABLE))?;
         Ok(Watched(second))
     }
 

@@ -1,7 +1,8 @@
 //! A listener at which several threads wait for clients, for the threaded driver.
 //!
 //! Contract: a wait in [`accept`](SharedListener::accept) ends within [`ACCEPTED_READ_TIMEOUT`](super::listen::ACCEPTED_READ_TIMEOUT). Once
-//! [`close`](SharedListener::close) was called and the waits have ended, the system refuses whoever connects.
+//! [`close`](SharedListener::close) was called and the waits have ended, the system refuses whoever connects, but at a listener
+//! that was [passed](super::passed): there they wait for the next process.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -31,6 +32,7 @@ mod system {
     use std::net::Shutdown;
 
     use super::*;
+    use crate::net::listen::set_accepted_options;
 
     /// See the module.
     #[derive(Debug)]
@@ -49,11 +51,19 @@ mod system {
         }
 
         pub(super) fn wait_and_accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-            self.0.socket.accept()
+            let (client, peer) = self.0.socket.accept()?;
+            if self.0.is_passed {
+                set_accepted_options(&(&client).into());
+            }
+            Ok((client, peer))
         }
 
-        /// Accepts no more clients: every wait ends at once.
+        /// Accepts no more clients: every wait ends at once; at a listener that was passed when its time is over, since
+        /// a shutdown would be one for its owner too.
         pub(crate) fn close(&self) {
+            if self.0.is_passed {
+                return;
+            }
             // An error means that it is closed already: nobody waits there.
             let _ = socket2::SockRef::from(&self.0.socket).shutdown(Shutdown::Both);
         }
@@ -81,7 +91,7 @@ mod system {
 
     impl From<Listener> for SharedListener {
         fn from(listener: Listener) -> SharedListener {
-            let Listener { socket, is_plain } = listener;
+            let Listener { socket, is_plain, .. } = listener;
             SharedListener { socket: Mutex::new(Some(Arc::new(socket))), is_plain }
         }
     }

@@ -165,7 +165,8 @@ fn end(shutdown: &Shutdown, signal: &str) {
     shutdown.trigger();
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use signal_hook::consts::{SIGHUP, SIGTERM};

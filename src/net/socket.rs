@@ -63,7 +63,8 @@ impl AnySocket for mio::net::TcpStream {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 impl AnySocket for std::os::unix::net::UnixStream {
     fn handle(&self) -> Handle<'_> {
         self.as_fd()

@@ -61,6 +61,8 @@ pub(crate) struct Gauges {
     pub(crate) permits: Box<dyn Fn() -> usize + Send + Sync>,
     /// Connections in the worker queue.
     pub(crate) worker_queue: Box<dyn Fn() -> usize + Send + Sync>,
+    /// Connections that are parked.
+    pub(crate) parked: Box<dyn Fn() -> usize + Send + Sync>,
 }
 
 impl fmt::Debug for Gauges {
@@ -252,7 +254,7 @@ impl RoleView {
 
     /// Connections that are parked.
     pub(crate) fn parked(&self) -> u64 {
-        self.lanes().iter().filter(|lane| lane.kind == Kind::Parking).map(|lane| lane.holds()).sum()
+        self.gauges.get().map_or(0, |gauges| (gauges.parked)() as u64)
     }
 
     /// Connections in the worker queue.

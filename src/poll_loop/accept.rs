@@ -50,6 +50,8 @@ struct Listener {
     socket: mio::net::TcpListener,
     /// No TLS is spoken here.
     is_plain: bool,
+    /// Its clients may lack what others inherit.
+    is_passed: bool,
     /// Clients may wait in its backlog.
     is_ready: bool,
 }
@@ -80,7 +82,8 @@ impl Accept {
         let shared = |listener: &listen::Listener| {
             listener.socket.set_nonblocking(true)?;
             let socket = mio::net::TcpListener::from_std(listener.socket.try_clone()?);
-            Ok(Listener { socket, is_plain: listener.is_plain, is_ready: false })
+            let (is_plain, is_passed) = (listener.is_plain, listener.is_passed);
+            Ok(Listener { socket, is_plain, is_passed, is_ready: false })
         };
         let listeners = listeners.iter().map(shared).collect::<io::Result<_>>()?;
         Ok(Accept { listeners, permits, scaling, number, are_registered: false, pause: None })
@@ -120,6 +123,9 @@ impl Accept {
                         if !ACCEPTED_INHERIT_NODELAY {
                             // Failing costs delay, not correctness.
                             let _ = client.set_nodelay(true);
+                        }
+                        if self.listeners[number].is_passed {
+                            listen::set_accepted_options(&(&client).into());
                         }
                         let is_plain = self.listeners[number].is_plain;
                         let peer = peer_address(peer);

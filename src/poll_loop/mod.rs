@@ -120,7 +120,11 @@ pub(crate) fn serve<C: Connection>(
 /// What only this driver can tell of a role. It has no worker queue.
 fn gauges(permits: &Permits) -> Gauges {
     let permits = permits.clone();
-    Gauges { permits: Box::new(move || permits.count()), worker_queue: Box::new(|| 0) }
+    Gauges {
+        permits: Box::new(move || permits.count()),
+        worker_queue: Box::new(|| 0),
+        parked: Box::new(|| 0),
+    }
 }
 
 /// A kind of connection that a loop can serve.

@@ -88,7 +88,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
     pub(crate) fn keep_time(&mut self, context: &LoopContext<'_>) {
         self.machine.expired(&context.now);
         if context.is_draining {
-            self.machine.drain();
+            self.machine.drain_unless_new(&context.now);
         }
     }
 

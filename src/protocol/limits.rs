@@ -54,6 +54,10 @@ pub(crate) const LINGER_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// after 10 s.
 pub(crate) const DRAIN: Duration = Duration::from_secs(8);
 
+/// Time after its accept in which a new connection may still send its first request although the drain has begun: the
+/// request is mostly on its way already, and 1 s is a few round trips across the world.
+pub(crate) const FIRST_REQUEST_IN_DRAIN: Duration = Duration::from_secs(1);
+
 /// Time between SIGTERM and the drain: none. Who needs it is behind a balancer or an orchestrator, whose own checks
 /// tell how long it takes to notice.
 pub(crate) const LAME_DUCK: Duration = Duration::ZERO;

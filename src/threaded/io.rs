@@ -227,6 +227,11 @@ impl Socket {
         moved
     }
 
+    /// The poller has said so: to ask `poll(2)` again would be in vain.
+    pub(crate) fn expect_bytes(&mut self) {
+        self.look = Look::Now;
+    }
+
     /// True, once, if a look is worth it.
     fn takes_look(&mut self) -> bool {
         let looks = self.look == Look::Now;

@@ -43,7 +43,7 @@ use crate::observe::role_view::{Gauges, RoleView};
 use crate::protocol::machine::Machine;
 use crate::protocol::now::Now;
 use intake::{Acceptor, Intake};
-use parking::Order;
+use parking::Parking;
 use session::{Parkable, Session};
 use worker::{Pool, PoolLoad, WaitBudget};
 
@@ -82,13 +82,13 @@ pub(crate) fn serve<C: Connection>(
 ) -> std::io::Result<()> {
     let permits = Permits::new(settings.connections_max);
     let (intake, worker_queue) = Intake::new(listeners, settings.workers, settings.queue, &permits);
-    if let Some(view) = &settings.view {
-        view.set_gauges(gauges(&permits, &intake));
-    }
     let common = C::Common::default();
     let (parking_thread, parking) =
         parking::start::<C>(worker_queue.clone(), common.clone(), settings.view.clone())?;
-    let load = PoolLoad::new(settings.workers, settings.park, shutdown, &parking.waker);
+    if let Some(view) = &settings.view {
+        view.set_gauges(gauges(&permits, &intake, &parking));
+    }
+    let load = PoolLoad::new(settings, &permits, shutdown, &parking);
     let pool = Arc::new(Pool { service: Arc::clone(service), common, load, parking });
     let workers = worker::start(settings, &pool, &intake);
     let acceptors = Acceptor::start_all(&pool, &intake, worker_queue, settings)?;
@@ -96,25 +96,27 @@ pub(crate) fn serve<C: Connection>(
     shutdown.wait();
     let until = clock::now().instant + settings.drain;
     acceptors.into_iter().for_each(|acceptor| join(acceptor, "an acceptor"));
-    pool.parking.send(Order::Drain);
+    pool.parking.drain();
     let left = permits.wait_until_none(until);
     if left > 0 {
         log::warn!("the drain's time is over: {left} connections are cut");
     }
     pool.load.end();
-    pool.parking.send(Order::Stop);
-    // The parking has the last sender of the worker queue. Without a sender the workers' `recv` fails: they end.
+    pool.parking.stop();
+    // The parking had the last sender of the worker queue. Without a sender the workers' `recv` fails: they end.
     join(parking_thread, "the parking thread");
     workers.join();
     Ok(())
 }
 
 /// What only this driver can tell of a role.
-fn gauges<C: Send + 'static>(permits: &Permits, intake: &Arc<Intake<C>>) -> Gauges {
+fn gauges<C: Connection>(permits: &Permits, intake: &Arc<Intake>, parking: &Arc<Parking<C>>) -> Gauges {
     let (permits, intake) = (permits.clone(), Arc::clone(intake));
+    let (ready, parked) = (Arc::clone(parking), Arc::clone(parking));
     Gauges {
         permits: Box::new(move || permits.count()),
-        worker_queue: Box::new(move || intake.queue_length()),
+        worker_queue: Box::new(move || intake.queue_length() + ready.waiting()),
+        parked: Box::new(move || parked.parked()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where connections wait without a worker: one thread with a poller for all of them.
+//! Where connections wait without a worker: a table of them, a poller for all, and one thread that waits there.
 //!
 //! Here the threaded model borrows the method of the other one, a poller, for connections that nobody serves
 //! at the moment. With `--no-park` it does without, and shows what that costs.
@@ -6,14 +6,24 @@
 //! Contract: a parked connection goes back to the workers, once, when the first of these happens: a
 //! socket it waits for is ready, its deadline comes, its waker is called, the drain begins. This is
 //! what keeps a thousand idle clients from owning a thousand threads.
+//!
+//! How it goes back decides what a crowd costs, because to wake a thread costs more than to serve a small request:
+//!
+//! - A worker that parks a connection writes it into the table and tells the poller. It wakes nobody.
+//! - The thread calls a worker for the connections that are ready. That worker is a *runner* until it has to wait or
+//!   finds no more: it takes one after the other.
+//! - There are never more runners than processors: a further one could not run anyway. While there are that many,
+//!   the thread sleeps and the runners look at the poller themselves. So the busier it is, the fewer threads wake. (I/O
+//!   completion ports of Windows limit their running threads in the same way.)
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::sync::Arc;
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, SendError, Sender};
+use crossbeam_channel::Sender;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
@@ -29,13 +39,14 @@ use crate::net::waker::PollerWaker;
 use crate::observe::lane::{self, Kind, Phase};
 use crate::observe::role_view::RoleView;
 use crate::protocol::interest::Step;
+use crate::protocol::now::Now;
 
-/// Events looked at in one iteration; more of them wait for the next.
-const EVENTS_PER_ITERATION_MAX: usize = 1024;
+/// Events taken from the poller at once; more of them wait for the next look.
+const EVENTS_MAX: usize = 1024;
 
-/// How soon a connection whose wait is over, and for which the workers' channel had no room, is tried again. The
-/// channel is full only while every worker is busy: then a connection waits for its worker much longer than this,
-/// and 200 looks a second are no load.
+/// How soon a worker is called again after the workers' channel had no room for the call. The channel is full only while
+/// every worker is busy: then a connection waits for its worker much longer than this, and 200 looks a second are no
+/// load.
 const FULL_QUEUE_RETRY: Duration = Duration::from_millis(5);
 
 /// How often what the role keeps between connections is looked over: idle back-end connections, for one.
@@ -50,72 +61,41 @@ pub(crate) struct ParkedConnection<C> {
     pub(crate) _permit: Permit,
 }
 
-/// What the parking is told.
-pub(crate) enum Order<C> {
-    Park(ParkedConnection<C>),
-    /// The drain begins: every connection is told, and those with nothing in flight end.
-    Drain,
-    /// The drain is over: cut every connection.
-    Stop,
-}
-
-/// The way to the thread that waits for all parked connections.
-pub(crate) struct ParkingHandle<C> {
-    /// Without a bound of its own: each open connection is in it once at most, and those are bounded.
-    orders: Sender<Order<C>>,
+/// What the workers and the thread share.
+pub(crate) struct Parking<C: Connection> {
+    poller: Mutex<Poller>,
+    registry: Registry,
     pub(crate) waker: Arc<PollerWaker>,
-}
-
-impl<C: Connection> ParkingHandle<C> {
-    pub(crate) fn send(&self, order: Order<C>) {
-        match self.orders.send(order) {
-            Ok(()) => self.waker.wake(),
-            Err(SendError(Order::Park(parked))) => cut(parked),
-            Err(SendError(Order::Drain | Order::Stop)) => {}
-        }
-    }
-}
-
-/// Starts the thread, which runs until [`Order::Stop`]. `worker_queue` is where connections go back to.
-pub(crate) fn start<C: Connection>(
-    worker_queue: Sender<Work<C>>,
+    table: Mutex<Table<C>>,
+    /// The thread sleeps here while there are enough runners.
+    runner_left: Condvar,
+    /// How many are enough.
+    runners_max: usize,
     common: C::Common,
-    view: Option<Arc<RoleView>>,
-) -> io::Result<(JoinHandle<()>, ParkingHandle<C>)> {
-    let poll = Poll::new()?;
-    let waker = PollerWaker::new(Waker::new(poll.registry(), WAKE)?);
-    let (orders, received) = crossbeam_channel::unbounded();
-    let parking = Parking {
-        poll,
-        waker: Arc::clone(&waker),
-        worker_queue,
-        common,
-        received,
-        parked: HashMap::new(),
-        timers: Timers::new(),
-        returning: VecDeque::new(),
-        is_draining: false,
-    };
-    let thread = thread::Builder::new().name("parking".to_owned()).spawn(move || {
-        RoleView::show(view.as_ref(), Kind::Parking, "parking");
-        parking.run();
-    })?;
-    Ok((thread, ParkingHandle { orders, waker }))
 }
 
-/// What the thread owns.
-struct Parking<C: Connection> {
+struct Poller {
     poll: Poll,
-    waker: Arc<PollerWaker>,
-    worker_queue: Sender<Work<C>>,
-    common: C::Common,
-    received: Receiver<Order<C>>,
+    events: Events,
+}
+
+/// Who is parked.
+struct Table<C> {
     /// By the [number] of their client's socket, as are the timers and wakers.
     parked: HashMap<usize, Entry<C>>,
     timers: Timers,
-    /// Connections whose wait is over and for which the workers' channel had no room yet.
-    returning: VecDeque<ParkedConnection<C>>,
+    /// Those of them that have nothing to wait for any more.
+    due: Vec<usize>,
+    /// Their wait is over, and no worker has them yet.
+    ready: VecDeque<ParkedConnection<C>>,
+    /// Workers that were called for what is ready.
+    runners: usize,
+    /// Until when the thread sleeps if nothing happens: who parks a connection with an earlier deadline wakes it.
+    sleeps_until: Instant,
+    /// The thread is not at the poller, but waits for a runner to leave.
+    thread_rests: bool,
     is_draining: bool,
+    is_over: bool,
 }
 
 /// A parked connection, and its sockets as the poller watches them: the client's and the back end's.
@@ -124,128 +104,271 @@ struct Entry<C> {
     watched: [Option<Watched>; 2],
 }
 
+/// Starts the thread, which runs until [`stop`](Parking::stop). `worker_queue` is where workers are called.
+pub(crate) fn start<C: Connection>(
+    worker_queue: Sender<Work>,
+    common: C::Common,
+    view: Option<Arc<RoleView>>,
+) -> io::Result<(JoinHandle<()>, Arc<Parking<C>>)> {
+    let poll = Poll::new()?;
+    let parking = Arc::new(Parking {
+        registry: poll.registry().try_clone()?,
+        waker: PollerWaker::new(Waker::new(poll.registry(), WAKE)?),
+        poller: Mutex::new(Poller { poll, events: Events::with_capacity(EVENTS_MAX) }),
+        table: Mutex::default(),
+        runner_left: Condvar::new(),
+        runners_max: thread::available_parallelism().map_or(1, usize::from),
+        common,
+    });
+    let shared = Arc::clone(&parking);
+    let thread = thread::Builder::new().name("parking".to_owned()).spawn(move || {
+        RoleView::show(view.as_ref(), Kind::Parking, "parking");
+        shared.run(&worker_queue);
+    })?;
+    Ok((thread, parking))
+}
+
+/// What workers do with the parking.
 impl<C: Connection> Parking<C> {
-    fn run(mut self) {
-        let mut events = Events::with_capacity(EVENTS_PER_ITERATION_MAX);
-        let mut tidied = Instant::now();
-        lane::enter(Phase::Parked, 0);
-        loop {
-            lane::holds(self.parked.len());
-            if let Err(error) = self.poll.poll(&mut events, Some(self.timeout()))
-                && error.kind() != io::ErrorKind::Interrupted
-            {
-                log::error!("the poller of parked connections failed: {error}");
-            }
-            // Events before orders: a number that an event frees is parked again only after all events of this
-            // iteration, so no event can reach a successor.
-            for event in &events {
-                if event.token() == WAKE {
-                    self.waker.take_woken().into_iter().for_each(|number| self.bring_back(number));
-                } else if !self.is_of_no_interest(event) {
-                    self.bring_back(event.token().0 / 2);
-                }
-            }
-            let now = clock::now();
-            while let Some(number) = self.timers.expired(now.instant) {
-                self.bring_back(number);
-            }
-            self.return_to_workers();
-            if now.instant - tidied >= TIDY_INTERVAL {
-                C::tidy(&self.common, &now);
-                tidied = now.instant;
-            }
-            while let Ok(order) = self.received.try_recv() {
-                match order {
-                    Order::Park(parked) => self.park(parked),
-                    Order::Drain => self.drain(),
-                    Order::Stop => return self.cut_all(),
-                }
-            }
+    /// Parks a connection that has to wait.
+    pub(crate) fn park(&self, mut parked: ParkedConnection<C>) {
+        let mut table = self.table();
+        if table.is_over {
+            drop(table);
+            return cut(parked);
         }
-    }
-
-    /// True if an event is of a client that is only watched for a failure, and it has not failed: it
-    /// has sent on, or finished sending, and waits for its response.
-    fn is_of_no_interest(&mut self, event: &Event) -> bool {
-        let (number, is_client) = (event.token().0 / 2, event.token().0.is_multiple_of(2));
-        let session = self.parked.get_mut(&number).and_then(|entry| entry.parked.connection.session());
-        let Some(session) = session else { return false };
-        let interest = session.awaited().interest;
-        is_client && !interest.read_client && !interest.write_client && !poller::has_failed(event)
-    }
-
-    /// How long the poller may wait.
-    fn timeout(&self) -> Duration {
-        if !self.returning.is_empty() {
-            return FULL_QUEUE_RETRY;
-        }
-        let next = self.timers.next();
-        next.map_or(TIDY_INTERVAL, |at| at.saturating_duration_since(Instant::now()).min(TIDY_INTERVAL))
-    }
-
-    fn drain(&mut self) {
-        self.is_draining = true;
-        let mut ended = Vec::new();
-        for (number, entry) in &mut self.parked {
-            if let Some(session) = entry.parked.connection.session() {
-                session.drain();
-                if session.awaited().step == Step::Finish {
-                    ended.push(*number);
-                }
-            }
-        }
-        ended.into_iter().for_each(|number| self.bring_back(number));
-    }
-
-    fn park(&mut self, mut parked: ParkedConnection<C>) {
         let Some(session) = parked.connection.session() else { return };
-        if self.is_draining {
+        if table.is_draining {
             // Its worker may not have heard of it.
             session.drain();
         }
         let awaited = session.awaited();
         let number = number(&awaited.client);
-        let (watched, failed) = watch(self.poll.registry(), &awaited, number);
+        // Within the lock: what happens to a socket from now on finds the connection in the table.
+        let (watched, failed) = watch(&self.registry, &awaited, number);
         if let Some(error) = &failed {
-            // It cannot wait here, so it waits in the channel; its own calls will tell what is wrong.
+            // It cannot wait here, so it is served again at once; its own calls will tell what is wrong.
             log::error!("a connection could not be parked: {error}");
         }
         // Its waker was called before it came here, or the drain has ended it.
-        let is_due = matches!(awaited.step, Step::Verify | Step::Connect | Step::Finish);
-        if let Some(deadline) = awaited.deadline {
-            self.timers.set(number, deadline);
+        let is_due = failed.is_some() || matches!(awaited.step, Step::Verify | Step::Connect | Step::Finish);
+        if is_due {
+            table.due.push(number);
         }
-        self.parked.insert(number, Entry { parked, watched });
-        if is_due || failed.is_some() {
-            self.bring_back(number);
+        let deadline = awaited.deadline;
+        if let Some(deadline) = deadline {
+            table.timers.set(number, deadline);
+        }
+        table.parked.insert(number, Entry { parked, watched });
+        let is_early = deadline.is_some_and(|deadline| deadline < table.sleeps_until);
+        drop(table);
+        if is_due || is_early {
+            self.waker.wake();
         }
     }
 
-    /// Hands the connection of this number to the workers, if it is still here.
-    fn bring_back(&mut self, number: usize) {
-        let Some(Entry { parked, watched }) = self.parked.remove(&number) else { return };
-        for watched in watched.into_iter().flatten() {
-            // It was registered and is open, so it can be taken out.
-            let _ = watched.end(self.poll.registry());
+    /// For a runner: the next connection that is ready. `None`: there are no more, and it is a runner no longer.
+    pub(crate) fn next_ready(&self) -> Option<ParkedConnection<C>> {
+        let mut table = self.table();
+        if table.ready.is_empty() && table.thread_rests {
+            drop(table);
+            // Another runner may be looking.
+            if let Ok(mut poller) = self.poller.try_lock() {
+                self.look(&mut poller, Duration::ZERO);
+            }
+            table = self.table();
         }
-        self.timers.clear(number);
-        self.returning.push_back(parked);
-        self.return_to_workers();
+        let next = table.ready.pop_front();
+        if next.is_none() {
+            self.leave(table);
+        }
+        next
     }
 
-    fn return_to_workers(&mut self) {
-        while let Some(parked) = self.returning.pop_front() {
-            // What a channel gives back is what was sent.
-            if let Err(Work::Resumed(parked)) =
-                self.worker_queue.try_send(Work::Resumed(parked)).map_err(|refused| refused.into_inner())
-            {
-                return self.returning.push_front(parked);
+    /// For a runner that has to wait: it is a runner no longer.
+    pub(crate) fn stop_running(&self) {
+        self.leave(self.table());
+    }
+
+    fn leave(&self, mut table: MutexGuard<'_, Table<C>>) {
+        table.runners -= 1;
+        let calls = table.thread_rests;
+        drop(table);
+        if calls {
+            self.runner_left.notify_one();
+        }
+    }
+
+    /// How many connections wait here.
+    pub(crate) fn parked(&self) -> usize {
+        self.table().parked.len()
+    }
+
+    /// How many connections are ready and wait for a worker, beside those for which one was called.
+    pub(crate) fn waiting(&self) -> usize {
+        let table = self.table();
+        table.ready.len().saturating_sub(table.runners)
+    }
+
+    /// The drain begins: every connection is told, and those with nothing in flight end, the new ones in a moment.
+    pub(crate) fn drain(&self) {
+        let mut table = self.table();
+        let Table { parked, due, timers, is_draining, .. } = &mut *table;
+        *is_draining = true;
+        for (number, entry) in parked {
+            if let Some(session) = entry.parked.connection.session() {
+                session.drain();
+                let awaited = session.awaited();
+                if awaited.step == Step::Finish {
+                    due.push(*number);
+                }
+                if let Some(deadline) = awaited.deadline {
+                    timers.set(*number, deadline);
+                }
+            }
+        }
+        drop(table);
+        self.waker.wake();
+    }
+
+    /// The drain is over: cuts every connection, and ends the thread.
+    pub(crate) fn stop(&self) {
+        let mut table = self.table();
+        table.is_over = true;
+        let (parked, ready) = (mem::take(&mut table.parked), mem::take(&mut table.ready));
+        drop(table);
+        parked.into_values().map(|entry| entry.parked).chain(ready).for_each(cut);
+        self.waker.wake();
+        self.runner_left.notify_one();
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table<C>> {
+        // A thread that panics with the lock leaves whole entries.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the thread does.
+impl<C: Connection> Parking<C> {
+    fn run(&self, worker_queue: &Sender<Work>) {
+        let mut tidied = Instant::now();
+        lane::enter(Phase::Parked, 0);
+        while let Some(timeout) = self.call_runners(worker_queue) {
+            let mut poller = self.poller.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = self.look(&mut poller, timeout);
+            drop(poller);
+            if now.instant - tidied >= TIDY_INTERVAL {
+                C::tidy(&self.common, &now);
+                tidied = now.instant;
             }
         }
     }
 
-    fn cut_all(&mut self) {
-        self.parked.drain().map(|(_, entry)| entry.parked).chain(self.returning.drain(..)).for_each(cut);
+    /// Calls workers for what is ready, and rests while there are enough of them. Says how long the poller may wait
+    /// then; `None` at the end.
+    fn call_runners(&self, worker_queue: &Sender<Work>) -> Option<Duration> {
+        let mut longest = TIDY_INTERVAL;
+        let until = Instant::now() + TIDY_INTERVAL;
+        let mut table = self.table();
+        while !table.is_over {
+            let called = table.ready.len().min(self.runners_max - table.runners);
+            if called > 0 {
+                table.runners += called;
+                drop(table); // a worker that wakes takes this lock first
+                let refused = (0..called).filter(|_| worker_queue.try_send(Work::TakeReady).is_err()).count();
+                table = self.table();
+                table.runners -= refused;
+                longest = if refused > 0 { FULL_QUEUE_RETRY } else { longest };
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if table.runners < self.runners_max || left.is_zero() {
+                break;
+            }
+            table.thread_rests = true;
+            let woken = self.runner_left.wait_timeout(table, left);
+            table = woken.unwrap_or_else(PoisonError::into_inner).0;
+            table.thread_rests = false;
+        }
+        let now = Instant::now();
+        let next = table.timers.next().map_or(now + longest, |next| next.min(now + longest));
+        table.sleeps_until = if table.due.is_empty() { next } else { now };
+        (!table.is_over).then(|| table.sleeps_until.saturating_duration_since(now))
+    }
+
+    /// Waits at the poller for `timeout` at most, and moves to `ready` whose wait is over.
+    fn look(&self, poller: &mut Poller, timeout: Duration) -> Now {
+        let Poller { poll, events } = poller;
+        if let Err(error) = poll.poll(events, Some(timeout))
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            log::error!("the poller of parked connections failed: {error}");
+        }
+        let now = clock::now();
+        let woken = self.waker.take_woken();
+        // All events within one lock: a number that an event frees is parked again only after them, so no event
+        // can reach a successor.
+        let mut table = self.table();
+        let mut ready: Vec<_> = events.iter().filter_map(|event| table.take_ready(event)).collect();
+        for number in mem::take(&mut table.due).into_iter().chain(woken) {
+            ready.extend(table.parked.remove(&number));
+        }
+        while let Some(number) = table.timers.expired(now.instant) {
+            ready.extend(table.take_expired(number, now.instant));
+        }
+        for Entry { parked, watched } in ready {
+            for watched in watched.into_iter().flatten() {
+                // It was registered and is open, so it can be taken out.
+                let _ = watched.end(&self.registry);
+            }
+            table.ready.push_back(parked);
+        }
+        now
+    }
+}
+
+impl<C> Default for Table<C> {
+    fn default() -> Table<C> {
+        Table {
+            parked: HashMap::new(),
+            timers: Timers::new(),
+            due: Vec::new(),
+            ready: VecDeque::new(),
+            runners: 0,
+            sleeps_until: Instant::now(),
+            thread_rests: false,
+            is_draining: false,
+            is_over: false,
+        }
+    }
+}
+
+impl<C: Connection> Table<C> {
+    /// The connection to which this event has happened, if it waits for that.
+    fn take_ready(&mut self, event: &Event) -> Option<Entry<C>> {
+        let Token(token) = event.token();
+        let (number, is_client) = (token / 2, token.is_multiple_of(2));
+        let session = self.parked.get_mut(&number)?.parked.connection.session()?;
+        let of = session.awaited().interest;
+        // A client that is only watched for a failure, and it has not failed: it has sent on, or finished
+        // sending, and waits for its response.
+        if is_client && !of.read_client && !of.write_client && !poller::has_failed(event) {
+            return None;
+        }
+        session.expect_bytes(is_client);
+        self.parked.remove(&number)
+    }
+
+    /// The connection whose timer has fired, if its deadline has come: the timer of a connection is set at each wait
+    /// and not cleared after it.
+    fn take_expired(&mut self, number: usize, now: Instant) -> Option<Entry<C>> {
+        let session = self.parked.get_mut(&number)?.parked.connection.session();
+        match session.and_then(|session| session.awaited().deadline) {
+            Some(deadline) if deadline > now => {
+                self.timers.set(number, deadline);
+                None
+            }
+            _ => self.parked.remove(&number),
+        }
     }
 }
 
@@ -264,25 +387,27 @@ fn interests(awaited: &Awaited<'_>) -> [Option<Interest>; 2] {
         (false, false) => None,
     };
     let of = awaited.interest;
-    let watches_client = of.read_client || of.watch_client;
-    [interest(watches_client, of.write_client), interest(of.read_backend, of.write_backend)]
+    [interest(of.read_client, of.write_client), interest(of.read_backend, of.write_backend)]
 }
 
-/// Has the poller watch the sockets for what the connection waits for, and what failed of that.
+/// Has the poller watch what the connection of this number waits for, as far as that can be done.
 fn watch(
     registry: &Registry,
     awaited: &Awaited<'_>,
     number: usize,
 ) -> ([Option<Watched>; 2], Option<io::Error>) {
-    let sockets = [Some(awaited.client), awaited.backend];
-    let mut watched = [None, None];
-    for (side, (socket, interest)) in sockets.into_iter().zip(interests(awaited)).enumerate() {
-        if let (Some(socket), Some(interest)) = (socket, interest) {
+    let [of_client, of_backend] = interests(awaited);
+    let watches_client = of_client.is_some() || awaited.interest.watch_client;
+    let client = watches_client.then_some((awaited.client, of_client));
+    let backend = awaited.backend.filter(|_| of_backend.is_some()).map(|socket| (socket, of_backend));
+    let (mut watched, mut failed) = ([None, None], None);
+    for (side, socket) in [client, backend].into_iter().enumerate() {
+        if let Some((socket, interest)) = socket {
             match Watched::begin(registry, socket, Token(2 * number + side), interest) {
-                Ok(began) => watched[side] = Some(began),
-                Err(error) => return (watched, Some(error)),
+                Ok(begun) => watched[side] = Some(begun),
+                Err(error) => failed = Some(error),
             }
         }
     }
-    (watched, None)
+    (watched, failed)
 }

@@ -32,7 +32,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         let now = self.keep_time(budget);
         let step = self.machine.step();
         let limit = match step {
-            Step::Transfer => budget.limit(self.machine.deadline(), &now),
+            Step::Transfer => budget.limit(self.machine.deadline(), &now)?,
             // For its turn it waits in the parking only: that is where its waker leads.
             Step::Queue => Duration::ZERO,
             // Time has brought something else to do.
@@ -76,7 +76,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
         let now = clock::now();
         self.machine.expired(&now);
         if budget.load.is_draining() {
-            self.machine.drain();
+            self.machine.drain_unless_new(&now);
         }
         if budget.load.is_over() {
             self.machine.drained();
@@ -102,6 +102,7 @@ impl<M: Machine<File: FileToSend>> Session<M> {
             self.backend = Some((place, socket));
             return self.machine.connected(true, &now);
         }
+        budget.about_to_wait();
         match connect(&choice, self.machine.connect_timeout(&now), &now) {
             Ok(socket) => {
                 self.backend = Some((place, socket));
@@ -200,6 +201,9 @@ pub(crate) trait Parkable {
     /// What it waits for.
     fn awaited(&self) -> Awaited<'_>;
 
+    /// Bytes have come from the client or from the back end: the next step is to read them.
+    fn expect_bytes(&mut self, from_client: bool);
+
     /// The drain begins: what is in flight is the last of its kind.
     fn drain(&mut self);
 
@@ -221,8 +225,16 @@ impl<M: Machine<File: FileToSend>> Parkable for Session<M> {
         }
     }
 
+    fn expect_bytes(&mut self, from_client: bool) {
+        match (from_client, &mut self.backend) {
+            (true, _) => self.client.expect_bytes(),
+            (false, Some((_, backend))) => backend.expect_bytes(),
+            (false, None) => {}
+        }
+    }
+
     fn drain(&mut self) {
-        self.machine.drain();
+        self.machine.drain_unless_new(&clock::now());
     }
 
     fn refuse(&mut self) {

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -15,11 +15,12 @@ use threadpool::ThreadPool;
 
 use super::intake::{Accepted, Intake, Work};
 use super::io::Socket;
-use super::parking::{Order, ParkedConnection, ParkingHandle};
+use super::parking::{ParkedConnection, Parking};
 use super::session::Session;
 use super::{Connection, Parked, PoolSettings, Service};
 use crate::net::clock;
 use crate::net::listen::ACCEPTED_READ_TIMEOUT;
+use crate::net::permits::Permits;
 use crate::net::session;
 use crate::net::shutdown::Shutdown;
 use crate::net::threads;
@@ -34,16 +35,20 @@ use crate::protocol::now::Now;
 /// have a worker to itself.
 pub(crate) const TICK: Duration = ACCEPTED_READ_TIMEOUT;
 
-/// One worker in this many may wait in `accept` at a time (`intake/shared_accept.rs`). A connection that comes
-/// back from parking does not reach a worker there. So when no more workers than that are free, the pool
-/// counts as crowded, and connections are parked at once.
+/// One worker in this many may wait in `accept` at a time (`intake/shared_accept.rs`), where a call of the parking does
+/// not reach it. So the pool counts as crowded as soon as no more workers than that would be left if each connection
+/// had one, and then connections are parked at once.
 pub(crate) const CROWDED_PART: usize = 8;
+
+/// Reads of one connection in a turn of its worker, as long as others wait for a worker: a client that always has its
+/// next request ready would keep the worker for ever.
+const READS_PER_TURN_MAX: usize = 16;
 
 /// Starts the workers, which end when the senders of the worker queue are gone.
 pub(crate) fn start<C: Connection>(
     settings: &PoolSettings,
     pool: &Arc<Pool<C>>,
-    intake: &Arc<Intake<C>>,
+    intake: &Arc<Intake>,
 ) -> ThreadPool {
     let workers = settings.workers;
     let threads = threadpool::Builder::new().num_threads(workers).thread_name("worker".to_owned()).build();
@@ -69,24 +74,40 @@ pub(crate) struct Pool<C: Connection> {
     pub(crate) service: Arc<ArcSwap<Service<C>>>,
     pub(crate) common: C::Common,
     pub(crate) load: PoolLoad,
-    pub(crate) parking: ParkingHandle<C>,
+    pub(crate) parking: Arc<Parking<C>>,
 }
 
 impl<C: Connection> Pool<C> {
-    /// What a worker does with a connection.
-    fn work(&self, work: Work<C>) {
-        self.load.busy.fetch_add(1, Ordering::Relaxed);
-        let served = panic::catch_unwind(AssertUnwindSafe(|| {
-            let connection = match work {
-                Work::New(accepted) => self.accept(accepted),
-                Work::Resumed(connection) => connection,
-            };
-            self.serve(connection, &WaitBudget::new(&self.load));
-        }));
-        if served.is_err() {
+    /// What a worker does with what it was given.
+    fn work(&self, work: Work) {
+        match work {
+            Work::New(accepted) => self.guard(|| {
+                self.serve(self.accept(accepted), &WaitBudget::new(&self.load, &|| {}));
+            }),
+            Work::TakeReady => self.serve_ready(),
+        }
+    }
+
+    /// Serves connections whose wait is over, one after the other, until there are no more or one has to be waited for.
+    fn serve_ready(&self) {
+        let runs = Cell::new(true);
+        let stop_running = || {
+            if runs.replace(false) {
+                self.parking.stop_running();
+            }
+        };
+        while runs.get()
+            && let Some(connection) = self.parking.next_ready()
+        {
+            self.guard(|| self.serve(connection, &WaitBudget::new(&self.load, &stop_running)));
+        }
+    }
+
+    /// A panic costs the connection that is served by `serve`, and no other.
+    fn guard(&self, serve: impl FnOnce()) {
+        if panic::catch_unwind(AssertUnwindSafe(serve)).is_err() {
             log::error!("a connection was lost to a panic of its worker");
         }
-        self.load.busy.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Takes up a client.
@@ -101,15 +122,16 @@ impl<C: Connection> Pool<C> {
     /// Serves a connection to its end, or parks it when it has to wait longer than `budget` allows.
     pub(crate) fn serve(&self, mut parked: ParkedConnection<C>, budget: &WaitBudget<'_>) {
         if let Err(Parked) = parked.connection.serve(&self.common, budget) {
-            self.parking.send(Order::Park(parked));
+            self.parking.park(parked);
         }
     }
 }
 
-/// How busy the workers are, and whether the end has come.
+/// Whether there are enough workers, and whether the end has come.
 pub(crate) struct PoolLoad {
     workers: usize,
-    busy: AtomicUsize,
+    /// Of the connections that are open.
+    permits: Permits,
     /// False with `--no-park`: a connection keeps its worker to its end.
     parks: bool,
     pub(crate) shutdown: Shutdown,
@@ -119,14 +141,20 @@ pub(crate) struct PoolLoad {
 }
 
 impl PoolLoad {
-    pub(crate) fn new(
-        workers: usize,
-        parks: bool,
+    pub(crate) fn new<C: Connection>(
+        settings: &PoolSettings,
+        permits: &Permits,
         shutdown: &Shutdown,
-        waker: &Arc<PollerWaker>,
+        parking: &Parking<C>,
     ) -> PoolLoad {
-        let (shutdown, waker) = (shutdown.clone(), Arc::clone(waker));
-        PoolLoad { workers, busy: AtomicUsize::new(0), parks, shutdown, over: AtomicBool::new(false), waker }
+        PoolLoad {
+            workers: settings.workers,
+            permits: permits.clone(),
+            parks: settings.park,
+            shutdown: shutdown.clone(),
+            over: AtomicBool::new(false),
+            waker: Arc::clone(&parking.waker),
+        }
     }
 
     /// The program stops: finish what is in flight.
@@ -144,8 +172,9 @@ impl PoolLoad {
         self.over.store(true, Ordering::Relaxed);
     }
 
+    /// There is not a worker for each connection.
     fn is_crowded(&self) -> bool {
-        let free = self.workers.saturating_sub(self.busy.load(Ordering::Relaxed));
+        let free = self.workers.saturating_sub(self.permits.count());
         CROWDED_PART * free <= self.workers
     }
 }
@@ -155,31 +184,44 @@ pub(crate) struct WaitBudget<'p> {
     pub(crate) load: &'p PoolLoad,
     /// A wait of this connection was in vain: the next one is not waited here.
     waited: Cell<bool>,
+    /// Looks that it had in this turn.
+    reads: Cell<usize>,
     /// For a thread that may look and never wait.
     never: bool,
+    /// What a worker does before it waits.
+    before_waiting: &'p dyn Fn(),
 }
 
 impl<'p> WaitBudget<'p> {
-    /// For a worker.
-    pub(crate) fn new(load: &'p PoolLoad) -> WaitBudget<'p> {
-        WaitBudget { load, waited: Cell::new(false), never: false }
+    /// For a worker, which calls `before_waiting` before it waits.
+    pub(crate) fn new(load: &'p PoolLoad, before_waiting: &'p dyn Fn()) -> WaitBudget<'p> {
+        WaitBudget { load, waited: Cell::new(false), reads: Cell::new(0), never: false, before_waiting }
     }
 
     /// For a thread that may look and never wait.
     pub(crate) fn none(load: &'p PoolLoad) -> WaitBudget<'p> {
-        WaitBudget { never: true, ..WaitBudget::new(load) }
+        WaitBudget { never: true, ..WaitBudget::new(load, &|| {}) }
     }
 
-    /// How long the next wait may be, up to the `deadline`; zero: only look.
+    /// How long the next wait may be, up to the `deadline`; zero: only look. Parks the connection if its turn is over.
     ///
-    /// While enough workers are free, waiting is cheapest: parking wakes two threads, to take the
-    /// connection there and to bring it back. In a crowded pool a worker is worth more than that.
-    pub(crate) fn limit(&self, deadline: Option<Instant>, now: &Now) -> Duration {
+    /// While there is a worker for each connection, waiting is cheapest: to be brought back from parking wakes two
+    /// threads, that of the parking and a worker. In a crowd those serve many connections each time they wake.
+    pub(crate) fn limit(&self, deadline: Option<Instant>, now: &Now) -> Result<Duration, Parked> {
         let may_not_wait = self.load.parks && (self.waited.get() || self.load.is_crowded());
         if self.never || may_not_wait {
-            return Duration::ZERO;
+            self.reads.update(|reads| reads + 1);
+            return if self.reads.get() > READS_PER_TURN_MAX { Err(Parked) } else { Ok(Duration::ZERO) };
         }
-        deadline.map_or(TICK, |deadline| deadline.saturating_duration_since(now.instant).min(TICK))
+        self.about_to_wait();
+        let left =
+            deadline.map_or(TICK, |deadline| deadline.saturating_duration_since(now.instant).min(TICK));
+        Ok(left)
+    }
+
+    /// The next call may wait: nothing else may wait behind it.
+    pub(crate) fn about_to_wait(&self) {
+        (self.before_waiting)();
     }
 
     /// Something moved: the connection may be waited for again.

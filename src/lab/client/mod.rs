@@ -36,6 +36,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll};
 
 use super::bounds::READ_BYTES;
+use super::system::thread_cpu;
 use crate::net::shutdown::Shutdown;
 
 pub(super) use load::{Connects, Load};
@@ -113,7 +114,7 @@ impl ClosedLoop<'_> {
         under_way
             .filter_map(|slot| slot.connect_time(now))
             .for_each(|time| self.tally.every_connect.record(time));
-        self.tally.client_cpu = thread_cpu().saturating_sub(cpu_before);
+        self.tally.client_cpu = thread_cpu().zip(cpu_before).map(|(now, before)| now.saturating_sub(before));
         self.tally.unfinished = (self.slots.len() - self.idle.len()) as u64;
         Ok(self.tally)
     }
@@ -165,10 +166,4 @@ impl ClosedLoop<'_> {
             }
         }
     }
-}
-
-/// CPU time of the calling thread.
-fn thread_cpu() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap_or_default()
 }

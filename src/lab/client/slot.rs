@@ -11,7 +11,6 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
@@ -23,6 +22,7 @@ use super::response::Response;
 use super::tally::Fault;
 use crate::net::connect::ConnectError;
 use crate::net::shutdown::Shutdown;
+use crate::net::socket::AnySocket;
 use crate::net::wait::{Readiness, wait};
 
 /// What is waited for in a connect.
@@ -142,7 +142,7 @@ impl Slot {
     /// Waits until the connect has succeeded or failed. Meanwhile no other client is looked at.
     fn wait_for_connect(&self, order: &Order<'_>) {
         let Some(stream) = &self.stream else { return };
-        let asked = [(stream.as_fd(), WRITABLE), (stream.as_fd(), Readiness::default())];
+        let asked = [(stream.handle(), WRITABLE), (stream.handle(), Readiness::default())];
         while !order.is_over() && self.begun.elapsed() < order.load.timeout {
             if wait(asked, TICK)[0] != Readiness::default() {
                 return;
@@ -195,6 +195,10 @@ impl Slot {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(class(&error)),
             }
+        }
+        if space.is_empty() {
+            // The response cannot be there yet.
+            stream.would_block();
         }
         while !space.is_empty() {
             match stream.read(space) {

@@ -196,8 +196,8 @@ pub(in crate::lab) struct Tally {
     pub(in crate::lab) total: Times,
     pub(in crate::lab) timeline: Vec<Step>,
     pub(in crate::lab) elapsed: Duration,
-    /// CPU time of the client's own thread.
-    pub(in crate::lab) client_cpu: Duration,
+    /// CPU time of the client's own thread; `None` where the system does not tell.
+    pub(in crate::lab) client_cpu: Option<Duration>,
 }
 
 impl Tally {
@@ -211,9 +211,9 @@ impl Tally {
         &mut self.timeline[number]
     }
 
-    /// The client's share of one core. Near 1, the client set the pace and not the server.
+    /// The client's share of one core. Near 1, the client set the pace and not the server. 0 if it is not known.
     pub(in crate::lab) fn client_share(&self) -> f64 {
-        self.client_cpu.as_secs_f64() / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
+        self.client_cpu.unwrap_or_default().as_secs_f64() / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 }
 

@@ -160,11 +160,11 @@ pub(super) fn load(testbed: &Testbed, concurrency: usize, limit: Duration) -> Re
     Ok(Load { concurrency, limit, ..Load::new(testbed.address, "/", expected) })
 }
 
-/// Runs a load and reads the counters of TCP before and after.
-pub(super) fn measure(load: &Load, stop: &Shutdown) -> Result<(Tally, Kernel), Failure> {
+/// Runs a load and reads the counters of TCP before and after, on a system that has them.
+pub(super) fn measure(load: &Load, stop: &Shutdown) -> Result<(Tally, Option<Kernel>), Failure> {
     let before = Kernel::now();
     let tally = client::run(load, stop).map_err(|error| Failure::Runtime(error.to_string()))?;
-    Ok((tally, Kernel::now().since(&before)))
+    Ok((tally, Kernel::now().zip(before).map(|(after, before)| after.since(&before))))
 }
 
 /// Requests of a load answered in a second.

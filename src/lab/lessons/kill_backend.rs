@@ -48,8 +48,8 @@ fn question(lang: Lang) -> Question {
 struct Seen {
     timeline: Vec<Step>,
     faults: Faults,
-    /// The restarted process did more than start.
-    is_back_at_work: bool,
+    /// The restarted process did more than start; `None` where the system does not tell.
+    is_back_at_work: Option<bool>,
 }
 
 fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
@@ -66,7 +66,7 @@ fn run(room: &Classroom<'_>) -> Result<Findings, Failure> {
             testbed.backend_pids().into_iter().filter(|pid| !others.contains(pid)).collect();
         let (tally, _) =
             measured.join().map_err(|_| Failure::Runtime("the client panicked".to_owned()))??;
-        let is_back_at_work = Processes::now(&fresh).voluntary_switches >= WORKING_SWITCHES;
+        let is_back_at_work = Processes::now(&fresh).map(|used| used.voluntary_switches >= WORKING_SWITCHES);
         let timeline = whole_steps(tally.timeline, tally.elapsed);
         Ok::<Seen, Failure>(Seen { timeline, faults: tally.faults, is_back_at_work })
     })?;
@@ -115,14 +115,14 @@ fn findings(seen: &Seen, lang: Lang) -> Findings {
     };
     let rows = parts(&text!(lang, "kill-phases")).into_iter().zip([&before, &without, &after]);
     let rows = rows.map(|(phase, rate)| vec![phase, rate.clone()]).collect();
-    let explanation = vec![
+    let mut explanation = vec![
         text!(lang, "kill-figures", failed, classes, gap, before, without, after),
         text!(lang, "kill-cause"),
-        match seen.is_back_at_work {
-            true => text!(lang, "kill-back-at-work"),
-            false => text!(lang, "kill-not-back-yet"),
-        },
     ];
+    explanation.extend(seen.is_back_at_work.map(|is_back| match is_back {
+        true => text!(lang, "kill-back-at-work"),
+        false => text!(lang, "kill-not-back-yet"),
+    }));
     let right = match failed {
         0..=30 if gap <= 500 => 1,
         _ if gap > 500 => 2,
@@ -160,7 +160,7 @@ mod tests {
         let up = Step { answered: 100, faults: 0 };
         let mut timeline = vec![up; 60];
         timeline[20..30].fill(killed);
-        Seen { timeline, faults, is_back_at_work: true }
+        Seen { timeline, faults, is_back_at_work: Some(true) }
     }
 
     #[test]

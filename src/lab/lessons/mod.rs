@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use super::kernel::Kernel;
 use super::lang::{Lang, text};
 use super::machine::Machine;
 use super::report;
@@ -65,10 +66,18 @@ impl Lesson {
             Lesson::Timeline => timeline::TEACHING,
         }
     }
+
+    /// True if its figures are counters that only Linux has.
+    fn needs_the_counters_of_linux(self) -> bool {
+        matches!(self, Lesson::Backlog | Lesson::SlowReader)
+    }
 }
 
 /// Teaches one lesson, and leaves its page and plot in the report's folder.
 pub(super) fn teach(lesson: Lesson, room: &Classroom<'_>) -> Result<(), Failure> {
+    if lesson.needs_the_counters_of_linux() && Kernel::now().is_none() {
+        return Err(Failure::Runtime(text!(room.lang, "error-lesson-linux", name = name_of(lesson))));
+    }
     let Teaching { question, longest, run, code } = lesson.teaching();
     let question = question(room.lang);
     terminal::print(&format!("{}\n\n", question.text))?;
@@ -154,6 +163,11 @@ fn result(question: &Question, guess: Option<usize>, findings: &Findings, lang: 
     format!("{}\n{verdict}\n\n{explanation}", findings.table.draw(lang))
 }
 
+/// The name by which the command line knows it.
+fn name_of(lesson: Lesson) -> String {
+    lesson.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
 /// Writes the lesson's page and plot; the page's file name is returned.
 fn write(
     lesson: Lesson,
@@ -162,7 +176,7 @@ fn write(
     read_next: &str,
     room: &Classroom<'_>,
 ) -> io::Result<String> {
-    let name = lesson.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let name = name_of(lesson);
     let title = &findings.table.title;
     let machine = Machine::this();
     let mut page = Page::new(title, room.lang);

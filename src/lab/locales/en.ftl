@@ -26,6 +26,7 @@ table-columns = HTTP servers | concurrency | complete requests | non-2xx | reque
 side-by-side-title = Requests a second at concurrency { $concurrency }, by number of HTTP servers
 cost-title = What a request costs
 cost-columns = load balancer | concurrency | balancer CPU µs | servers CPU µs | switches | memory MiB | connect p50 µs | first byte p50 µs | p50 ms | p99 ms | listen overflows | retransmits | client's core
+not-measured-here = A dash (-): not measured, because this system does not tell it to programs. Linux does.
 rate-plot-title = Requests a second, concurrency { $concurrency }
 time-plot-title = Response time, 99th percentile, concurrency { $concurrency }
 
@@ -552,6 +553,8 @@ error-to-listen = print where it listens
 error-printed-nothing = it printed nothing
 error-printed = it printed
 error-not-installed = { $program } is not installed (apt-get install { $package })
+error-not-found = { $program } is not installed, or its folder is not in PATH
+error-lesson-linux = the lesson { $name } is about counters of the Linux kernel, which this system does not have: do it on Linux, or in WSL
 error-apache-modules = Apache's modules are not installed (apt-get install apache2)
 error-nginx-stream = nginx has no stream module (apt-get install libnginx-mod-stream)
 error-example = { $path } is not there: build it with { $command }

@@ -22,6 +22,7 @@ table-columns = server HTTP | konkurensi | request selesai | non-2xx | request/d
 side-by-side-title = Request per detik pada konkurensi { $concurrency }, menurut jumlah server HTTP
 cost-title = Biaya satu request
 cost-columns = load balancer | konkurensi | CPU balancer µs | CPU server µs | pergantian | memori MiB | koneksi p50 µs | byte pertama p50 µs | p50 ms | p99 ms | luapan accept queue | kirim ulang | inti klien
+not-measured-here = Tanda pisah (-): tidak diukur, karena sistem ini tidak memberitahukannya kepada program. Linux memberitahukannya.
 rate-plot-title = Request per detik, konkurensi { $concurrency }
 time-plot-title = Waktu response, persentil ke-99, konkurensi { $concurrency }
 
@@ -531,6 +532,8 @@ error-to-listen = mencetak alamatnya
 error-printed-nothing = tidak mencetak apa-apa
 error-printed = yang dicetaknya
 error-not-installed = { $program } belum terpasang (apt-get install { $package })
+error-not-found = { $program } belum terpasang, atau foldernya tidak ada di PATH
+error-lesson-linux = pelajaran { $name } memakai penghitung kernel Linux yang tidak ada di sistem ini: kerjakan di Linux, atau di WSL
 error-apache-modules = modul Apache belum terpasang (apt-get install apache2)
 error-nginx-stream = nginx-nya tanpa modul stream (apt-get install libnginx-mod-stream)
 error-example = { $path } belum ada: buat dengan { $command }

@@ -66,11 +66,12 @@ struct Counted {
     connect_seconds: f64,
     /// Those that waited for a SYN retransmit.
     slow_connects: u64,
-    listen_overflows: u64,
+    /// `None` on a system that does not tell.
+    listen_overflows: Option<u64>,
 }
 
 impl Counted {
-    fn of(tally: &Tally, kernel: &Kernel) -> Counted {
+    fn of(tally: &Tally, kernel: Option<Kernel>) -> Counted {
         Counted {
             answered: tally.answered,
             failed: tally.faults.total(),
@@ -78,7 +79,7 @@ impl Counted {
             connects: tally.every_connect.count(),
             connect_seconds: tally.every_connect.sum().as_secs_f64(),
             slow_connects: tally.every_connect.at_least(SLOW_CONNECT),
-            listen_overflows: kernel.listen_overflows,
+            listen_overflows: kernel.map(|kernel| kernel.listen_overflows),
         }
     }
 
@@ -231,7 +232,8 @@ fn measure(setting: &Setting, quick: bool, stop: &Shutdown) -> Result<Counted, F
     };
     let before = Kernel::now();
     let tally = client::run(&load, stop).map_err(|error| Failure::Runtime(error.to_string()))?;
-    Ok(Counted::of(&tally, &Kernel::now().since(&before)))
+    let counted = Kernel::now().zip(before).map(|(after, before)| after.since(&before));
+    Ok(Counted::of(&tally, counted))
 }
 
 #[cfg(test)]
@@ -248,7 +250,7 @@ mod tests {
             seconds: 60.4,
             connect_seconds: 60.2,
             slow_connects: 59,
-            listen_overflows: 59,
+            listen_overflows: Some(59),
         };
         Runs { schema: SCHEMA, machine: Machine::default(), runs: vec![Run { setting, counted }] }
     }

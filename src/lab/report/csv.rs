@@ -15,10 +15,21 @@ pub(super) fn write(file: &Path, runs: &[Run]) -> io::Result<()> {
     writer.flush()
 }
 
+/// A number; empty if it was not measured.
+fn known(value: Option<u64>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+/// A number with so many decimals; empty if it was not measured.
+fn decimals(value: Option<f64>, count: usize) -> String {
+    value.map_or_else(String::new, |value| format!("{value:.count$}"))
+}
+
 /// The columns in their order, each with the value of this run. Readers know them by name.
 fn columns(run: &Run) -> Vec<(&'static str, String)> {
-    let (cell, faults, kernel) = (&run.cell, &run.faults, &run.kernel);
-    let (balancer, back_ends) = (&run.balancer, &run.back_ends);
+    let (cell, faults, kernel) = (&run.cell, &run.faults, run.kernel);
+    let (balancer, back_ends) = (run.balancer, run.back_ends);
+    let client_share = Some(run.client_share).filter(|share| *share > 0.0);
     vec![
         ("contender", cell.contender.clone()),
         ("model", model(cell.is_async).to_owned()),
@@ -51,16 +62,16 @@ fn columns(run: &Run) -> Vec<(&'static str, String)> {
         ("p99_us", run.total.p99_us.to_string()),
         ("p999_us", run.total.p999_us.to_string()),
         ("max_us", run.total.max_us.to_string()),
-        ("client_share", format!("{:.3}", run.client_share)),
-        ("listen_overflows", kernel.listen_overflows.to_string()),
-        ("listen_drops", kernel.listen_drops.to_string()),
-        ("retransmits", kernel.retransmits.to_string()),
-        ("balancer_cpu_seconds", format!("{:.2}", balancer.cpu_seconds)),
-        ("balancer_voluntary_switches", balancer.voluntary_switches.to_string()),
-        ("balancer_involuntary_switches", balancer.involuntary_switches.to_string()),
-        ("balancer_memory_kib", balancer.memory_kib.to_string()),
-        ("backends_cpu_seconds", format!("{:.2}", back_ends.cpu_seconds)),
-        ("backends_memory_kib", back_ends.memory_kib.to_string()),
+        ("client_share", decimals(client_share, 3)),
+        ("listen_overflows", known(kernel.map(|kernel| kernel.listen_overflows))),
+        ("listen_drops", known(kernel.map(|kernel| kernel.listen_drops))),
+        ("retransmits", known(kernel.map(|kernel| kernel.retransmits))),
+        ("balancer_cpu_seconds", decimals(balancer.map(|used| used.cpu_seconds), 2)),
+        ("balancer_voluntary_switches", known(balancer.map(|used| used.voluntary_switches))),
+        ("balancer_involuntary_switches", known(balancer.map(|used| used.involuntary_switches))),
+        ("balancer_memory_kib", known(balancer.map(|used| used.memory_kib))),
+        ("backends_cpu_seconds", decimals(back_ends.map(|used| used.cpu_seconds), 2)),
+        ("backends_memory_kib", known(back_ends.map(|used| used.memory_kib))),
     ]
 }
 
@@ -73,14 +84,19 @@ mod tests {
     fn columns_are_found_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("results.csv");
-        write(&file, &[run(cell("async", 2, 10), 1, 2000.0)]).unwrap();
+        let elsewhere = Run { kernel: None, balancer: None, ..run(cell("async", 2, 10), 2, 2000.0) };
+        write(&file, &[run(cell("async", 2, 10), 1, 2000.0), elsewhere]).unwrap();
         let mut reader = csv::Reader::from_path(&file).unwrap();
         let header = reader.headers().unwrap().clone();
         let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-        assert_eq!((rows.len(), rows[0].len()), (1, 41));
-        let value = |name: &str| &rows[0][header.iter().position(|column| column == name).unwrap()];
+        assert_eq!((rows.len(), rows[0].len()), (2, 41));
+        let position = |name: &str| header.iter().position(|column| column == name).unwrap();
+        let value = |name: &str| &rows[0][position(name)];
         assert_eq!((value("contender"), value("model"), value("run")), ("async", "async", "2"));
         assert_eq!((value("requests_per_second"), value("p99_us")), ("2000.00", "2000"));
         assert_eq!((value("client_share"), value("listen_overflows")), ("0.200", "0"));
+        for name in ["listen_overflows", "retransmits", "balancer_cpu_seconds", "balancer_memory_kib"] {
+            assert_eq!(&rows[1][position(name)], "", "{name} was not measured");
+        }
     }
 }

@@ -16,7 +16,7 @@
 //! | `recipe` | the command of each program |
 //! | `peers` | configurations of HAProxy, nginx and Apache |
 //! | `course` | a checkout of the course's own programs |
-//! | `process` | a process group, from its start to its end |
+//! | `process` | a program with its children, from its start to its end |
 
 mod contender;
 mod course;
@@ -27,10 +27,8 @@ mod recipe;
 #[cfg(test)]
 mod tests;
 
-use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
 
@@ -42,6 +40,7 @@ use programs::Programs;
 use recipe::Recipes;
 
 use super::lang::{Lang, text};
+use super::system;
 
 /// How often a program gets another port because somebody else took the first.
 const PORT_ATTEMPTS: usize = 5;
@@ -85,9 +84,7 @@ impl Testbed {
         options: &TestbedOptions,
     ) -> Result<Testbed, TestbedError> {
         // For this user only: what the programs log is nobody else's business.
-        let private = Permissions::from_mode(0o700);
-        let folder = tempfile::Builder::new().prefix("giliran-testbed-").permissions(private).tempdir();
-        let folder = folder.map_err(TestbedError::folder)?;
+        let folder = system::private_folder("giliran-testbed-").map_err(TestbedError::folder)?;
         let (contender, options) = (contender.clone(), options.clone());
         let recipes = Recipes { programs, contender, options, folder };
         recipes.check()?;
@@ -95,7 +92,7 @@ impl Testbed {
         let command = |listen| recipes.balancer(&backend_addresses, listen);
         let (balancer, address) = match recipes.balancer_chooses_port() {
             true => {
-                let balancer = launch(&recipes, "balancer", command(ANY_PORT)?)?;
+                let mut balancer = launch(&recipes, "balancer", command(ANY_PORT)?)?;
                 let address = balancer.wait_until_it_listens()?;
                 (balancer, address)
             }
@@ -128,7 +125,7 @@ impl Testbed {
         if self.backends[index].is_none() {
             let (number, address) = (index + 1, self.backend_addresses[index]);
             let command = self.recipes.backend(number, address)?;
-            let process = launch(&self.recipes, &backend_name(number), command)?;
+            let mut process = launch(&self.recipes, &backend_name(number), command)?;
             process.wait(&text!(Lang::of_errors(), "error-to-respond"), || responds(address))?;
             self.backends[index] = Some(process);
         }
@@ -165,7 +162,7 @@ fn start_backends(recipes: &Recipes) -> Result<(Vec<Option<Process>>, Vec<Socket
         });
     }
     let (mut backends, mut addresses) = (Vec::new(), Vec::new());
-    for (process, address) in started {
+    for (mut process, address) in started {
         addresses.push(address.map_or_else(|| process.wait_until_it_listens(), Ok)?);
         backends.push(Some(process));
     }
@@ -196,7 +193,7 @@ fn start_on_a_free_port(
                 error = Lang::of_errors().cause(&error)
             ))
         })?;
-        let process = launch(recipes, name, command(address)?)?;
+        let mut process = launch(recipes, name, command(address)?)?;
         let Err(error) = process.wait(&text!(Lang::of_errors(), "error-to-respond"), || responds(address))
         else {
             return Ok((process, address));

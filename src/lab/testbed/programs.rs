@@ -9,6 +9,7 @@ use std::process::Command;
 
 use super::contender::TestbedError;
 use crate::lab::lang::{Lang, text};
+use crate::lab::system;
 
 /// The Python counterparts, built in: the lab's executable works without the source tree.
 const PYTHON_SOURCES: [(&str, &str); 7] = [
@@ -105,7 +106,7 @@ impl Default for Programs {
             role: Vec::new(),
             guard: Vec::new(),
             examples: PathBuf::new(),
-            python: "python3".into(),
+            python: system::PYTHON.into(),
             haproxy: "haproxy".into(),
             nginx: "nginx".into(),
             apache: "apache2".into(),
@@ -113,17 +114,22 @@ impl Default for Programs {
     }
 }
 
-/// Finds `program`, or says which Debian package has it.
+/// Finds `program`, or says that it is not there; on Linux also which Debian package has it.
 pub(super) fn find(program: &Path, package: &str) -> Result<PathBuf, TestbedError> {
     let path = env::var_os("PATH").unwrap_or_default();
     // Debian keeps daemons in folders that are not in an ordinary user's PATH.
     let further = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
     let folders = env::split_paths(&path).chain(further);
     // Joined with an absolute path, any folder gives that path.
-    let found = folders.map(|folder| folder.join(program)).find(|path| path.is_file());
+    let mut file = program.as_os_str().to_owned();
+    file.push(env::consts::EXE_SUFFIX);
+    let found = folders.map(|folder| folder.join(&file)).find(|path| path.is_file());
     found.ok_or_else(|| {
         let program = program.display().to_string();
-        TestbedError::Missing(text!(Lang::of_errors(), "error-not-installed", program, package))
+        TestbedError::Missing(match system::IS_LINUX {
+            true => text!(Lang::of_errors(), "error-not-installed", program, package),
+            false => text!(Lang::of_errors(), "error-not-found", program),
+        })
     })
 }
 

@@ -12,6 +12,7 @@ use super::course::{self, Course};
 use super::peers::{self, Peer};
 use super::programs::{self, Programs};
 use crate::lab::lang::{Lang, text};
+use crate::lab::system;
 
 /// What the commands of one testbed are made from.
 pub(super) struct Recipes {
@@ -162,7 +163,7 @@ impl Recipes {
         let program = self.peer_program()?;
         let folder = self.folder.path();
         let backlog = self.options.backlog.unwrap_or(crate::app::defaults::BACKLOG);
-        let is_root = rustix::process::geteuid().is_root();
+        let is_root = system::is_root();
         let peer = Peer { folder, listen, backlog, backends, is_root };
         let (configuration, foreground) = match self.contender {
             Contender::Haproxy => (peer.haproxy(), &["-db", "-f"][..]),
@@ -193,7 +194,8 @@ impl Recipes {
     /// The files that all back ends serve: the project's, or none where the lab is run elsewhere. The
     /// page that is asked for by default is not a file, so it is the same in both.
     fn site(&self) -> Result<PathBuf, TestbedError> {
-        match fs::canonicalize(crate::app::defaults::ROOT) {
+        // Not the canonical path: on Windows it would begin with `\\?\`, which not every program opens.
+        match std::path::absolute(crate::app::defaults::ROOT) {
             Ok(site) if site.is_dir() => Ok(site),
             _ => {
                 let empty = self.folder.path().join("site");

@@ -135,7 +135,7 @@ fn what_ignores_sigterm_is_killed_with_its_children() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new("sh");
     command.args(["-c", DEAF]);
-    let process = Process::start("deaf", command, folder.path()).unwrap();
+    let mut process = Process::start("deaf", command, folder.path()).unwrap();
     assert_eq!(process.wait_until_it_listens().unwrap().port(), 1);
     let ids = process.ids();
     assert_eq!(ids.len(), 2, "the shell and its child: {ids:?}");

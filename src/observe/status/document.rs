@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::balance::{Backend, Group};
 use crate::net::process::ProcessFigures;
 use crate::observe::counters::{BOUNDS_US, ByStatus, Counter, Distribution, STATUS_CLASSES, Totals};
-use crate::observe::lane::{Lane, PHASES};
+use crate::observe::lane::{Kind, Lane, PHASES};
 use crate::observe::log;
 use crate::observe::role_view::{Board, RoleView};
 use crate::protocol::guard::GUARDS;
@@ -60,7 +60,9 @@ pub(super) fn lanes(board: &Board) -> String {
     let of_role = |view: &RoleView| {
         let lane = |lane: &Lane| {
             let moment = lane.moment();
-            json!([moment.phase, moment.connection, now_us.saturating_sub(moment.since_us), lane.holds()])
+            // A worker that parks a connection does not wake the parking, whose lane is its own.
+            let holds = if lane.kind == Kind::Parking { view.parked() } else { lane.holds() };
+            json!([moment.phase, moment.connection, now_us.saturating_sub(moment.since_us), holds])
         };
         json!({
             "role": view.facts.role,

@@ -13,7 +13,7 @@ impl Exchange {
     /// When [`expired`](Exchange::expired) is to be called if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
-            State::Head => Some(self.reader.deadline(self.timeouts())),
+            State::Head => Some(self.reader.deadline(self.timeouts(), self.draining)),
             State::Exchanging => Some(match &self.backend {
                 BackendConnection::Connecting { until, .. } | BackendConnection::Queued { until, .. } => {
                     *until

@@ -31,6 +31,10 @@ impl Machine for Exchange {
         self.drain();
     }
 
+    fn drain_unless_new(&mut self, now: &Now) {
+        self.drain_unless_new(now);
+    }
+
     fn take_last_request(&mut self) {
         self.take_last_request();
     }

@@ -295,6 +295,14 @@ impl Exchange {
         }
     }
 
+    /// The drain has begun: the same, but a new connection may still send its first request.
+    pub(crate) fn drain_unless_new(&mut self, now: &Now) {
+        match matches!(self.state, State::Head) && self.reader.is_new(now) {
+            true => self.take_last_request(),
+            false => self.drain(),
+        }
+    }
+
     /// The drain begins, and bytes have just come: the request that they belong to is the last one.
     pub(crate) fn take_last_request(&mut self) {
         self.draining = true;

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::Refusal;
 use super::head::{FieldSpace, HeadLimits, HeadScan, RequestHead, Scan};
+use crate::protocol::limits::FIRST_REQUEST_IN_DRAIN;
 use crate::protocol::now::Now;
 use crate::protocol::timeouts::Timeouts;
 
@@ -96,9 +97,16 @@ impl RequestReader {
         self.requests
     }
 
-    /// The deadline of the wait: one for the whole head, not one for each read.
-    pub(crate) fn deadline(&self, timeouts: &Timeouts) -> Instant {
+    /// True if nothing has come on the connection, and it is so new that something may be on its way.
+    pub(crate) fn is_new(&self, now: &Now) -> bool {
+        self.requests == 0 && self.is_idle() && now.instant < self.waiting_since + FIRST_REQUEST_IN_DRAIN
+    }
+
+    /// The deadline of the wait: one for the whole head, not one for each read. An earlier one if the request is the
+    /// last that is taken, since the drain has begun.
+    pub(crate) fn deadline(&self, timeouts: &Timeouts, is_last: bool) -> Instant {
         match (self.requests, self.first_byte) {
+            (0, None) if is_last => self.waiting_since + timeouts.header.min(FIRST_REQUEST_IN_DRAIN),
             (0, _) => self.waiting_since + timeouts.header,
             (_, Some(first_byte)) => first_byte + timeouts.header,
             (_, None) => self.waiting_since + timeouts.keep_alive,

@@ -2,7 +2,7 @@
 //!
 //! Contract: a head is written whole or not at all.
 
-use std::io::Write;
+use std::fmt::{self, Write as _};
 
 use super::date;
 use crate::protocol::buffer::Buffer;
@@ -30,49 +30,69 @@ pub(crate) const SERVER: &str = "giliran";
 #[derive(Debug)]
 pub struct ResponseWriter<'o> {
     out: &'o mut Buffer,
-    /// The length of `out` before this head, to remove it again.
-    before: usize,
+    /// Bytes of this head so far. They stand in the free space of `out`, and become part of it with the last of them.
+    length: usize,
     full: bool,
 }
 
 impl<'o> ResponseWriter<'o> {
     /// Begins a head with its status line, `Server` and `Date`.
     pub fn start(out: &'o mut Buffer, status: u16, now: &Now) -> ResponseWriter<'o> {
-        let before = out.len();
-        let mut writer = ResponseWriter { out, before, full: false };
-        writer.put(format_args!("HTTP/1.1 {status} {}\r\nServer: {SERVER}\r\n", reason(status)));
+        let mut writer = ResponseWriter { out, length: 0, full: false };
+        writer.lines(b"HTTP/1.1 ");
+        writer.lines(&digits(status));
+        writer.lines(b" ");
+        writer.lines(reason(status).as_bytes());
+        writer.lines(b"\r\n");
+        writer.field_bytes("Server", SERVER.as_bytes());
         writer.field_bytes("Date", &date::format(now.unix_seconds()));
         writer
     }
 
     /// Adds a field line.
-    pub fn field(&mut self, name: &str, value: impl std::fmt::Display) {
-        self.put(format_args!("{name}: {value}\r\n"));
+    pub fn field(&mut self, name: &str, value: impl fmt::Display) {
+        self.lines(name.as_bytes());
+        self.full |= write!(self, ": {value}\r\n").is_err();
     }
 
     /// Adds a field line whose value is bytes.
     pub(crate) fn field_bytes(&mut self, name: &str, value: &[u8]) {
-        self.full |= ![name.as_bytes(), b": ", value, b"\r\n"].into_iter().all(|piece| self.out.push(piece));
+        self.lines(name.as_bytes());
+        self.lines(b": ");
+        self.lines(value);
+        self.lines(b"\r\n");
     }
 
-    /// Adds field lines that are formatted, each with its line end.
+    /// Adds field lines that are formatted, each with its line end, or a part of them.
     pub(crate) fn lines(&mut self, lines: &[u8]) {
-        self.full |= !self.out.push(lines);
+        match self.out.space().get_mut(self.length..).and_then(|room| room.get_mut(..lines.len())) {
+            Some(room) => {
+                room.copy_from_slice(lines);
+                self.length += lines.len();
+            }
+            None => self.full = true,
+        }
     }
 
-    /// Ends the head. If the buffer had no room for it, removes it again and returns `false`.
+    /// Ends the head. If the buffer had no room for it, leaves nothing of it behind and returns `false`.
     #[must_use]
     pub fn finish(mut self) -> bool {
-        self.put(format_args!("\r\n"));
-        if self.full {
-            self.out.truncate(self.before);
-        }
+        self.lines(b"\r\n");
+        self.out.filled(if self.full { 0 } else { self.length });
         !self.full
     }
+}
 
-    fn put(&mut self, text: std::fmt::Arguments<'_>) {
-        self.full |= self.out.write_fmt(text).is_err();
+impl fmt::Write for ResponseWriter<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.lines(text.as_bytes());
+        Ok(())
     }
+}
+
+/// A status code as text; it has three digits.
+fn digits(status: u16) -> [u8; 3] {
+    [status / 100, status / 10, status].map(|digit| b"0123456789"[usize::from(digit % 10)])
 }
 
 /// The reason phrase of a status code (RFC 9110 section 15, RFC 6585); empty for codes that are not listed.

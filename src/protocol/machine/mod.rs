@@ -66,6 +66,11 @@ pub(crate) trait Machine {
     fn expired(&mut self, now: &Now);
     /// The program stops: what is in flight is the last, and an idle connection ends now.
     fn drain(&mut self);
+    /// The same for a connection that is being served: one that is new may still send its first request, since who has
+    /// connected has mostly sent it too.
+    fn drain_unless_new(&mut self, _now: &Now) {
+        self.drain();
+    }
     /// The program stops, and bytes have just come: the request they belong to is the last one.
     fn take_last_request(&mut self) {}
     /// The time for finishing is over: ends it here and now.

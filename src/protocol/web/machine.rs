@@ -34,6 +34,10 @@ impl<S: Site> Machine for Web<S> {
         self.drain();
     }
 
+    fn drain_unless_new(&mut self, now: &Now) {
+        self.drain_unless_new(now);
+    }
+
     fn take_last_request(&mut self) {
         self.take_last_request();
     }

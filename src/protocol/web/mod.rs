@@ -220,11 +220,13 @@ impl<S: Site> Web<S> {
     pub fn deadline(&self) -> Option<Instant> {
         let stall = self.last_progress + self.timeouts().stall;
         match &self.state {
-            State::Head if self.output.is_empty() => Some(self.reader.deadline(self.timeouts())),
+            State::Head if self.output.is_empty() => {
+                Some(self.reader.deadline(self.timeouts(), self.is_last_request))
+            }
             State::Head if self.reader.is_idle() => Some(stall),
             // Responses are being sent and the next head is coming: both deadlines count, so a slow head does
             // not extend the time for the responses.
-            State::Head => Some(stall.min(self.reader.deadline(self.timeouts()))),
+            State::Head => Some(stall.min(self.reader.deadline(self.timeouts(), self.is_last_request))),
             State::Verifying { .. } => Some(self.last_progress + self.timeouts().header),
             State::Body { .. } | State::Room { .. } | State::Response { .. } => Some(stall),
             State::Delay { until, .. } => Some(*until),
@@ -310,6 +312,14 @@ impl<S: Site> Web<S> {
         self.is_last_request = true;
         if matches!(self.state, State::Head) && self.reader.is_idle() && self.output.is_empty() {
             self.state = State::Over(Outcome::new(Who::Us, How::Drained, Phase::Idle));
+        }
+    }
+
+    /// The drain has begun: the same, but a new connection may still send its first request.
+    pub(crate) fn drain_unless_new(&mut self, now: &Now) {
+        match matches!(self.state, State::Head) && self.reader.is_new(now) {
+            true => self.take_last_request(),
+            false => self.drain(),
         }
     }
 

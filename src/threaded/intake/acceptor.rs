@@ -27,7 +27,7 @@ pub(crate) struct Acceptor<C: Connection> {
     pool: Arc<Pool<C>>,
     listener: Arc<SharedAccept>,
     permits: Permits,
-    worker_queue: Sender<Work<C>>,
+    worker_queue: Sender<Work>,
     queue_wait: Duration,
     /// Since when the channel has been full each time a client was to be handed over.
     full_since: Option<Instant>,
@@ -37,8 +37,8 @@ impl<C: Connection> Acceptor<C> {
     /// Starts a thread for each listener. They end with the drain; from then on nothing new comes.
     pub(crate) fn start_all(
         pool: &Arc<Pool<C>>,
-        intake: &Intake<C>,
-        worker_queue: Sender<Work<C>>,
+        intake: &Intake,
+        worker_queue: Sender<Work>,
         settings: &PoolSettings,
     ) -> io::Result<Vec<JoinHandle<()>>> {
         let start = |(number, listener): (usize, &Arc<SharedAccept>)| {
@@ -118,7 +118,7 @@ impl<C: Connection> Acceptor<C> {
     }
 
     /// Refuses a client from this thread, which may look and never wait.
-    fn refuse(&self, work: Work<C>) {
+    fn refuse(&self, work: Work) {
         // The acceptor sends nothing but new clients.
         let Work::New(accepted) = work else { return };
         log::warn!("the queue is full: {} is refused", accepted.peer);

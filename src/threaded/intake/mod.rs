@@ -33,7 +33,6 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::parking::ParkedConnection;
 use crate::net::clock;
 use crate::net::listen::Listener;
 use crate::net::permits::{Permit, Permits};
@@ -55,30 +54,30 @@ pub(crate) struct Accepted {
 }
 
 /// What a worker does next.
-pub(crate) enum Work<C> {
+pub(crate) enum Work {
     /// A client that nobody has looked at yet.
     New(Accepted),
-    /// A parked connection whose wait is over.
-    Resumed(ParkedConnection<C>),
+    /// Parked connections whose wait is over: they are taken from the parking.
+    TakeReady,
 }
 
 /// The listeners of a role, and the workers' end of the channel.
-pub(crate) struct Intake<C> {
+pub(crate) struct Intake {
     listeners: Vec<Arc<SharedAccept>>,
     permits: Permits,
-    worker_queue: Receiver<Work<C>>,
+    worker_queue: Receiver<Work>,
     /// Workers that wait at the channel.
     idle: AtomicUsize,
 }
 
-impl<C> Intake<C> {
+impl Intake {
     /// For `workers` that serve these listeners, and the other end of their channel, which has `queue` places.
     pub(crate) fn new(
         listeners: Vec<Listener>,
         workers: usize,
         queue: usize,
         permits: &Permits,
-    ) -> (Arc<Intake<C>>, Sender<Work<C>>) {
+    ) -> (Arc<Intake>, Sender<Work>) {
         let count = listeners.len();
         let shared = |listener| Arc::new(SharedAccept::new(listener, workers, count));
         let listeners = listeners.into_iter().map(shared).collect();
@@ -94,7 +93,7 @@ impl<C> Intake<C> {
 
     /// The next connection of this worker: what is in the channel comes first, then a client at the listener, then
     /// whichever comes to the channel. `None`: there will be no more.
-    pub(crate) fn next(&self, worker: usize) -> Option<Work<C>> {
+    pub(crate) fn next(&self, worker: usize) -> Option<Work> {
         if let Ok(work) = self.worker_queue.try_recv() {
             return Some(work);
         }

@@ -1,6 +1,7 @@
 //! The end of a connection: by the client, by a drain, by a refusal.
 
 use super::*;
+use crate::protocol::limits::FIRST_REQUEST_IN_DRAIN;
 
 #[test]
 fn the_client_closes_in_each_state() {
@@ -64,6 +65,24 @@ fn a_drain_in_each_state() {
         // The client may have sent a next request or may send one: a reset could make it lose the response.
         assert_eq!(connection.state(), if sent.is_empty() { Status::Closed } else { LINGERS }, "{input:?}");
     }
+}
+
+#[test]
+fn a_drain_leaves_a_new_connection_a_moment_for_its_first_request() {
+    let gateway = TestGateway::new(1);
+    let scripts = [says(OK)];
+    let mut connection = gateway.connection("", &scripts);
+    connection.run();
+    let now = connection.now;
+    connection.exchange.drain_unless_new(&now);
+    connection.run();
+    assert_eq!(connection.state(), Status::Waits(FIRST_REQUEST_IN_DRAIN));
+    connection.input.extend(GET.as_bytes());
+    assert_eq!(connection.run().text(), OK_LAST);
+    let mut silent = gateway.connection("", &scripts);
+    silent.run();
+    silent.exchange.drain_unless_new(&now);
+    assert_eq!(silent.waits().state(), Status::Closed);
 }
 
 #[test]

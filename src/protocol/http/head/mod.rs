@@ -67,7 +67,9 @@ impl<'b> Fields<'b> {
 
     /// The values of each field line of this name.
     pub fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'b [u8]> + 's {
-        self.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+        // By name first: most fields are looked for in vain, and then no value need be looked at.
+        let has_name = move |header: &&httparse::Header<'_>| header.name.eq_ignore_ascii_case(name);
+        self.list.iter().filter(has_name).map(|header| super::trim(header.value))
     }
 
     /// The value of the first field line of this name.

@@ -38,11 +38,17 @@ impl HeadScan {
 
     /// Continues where the last call stopped. `bytes` begins with the first byte of the head.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<Scan, Refusal> {
-        while self.scanned < bytes.len().min(self.limits.bytes) {
-            let byte = bytes[self.scanned];
+        let within = &bytes[..bytes.len().min(self.limits.bytes)];
+        while self.scanned < within.len() {
+            if self.first_line_done {
+                if self.is_line_empty(&within[self.scanned..]) {
+                    return Ok(Scan::Complete(self.scanned));
+                }
+                continue;
+            }
+            let byte = within[self.scanned];
             self.scanned += 1;
             match byte {
-                b'\n' if self.line_bytes == 0 && self.started => return Ok(Scan::Complete(self.scanned)),
                 b'\n' => {
                     self.first_line_done = self.started;
                     self.line_bytes = 0;
@@ -51,8 +57,8 @@ impl HeadScan {
                 _ => {
                     self.started = true;
                     // A raw byte of the target will be an escape of three.
-                    self.line_bytes += if self.first_line_done || byte.is_ascii() { 1 } else { 3 };
-                    if !self.first_line_done && self.line_bytes > self.limits.line {
+                    self.line_bytes += if byte.is_ascii() { 1 } else { 3 };
+                    if self.line_bytes > self.limits.line {
                         return Err(match self.limits.line {
                             REQUEST_LINE_BYTES_MAX => {
                                 Refusal::new(414, "The request line is longer than 8 KiB.")
@@ -74,6 +80,20 @@ impl HeadScan {
             return Ok(Scan::TryParse);
         }
         Ok(Scan::Partial)
+    }
+
+    /// Goes to the end of a field line, or of what is here of it; true if it has ended and was empty. Of these lines
+    /// only that matters, so their bytes need not be looked at one by one.
+    fn is_line_empty(&mut self, rest: &[u8]) -> bool {
+        let end = rest.iter().position(|byte| *byte == b'\n');
+        let line = &rest[..end.unwrap_or(rest.len())];
+        self.line_bytes += usize::from(line.iter().any(|byte| *byte != b'\r'));
+        self.scanned += line.len();
+        if end.is_none() {
+            return false;
+        }
+        self.scanned += 1;
+        std::mem::take(&mut self.line_bytes) == 0
     }
 
     /// The part of `bytes` that has been scanned.

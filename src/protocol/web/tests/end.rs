@@ -1,6 +1,7 @@
 //! The end of a connection: by the client, by a drain, after a last response.
 
 use super::*;
+use crate::protocol::limits::FIRST_REQUEST_IN_DRAIN;
 
 #[test]
 fn the_last_response_of_a_connection_says_close_and_lingers() {
@@ -97,6 +98,34 @@ fn a_drain_in_each_state() {
             assert!(client.text().contains("\r\nConnection: close\r\n"), "{input:?}");
         }
     }
+}
+
+#[test]
+fn a_drain_leaves_a_new_connection_a_moment_for_its_first_request() {
+    let server = TestServer::new();
+    let mut client = server.client();
+    client.run();
+    let now = client.now;
+    client.web.drain_unless_new(&now);
+    client.run();
+    assert_eq!(client.state(), Status::Waits(FIRST_REQUEST_IN_DRAIN));
+    client.input.extend(GET.as_bytes());
+    client.run();
+    assert_eq!(client.statuses(), [200]);
+    assert!(client.text().contains("\r\nConnection: close\r\n"));
+    // Nothing comes; and a connection that has had its response is not new.
+    let mut client = server.client();
+    client.run();
+    let now = client.now;
+    client.web.drain_unless_new(&now);
+    client.waits();
+    assert_eq!(client.state(), Status::Closed);
+    let mut client = server.client().sends(GET);
+    client.run();
+    let now = client.now;
+    client.web.drain_unless_new(&now);
+    client.run();
+    assert_eq!(client.state(), Status::Closed);
 }
 
 #[test]
