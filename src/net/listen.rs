@@ -243,7 +243,6 @@ impl std::error::Error for ListenError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::limits::{KEEP_ALIVE_AFTER, KEEP_ALIVE_INTERVAL};
     use std::net::TcpStream;
 
     fn error(address: &str, kind: io::ErrorKind) -> ListenError {
@@ -324,6 +323,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn accepted_sockets_inherit_keep_alive() {
+        use crate::net::limits::{KEEP_ALIVE_AFTER, KEEP_ALIVE_INTERVAL};
+        use socket2::SockRef;
         let listener = bind(any_port(), 8).unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (accepted, _) = listener.accept().unwrap();

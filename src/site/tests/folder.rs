@@ -1,9 +1,11 @@
 //! A folder that is served as people expect: each rule of a site, with whole requests.
 
 use std::fs;
+#[cfg(unix)]
 use std::os::unix::fs::symlink;
 
 use super::*;
+#[cfg(unix)]
 use crate::net::beneath::Links;
 use crate::site::rules::{Dotfiles, Rules};
 
@@ -400,6 +402,7 @@ fn every_response_has_the_extra_fields() {
     );
 }
 
+#[cfg(unix)]
 #[test]
 fn links_and_dotfiles_are_as_the_rules_say() {
     let with = |links, dotfiles| {

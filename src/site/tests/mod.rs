@@ -4,7 +4,8 @@ mod folder;
 
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::{FileExt, symlink};
+#[cfg(unix)]
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,6 +14,7 @@ use super::filler::Filler;
 use super::limits::{CACHE_CHECK, CACHED_FILE_BYTES_MAX, CACHED_FILES_MAX};
 use super::response::{Content, Response};
 use super::{Site, SiteKind};
+use crate::net::files::read_at;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::http::head::RequestHead;
 use crate::protocol::http::{Refusal, Version};
@@ -42,8 +44,11 @@ impl Fixture {
         fs::write(root.join("images/a.jpg"), b"\xff\xd8jpeg").unwrap();
         fs::write(root.join("pdf/a.pdf"), b"%PDF").unwrap();
         fs::write(root.join("large.bin"), vec![7; CACHED_FILE_BYTES_MAX as usize + 10]).unwrap();
-        symlink("../secret.txt", root.join("out.txt")).unwrap();
-        symlink("../testing.txt", root.join("images/out.txt")).unwrap();
+        #[cfg(unix)]
+        {
+            symlink("../secret.txt", root.join("out.txt")).unwrap();
+            symlink("../testing.txt", root.join("images/out.txt")).unwrap();
+        }
         let site = Site::open(kind, &root).unwrap();
         let now = Now { instant: Instant::now(), wall: SystemTime::now() };
         Fixture { folder, site, now: now.after(Duration::from_secs(3600)) }
@@ -85,7 +90,7 @@ fn body(response: &Response) -> Vec<u8> {
     match &response.body {
         Content::File { file, offset, length } => {
             let mut bytes = vec![0; *length as usize];
-            file.read_exact_at(&mut bytes, *offset).unwrap();
+            assert_eq!(read_at(file, &mut bytes, *offset).unwrap(), bytes.len());
             bytes
         }
         Content::Filler { length, chunked } => {
@@ -291,6 +296,7 @@ fn the_cache_notices_a_replaced_file_of_the_same_size_and_time() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn the_cache_notices_a_file_that_is_gone_or_leads_out_of_the_root() {
     let mut fixture = Fixture::new(SiteKind::Default);

@@ -368,5 +368,5 @@ impl<S: AnySocket> Write for Records<'_, S> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;

@@ -426,7 +426,7 @@ impl TestConnection {
     /// The status lines in what the client got.
     fn statuses(&self) -> Vec<u16> {
         let text = self.text();
-        text.split("HTTP/1.1 ").skip(1).filter_map(|rest| rest.get(..3)?.parse().ok()).collect()
+        text.split("HTTP/1.1 ").skip(1).filter_map(|rest| rest.get(..3)?.parse::<u16>().ok()).collect()
     }
 
     fn got(&self, visit: usize) -> String {

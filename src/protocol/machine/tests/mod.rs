@@ -7,13 +7,13 @@ mod transfer;
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::balance::Group;
 use crate::balance::routes::Routes;
+use crate::net::files::read_at;
 use crate::protocol::context::RoleContext;
 use crate::protocol::event::{Closing, Connection, Event, Observer};
 use crate::protocol::exchange::{Exchange, Gateway};
@@ -184,7 +184,7 @@ impl Driver {
             Output::Bytes { first, second, .. } => [first, second].concat(),
             Output::File { file, offset, length } => {
                 let mut bytes = vec![0; length as usize];
-                let count = file.as_file().read_at(&mut bytes, offset).unwrap();
+                let count = read_at(file.as_file(), &mut bytes, offset).unwrap();
                 bytes.truncate(count);
                 if bytes.is_empty() {
                     machine.file_ended();

@@ -12,7 +12,6 @@ mod request;
 mod response;
 
 use std::fs;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use proptest::prelude::*;
 use std::task::Waker;
 
 use super::*;
+use crate::net::files::read_at;
 use crate::protocol::context::RoleContext;
 use crate::protocol::guard::Guards;
 use crate::protocol::limits::{BULK_BUFFER_BYTES, KEEP_ALIVE_REQUESTS, LINGER_BYTES_MAX};
@@ -199,7 +199,7 @@ impl Client {
             Output::File { file, offset, length } => {
                 let count = self.writes.next(at, room.min(length as usize));
                 let mut bytes = vec![0; count];
-                let count = file.read_at(&mut bytes, offset).unwrap();
+                let count = read_at(&file, &mut bytes, offset).unwrap();
                 self.received.extend(&bytes[..count]);
                 count
             }
