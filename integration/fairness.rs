@@ -70,7 +70,8 @@ fn expect_fair(role: &Role, target: &str, other: impl Fn(SocketAddr)) {
     });
 }
 
-struct Stops<'s>(&'s AtomicBool);
+/// Stops what the threads of a scope do, however the test ends.
+pub(super) struct Stops<'s>(pub(super) &'s AtomicBool);
 
 impl Drop for Stops<'_> {
     fn drop(&mut self) {

@@ -23,6 +23,8 @@ mod integration {
     mod cli;
     /// The course guide: its commands, its two languages, its quotations, its pictures.
     mod course;
+    /// More connections than workers.
+    mod crowd;
     /// Descriptors used up.
     mod descriptors;
     /// Generated requests to both drivers, and the same bytes back.

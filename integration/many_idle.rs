@@ -11,12 +11,10 @@ use crate::support::limits;
 use crate::support::role::Role;
 use crate::support::{Model, WAIT_MAX, both};
 
-both![a_crowd_that_leaves_at_once_delays_nobody, idle_clients_by_the_thousand];
+both![idle_clients_by_the_thousand];
 
 /// Descriptors of a process for everything else.
 const SPARE: u64 = 200;
-/// Clients that come and go together: more than there are workers.
-const CROWD: usize = 300;
 /// Fewer clients would not show what one costs.
 const CLIENTS_MIN: u64 = 500;
 
@@ -68,22 +66,4 @@ fn hold(model: Model, name: &str, role: &Role, count: usize) {
     for client in idle.iter_mut().step_by(97) {
         assert_eq!(client.get("/").status, 200, "{name}");
     }
-}
-
-/// Once, workers that were called for the connections of a crowd and then had to wait were not replaced: each second
-/// two of those that had left were looked at, and who came meanwhile waited behind them.
-fn a_crowd_that_leaves_at_once_delays_nobody(model: Model) {
-    let server = Launch::web_server(model).start();
-    let mut crowd: Vec<_> = (0..CROWD).map(|_| Client::connect(server.address())).collect();
-    for client in &mut crowd {
-        assert_eq!(client.get("/").status, 200);
-    }
-    drop(crowd);
-    let start = Instant::now();
-    for _ in 0..3 {
-        let mut client = Client::connect(server.address());
-        assert_eq!(client.get("/").status, 200);
-        assert_eq!(client.get("/").status, 200, "its connection was parked meanwhile");
-    }
-    assert!(start.elapsed() < WAIT_MAX / 2, "{:?}", start.elapsed());
 }

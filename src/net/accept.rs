@@ -18,12 +18,17 @@ const CALM: Duration = Duration::from_secs(60);
 pub(crate) struct Shortage(Mutex<Option<Instant>>);
 
 /// All connections that may be open are.
-pub(crate) static NO_PERMIT: Shortage = Shortage(Mutex::new(None));
+pub(crate) static NO_PERMIT: Shortage = Shortage::new();
 
 /// Accepting fails, mostly for want of a descriptor.
-pub(crate) static ACCEPT_FAILS: Shortage = Shortage(Mutex::new(None));
+pub(crate) static ACCEPT_FAILS: Shortage = Shortage::new();
 
 impl Shortage {
+    /// One that was not met yet.
+    pub(crate) const fn new() -> Shortage {
+        Shortage(Mutex::new(None))
+    }
+
     /// It is met now. True if it is to be told: not while the last time is less than [`CALM`] ago.
     pub(crate) fn is_news(&self, now: Instant) -> bool {
         // One value that is set whole.

@@ -1,6 +1,7 @@
 //! Permits: how many client connections a role has open. They bound that number, and a drain waits until there
 //! are none.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ pub(crate) struct Permits {
 #[derive(Debug)]
 struct Shared {
     most: usize,
+    /// Permits whose client has come.
+    taken_up: AtomicUsize,
     counts: Mutex<Counts>,
     changed: Condvar,
 }
@@ -28,12 +31,20 @@ struct Counts {
 #[derive(Debug)]
 pub(crate) struct Permit {
     shared: Arc<Shared>,
+    is_taken_up: bool,
 }
 
 impl Permits {
     /// No open connections, and never more than `most`.
     pub(crate) fn new(most: usize) -> Permits {
-        Permits { shared: Arc::new(Shared { most, counts: Mutex::default(), changed: Condvar::new() }) }
+        Permits {
+            shared: Arc::new(Shared {
+                most,
+                taken_up: AtomicUsize::new(0),
+                counts: Mutex::default(),
+                changed: Condvar::new(),
+            }),
+        }
     }
 
     /// Takes a permit for one more connection, or `None` if all are taken.
@@ -43,7 +54,7 @@ impl Permits {
             return None;
         }
         counts.open += 1;
-        Some(Permit { shared: Arc::clone(&self.shared) })
+        Some(Permit { shared: Arc::clone(&self.shared), is_taken_up: false })
     }
 
     /// Takes a permit for a client that may or may not connect; `None` if half of them are taken already.
@@ -55,6 +66,11 @@ impl Permits {
     /// How many connections are open.
     pub(crate) fn count(&self) -> usize {
         self.shared.counts().open
+    }
+
+    /// How many of these have been [taken up](Permit::taken_up).
+    pub(crate) fn taken_up(&self) -> usize {
+        self.shared.taken_up.load(Ordering::Relaxed)
     }
 
     /// The most that may be open.
@@ -94,8 +110,20 @@ impl Shared {
     }
 }
 
+impl Permit {
+    /// Its client has come: it is no longer the permit of a thread that waits in `accept`.
+    pub(crate) fn taken_up(mut self) -> Permit {
+        self.shared.taken_up.fetch_add(1, Ordering::Relaxed);
+        self.is_taken_up = true;
+        self
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
+        if self.is_taken_up {
+            self.shared.taken_up.fetch_sub(1, Ordering::Relaxed);
+        }
         let mut counts = self.shared.counts();
         counts.open -= 1;
         if counts.waiting > 0 {

@@ -92,7 +92,7 @@ impl Session<Exchange> {
     fn exchange_bodies(&mut self, idle: &SharedIdlePool, budget: &WaitBudget<'_>) -> Result<(), Parked> {
         while self.machine.is_exchanging() {
             // Both are tried, whatever comes of the first: not `||`.
-            let has_sent = self.write_backend() | self.write_client();
+            let has_sent = self.write_backend() | self.write_client(budget)?;
             match self.machine.step() {
                 Step::ReleaseBackend => self.release_backend(idle),
                 // That back end could not take the request: another one may.

@@ -207,9 +207,9 @@ impl Socket {
         moved
     }
 
-    /// Sends what fits of a file. A socket in blocking mode waits for room a tick at most: `sendfile(2)` has no flag
-    /// against waiting for it.
-    pub(crate) fn send_file(&mut self, file: &File, offset: u64, length: u64) -> Moved {
+    /// Sends what fits of a file. If it `may_wait`, a socket in blocking mode waits for room, a tick at most:
+    /// `sendfile(2)` has no flag against that.
+    pub(crate) fn send_file(&mut self, file: &File, offset: u64, length: u64, may_wait: bool) -> Moved {
         if self.full {
             return Ok(None);
         }
@@ -218,13 +218,20 @@ impl Socket {
             self.full = matches!(moved, Ok(None));
             return moved;
         }
-        if SOCKETS_BLOCK && !self.sends_are_limited {
+        if !may_wait {
+            self.stop_blocking()?;
+        } else if SOCKETS_BLOCK && !self.sends_are_limited {
             self.stream.set_write_timeout(Some(TICK))?;
             self.sends_are_limited = true;
         }
         let moved = io::send_file(&self.stream, file, offset, length);
         self.full = matches!(moved, Ok(None));
         moved
+    }
+
+    /// True if plain bytes, or the end of them, have come over an encrypted connection and were not read yet.
+    pub(crate) fn holds_unread(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.has_received())
     }
 
     /// The poller has said so: to ask `poll(2)` again would be in vain.

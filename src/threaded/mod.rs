@@ -84,7 +84,7 @@ pub(crate) fn serve<C: Connection>(
     let (intake, worker_queue) = Intake::new(listeners, settings.workers, settings.queue, &permits);
     let common = C::Common::default();
     let (parking_thread, parking) =
-        parking::start::<C>(worker_queue.clone(), common.clone(), settings.view.clone())?;
+        parking::start::<C>(settings.workers, worker_queue.clone(), common.clone(), settings.view.clone())?;
     if let Some(view) = &settings.view {
         view.set_gauges(gauges(&permits, &intake, &parking));
     }

@@ -30,6 +30,7 @@ use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use super::Connection;
 use super::intake::Work;
 use super::session::Awaited;
+use crate::net::accept::Shortage;
 use crate::net::clock;
 use crate::net::permits::Permit;
 use crate::net::poller::{self, Watched};
@@ -49,8 +50,14 @@ const EVENTS_MAX: usize = 1024;
 /// load.
 const FULL_QUEUE_RETRY: Duration = Duration::from_millis(5);
 
+/// How soon a connection is looked at that the poller refuses to watch: the same.
+const UNWATCHED_RETRY: Duration = FULL_QUEUE_RETRY;
+
 /// How often what the role keeps between connections is looked over: idle back-end connections, for one.
 const TIDY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The poller refuses to watch a socket: the system's limit on that (`max_user_watches`) is reached.
+static WATCHING_FAILS: Shortage = Shortage::new();
 
 const WAKE: Token = Token(usize::MAX);
 
@@ -102,10 +109,13 @@ struct Table<C> {
 struct Entry<C> {
     parked: ParkedConnection<C>,
     watched: [Option<Watched>; 2],
+    /// The poller refused to watch one of them.
+    is_unwatched: bool,
 }
 
 /// Starts the thread, which runs until [`stop`](Parking::stop). `worker_queue` is where workers are called.
 pub(crate) fn start<C: Connection>(
+    workers: usize,
     worker_queue: Sender<Work>,
     common: C::Common,
     view: Option<Arc<RoleView>>,
@@ -117,7 +127,7 @@ pub(crate) fn start<C: Connection>(
         poller: Mutex::new(Poller { poll, events: Events::with_capacity(EVENTS_MAX) }),
         table: Mutex::default(),
         runner_left: Condvar::new(),
-        runners_max: thread::available_parallelism().map_or(1, usize::from),
+        runners_max: thread::available_parallelism().map_or(1, usize::from).min(workers),
         common,
     });
     let shared = Arc::clone(&parking);
@@ -146,20 +156,25 @@ impl<C: Connection> Parking<C> {
         let number = number(&awaited.client);
         // Within the lock: what happens to a socket from now on finds the connection in the table.
         let (watched, failed) = watch(&self.registry, &awaited, number);
+        let mut deadline = awaited.deadline;
         if let Some(error) = &failed {
-            // It cannot wait here, so it is served again at once; its own calls will tell what is wrong.
-            log::error!("a connection could not be parked: {error}");
+            // It cannot be waited for, so it is looked at again soon; its own calls will tell what is wrong.
+            let now = Instant::now();
+            deadline = Some(now + UNWATCHED_RETRY);
+            if WATCHING_FAILS.is_news(now) {
+                log::error!("connections cannot be parked, which costs time: {error}");
+            }
         }
-        // Its waker was called before it came here, or the drain has ended it.
-        let is_due = failed.is_some() || matches!(awaited.step, Step::Verify | Step::Connect | Step::Finish);
+        // Its waker was called before it came here, the drain has ended it, or bytes for it are here already.
+        let is_due =
+            awaited.has_unread || matches!(awaited.step, Step::Verify | Step::Connect | Step::Finish);
         if is_due {
             table.due.push(number);
         }
-        let deadline = awaited.deadline;
         if let Some(deadline) = deadline {
             table.timers.set(number, deadline);
         }
-        table.parked.insert(number, Entry { parked, watched });
+        table.parked.insert(number, Entry { parked, watched, is_unwatched: failed.is_some() });
         let is_early = deadline.is_some_and(|deadline| deadline < table.sleeps_until);
         drop(table);
         if is_due || is_early {
@@ -167,35 +182,31 @@ impl<C: Connection> Parking<C> {
         }
     }
 
-    /// For a runner: the next connection that is ready. `None`: there are no more, and it is a runner no longer.
+    /// For a runner: the next connection that is ready, if there is one.
     pub(crate) fn next_ready(&self) -> Option<ParkedConnection<C>> {
         let mut table = self.table();
         if table.ready.is_empty() && table.thread_rests {
             drop(table);
             // Another runner may be looking.
             if let Ok(mut poller) = self.poller.try_lock() {
-                self.look(&mut poller, Duration::ZERO);
+                self.look(&mut poller, Instant::now());
             }
             table = self.table();
         }
-        let next = table.ready.pop_front();
-        if next.is_none() {
-            self.leave(table);
-        }
-        next
+        table.ready.pop_front()
     }
 
-    /// For a runner that has to wait: it is a runner no longer.
+    /// For a runner that has to wait, or has found no more: it is a runner no longer. If it leaves something behind,
+    /// the thread sees to it.
     pub(crate) fn stop_running(&self) {
-        self.leave(self.table());
-    }
-
-    fn leave(&self, mut table: MutexGuard<'_, Table<C>>) {
+        let mut table = self.table();
         table.runners -= 1;
-        let calls = table.thread_rests;
+        let (rests, leaves_some) = (table.thread_rests, !table.ready.is_empty());
         drop(table);
-        if calls {
+        if rests {
             self.runner_left.notify_one();
+        } else if leaves_some {
+            self.waker.wake();
         }
     }
 
@@ -253,9 +264,11 @@ impl<C: Connection> Parking<C> {
     fn run(&self, worker_queue: &Sender<Work>) {
         let mut tidied = Instant::now();
         lane::enter(Phase::Parked, 0);
-        while let Some(timeout) = self.call_runners(worker_queue) {
+        while let Some(longest) = self.call_runners(worker_queue) {
             let mut poller = self.poller.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = self.look(&mut poller, timeout);
+            // Only now: a runner that was looking may have taken a call of the waker that was for this thread.
+            let Some(until) = self.fall_asleep(longest) else { break };
+            let now = self.look(&mut poller, until);
             drop(poller);
             if now.instant - tidied >= TIDY_INTERVAL {
                 C::tidy(&self.common, &now);
@@ -267,7 +280,6 @@ impl<C: Connection> Parking<C> {
     /// Calls workers for what is ready, and rests while there are enough of them. Says how long the poller may wait
     /// then; `None` at the end.
     fn call_runners(&self, worker_queue: &Sender<Work>) -> Option<Duration> {
-        let mut longest = TIDY_INTERVAL;
         let until = Instant::now() + TIDY_INTERVAL;
         let mut table = self.table();
         while !table.is_over {
@@ -278,26 +290,39 @@ impl<C: Connection> Parking<C> {
                 let refused = (0..called).filter(|_| worker_queue.try_send(Work::TakeReady).is_err()).count();
                 table = self.table();
                 table.runners -= refused;
-                longest = if refused > 0 { FULL_QUEUE_RETRY } else { longest };
+                if refused > 0 {
+                    return Some(FULL_QUEUE_RETRY);
+                }
+                continue; // some of them may have left already
             }
             let left = until.saturating_duration_since(Instant::now());
-            if table.runners < self.runners_max || left.is_zero() {
-                break;
+            if table.runners < self.runners_max {
+                return Some(TIDY_INTERVAL);
+            }
+            if left.is_zero() {
+                return Some(Duration::ZERO);
             }
             table.thread_rests = true;
             let woken = self.runner_left.wait_timeout(table, left);
             table = woken.unwrap_or_else(PoisonError::into_inner).0;
             table.thread_rests = false;
         }
+        None
+    }
+
+    /// Until when the thread may wait at the poller, `longest` at most; `None` at the end.
+    fn fall_asleep(&self, longest: Duration) -> Option<Instant> {
+        let mut table = self.table();
         let now = Instant::now();
         let next = table.timers.next().map_or(now + longest, |next| next.min(now + longest));
         table.sleeps_until = if table.due.is_empty() { next } else { now };
-        (!table.is_over).then(|| table.sleeps_until.saturating_duration_since(now))
+        (!table.is_over).then_some(table.sleeps_until)
     }
 
-    /// Waits at the poller for `timeout` at most, and moves to `ready` whose wait is over.
-    fn look(&self, poller: &mut Poller, timeout: Duration) -> Now {
+    /// Waits at the poller until this moment at most, and moves to `ready` whose wait is over.
+    fn look(&self, poller: &mut Poller, until: Instant) -> Now {
         let Poller { poll, events } = poller;
+        let timeout = until.saturating_duration_since(Instant::now());
         if let Err(error) = poll.poll(events, Some(timeout))
             && error.kind() != io::ErrorKind::Interrupted
         {
@@ -315,7 +340,7 @@ impl<C: Connection> Parking<C> {
         while let Some(number) = table.timers.expired(now.instant) {
             ready.extend(table.take_expired(number, now.instant));
         }
-        for Entry { parked, watched } in ready {
+        for Entry { parked, watched, .. } in ready {
             for watched in watched.into_iter().flatten() {
                 // It was registered and is open, so it can be taken out.
                 let _ = watched.end(&self.registry);
@@ -361,9 +386,9 @@ impl<C: Connection> Table<C> {
     /// The connection whose timer has fired, if its deadline has come: the timer of a connection is set at each wait
     /// and not cleared after it.
     fn take_expired(&mut self, number: usize, now: Instant) -> Option<Entry<C>> {
-        let session = self.parked.get_mut(&number)?.parked.connection.session();
-        match session.and_then(|session| session.awaited().deadline) {
-            Some(deadline) if deadline > now => {
+        let entry = self.parked.get_mut(&number)?;
+        match entry.parked.connection.session().and_then(|session| session.awaited().deadline) {
+            Some(deadline) if deadline > now && !entry.is_unwatched => {
                 self.timers.set(number, deadline);
                 None
             }

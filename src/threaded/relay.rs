@@ -51,7 +51,7 @@ impl RelayConnection {
     fn copy_both_ways(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
         while self.machine.step() != Step::Finish {
             // Both are tried, whatever comes of the first: not `||`.
-            let has_sent = self.write_backend() | self.write_client();
+            let has_sent = self.write_backend() | self.write_client(budget)?;
             match self.machine.step() {
                 Step::ShutClient => self.shut_client(),
                 Step::ShutBackend => self.shut_backend(&clock::now()),

@@ -143,16 +143,22 @@ impl<M: Machine<File: FileToSend>> Session<M> {
     }
 
     /// Sends to the client what fits; false if nothing did.
-    pub(crate) fn write_client(&mut self) -> bool {
+    pub(crate) fn write_client(&mut self, budget: &WaitBudget<'_>) -> Result<bool, Parked> {
         if !self.machine.interest().write_client {
-            return false;
+            return Ok(false);
         }
+        let may_wait = budget.count_move()?;
         lane::enter(Phase::Write, self.machine.connection());
         let sent = match self.machine.client_output() {
             Output::Bytes { first, second, more } => self.client.send(&mut self.down, [first, second], more),
-            Output::File { file, offset, length } => self.client.send_file(file.file(), offset, length),
+            Output::File { file, offset, length } => {
+                if may_wait {
+                    budget.about_to_wait();
+                }
+                self.client.send_file(file.file(), offset, length, may_wait)
+            }
         };
-        self.machine.client_written(sent, &clock::now())
+        Ok(self.machine.client_written(sent, &clock::now()))
     }
 
     /// The drain may have begun during a wait: then the request that has just come, or that is being
@@ -190,6 +196,8 @@ fn waiting_phase(interest: &Interest) -> Phase {
 pub(crate) struct Awaited<'s> {
     pub(crate) step: Step,
     pub(crate) interest: Interest,
+    /// Bytes that are to be read have come already, and were not decrypted: no socket will tell of them.
+    pub(crate) has_unread: bool,
     /// When it is to be served even if nothing happens.
     pub(crate) deadline: Option<Instant>,
     pub(crate) client: Handle<'s>,
@@ -216,9 +224,13 @@ pub(crate) trait Parkable {
 
 impl<M: Machine<File: FileToSend>> Parkable for Session<M> {
     fn awaited(&self) -> Awaited<'_> {
+        let interest = self.machine.blocking_interest();
+        let of_backend =
+            interest.read_backend && self.backend.as_ref().is_some_and(|(_, socket)| socket.holds_unread());
         Awaited {
             step: self.machine.step(),
-            interest: self.machine.blocking_interest(),
+            interest,
+            has_unread: (interest.read_client && self.client.holds_unread()) || of_backend,
             deadline: self.machine.deadline(),
             client: self.client.handle(),
             backend: self.backend.as_ref().map(|(_, socket)| socket.handle()),

@@ -50,7 +50,7 @@ impl<S: Site<Response: Response<File: FileToSend>>> WebConnection<S> {
     /// Sends the response to its last byte; a test response with `?delay=` begins later.
     fn write_response(&mut self, budget: &WaitBudget<'_>) -> Result<(), Parked> {
         while self.machine.owes_response() {
-            if !self.write_client() {
+            if !self.write_client(budget)? {
                 self.wait_and_read(budget)?;
             }
         }

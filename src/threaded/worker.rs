@@ -40,9 +40,13 @@ pub(crate) const TICK: Duration = ACCEPTED_READ_TIMEOUT;
 /// had one, and then connections are parked at once.
 pub(crate) const CROWDED_PART: usize = 8;
 
-/// Reads of one connection in a turn of its worker, as long as others wait for a worker: a client that always has its
-/// next request ready would keep the worker for ever.
-const READS_PER_TURN_MAX: usize = 16;
+/// Moves of bytes, reads and writes to the client, of one connection in a turn of its worker while the pool is crowded:
+/// a client that always has its next request ready, or takes a large file as fast as it comes, would keep the worker
+/// for as long. As many as in the other driver (`CALLS_PER_ITERATION_MAX`).
+const MOVES_PER_TURN_MAX: usize = 16;
+
+/// Parked connections that a worker serves before it looks whether new clients wait.
+const READY_PER_TURN_MAX: usize = 16;
 
 /// Starts the workers, which end when the senders of the worker queue are gone.
 pub(crate) fn start<C: Connection>(
@@ -62,7 +66,7 @@ pub(crate) fn start<C: Connection>(
             RoleView::show(view.as_ref(), Kind::Worker, &name);
             buffer::keep_few_spares();
             while let Some(work) = intake.next(number) {
-                pool.work(work);
+                pool.work(work, &intake);
             }
         });
     }
@@ -79,27 +83,24 @@ pub(crate) struct Pool<C: Connection> {
 
 impl<C: Connection> Pool<C> {
     /// What a worker does with what it was given.
-    fn work(&self, work: Work) {
-        match work {
-            Work::New(accepted) => self.guard(|| {
-                self.serve(self.accept(accepted), &WaitBudget::new(&self.load, &|| {}));
-            }),
-            Work::TakeReady => self.serve_ready(),
-        }
+    fn work(&self, work: Work, intake: &Intake) {
+        self.guard(|| match work {
+            Work::New(accepted) => self.serve(self.accept(accepted), &WaitBudget::new(&self.load, &|| {})),
+            Work::TakeReady => self.serve_ready(intake),
+        });
     }
 
-    /// Serves connections whose wait is over, one after the other, until there are no more or one has to be waited for.
-    fn serve_ready(&self) {
-        let runs = Cell::new(true);
-        let stop_running = || {
-            if runs.replace(false) {
-                self.parking.stop_running();
+    /// Serves connections whose wait is over, one after the other, until there are no more, one has to be waited for,
+    /// or new clients wait for a worker.
+    fn serve_ready(&self, intake: &Intake) {
+        let runner = Runner { parking: &self.parking, runs: Cell::new(true) };
+        for served in 1.. {
+            let Some(connection) = self.parking.next_ready() else { return };
+            self.guard(|| self.serve(connection, &WaitBudget::new(&self.load, &|| runner.stop())));
+            let looks_up = served % READY_PER_TURN_MAX == 0;
+            if !runner.runs.get() || (looks_up && intake.queue_length() > 0) {
+                return;
             }
-        };
-        while runs.get()
-            && let Some(connection) = self.parking.next_ready()
-        {
-            self.guard(|| self.serve(connection, &WaitBudget::new(&self.load, &stop_running)));
         }
     }
 
@@ -116,7 +117,7 @@ impl<C: Connection> Pool<C> {
         let (service, client) = (self.service.load_full(), Socket::accepted(client));
         let session =
             Session::accept(service, client, session::Accepted { peer, is_plain, at }, &clock::now());
-        ParkedConnection { connection: Box::new(session.into()), _permit: permit }
+        ParkedConnection { connection: Box::new(session.into()), _permit: permit.taken_up() }
     }
 
     /// Serves a connection to its end, or parks it when it has to wait longer than `budget` allows.
@@ -124,6 +125,26 @@ impl<C: Connection> Pool<C> {
         if let Err(Parked) = parked.connection.serve(&self.common, budget) {
             self.parking.park(parked);
         }
+    }
+}
+
+/// A worker that was called for what is ready, until it stops or is dropped: then the parking may call another.
+struct Runner<'p, C: Connection> {
+    parking: &'p Parking<C>,
+    runs: Cell<bool>,
+}
+
+impl<C: Connection> Runner<'_, C> {
+    fn stop(&self) {
+        if self.runs.replace(false) {
+            self.parking.stop_running();
+        }
+    }
+}
+
+impl<C: Connection> Drop for Runner<'_, C> {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -174,7 +195,7 @@ impl PoolLoad {
 
     /// There is not a worker for each connection.
     fn is_crowded(&self) -> bool {
-        let free = self.workers.saturating_sub(self.permits.count());
+        let free = self.workers.saturating_sub(self.permits.taken_up());
         CROWDED_PART * free <= self.workers
     }
 }
@@ -184,8 +205,8 @@ pub(crate) struct WaitBudget<'p> {
     pub(crate) load: &'p PoolLoad,
     /// A wait of this connection was in vain: the next one is not waited here.
     waited: Cell<bool>,
-    /// Looks that it had in this turn.
-    reads: Cell<usize>,
+    /// Moves in this turn.
+    moves: Cell<usize>,
     /// For a thread that may look and never wait.
     never: bool,
     /// What a worker does before it waits.
@@ -195,7 +216,7 @@ pub(crate) struct WaitBudget<'p> {
 impl<'p> WaitBudget<'p> {
     /// For a worker, which calls `before_waiting` before it waits.
     pub(crate) fn new(load: &'p PoolLoad, before_waiting: &'p dyn Fn()) -> WaitBudget<'p> {
-        WaitBudget { load, waited: Cell::new(false), reads: Cell::new(0), never: false, before_waiting }
+        WaitBudget { load, waited: Cell::new(false), moves: Cell::new(0), never: false, before_waiting }
     }
 
     /// For a thread that may look and never wait.
@@ -208,15 +229,22 @@ impl<'p> WaitBudget<'p> {
     /// While there is a worker for each connection, waiting is cheapest: to be brought back from parking wakes two
     /// threads, that of the parking and a worker. In a crowd those serve many connections each time they wake.
     pub(crate) fn limit(&self, deadline: Option<Instant>, now: &Now) -> Result<Duration, Parked> {
-        let may_not_wait = self.load.parks && (self.waited.get() || self.load.is_crowded());
-        if self.never || may_not_wait {
-            self.reads.update(|reads| reads + 1);
-            return if self.reads.get() > READS_PER_TURN_MAX { Err(Parked) } else { Ok(Duration::ZERO) };
+        if !self.count_move()? {
+            return Ok(Duration::ZERO);
         }
         self.about_to_wait();
         let left =
             deadline.map_or(TICK, |deadline| deadline.saturating_duration_since(now.instant).min(TICK));
         Ok(left)
+    }
+
+    /// Before a move of bytes: whether it may wait. Parks the connection if its turn is over.
+    pub(crate) fn count_move(&self) -> Result<bool, Parked> {
+        if !self.never && !(self.load.parks && (self.waited.get() || self.load.is_crowded())) {
+            return Ok(true);
+        }
+        self.moves.update(|moves| moves + 1);
+        if self.moves.get() > MOVES_PER_TURN_MAX { Err(Parked) } else { Ok(false) }
     }
 
     /// The next call may wait: nothing else may wait behind it.
