@@ -24,7 +24,7 @@ mod peers;
 mod process;
 mod programs;
 mod recipe;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 
 use std::io::{Read, Write};
@@ -133,7 +133,7 @@ impl Testbed {
     }
 
     /// Where the testbed keeps its files.
-    #[cfg(test)]
+    #[cfg(all(test, unix))]
     fn folder(&self) -> &std::path::Path {
         self.recipes.folder.path()
     }
