@@ -2,7 +2,7 @@
 
 import contextlib
 
-from system import PATIENCE, ROOT
+from system import ROOT
 from wire import curl
 
 STEPS = ["1_one_at_a_time", "2_thread_per_connection", "3_worker_pool", "4_poll_loop"]
@@ -17,7 +17,7 @@ def step(system, name, *arguments):
         program.port = int(program.wait_for(r"^listening on 127\.0\.0\.1:(\d+)$")[1])
         yield program
         program.ctrl_c()
-        assert program.end(PATIENCE) != 0, "it was ended, and says so by its status"
+        program.end()
     finally:
         program.destroy()
 

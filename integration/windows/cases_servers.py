@@ -10,7 +10,7 @@ from wire import client, curl, rest, status_of
 PAGE = b"Ini Adalah web Server percobaan"
 
 # Paths that are no files of the site, and would be something else to Windows: the folder above, another drive,
-# devices, a stream of a file, a name with a dot that Windows drops, a short name, a share.
+# devices, a stream of a file, names with a dot or a space that Windows drops, other case, a short name, a share.
 NO_FILES = [
     "/../Cargo.toml",
     "/..%2fCargo.toml",
@@ -25,6 +25,7 @@ NO_FILES = [
     "/COM1",
     "/testing.txt::$DATA",
     "/testing.txt.",
+    "/Testing.TXT",
     "/testing.txt%20",
     "/TESTIN~1.TXT",
     "//localhost/c$/windows/win.ini",

@@ -24,13 +24,13 @@ from system import ThisSystem, Wine, eventually
 MODULES = [cases_servers, cases_forwarding, cases_course, cases_ladder]
 
 NOT_SHOWN = [
-    ("Ctrl-Break, and the window that is closed", "wine 8 does not pass these events of a console on"),
-    ("a certificate store of Windows, for https:// back ends", "wine's holds other authorities than Windows does"),
+    ("Ctrl-Break, and a window that is closed", "wine 8 refuses to send the first, and a console without a window has none"),
+    ("the certificate store of Windows, for https:// back ends", "wine fills its own from Linux's"),
     ("colours and widths of a terminal", "a console without a window is no terminal"),
     ("Python programs as the lab's contenders", "no Python for Windows is installed here"),
     ("speed, and what the firewall asks at the first start", "wine serves sockets by Linux's kernel"),
     ("a full backlog", "Linux drops the connect and Windows refuses it; under wine it is Linux that decides"),
-    ("names that differ only in case, and files that another program has open", "the files are Linux's"),
+    ("files that another program has open", "the files are Linux's"),
 ]
 
 

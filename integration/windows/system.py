@@ -154,6 +154,10 @@ class Wine(ThisSystem):
         # Without a display it has complaints, which do not matter.
         subprocess.run([WINE, "wineboot", "--init"], env=self.environment, capture_output=True, timeout=120, check=True)
         self._compile("bcryptprimitives.c", self.prefix / "drive_c/windows/system32/bcryptprimitives.dll", "-shared", "-ladvapi32")
+        # A program that waits for ever, as otherwise wine's services start with each program and end behind it. They
+        # keep the outputs of whoever has started them, which must not be the pipe of a program that a case waits for.
+        waits = subprocess.Popen([WINE, "cmd"], env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._stack.callback(lambda: (waits.stdin.close(), waits.kill(), waits.wait()))
         self._console = self.folder / "console.exe"
         self._compile("console.c", self._console)
         return self

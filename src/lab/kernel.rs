@@ -2,13 +2,13 @@
 //!
 //! Contract: counters are differences over a run. Those of TCP are of the whole machine (Linux keeps
 //! them for each network namespace), so they include other traffic; those of processes are of the
-//! balancer or its back ends alone. On a system without Linux's `/proc` nothing is measured: `None`.
+//! balancer or its back ends alone. On another system than Linux nothing is measured: `None`.
 
 use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-use super::system;
+use super::system::{self, IS_LINUX};
 
 /// Counters of the machine's TCP.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -24,8 +24,8 @@ pub(super) struct Kernel {
 impl Kernel {
     /// The counters now; `None` on a system that has none.
     pub(super) fn now() -> Option<Kernel> {
-        let text = |path| fs::read_to_string(path).ok();
-        Some(Kernel::parse(&text("/proc/net/netstat")?, &text("/proc/net/snmp")?))
+        let text = |path| fs::read_to_string(path).unwrap_or_default();
+        IS_LINUX.then(|| Kernel::parse(&text("/proc/net/netstat"), &text("/proc/net/snmp")))
     }
 
     fn parse(netstat: &str, snmp: &str) -> Kernel {
@@ -74,7 +74,7 @@ impl Processes {
     /// What these processes have used so far; `None` on a system that does not tell. One that has ended counts as
     /// nothing.
     pub(super) fn now(pids: &[u32]) -> Option<Processes> {
-        if !tells_of_processes() {
+        if !IS_LINUX {
             return None;
         }
         let mut all = Processes::default();
@@ -100,11 +100,6 @@ impl Processes {
             memory_kib: self.memory_kib,
         }
     }
-}
-
-/// True if this system tells what processes use: without it nothing here is measured.
-pub(super) fn tells_of_processes() -> bool {
-    fs::exists("/proc/self/smaps_rollup").unwrap_or(false)
 }
 
 /// True if a thread of these processes runs, or would if it had a core.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use super::system;
+use super::system::{self, IS_LINUX};
 use super::table::DASH;
 
 /// Where a report was made.
@@ -36,7 +36,10 @@ pub(super) struct Machine {
 impl Machine {
     /// This machine, now.
     pub(super) fn this() -> Machine {
-        let line = |path| fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
+        let line = |path| match IS_LINUX {
+            true => fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default(),
+            false => String::new(),
+        };
         let cpu = line("/proc/cpuinfo");
         let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
         Machine {

@@ -28,5 +28,5 @@ pub(super) use windows::{
     Group, PYTHON, guard, is_root, open_files, page_bytes, private_folder, release, thread_cpu,
 };
 
-/// True where a missing program can be had by the name of a Debian package.
+/// True where `/proc` tells of processes, and a missing program can be had by the name of a Debian package.
 pub(super) const IS_LINUX: bool = cfg!(target_os = "linux");

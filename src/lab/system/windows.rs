@@ -126,9 +126,9 @@ pub(in crate::lab) fn thread_cpu() -> Option<Duration> {
 pub(in crate::lab) fn release() -> Option<String> {
     let printed = Command::new("cmd").args(["/c", "ver"]).output().ok()?.stdout;
     let text = String::from_utf8_lossy(&printed).into_owned();
-    let (_, version) = text.split_once('[')?;
-    let (version, _) = version.split_once(']')?;
-    version.split_whitespace().last().map(str::to_owned)
+    // The word before it is in the language of the system.
+    let mut words = text.split([' ', '[', ']', '\r', '\n']);
+    words.find(|word| word.starts_with(|first: char| first.is_ascii_digit())).map(str::to_owned)
 }
 
 /// The Python interpreter's usual name.

@@ -368,5 +368,6 @@ impl<S: AnySocket> Write for Records<'_, S> {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
