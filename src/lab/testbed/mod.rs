@@ -24,7 +24,8 @@ mod peers;
 mod process;
 mod programs;
 mod recipe;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 use std::io::{Read, Write};
@@ -133,7 +134,8 @@ impl Testbed {
     }
 
     /// Where the testbed keeps its files.
-    #[cfg(all(test, unix))]
+    #[cfg(test)]
+    #[cfg(unix)]
     fn folder(&self) -> &std::path::Path {
         self.recipes.folder.path()
     }

@@ -199,7 +199,7 @@ impl Client {
             Output::File { file, offset, length } => {
                 let count = self.writes.next(at, room.min(length as usize));
                 let mut bytes = vec![0; count];
-                let count = read_at(&file, &mut bytes, offset).unwrap();
+                let count = read_at(file, &mut bytes, offset).unwrap();
                 self.received.extend(&bytes[..count]);
                 count
             }
