@@ -289,7 +289,8 @@ mod tests {
         assert!(!before.is_current(), "it has grown");
         let before = load();
         std::fs::remove_file(&path).unwrap();
-        assert!(!before.is_current(), "it is deleted");
+        // Windows does not tell of an open file that it is deleted: the next lookup of its name does.
+        assert_eq!(before.is_current(), cfg!(windows), "it is deleted");
     }
 
     #[test]

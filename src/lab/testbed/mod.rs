@@ -25,6 +25,7 @@ mod process;
 mod programs;
 mod recipe;
 #[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 use std::io::{Read, Write};
@@ -134,6 +135,7 @@ impl Testbed {
 
     /// Where the testbed keeps its files.
     #[cfg(test)]
+    #[cfg(unix)]
     fn folder(&self) -> &std::path::Path {
         self.recipes.folder.path()
     }

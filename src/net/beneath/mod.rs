@@ -98,7 +98,7 @@ pub(crate) enum OpenError {
 ///
 /// The time of the last status change (ctime) is included, because it also shows a file that was
 /// rewritten and then given its old modification time again. Windows tells neither that nor which file it is: there it
-/// is the time when the file was made, which shows one that has taken another's place.
+/// is the time when the file was made, which shows most files that have taken another's place.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Stamp {
     device: u64,

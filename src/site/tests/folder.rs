@@ -7,7 +7,9 @@ use std::os::unix::fs::symlink;
 use super::*;
 #[cfg(unix)]
 use crate::net::beneath::Links;
-use crate::site::rules::{Dotfiles, Rules};
+#[cfg(unix)]
+use crate::site::rules::Dotfiles;
+use crate::site::rules::Rules;
 
 fn rules() -> Rules {
     Rules { course_pages: false, ..Rules::default() }

@@ -281,6 +281,8 @@ fn the_cache_notices_a_changed_file_at_the_next_check() {
     assert_ne!(field(&before, "ETag"), field(&after, "ETag"));
 }
 
+// Windows may give the new file the time of birth of the old one, whose name it takes, and tells nothing else.
+#[cfg(unix)]
 #[test]
 fn the_cache_notices_a_replaced_file_of_the_same_size_and_time() {
     let mut fixture = Fixture::new(SiteKind::Default);
