@@ -25,7 +25,7 @@ COMPILER = "x86_64-w64-mingw32-gcc"
 MARK = "GILIRAN_WINDOWS_CASES"
 
 # Seconds that only a failing case waits.
-PATIENCE = 30
+PATIENCE = 60
 
 
 def eventually(look, seconds=PATIENCE):

@@ -128,6 +128,11 @@ fn is_in_mask(status: &str, signal: i32) -> bool {
     u32::try_from(signal - 1).is_ok_and(|bit| mask.checked_shr(bit).is_some_and(|mask| mask & 1 == 1))
 }
 
+/// A variable of the environment: where it is set, the end of standard input is as good as a Ctrl-C. It is how the
+/// lab asks a program to end on Windows, where no program can send a signal to another one.
+#[cfg(windows)]
+pub(crate) const ENDS_WITH_INPUT: &str = "GILIRAN_ENDS_WITH_INPUT";
+
 /// Starts to handle Ctrl-C and Ctrl-Break, the ways to end a program of a console; nothing reloads the configuration
 /// file or opens the log again.
 ///
@@ -139,6 +144,15 @@ pub(crate) fn listen(
     _reopen_log: impl Fn() + Send + 'static,
 ) -> io::Result<(Shutdown, Hangups)> {
     let shutdown = Shutdown::with_lame_duck(lame_duck);
+    if std::env::var_os(ENDS_WITH_INPUT).is_some() {
+        let ours = shutdown.clone();
+        let wait = move || {
+            // An error is an end as well.
+            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+            end(&ours, "end of input");
+        };
+        std::thread::Builder::new().name("input".to_owned()).spawn(wait)?;
+    }
     let ours = shutdown.clone();
     ctrlc::set_handler(move || end(&ours, "Ctrl-C")).map_err(|error| match error {
         ctrlc::Error::System(error) => error,

@@ -2,10 +2,11 @@
 //!
 //! There are no signals here that one program could send another, and no program learns of its parent's death.
 //! What every program can learn is that its standard input has ended: the lab holds the other end, and the system
-//! lets go of it when the lab is gone, however it went. [`guard`] turns that into the end of a program.
+//! lets go of it when the lab is gone, however it went. [`guard`] turns that into the end of a program: our roles
+//! take it for a Ctrl-C, others are killed.
 
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::windows::process::CommandExt;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::lab::terminal::say;
+use crate::net::signals::ENDS_WITH_INPUT;
 
 /// The program does not hear the Ctrl-C that is meant for the lab: its name in the API is
 /// `CREATE_NEW_PROCESS_GROUP`.
@@ -23,8 +25,17 @@ const NEW_PROCESS_GROUP: u32 = 0x200;
 /// How often a guard looks whether its program has ended: that ends the guard, and nobody is in a hurry for it.
 const GUARD_LOOKS: Duration = Duration::from_millis(100);
 
+/// Longest wait of a guard for a program that was asked to end: less than the lab waits for the guard.
+const PROGRAM_ENDS_MAX: Duration = Duration::from_millis(1500);
+
 /// Longest wait for a guard to end its program, before the guard is ended itself.
-const GUARD_ENDS_MAX: Duration = Duration::from_secs(2);
+const GUARD_ENDS_MAX: Duration = Duration::from_secs(3);
+
+/// Time between two looks at what cannot be waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// What the lab sends to a guard whose program is to end without being asked.
+const CRASH: &[u8] = b"!";
 
 /// A program. If it starts programs itself, it ends them itself: the `py` launcher and the `python` of a virtual
 /// environment do.
@@ -53,19 +64,19 @@ impl Group {
         !matches!(self.0.try_wait(), Ok(None))
     }
 
-    /// Ends its standard input. A guard then ends its program.
+    /// Ends its standard input. A guard then asks its program to end in the same way.
     pub(in crate::lab) fn ask_to_end(&mut self) {
         drop(self.0.stdin.take());
     }
 
     /// Ends it as a crash would. A guard needs a moment for that; what does not listen to its input is killed.
     pub(in crate::lab) fn kill(&mut self) {
-        self.ask_to_end();
-        let deadline = Instant::now() + GUARD_ENDS_MAX;
-        while !self.has_ended() && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(1));
+        if let Some(input) = &mut self.0.stdin {
+            let _ = input.write_all(CRASH); // it may be gone already
         }
-        let _ = self.0.kill(); // it may be gone already
+        self.ask_to_end();
+        wait(&mut self.0, GUARD_ENDS_MAX);
+        let _ = self.0.kill(); // likewise
     }
 
     /// Waits for its end.
@@ -78,28 +89,46 @@ impl Group {
 /// process id comes first, then the program and its arguments.
 pub(in crate::lab) fn guard(argv: &[OsString]) -> ExitCode {
     let [_, program, arguments @ ..] = argv else { return ExitCode::from(2) };
-    let mut child = match Command::new(program).args(arguments).stdin(Stdio::null()).spawn() {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).env(ENDS_WITH_INPUT, "1");
+    let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
             say(&format!("{}: {error}", program.to_string_lossy()));
             return ExitCode::FAILURE;
         }
     };
-    // Nothing is ever sent: the channel is closed when standard input has ended.
-    let (reader, input) = mpsc::channel::<()>();
+    let (told, orders) = mpsc::channel();
     thread::spawn(move || {
-        let _ = io::stdin().lock().read_to_end(&mut Vec::new());
-        drop(reader);
+        let mut order = Vec::new();
+        let _ = io::stdin().lock().read_to_end(&mut order); // an error is an end as well
+        told.send(order)
     });
-    while input.recv_timeout(GUARD_LOOKS) == Err(RecvTimeoutError::Timeout) {
+    let order = loop {
+        match orders.recv_timeout(GUARD_LOOKS) {
+            Err(RecvTimeoutError::Timeout) => {}
+            order => break order.unwrap_or_default(),
+        }
         if let Ok(Some(status)) = child.try_wait() {
             let code = status.code().and_then(|code| u8::try_from(code).ok());
             return ExitCode::from(code.unwrap_or(1));
         }
+    };
+    if order != CRASH {
+        drop(child.stdin.take());
+        wait(&mut child, PROGRAM_ENDS_MAX);
     }
     let _ = child.kill(); // it may be gone already
     let _ = child.wait();
     ExitCode::SUCCESS
+}
+
+/// Waits for the end of a program, but not for ever.
+fn wait(child: &mut Child, limit: Duration) {
+    let deadline = Instant::now() + limit;
+    while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
+        thread::sleep(LOOK_AGAIN);
+    }
 }
 
 /// Nothing that the lab starts here asks for it.
