@@ -127,10 +127,10 @@ fn findings(lines: &[Line], lang: Lang) -> Findings {
         text!(lang, "blocked-loop-timer", alone = &timer[0], one = &timer[1], four = &timer[2]),
         text!(lang, "blocked-loop-pool", workers = WORKERS, one = &pool[1], four = &pool[2]),
     ];
-    // The unluckiest request waits for nearly the whole sleep.
+    // The unluckiest request waits for what is left of the sleep after the head start, nearly all of it.
     let waits = |more_than: u64| lines[0][1].is_none_or(|time| time > more_than);
     let right = match lines[0][0] {
-        _ if waits(DELAY.as_micros() as u64 / 5 * 4) => 2,
+        _ if waits(DELAY.as_micros() as u64 / 5 * 3) => 2,
         alone => usize::from(alone.is_some_and(|alone| waits(alone * 5 / 4))),
     };
     let names = parts(&text!(lang, "blocked-loop-lines"));
