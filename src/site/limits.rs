@@ -8,6 +8,10 @@ use crate::protocol::limits::REQUEST_LINE_BYTES_MAX;
 /// are sent by `sendfile`, where the system call for each response no longer matters.
 pub(crate) const CACHED_FILE_BYTES_MAX: u64 = 64 * 1024;
 
+/// Largest part of an open file that is read instead of sent by `sendfile`, in bytes: a copy of so few bytes costs less
+/// than a second send call, and they fit behind their head in one.
+pub(crate) const COPIED_PART_BYTES_MAX: u64 = 4 * 1024;
+
 /// Files in the cache of one site: 256 files of 64 KiB are 16 MiB at most.
 pub(crate) const CACHED_FILES_MAX: usize = 256;
 

@@ -97,6 +97,8 @@ pub enum Content {
         /// Which of its bytes.
         range: Range<usize>,
     },
+    /// A small part of an open file, which was read when the request came.
+    Copy(Box<[u8]>),
     /// A part of an open file, shared with the cache: it is read at positions of its own, because
     /// the position of the open file is shared too.
     File {
@@ -125,6 +127,7 @@ impl Content {
             Content::Empty => Some(&[]),
             Content::Static(text) => Some(text),
             Content::Text(text) => Some(text.as_bytes()),
+            Content::Copy(bytes) => Some(bytes),
             Content::Cached { file, range } => file.bytes().and_then(|bytes| bytes.get(range.clone())),
             Content::File { .. } | Content::Multipart(_) | Content::Filler { .. } => None,
         }

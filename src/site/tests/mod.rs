@@ -3,17 +3,20 @@
 mod folder;
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write as _};
 #[cfg(unix)]
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::cached_file::CachedFile;
 use super::filler::Filler;
-use super::limits::{CACHE_CHECK, CACHED_FILE_BYTES_MAX, CACHED_FILES_MAX};
+use super::limits::{CACHE_CHECK, CACHED_FILE_BYTES_MAX, CACHED_FILES_MAX, COPIED_PART_BYTES_MAX};
 use super::response::{Content, Response};
+use super::site::small_part;
 use super::{Site, SiteKind};
+use crate::net::beneath::Stamp;
 use crate::net::files::read_at;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::http::head::RequestHead;
@@ -432,6 +435,28 @@ fn an_open_file_is_sent_as_it_was_when_it_was_opened() {
     let mut start = [0; 3];
     (&**file).read_exact(&mut start).unwrap();
     assert_eq!(start, [7; 3]);
+}
+
+#[test]
+fn a_small_part_of_an_open_file_is_sent_with_its_head() {
+    let fixture = Fixture::new(SiteKind::Default);
+    let part = |bytes: u64| fixture.ask("GET /large.bin", &format!("Range: bytes=10-{}\r\n", bytes + 9));
+    let response = part(COPIED_PART_BYTES_MAX);
+    assert!(matches!(&response.body, Content::Copy(bytes) if bytes.len() as u64 == COPIED_PART_BYTES_MAX));
+    assert_eq!(body(&response), body(&fixture.get("/large.bin"))[10..][..COPIED_PART_BYTES_MAX as usize]);
+    let response = part(COPIED_PART_BYTES_MAX + 1);
+    assert!(matches!(&response.body, Content::File { offset: 10, .. }));
+    // Bytes that are all alike say nothing about their place.
+    let (file, size) = (tempfile::tempfile().unwrap(), CACHED_FILE_BYTES_MAX + 3);
+    let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+    (&file).write_all(&bytes).unwrap();
+    let stamp = Stamp::of(&file.metadata().unwrap());
+    let writer = file.try_clone().unwrap();
+    let file = CachedFile::load(file, stamp, |_| "text/plain".into(), &fixture.now).unwrap();
+    assert_eq!(small_part(&file, size - 3, 3).as_deref(), Some(&bytes[size as usize - 3..]));
+    // One that shrank is left to its sender, which cuts the connection.
+    writer.set_len(size - 1).unwrap();
+    assert_eq!(small_part(&file, size - 3, 3), None);
 }
 
 #[test]
