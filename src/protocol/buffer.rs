@@ -93,6 +93,12 @@ impl Buffer {
         &mut storage[self.end..]
     }
 
+    /// The [`space`](Buffer::space) that was asked for last, for those who fill it in many small steps.
+    #[inline]
+    pub(crate) fn same_space(&mut self) -> &mut [u8] {
+        self.storage.as_mut().map_or(&mut [], |storage| &mut storage[self.end..])
+    }
+
     /// The first `count` bytes of [`space`](Buffer::space) now hold data.
     pub(crate) fn filled(&mut self, count: usize) {
         self.end += count;

@@ -7,10 +7,11 @@
 //! The key is the path as it was requested, so that a hit does not have to decode it. Two spellings of
 //! one path are two entries, and both count against the bound.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
+
+use rustc_hash::FxHashMap;
 
 use super::cached_file::CachedFile;
 use super::limits::{CACHE_CHECK, CACHED_FILES_MAX, OPEN_FILE_IDLE, OPEN_FILES_MAX};
@@ -19,11 +20,14 @@ use crate::protocol::now::Now;
 /// The files of one site, shared by all its threads.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    entries: RwLock<HashMap<Box<str>, Entry>>,
+    entries: RwLock<Entries>,
     /// The first time this cache was given. Times are counted from it, because an atomic can hold a
     /// number and not an `Instant`.
     start: OnceLock<Instant>,
 }
+
+/// By path. Paths that share a hash by intent are few enough to be compared one by one: [`CACHED_FILES_MAX`].
+type Entries = FxHashMap<Box<str>, Entry>;
 
 #[derive(Debug)]
 struct Entry {
@@ -106,17 +110,17 @@ impl Cache {
 
     // A thread that panicked while it held the lock left a consistent map, because each change is a
     // single call of the map. So a poisoned lock is no reason to fail all later requests.
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<Box<str>, Entry>> {
+    fn read(&self) -> RwLockReadGuard<'_, Entries> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Box<str>, Entry>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Entries> {
         self.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Removes the least recently used of the entries that `count` counts until they count less than `max` together.
-fn evict(entries: &mut HashMap<Box<str>, Entry>, max: usize, count: impl Fn(&Entry) -> usize) {
+fn evict(entries: &mut Entries, max: usize, count: impl Fn(&Entry) -> usize) {
     while entries.values().map(&count).sum::<usize>() >= max {
         let oldest = entries
             .iter()

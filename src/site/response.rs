@@ -324,7 +324,7 @@ impl web::Response for Response {
         let mut head = ResponseWriter::start(out, self.status, now);
         self.write_description(&mut head, now);
         match self.length {
-            Length::Known(bytes) => head.field("Content-Length", bytes),
+            Length::Known(bytes) => head.field_number("Content-Length", bytes),
             Length::Chunked if version == Version::Http11 => {
                 head.field_bytes("Transfer-Encoding", b"chunked")
             }

@@ -38,6 +38,7 @@ pub struct ResponseWriter<'o> {
 impl<'o> ResponseWriter<'o> {
     /// Begins a head with its status line, `Server` and `Date`.
     pub fn start(out: &'o mut Buffer, status: u16, now: &Now) -> ResponseWriter<'o> {
+        out.space();
         let mut writer = ResponseWriter { out, length: 0, full: false };
         writer.lines(b"HTTP/1.1 ");
         writer.lines(&digits(status));
@@ -55,7 +56,13 @@ impl<'o> ResponseWriter<'o> {
         self.full |= write!(self, ": {value}\r\n").is_err();
     }
 
+    /// Adds a field line whose value is a number.
+    pub(crate) fn field_number(&mut self, name: &str, value: u64) {
+        self.field_bytes(name, itoa::Buffer::new().format(value).as_bytes());
+    }
+
     /// Adds a field line whose value is bytes.
+    #[inline]
     pub(crate) fn field_bytes(&mut self, name: &str, value: &[u8]) {
         self.lines(name.as_bytes());
         self.lines(b": ");
@@ -64,8 +71,9 @@ impl<'o> ResponseWriter<'o> {
     }
 
     /// Adds field lines that are formatted, each with its line end, or a part of them.
+    #[inline]
     pub(crate) fn lines(&mut self, lines: &[u8]) {
-        match self.out.space().get_mut(self.length..).and_then(|room| room.get_mut(..lines.len())) {
+        match self.out.same_space().get_mut(self.length..).and_then(|room| room.get_mut(..lines.len())) {
             Some(room) => {
                 room.copy_from_slice(lines);
                 self.length += lines.len();

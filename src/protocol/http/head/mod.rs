@@ -12,6 +12,8 @@ mod scan;
 
 use std::mem::MaybeUninit;
 
+use memchr::memchr;
+
 pub use self::limits::HeadLimits;
 pub use self::scan::{HeadScan, Scan};
 use super::{Method, Refusal, Version, list};
@@ -52,9 +54,15 @@ impl Default for FieldSpace<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'b> {
     list: &'b [httparse::Header<'b>],
+    /// The [`mark`] of each name. Most names are looked for in vain, and then their mark is missing.
+    marks: u64,
 }
 
 impl<'b> Fields<'b> {
+    fn new(list: &'b [httparse::Header<'b>]) -> Fields<'b> {
+        Fields { list, marks: list.iter().fold(0, |marks, header| marks | mark(header.name)) }
+    }
+
     /// All fields, in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = Field<'b>> {
         self.list.iter().map(|header| Field { name: header.name, value: super::trim(header.value) })
@@ -66,18 +74,21 @@ impl<'b> Fields<'b> {
     }
 
     /// The values of each field line of this name.
+    #[inline]
     pub fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'b [u8]> + 's {
-        // By name first: most fields are looked for in vain, and then no value need be looked at.
+        let list = if self.marks & mark(name) == 0 { &[] } else { self.list };
         let has_name = move |header: &&httparse::Header<'_>| header.name.eq_ignore_ascii_case(name);
-        self.list.iter().filter(has_name).map(|header| super::trim(header.value))
+        list.iter().filter(has_name).map(|header| super::trim(header.value))
     }
 
     /// The value of the first field line of this name.
+    #[inline]
     pub(crate) fn first(&self, name: &str) -> Option<&'b [u8]> {
         self.all(name).next()
     }
 
     /// The value of a field that may occur only once: `None` if it is missing or occurs twice.
+    #[inline]
     pub(crate) fn only(&self, name: &str) -> Option<&'b [u8]> {
         let mut all = self.all(name);
         let value = all.next()?;
@@ -85,9 +96,18 @@ impl<'b> Fields<'b> {
     }
 
     /// True if a comma-separated list field holds this member, without regard to case.
+    #[inline]
     pub(crate) fn lists(&self, name: &str, member: &str) -> bool {
         self.all(name).flat_map(list).any(|found| found.eq_ignore_ascii_case(member.as_bytes()))
     }
+}
+
+/// One of 64 bits, the same for a name in capitals and in small letters. Two names may share one; the factor keeps
+/// those apart that are looked for in every request and those that every client sends.
+#[inline]
+fn mark(name: &str) -> u64 {
+    let first = name.bytes().next().map_or(0, |byte| byte.to_ascii_lowercase());
+    1 << ((usize::from(first) + 11 * name.len()) % 64)
 }
 
 /// A request line and its fields.
@@ -139,7 +159,7 @@ impl<'b> RequestHead<'b> {
             method_name,
             target,
             version: if version == 0 { Version::Http10 } else { Version::Http11 },
-            fields: Fields { list: request.headers },
+            fields: Fields::new(request.headers),
         };
         head.check_target()?;
         head.check_host()?;
@@ -201,7 +221,7 @@ impl<'b> RequestHead<'b> {
                     })
             }
         };
-        match fits && !self.target.contains('#') {
+        match fits && memchr(b'#', self.target.as_bytes()).is_none() {
             true => Ok(()),
             false => Err(Refusal::bad("The request target is neither a path nor an http address.")),
         }
@@ -266,7 +286,7 @@ impl<'b> ResponseHead<'b> {
             version: if version == 0 { Version::Http10 } else { Version::Http11 },
             status,
             reason: reason_phrase(bytes),
-            fields: Fields { list: response.headers },
+            fields: Fields::new(response.headers),
         }))
     }
 
@@ -336,11 +356,15 @@ pub(crate) fn is_host(host: &str) -> bool {
             None => return false,
         },
         None => {
-            let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
+            let (name, port) = host.split_at(memchr(b':', host.as_bytes()).unwrap_or(host.len()));
             (name, port, "")
         }
     };
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&byte);
+    let is_allowed = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')')
+            || matches!(byte, b'*' | b'+' | b',' | b';' | b'=' | b'%')
+    };
     let is_port = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
     name.bytes().all(|byte| is_allowed(byte) || colons.as_bytes().contains(&byte))
         && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))

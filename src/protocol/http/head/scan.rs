@@ -1,5 +1,7 @@
 //! Where a head ends: the search for its empty line.
 
+use memchr::memchr;
+
 use super::HeadLimits;
 use crate::protocol::http::Refusal;
 use crate::protocol::limits::{HEAD_BYTES_MAX, REQUEST_LINE_BYTES_MAX};
@@ -40,33 +42,21 @@ impl HeadScan {
     pub fn advance(&mut self, bytes: &[u8]) -> Result<Scan, Refusal> {
         let within = &bytes[..bytes.len().min(self.limits.bytes)];
         while self.scanned < within.len() {
-            if self.first_line_done {
-                if self.is_line_empty(&within[self.scanned..]) {
+            let rest = &within[self.scanned..];
+            let end = memchr(b'\n', rest);
+            let line = &rest[..end.unwrap_or(rest.len())];
+            match self.first_line_done {
+                false => self.count_first_line(line)?,
+                // Of the other lines only matters whether they are empty.
+                true => self.line_bytes += usize::from(line.iter().any(|byte| *byte != b'\r')),
+            }
+            self.scanned += line.len() + usize::from(end.is_some());
+            if end.is_some() {
+                let is_empty = std::mem::take(&mut self.line_bytes) == 0;
+                if self.first_line_done && is_empty {
                     return Ok(Scan::Complete(self.scanned));
                 }
-                continue;
-            }
-            let byte = within[self.scanned];
-            self.scanned += 1;
-            match byte {
-                b'\n' => {
-                    self.first_line_done = self.started;
-                    self.line_bytes = 0;
-                }
-                b'\r' => {}
-                _ => {
-                    self.started = true;
-                    // A raw byte of the target will be an escape of three.
-                    self.line_bytes += if byte.is_ascii() { 1 } else { 3 };
-                    if self.line_bytes > self.limits.line {
-                        return Err(match self.limits.line {
-                            REQUEST_LINE_BYTES_MAX => {
-                                Refusal::new(414, "The request line is longer than 8 KiB.")
-                            }
-                            _ => Refusal::new(414, "The request line is longer than this server accepts."),
-                        });
-                    }
-                }
+                self.first_line_done = self.started;
             }
         }
         if bytes.len() >= self.limits.bytes {
@@ -82,18 +72,26 @@ impl HeadScan {
         Ok(Scan::Partial)
     }
 
-    /// Goes to the end of a field line, or of what is here of it; true if it has ended and was empty. Of these lines
-    /// only that matters, so their bytes need not be looked at one by one.
-    fn is_line_empty(&mut self, rest: &[u8]) -> bool {
-        let end = rest.iter().position(|byte| *byte == b'\n');
-        let line = &rest[..end.unwrap_or(rest.len())];
-        self.line_bytes += usize::from(line.iter().any(|byte| *byte != b'\r'));
-        self.scanned += line.len();
-        if end.is_none() {
-            return false;
+    /// Counts bytes of the start line, up to the one that is too many.
+    fn count_first_line(&mut self, line: &[u8]) -> Result<(), Refusal> {
+        let count = line.iter().map(bytes_of).sum::<usize>();
+        self.started |= count > 0;
+        let mut room = self.limits.line - self.line_bytes;
+        if count <= room {
+            self.line_bytes += count;
+            return Ok(());
         }
-        self.scanned += 1;
-        std::mem::take(&mut self.line_bytes) == 0
+        for byte in line {
+            self.scanned += 1;
+            match room.checked_sub(bytes_of(byte)) {
+                Some(left) => room = left,
+                None => break,
+            }
+        }
+        Err(match self.limits.line {
+            REQUEST_LINE_BYTES_MAX => Refusal::new(414, "The request line is longer than 8 KiB."),
+            _ => Refusal::new(414, "The request line is longer than this server accepts."),
+        })
     }
 
     /// The part of `bytes` that has been scanned.
@@ -104,5 +102,14 @@ impl HeadScan {
     /// True once the start line has begun: empty lines before it do not count.
     pub(crate) fn has_started(&self) -> bool {
         self.started
+    }
+}
+
+/// How much a byte of the start line counts: a raw byte of the target will be an escape of three.
+fn bytes_of(byte: &u8) -> usize {
+    match byte {
+        b'\r' => 0,
+        0..=0x7f => 1,
+        _ => 3,
     }
 }
