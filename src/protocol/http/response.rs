@@ -62,24 +62,36 @@ impl<'o> ResponseWriter<'o> {
     }
 
     /// Adds a field line whose value is bytes.
-    #[inline]
     pub(crate) fn field_bytes(&mut self, name: &str, value: &[u8]) {
-        self.lines(name.as_bytes());
-        self.lines(b": ");
-        self.lines(value);
-        self.lines(b"\r\n");
+        let (name, colon, end) = (name.as_bytes(), b": ", b"\r\n");
+        if let Some(line) = self.room(name.len() + colon.len() + value.len() + end.len()) {
+            let (name_room, line) = line.split_at_mut(name.len());
+            let (colon_room, line) = line.split_at_mut(colon.len());
+            let (value_room, end_room) = line.split_at_mut(value.len());
+            name_room.copy_from_slice(name);
+            colon_room.copy_from_slice(colon);
+            value_room.copy_from_slice(value);
+            end_room.copy_from_slice(end);
+        }
     }
 
     /// Adds field lines that are formatted, each with its line end, or a part of them.
-    #[inline]
     pub(crate) fn lines(&mut self, lines: &[u8]) {
-        match self.out.same_space().get_mut(self.length..).and_then(|room| room.get_mut(..lines.len())) {
-            Some(room) => {
-                room.copy_from_slice(lines);
-                self.length += lines.len();
-            }
+        if let Some(room) = self.room(lines.len()) {
+            room.copy_from_slice(lines);
+        }
+    }
+
+    /// The place of the next `count` bytes, which must all be written; `None` if they do not fit.
+    #[inline]
+    fn room(&mut self, count: usize) -> Option<&mut [u8]> {
+        let start = self.length;
+        let room = self.out.same_space().get_mut(start..start + count);
+        match room {
+            Some(_) => self.length += count,
             None => self.full = true,
         }
+        room
     }
 
     /// Ends the head. If the buffer had no room for it, leaves nothing of it behind and returns `false`.
