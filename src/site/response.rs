@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use super::cached_file::CachedFile;
 use super::filler::Filler;
+use super::limits::COPIED_PART_BYTES_MAX;
 use super::mirror;
 use super::multipart::Multipart;
 use super::refusals::Refused;
+use crate::net::files;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::http::response::ResponseWriter;
 use crate::protocol::http::{ExtraField, Version};
@@ -97,8 +99,6 @@ pub enum Content {
         /// Which of its bytes.
         range: Range<usize>,
     },
-    /// A small part of an open file, which was read when the request came.
-    Copy(Box<[u8]>),
     /// A part of an open file, shared with the cache: it is read at positions of its own, because
     /// the position of the open file is shared too.
     File {
@@ -127,7 +127,6 @@ impl Content {
             Content::Empty => Some(&[]),
             Content::Static(text) => Some(text),
             Content::Text(text) => Some(text.as_bytes()),
-            Content::Copy(bytes) => Some(bytes),
             Content::Cached { file, range } => file.bytes().and_then(|bytes| bytes.get(range.clone())),
             Content::File { .. } | Content::Multipart(_) | Content::Filler { .. } => None,
         }
@@ -338,6 +337,9 @@ impl web::Response for Response {
 
     fn into_body(self) -> Body<Content, Arc<File>, Generated> {
         match self.body {
+            Content::File { file, offset, length } if length <= COPIED_PART_BYTES_MAX => {
+                Body::Generated(Generated::SmallPart(SmallPart { file, offset, length }))
+            }
             Content::File { file, offset, length } => Body::File { file, offset, length },
             Content::Filler { length, chunked } => {
                 Body::Generated(Generated::Filler(Filler::new(length, chunked)))
@@ -355,6 +357,8 @@ pub enum Generated {
     Filler(Filler),
     /// Several parts of a file.
     Multipart(Box<Multipart>),
+    /// A small part of an open file.
+    SmallPart(SmallPart),
 }
 
 impl Generator for Generated {
@@ -362,7 +366,34 @@ impl Generator for Generated {
         match self {
             Generated::Filler(filler) => filler.fill(out),
             Generated::Multipart(parts) => parts.fill(out),
+            Generated::SmallPart(part) => part.fill(out),
         }
+    }
+}
+
+/// A part of an open file that is read behind its head, so that both are sent by one call.
+#[derive(Debug)]
+pub struct SmallPart {
+    file: Arc<File>,
+    offset: u64,
+    length: u64,
+}
+
+impl Generator for SmallPart {
+    fn fill(&mut self, out: &mut Buffer) -> io::Result<bool> {
+        while self.length > 0 && out.room() > 0 {
+            // The cast loses nothing: it is at most the room.
+            let count = self.length.min(out.room() as u64) as usize;
+            match files::read_at(&self.file, &mut out.space()[..count], self.offset)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => {
+                    out.filled(read);
+                    self.offset += read as u64;
+                    self.length -= read as u64;
+                }
+            }
+        }
+        Ok(self.length == 0)
     }
 }
 

@@ -11,7 +11,6 @@ use super::cached_file::CachedFile;
 use super::conditional::{self, Decision};
 use super::files::{Files, Resource};
 use super::kind::SiteKind;
-use super::limits::COPIED_PART_BYTES_MAX;
 use super::listing::Listing;
 use super::multipart::Multipart;
 use super::negotiate;
@@ -252,25 +251,11 @@ impl web::Site for Site {
     }
 }
 
-/// A part of a file as a body, from memory or from the open file. A small part of an open file is read at once, so
-/// that it is sent together with its head.
+/// A part of a file as a body, from memory or from the open file.
 fn part(file: Arc<CachedFile>, offset: u64, length: u64) -> Content {
     match file.open_file() {
-        Some(open) => match small_part(&file, offset, length) {
-            Some(bytes) => Content::Copy(bytes),
-            None => Content::File { file: open.clone(), offset, length },
-        },
+        Some(open) => Content::File { file: open.clone(), offset, length },
         // The casts lose nothing: a file in memory has at most CACHED_FILE_BYTES_MAX bytes.
         None => Content::Cached { range: offset as usize..(offset + length) as usize, file },
     }
-}
-
-/// The bytes of a small part of a file. `None` for a longer one, and if they cannot all be read: the sender of the
-/// file comes upon the same and tells the log.
-pub(super) fn small_part(file: &CachedFile, offset: u64, length: u64) -> Option<Box<[u8]>> {
-    if length > COPIED_PART_BYTES_MAX {
-        return None;
-    }
-    let mut bytes = vec![0; length as usize].into_boxed_slice();
-    matches!(file.read_at(offset, &mut bytes), Ok(count) if count == bytes.len()).then_some(bytes)
 }

@@ -3,27 +3,24 @@
 mod folder;
 
 use std::fs;
-use std::io::{Read, Write as _};
+use std::io::Read;
 #[cfg(unix)]
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::cached_file::CachedFile;
 use super::filler::Filler;
 use super::limits::{CACHE_CHECK, CACHED_FILE_BYTES_MAX, CACHED_FILES_MAX, COPIED_PART_BYTES_MAX};
 use super::response::{Content, Response};
-use super::site::small_part;
 use super::{Site, SiteKind};
-use crate::net::beneath::Stamp;
 use crate::net::files::read_at;
 use crate::protocol::buffer::Buffer;
 use crate::protocol::http::head::RequestHead;
 use crate::protocol::http::{Refusal, Version};
 use crate::protocol::now::Now;
 use crate::protocol::testing::leaked_space;
-use crate::protocol::web::{Generator as _, Response as _, Site as _};
+use crate::protocol::web::{Body, Generator as _, Response as _, Site as _};
 
 /// A site in a folder of its own, and a clock that the test sets. The clock starts an hour from now, so
 /// that the stamps of the files just written are reliable.
@@ -440,23 +437,30 @@ fn an_open_file_is_sent_as_it_was_when_it_was_opened() {
 #[test]
 fn a_small_part_of_an_open_file_is_sent_with_its_head() {
     let fixture = Fixture::new(SiteKind::Default);
-    let part = |bytes: u64| fixture.ask("GET /large.bin", &format!("Range: bytes=10-{}\r\n", bytes + 9));
-    let response = part(COPIED_PART_BYTES_MAX);
-    assert!(matches!(&response.body, Content::Copy(bytes) if bytes.len() as u64 == COPIED_PART_BYTES_MAX));
-    assert_eq!(body(&response), body(&fixture.get("/large.bin"))[10..][..COPIED_PART_BYTES_MAX as usize]);
-    let response = part(COPIED_PART_BYTES_MAX + 1);
-    assert!(matches!(&response.body, Content::File { offset: 10, .. }));
-    // Bytes that are all alike say nothing about their place.
-    let (file, size) = (tempfile::tempfile().unwrap(), CACHED_FILE_BYTES_MAX + 3);
-    let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
-    (&file).write_all(&bytes).unwrap();
-    let stamp = Stamp::of(&file.metadata().unwrap());
-    let writer = file.try_clone().unwrap();
-    let file = CachedFile::load(file, stamp, |_| "text/plain".into(), &fixture.now).unwrap();
-    assert_eq!(small_part(&file, size - 3, 3).as_deref(), Some(&bytes[size as usize - 3..]));
-    // One that shrank is left to its sender, which cuts the connection.
-    writer.set_len(size - 1).unwrap();
-    assert_eq!(small_part(&file, size - 3, 3), None);
+    let content: Vec<u8> = (0..CACHED_FILE_BYTES_MAX + 10).map(|at| (at % 251) as u8).collect();
+    fs::write(fixture.path("numbers.bin"), &content).unwrap();
+    let part = |bytes: u64| {
+        let response = fixture.ask("GET /numbers.bin", &format!("Range: bytes=10-{}\r\n", bytes + 9));
+        assert_eq!((response.status, response.body.length()), (206, bytes));
+        response.into_body()
+    };
+    let Body::Generated(mut small) = part(COPIED_PART_BYTES_MAX) else { panic!("it is small") };
+    let mut out = Buffer::new();
+    assert!(small.fill(&mut out).unwrap());
+    assert_eq!(out.bytes(), &content[10..][..COPIED_PART_BYTES_MAX as usize]);
+    assert!(matches!(part(COPIED_PART_BYTES_MAX + 1), Body::File { offset: 10, .. }));
+    // With little room it comes in pieces.
+    let Body::Generated(mut small) = part(3) else { panic!("it is small") };
+    let mut out = Buffer::new();
+    assert!(out.push(&vec![0; out.room() - 2]));
+    assert!(!small.fill(&mut out).unwrap());
+    out.clear();
+    assert!(small.fill(&mut out).unwrap());
+    assert_eq!(out.bytes(), &content[12..13]);
+    // A file that shrank meanwhile cannot be sent to its end.
+    let Body::Generated(mut small) = part(3) else { panic!("it is small") };
+    fs::write(fixture.path("numbers.bin"), &content[..12]).unwrap();
+    assert!(small.fill(&mut Buffer::new()).is_err());
 }
 
 #[test]
