@@ -36,7 +36,7 @@ if [[ ${1:-} == --quick ]]; then
     memory=(--connections 500)
     starts=2
     core=(--warm-up-time 0.1 --measurement-time 0.1 --sample-size 10)
-    # Two minutes in which nothing is tried but cargo.
+    # Three minutes in which nothing is tried but cargo.
     parts=${PARTS:-${parts% build}}
 elif [[ $# -gt 0 ]]; then
     sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"
@@ -52,7 +52,7 @@ estimate() {
         startup) echo 10 ;;
         core) echo 200 ;;
         allocations) echo 40 ;;
-        build) echo 120 ;;
+        build) echo 170 ;;
         *) python3 benches/compare/compare.py "$1" --rounds "$rounds" --seconds "$seconds" --estimate ;;
     esac
 }
