@@ -5,11 +5,12 @@
 //! file: the writer's thread does that, and never a thread that serves connections.
 
 use std::cell::RefCell;
-use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{FixedOffset, Local, TimeZone};
+
+use super::line::push_three_digits;
 
 /// Seconds that local time is ahead of UTC.
 static AHEAD: AtomicI32 = AtomicI32::new(0);
@@ -31,18 +32,18 @@ pub(super) fn now() -> Stamp {
 
 impl Stamp {
     /// For people: `2026-11-22 20:31:13.123`.
-    pub(super) fn plain(self, out: &mut impl Write) -> fmt::Result {
-        self.parts(|date, time, _| write!(out, "{date} {time}.{:03}", self.0 % 1000))
+    pub(super) fn plain(self, out: &mut String) {
+        self.cached(|cache| self.push(out, [&cache.date, " ", &cache.time], ""));
     }
 
     /// For programs (RFC 3339): `2026-11-22T20:31:13.123+07:00`.
-    pub(super) fn rfc3339(self, out: &mut impl Write) -> fmt::Result {
-        self.parts(|date, time, zone| write!(out, "{date}T{time}.{:03}{zone}", self.0 % 1000))
+    pub(super) fn rfc3339(self, out: &mut String) {
+        self.cached(|cache| self.push(out, [&cache.date, "T", &cache.time], &cache.zone));
     }
 
     /// As Apache shows it (the Common Log Format): `22/Nov/2026:20:31:13 +0700`.
-    pub(super) fn common(self, out: &mut impl Write) -> fmt::Result {
-        self.cached(|cache| out.write_str(&cache.common))
+    pub(super) fn common(self, out: &mut String) {
+        self.cached(|cache| out.push_str(&cache.common));
     }
 
     /// The moment that was so long before.
@@ -50,18 +51,22 @@ impl Stamp {
         Stamp(self.0.saturating_sub(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    fn parts(self, show: impl FnOnce(&str, &str, &str) -> fmt::Result) -> fmt::Result {
-        self.cached(|cache| show(&cache.date, &cache.time, &cache.zone))
+    /// Writes the second, the milliseconds and what follows them.
+    fn push(self, out: &mut String, second: [&str; 3], zone: &str) {
+        second.into_iter().for_each(|piece| out.push_str(piece));
+        out.push('.');
+        push_three_digits(out, self.0);
+        out.push_str(zone);
     }
 
-    fn cached(self, show: impl FnOnce(&Cache) -> fmt::Result) -> fmt::Result {
+    fn cached(self, show: impl FnOnce(&Cache)) {
         let second = self.0 / 1000;
         CACHE.with_borrow_mut(|cache| {
             if cache.second != Some(second) {
                 *cache = Cache::new(second);
             }
-            show(cache)
-        })
+            show(cache);
+        });
     }
 }
 
@@ -111,21 +116,18 @@ mod tests {
     fn a_stamp_is_the_moment_it_was_made_of() {
         for milliseconds in [1_795_379_473_007, 1_795_379_473_999, 1_795_379_474_000, 0] {
             let mut text = String::new();
-            Stamp::at(milliseconds).rfc3339(&mut text).unwrap();
+            Stamp::at(milliseconds).rfc3339(&mut text);
             let read = DateTime::parse_from_rfc3339(&text).unwrap();
             assert_eq!(read.timestamp_millis(), i64::try_from(milliseconds).unwrap(), "{text}");
             let mut plain = String::new();
-            Stamp::at(milliseconds).plain(&mut plain).unwrap();
+            Stamp::at(milliseconds).plain(&mut plain);
             assert_eq!(plain, text[..23].replace('T', " "));
             let mut common = String::new();
-            Stamp::at(milliseconds)
-                .before(Duration::from_millis(milliseconds % 1000))
-                .common(&mut common)
-                .unwrap();
+            Stamp::at(milliseconds).before(Duration::from_millis(milliseconds % 1000)).common(&mut common);
             let read = DateTime::parse_from_str(&common, "%d/%b/%Y:%H:%M:%S %z").unwrap();
             assert_eq!(read.timestamp(), i64::try_from(milliseconds / 1000).unwrap(), "{common}");
         }
         let mut text = String::new();
-        Stamp::at(u64::MAX).plain(&mut text).unwrap();
+        Stamp::at(u64::MAX).plain(&mut text);
     }
 }

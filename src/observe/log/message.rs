@@ -83,7 +83,7 @@ impl io::Write for Lines {
         let piece =
             std::str::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         if self.line.is_empty() {
-            clock::now().plain(&mut self.line).map_err(io::Error::other)?;
+            clock::now().plain(&mut self.line);
             self.line.push(' ');
         }
         self.line.push_str(piece);

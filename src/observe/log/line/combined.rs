@@ -8,6 +8,7 @@
 use std::fmt::{self, Write};
 
 use super::Stamp;
+use super::value::{push_ip, push_number};
 use crate::protocol::event::{Closing, Connection};
 use crate::protocol::http::Version;
 use crate::protocol::outcome::Who;
@@ -24,36 +25,41 @@ pub(super) fn line(
 ) -> fmt::Result {
     // A client of IPv4 on a listener of both families is shown as what it is.
     let client = closing.forwarded_for.unwrap_or_else(|| connection.client.ip().to_canonical());
-    write!(out, "{client} - ")?;
+    push_ip(out, client);
+    out.push_str(" - ");
     let mut words = closing.user.unwrap_or(b"-").split(|byte| *byte == b' ');
     escape(out, words.next().unwrap_or_default())?;
     for word in words {
-        out.write_str("\\x20")?;
+        out.push_str("\\x20");
         escape(out, word)?;
     }
-    out.write_str(" [")?;
+    out.push_str(" [");
     // Apache's `%t` is the time at which the request came.
-    stamp.before(closing.total).common(out)?;
-    out.write_str("] \"")?;
+    stamp.before(closing.total).common(out);
+    out.push_str("] \"");
     escape(out, closing.request.unwrap_or(b"-"))?;
-    out.write_str(match closing.version {
+    out.push_str(match closing.version {
         Some(Version::Http10) => " HTTP/1.0",
         Some(Version::Http11) => " HTTP/1.1",
         None => "",
-    })?;
+    });
     let gone = (closing.outcome.who == Who::Client).then_some(CLIENT_CLOSED_REQUEST);
     match closing.status.or(gone) {
-        Some(status) => write!(out, "\" {status}")?,
-        None => out.write_str("\" -")?,
+        Some(status) => {
+            out.push_str("\" ");
+            push_number(out, status.into());
+        }
+        None => out.push_str("\" -"),
     }
+    out.push(' ');
     match closing.body_out {
-        0 => out.write_str(" -")?,
-        bytes => write!(out, " {bytes}")?,
+        0 => out.push('-'),
+        bytes => push_number(out, bytes),
     }
     for field in [closing.referer, closing.user_agent] {
-        out.write_str(" \"")?;
+        out.push_str(" \"");
         escape(out, field.unwrap_or(b"-"))?;
-        out.write_char('"')?;
+        out.push('"');
     }
     Ok(())
 }
@@ -62,13 +68,16 @@ pub(super) fn line(
 fn escape(out: &mut String, bytes: &[u8]) -> fmt::Result {
     for &byte in bytes {
         match byte {
-            b'"' | b'\\' => write!(out, "\\{}", char::from(byte))?,
-            b' '..=b'~' => out.write_char(char::from(byte))?,
-            0x08 => out.write_str("\\b")?,
-            b'\n' => out.write_str("\\n")?,
-            b'\r' => out.write_str("\\r")?,
-            b'\t' => out.write_str("\\t")?,
-            0x0b => out.write_str("\\v")?,
+            b'"' | b'\\' => {
+                out.push('\\');
+                out.push(char::from(byte));
+            }
+            b' '..=b'~' => out.push(char::from(byte)),
+            0x08 => out.push_str("\\b"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            0x0b => out.push_str("\\v"),
             byte => write!(out, "\\x{byte:02x}")?,
         }
     }

@@ -3,10 +3,10 @@
 //! Contract: an event becomes exactly one line, newline included, whatever text it holds.
 
 mod combined;
+mod value;
 
 use std::fmt::{self, Write};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use log::Level;
 
@@ -15,8 +15,11 @@ use super::quoted::{Escaped, Quoted, Within};
 use super::{Format, colour};
 use crate::protocol::event::{Closing, Connection, Event};
 use crate::protocol::http::Version;
-use crate::protocol::logged_request::Readable;
+use crate::protocol::outcome::How;
 use crate::protocol::transport::Secured;
+use value::{Value, push_address, push_number};
+
+pub(super) use value::push_three_digits;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug)]
@@ -120,8 +123,15 @@ fn begin(out: &mut String, format: Format, stamp: Stamp, level: Level) -> fmt::R
         Format::Combined => Ok(()),
         // The same as simplelog writes.
         Format::Text => {
-            stamp.plain(out)?;
-            write!(out, " [{level:<5}] ")
+            stamp.plain(out);
+            out.push_str(match level {
+                Level::Error => " [ERROR] ",
+                Level::Warn => " [WARN ] ",
+                Level::Info => " [INFO ] ",
+                Level::Debug => " [DEBUG] ",
+                Level::Trace => " [TRACE] ",
+            });
+            Ok(())
         }
         // The default of Python's `logging`: no time, and `root`, the name of the logger.
         Format::Seed => {
@@ -141,24 +151,36 @@ fn begin(out: &mut String, format: Format, stamp: Stamp, level: Level) -> fmt::R
                 Level::Debug => "debug",
                 Level::Trace => "trace",
             };
-            out.write_str("{\"time\":\"")?;
-            stamp.rfc3339(out)?;
-            write!(out, "\",\"level\":\"{level}\",\"event\":")
+            out.push_str("{\"time\":\"");
+            stamp.rfc3339(out);
+            for piece in ["\",\"level\":\"", level, "\",\"event\":"] {
+                out.push_str(piece);
+            }
+            Ok(())
         }
     }
 }
 
 fn text(out: &mut String, connection: &Connection<'_>, event: &Event<'_>) -> fmt::Result {
-    let &Connection { number, role, client, .. } = connection;
     match event {
-        Event::ConnectionFrom => write!(out, "connection from {client} role={role} connection={number}"),
-        Event::ForwardedTo(backend, _) => {
-            write!(out, "koneksi diteruskan ke {backend} role={role} client={client} connection={number}")
+        Event::ConnectionFrom => {
+            out.push_str("connection from ");
+            push_address(out, connection.client);
+            out.push_str(" role=");
+            out.push_str(connection.role);
+            out.push_str(" connection=");
+            push_number(out, connection.number);
         }
-        Event::Closed(closing) => closed(out, connection, closing),
+        Event::ForwardedTo(backend, _) => {
+            out.push_str("koneksi diteruskan ke ");
+            push_address(out, *backend);
+            whose(connection, &mut |key, value| field_for_people(out, key, value))?;
+        }
+        Event::Closed(closing) => closed(out, connection, closing)?,
         // They have no line in this format.
-        Event::RequestHead(_) | Event::ResponseHead(_) => Ok(()),
+        Event::RequestHead(_) | Event::ResponseHead(_) => {}
     }
+    Ok(())
 }
 
 /// The course's lines. Its asynchronous balancer had a wording of its own.
@@ -189,14 +211,16 @@ fn json(out: &mut String, connection: &Connection<'_>, event: &Event<'_>) -> fmt
         Event::Closed(_) => "closed",
     };
     write!(out, "\"{name}\"")?;
-    let mut field = |key: &str, field: Field<'_>| match field {
-        Field::Bare(value) => write!(out, ",\"{key}\":{value}"),
-        Field::Text(value) => write!(out, ",\"{key}\":{}", Quoted(value)),
+    let mut field = |key: &str, value: Value<'_>| {
+        for piece in [",\"", key, "\":"] {
+            out.push_str(piece);
+        }
+        value.for_json(out)
     };
     whose(connection, &mut field)?;
     match event {
         Event::ConnectionFrom | Event::RequestHead(_) | Event::ResponseHead(_) => Ok(()),
-        Event::ForwardedTo(backend, _) => field("backend", Field::Text(backend)),
+        Event::ForwardedTo(backend, _) => field("backend", Value::Address(*backend)),
         Event::Closed(closing) => {
             encryption(connection, &mut field)?;
             fields(closing, Detail::All, &mut field)
@@ -212,46 +236,40 @@ pub(super) fn closing(out: &mut String, connection: &Connection<'_>, closing: &C
 
 /// The closing line for people: `closed key=value ...`.
 fn closed(out: &mut String, connection: &Connection<'_>, closing: &Closing<'_>) -> fmt::Result {
-    out.write_str("closed")?;
-    let mut field = |key: &str, field: Field<'_>| {
-        out.push(' ');
-        out.push_str(key);
-        out.push('=');
-        match field {
-            Field::Bare(value) => write!(out, "{value}"),
-            Field::Text(value) => plain_or_quoted(out, value),
-        }
-    };
+    out.push_str("closed");
+    let mut field = |key: &str, value: Value<'_>| field_for_people(out, key, value);
     whose(connection, &mut field)?;
     encryption(connection, &mut field)?;
     fields(closing, Detail::ForPeople, &mut field)
 }
 
-/// A value of the closing line: in JSON, `Bare` stands as it is and `Text` in quotes.
-enum Field<'a> {
-    Bare(&'a dyn fmt::Display),
-    Text(&'a dyn fmt::Display),
+/// Writes ` key=value`.
+fn field_for_people(out: &mut String, key: &str, value: Value<'_>) -> fmt::Result {
+    out.push(' ');
+    out.push_str(key);
+    out.push('=');
+    value.for_people(out)
 }
 
 /// Names the fields that say which connection a line is about.
-fn whose(connection: &Connection<'_>, each: &mut dyn FnMut(&str, Field<'_>) -> fmt::Result) -> fmt::Result {
-    each("role", Field::Text(&connection.role))?;
-    each("client", Field::Text(&connection.client))?;
-    each("connection", Field::Bare(&connection.number))
+fn whose(connection: &Connection<'_>, each: &mut dyn FnMut(&str, Value<'_>) -> fmt::Result) -> fmt::Result {
+    each("role", Value::Bytes(connection.role.as_bytes()))?;
+    each("client", Value::Address(connection.client))?;
+    each("connection", Value::Number(connection.number))
 }
 
 /// Names the fields that say how the connection was encrypted, if it was.
 fn encryption(
     connection: &Connection<'_>,
-    each: &mut dyn FnMut(&str, Field<'_>) -> fmt::Result,
+    each: &mut dyn FnMut(&str, Value<'_>) -> fmt::Result,
 ) -> fmt::Result {
     let Some(Secured { version, cipher, name, is_resumed }) = connection.secured else { return Ok(()) };
-    each("tls", Field::Text(version))?;
-    each("cipher", Field::Text(cipher))?;
+    each("tls", Value::Text(version))?;
+    each("cipher", Value::Text(cipher))?;
     if let Some(name) = name {
-        each("sni", Field::Text(name))?;
+        each("sni", Value::Text(name))?;
     }
-    each("resumed", Field::Bare(is_resumed))
+    each("resumed", Value::Truth(*is_resumed))
 }
 
 /// How much a closing line tells.
@@ -270,72 +288,65 @@ const REQUEST_SHOWN_BYTES_MAX: usize = 264;
 fn fields(
     closing: &Closing<'_>,
     detail: Detail,
-    each: &mut dyn FnMut(&str, Field<'_>) -> fmt::Result,
+    each: &mut dyn FnMut(&str, Value<'_>) -> fmt::Result,
 ) -> fmt::Result {
     let is_all = detail == Detail::All;
-    if let Some(backend) = &closing.backend {
-        each("backend", Field::Text(backend))?;
+    if let Some(backend) = closing.backend {
+        each("backend", Value::Address(backend))?;
     }
     if let Some(request) = closing.request {
         let shown = if is_all { request.len() } else { request.len().min(REQUEST_SHOWN_BYTES_MAX) };
-        each("request", Field::Text(&Readable(&request[..shown])))?;
+        each("request", Value::Bytes(&request[..shown]))?;
     }
     if is_all {
         if let Some(version) = closing.version {
             let version = if version == Version::Http10 { "HTTP/1.0" } else { "HTTP/1.1" };
-            each("version", Field::Text(&version))?;
+            each("version", Value::Word(version))?;
         }
         let sent = [("host", closing.host), ("user_agent", closing.user_agent), ("referer", closing.referer)];
         for (key, value) in sent {
-            value.map_or(Ok(()), |value| each(key, Field::Text(&Readable(value))))?;
+            value.map_or(Ok(()), |value| each(key, Value::Bytes(value)))?;
         }
     }
     if let Some(client) = &closing.forwarded_for {
-        each("forwarded_for", Field::Text(client))?;
+        each("forwarded_for", Value::Text(client))?;
     }
     if let Some(user) = closing.user {
-        each("user", Field::Text(&Readable(user)))?;
+        each("user", Value::Bytes(user))?;
     }
     for (key, value) in [("route", closing.route), ("request_id", closing.request_id)] {
-        value.map_or(Ok(()), |value| each(key, Field::Text(&value)))?;
+        value.map_or(Ok(()), |value| each(key, Value::Bytes(value.as_bytes())))?;
     }
-    if let Some(status) = &closing.status {
-        each("status", Field::Bare(status))?;
+    if let Some(status) = closing.status {
+        each("status", Value::Number(status.into()))?;
     }
     // People need not read the same number twice.
     if let Some(status) = closing.backend_status
         && (is_all || closing.status != Some(status))
     {
-        each("backend_status", Field::Bare(&status))?;
+        each("backend_status", Value::Number(status.into()))?;
     }
     if let Some(cause) = &closing.cause {
-        each("cause", Field::Text(cause))?;
+        each("cause", Value::Text(cause))?;
     }
-    each("bytes_in", Field::Bare(&closing.bytes_in))?;
-    each("bytes_out", Field::Bare(&closing.bytes_out))?;
+    each("bytes_in", Value::Number(closing.bytes_in))?;
+    each("bytes_out", Value::Number(closing.bytes_out))?;
     if is_all && closing.request.is_some() {
-        each("body_out", Field::Bare(&closing.body_out))?;
+        each("body_out", Value::Number(closing.body_out))?;
     }
-    each("queue_ms", Field::Bare(&Milliseconds(closing.queue)))?;
+    each("queue_ms", Value::Milliseconds(closing.queue))?;
     if let Some(connect) = closing.connect {
-        each("connect_ms", Field::Bare(&Milliseconds(connect)))?;
+        each("connect_ms", Value::Milliseconds(connect))?;
     }
     if let Some(first) = closing.first {
-        each("first_ms", Field::Bare(&Milliseconds(first)))?;
+        each("first_ms", Value::Milliseconds(first))?;
     }
-    each("total_ms", Field::Bare(&Milliseconds(closing.total)))?;
-    each("retries", Field::Bare(&closing.retries))?;
-    each("clean", Field::Bare(&closing.outcome.is_clean()))?;
-    each("outcome", Field::Text(&closing.outcome))
-}
-
-/// A duration in milliseconds, to the microsecond.
-struct Milliseconds(Duration);
-
-impl fmt::Display for Milliseconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let microseconds = self.0.as_micros();
-        write!(f, "{}.{:03}", microseconds / 1000, microseconds % 1000)
+    each("total_ms", Value::Milliseconds(closing.total))?;
+    each("retries", Value::Number(closing.retries.into()))?;
+    each("clean", Value::Truth(closing.outcome.is_clean()))?;
+    match closing.outcome.how {
+        How::Finished => each("outcome", Value::Word("finished")),
+        _ => each("outcome", Value::Text(&closing.outcome)),
     }
 }
 
@@ -375,23 +386,6 @@ impl fmt::Display for PythonBytes<'_> {
         }
         f.write_char(quote)
     }
-}
-
-/// Writes a value of a `key=value` line, in quotes if it needs them: it is looked at where it stands.
-fn plain_or_quoted(out: &mut String, value: &dyn fmt::Display) -> fmt::Result {
-    let start = out.len();
-    write!(out, "{value}")?;
-    if !is_plain_word(&out[start..]) {
-        out.truncate(start);
-        write!(out, "{}", Quoted(value))?;
-    }
-    Ok(())
-}
-
-/// True if a value needs no quotes in a `key=value` line.
-fn is_plain_word(value: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'=');
-    !value.is_empty() && value.bytes().all(is_plain)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
+use std::time::Duration;
 
 const STAMP: Stamp = Stamp::at(1_795_379_473_123);
 
