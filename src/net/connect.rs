@@ -14,7 +14,6 @@ use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::io::SOCKETS_BLOCK;
-use super::keep_alive;
 use crate::protocol::outcome::How;
 
 /// Why a connect failed.
@@ -120,7 +119,7 @@ pub(crate) fn connect(address: SocketAddr, timeout: Duration) -> Result<TcpStrea
 }
 
 /// Connects, and waits for at most `timeout`; with 0 the result is [`ConnectError::TimedOut`] at once. The stream
-/// is in blocking mode and has `TCP_NODELAY` and keep-alive.
+/// is in blocking mode and has `TCP_NODELAY`.
 pub(crate) fn connect_blocking(address: SocketAddr, timeout: Duration) -> Result<TcpStream, ConnectError> {
     if timeout.is_zero() {
         return Err(ConnectError::TimedOut);
@@ -187,7 +186,6 @@ pub(crate) fn finish(stream: &mio::net::TcpStream) -> Result<bool, ConnectError>
 fn socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
     socket.set_tcp_nodelay(true)?;
-    keep_alive::set(&socket)?;
     Ok(socket)
 }
 
@@ -203,7 +201,6 @@ mod tests {
     use super::*;
     use crate::net::listen::bind;
     use mio::{Events, Interest, Poll, Token};
-    use socket2::SockRef;
 
     /// Waits until the poller reports `stream`, and finishes the connect.
     fn finish_when_reported(stream: &mut mio::net::TcpStream) -> Result<bool, ConnectError> {
@@ -225,14 +222,14 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_connect_with_nodelay_and_keep_alive() {
+    fn both_ways_connect_with_nodelay() {
         let listener = bind(([127, 0, 0, 1], 0).into(), 8).unwrap();
         let address = listener.local_addr().unwrap();
         let blocking = connect(address, Duration::from_secs(10)).unwrap();
-        assert!(blocking.nodelay().unwrap() && SockRef::from(&blocking).keepalive().unwrap());
+        assert!(blocking.nodelay().unwrap());
         let mut started = start(address).unwrap();
         assert_eq!(finish_when_reported(&mut started), Ok(true));
-        assert!(started.nodelay().unwrap() && SockRef::from(&started).keepalive().unwrap());
+        assert!(started.nodelay().unwrap());
     }
 
     #[test]

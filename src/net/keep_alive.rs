@@ -1,7 +1,8 @@
 //! TCP keep-alive: the kernel asks a silent peer for a sign of life.
 //!
-//! Contract: listeners and connections to back ends have it from their start. Accepted sockets inherit it, so that
-//! it costs no system call for each client.
+//! Contract: listeners have it from their start, and accepted sockets inherit it, so that it costs no system call for
+//! each client. A connection to a back end gets it when a relay has been silent for a while; where requests are
+//! forwarded, each wait has a time limit of its own.
 
 use std::io;
 

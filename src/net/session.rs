@@ -8,7 +8,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use socket2::SockRef;
+
 use super::io;
+use super::keep_alive;
 use super::pipe::StreamPipe;
 use super::socket::AnySocket;
 use super::tls::TlsStream;
@@ -148,6 +151,19 @@ impl<M: Machine, S: Stream> Session<M, S> {
     pub(crate) fn cut(&mut self, now: &Now) {
         self.machine.drained();
         self.finish(now);
+    }
+}
+
+impl<S: Stream> Session<Relay, S> {
+    /// Has the kernel send keep-alive probes to the back end.
+    pub(crate) fn start_probes(&mut self) {
+        if let Some((_, backend)) = &self.backend
+            && let Err(error) = keep_alive::set(&SockRef::from(&backend.handle()))
+        {
+            // Nothing is lost but the probes, and a connection that has failed is noticed when it is read.
+            log::debug!("a silent back end cannot be probed: {error}");
+        }
+        self.machine.probes_started();
     }
 }
 

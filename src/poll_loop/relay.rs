@@ -23,6 +23,7 @@ impl Connection for RelayConnection {
                 Step::Connect => self.try_backend(context, |_, _| None),
                 Step::ShutClient => self.shut_client(),
                 Step::ShutBackend => self.shut_backend(&context.now),
+                Step::StartProbes => self.start_probes(),
                 Step::Finish => return self.close(context),
                 _ if self.transfer(context) => {}
                 _ => return self.register(context),

@@ -21,6 +21,8 @@ pub enum Step {
     ShutClient,
     /// All bytes for the back end are sent and no more follow: close the sending side (half-close).
     ShutBackend,
+    /// A relay has been silent for a while: have the kernel send keep-alive probes to the back end.
+    StartProbes,
     /// The machine no longer needs the connection to the back end: put it into the idle pool, or close it.
     ReleaseBackend,
     /// Client and back end have agreed on another protocol: continue as a relay.

@@ -55,6 +55,7 @@ impl RelayConnection {
             match self.machine.step() {
                 Step::ShutClient => self.shut_client(),
                 Step::ShutBackend => self.shut_backend(&clock::now()),
+                Step::StartProbes => self.start_probes(),
                 Step::Transfer if !has_sent => self.wait_and_read(budget)?,
                 _ => {}
             }

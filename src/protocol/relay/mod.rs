@@ -32,7 +32,7 @@ use crate::protocol::buffer::Buffer;
 use crate::protocol::context::RoleContext;
 use crate::protocol::event::{Closing, Event};
 use crate::protocol::interest::{Interest, Step};
-use crate::protocol::limits::PROXY_HEADER_BYTES_MAX;
+use crate::protocol::limits::{PROBES_AFTER, PROXY_HEADER_BYTES_MAX};
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
 use crate::protocol::proxy_header::ClientIdentity;
@@ -61,7 +61,17 @@ pub struct Relay {
     down: Flow,
     /// When a byte last moved, or one side ended.
     last_progress: Instant,
+    probes: Probes,
     timing: Timing,
+}
+
+/// Whether the kernel sends keep-alive probes to the back end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Probes {
+    /// No need yet: bytes have moved within [`PROBES_AFTER`].
+    NotYet,
+    Due,
+    Started,
 }
 
 #[derive(Debug)]
@@ -112,6 +122,7 @@ impl Relay {
             up: Flow::default(),
             down: Flow::default(),
             last_progress: now.instant,
+            probes: Probes::NotYet,
             timing: Timing::open(accepted, now),
         };
         relay.arrive(now);
@@ -172,6 +183,7 @@ impl Relay {
             up: Flow::of(from_client),
             down: Flow::of(from_backend),
             last_progress: now.instant,
+            probes: Probes::NotYet,
             timing: Timing::open(now.instant, now),
         }
     }
@@ -194,6 +206,7 @@ impl Relay {
             (true, true) => Step::Finish,
             (true, false) if !self.up.end_passed_on => Step::ShutBackend,
             (false, true) if !self.down.end_passed_on => Step::ShutClient,
+            _ if self.probes == Probes::Due => Step::StartProbes,
             _ => Step::Transfer,
         }
     }
@@ -235,19 +248,24 @@ impl Relay {
             State::Arriving { until } | State::Connecting { until, .. } | State::Queued { until, .. } => {
                 Some(*until)
             }
+            State::Joined { .. } if self.probes == Probes::NotYet => {
+                Some(self.last_progress + PROBES_AFTER.min(self.silence_allowed()))
+            }
             State::Joined { .. } => Some(self.last_progress + self.silence_allowed()),
             State::Over { .. } => None,
         }
     }
 
-    fn silence_allowed(&self) -> std::time::Duration {
+    /// How long neither side may send.
+    fn silence_allowed(&self) -> Duration {
         match self.up.ended || self.down.ended {
             true => self.timeouts().half_closed,
             false => self.timeouts().relay_idle,
         }
     }
 
-    /// The deadline has passed: ends the connection, or gives up a back end that does not accept.
+    /// The deadline has passed: ends the connection, gives up a back end that does not accept, or has a silent one
+    /// probed.
     pub(crate) fn expired(&mut self, now: &Now) {
         match self.deadline() {
             Some(deadline) if deadline <= now.instant => {}
@@ -257,6 +275,7 @@ impl Relay {
             State::Arriving { .. } => self.end(Outcome::new(Who::Client, How::TimedOut, self.phase())),
             State::Connecting { .. } => self.connect_failed(How::TimedOut, now),
             State::Queued { .. } => self.end_backends_full(How::TimedOut, now),
+            _ if now.instant < self.last_progress + self.silence_allowed() => self.probes = Probes::Due,
             _ => {
                 // On a half-closed relay the side that can still send is late.
                 let who = if self.up.ended { Who::Backend } else { Who::Client };
@@ -368,6 +387,11 @@ impl Relay {
     /// Our sending side to the back end is closed.
     pub(crate) fn backend_shut(&mut self) {
         self.up.end_passed_on = true;
+    }
+
+    /// The kernel sends keep-alive probes to the back end from now on.
+    pub(crate) fn probes_started(&mut self) {
+        self.probes = Probes::Started;
     }
 
     /// A call on the client's socket failed.

@@ -98,7 +98,11 @@ fn a_deadline_reaches_every_machine() {
         let deadline = machine.deadline().unwrap();
         assert!(deadline > driver.now.instant);
         driver.now = driver.now.after(deadline - driver.now.instant);
-        assert!(driver.serve(&mut machine));
+        // The first silence of a relay only starts the probes.
+        if !driver.serve(&mut machine) {
+            driver.now = driver.now.after(machine.deadline().unwrap() - driver.now.instant);
+            assert!(driver.serve(&mut machine));
+        }
         assert!(machine.deadline().is_none() && machine.interest() == Interest::NONE);
     }
     let now = start();

@@ -107,6 +107,7 @@ impl Driver {
                         return false;
                     }
                 }
+                Step::StartProbes => machine.start_probes(),
                 Step::ReleaseBackend => self.kept.push(machine.release(&self.now)),
                 Step::Verify | Step::Queue | Step::SwitchProtocols => return false,
             }
@@ -220,10 +221,18 @@ trait Kind: Machine<File: AsFile> {
     fn release(&mut self, _now: &Now) -> bool {
         panic!("there is no back end to release")
     }
+
+    fn start_probes(&mut self) {
+        panic!("there is no relay whose back end could be probed")
+    }
 }
 
 impl Kind for Web<site::Site> {}
-impl Kind for Relay {}
+impl Kind for Relay {
+    fn start_probes(&mut self) {
+        self.probes_started();
+    }
+}
 impl Kind for Exchange {
     fn release(&mut self, now: &Now) -> bool {
         self.release_backend(now).keep

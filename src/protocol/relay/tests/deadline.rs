@@ -20,6 +20,42 @@ fn silence_has_a_deadline_and_half_a_relay_a_shorter_one() {
 }
 
 #[test]
+fn a_silent_back_end_is_probed_once_and_one_that_speaks_is_not() {
+    let start = now();
+    let mut relay = relay(1, &start);
+    relay.choose_backend(&start, waker).unwrap();
+    relay.connected(&start);
+    let later = start.after(PROBES_AFTER / 2);
+    from_client(&mut relay, b"x", &later);
+    relay.backend_sent(1, &later);
+    let due = later.after(PROBES_AFTER);
+    assert_eq!(relay.deadline(), Some(due.instant));
+    relay.expired(&start.after(PROBES_AFTER));
+    assert_eq!(relay.step(), Step::Transfer, "a byte has moved since");
+    relay.expired(&due);
+    assert_eq!(relay.step(), Step::StartProbes);
+    relay.probes_started();
+    assert_eq!(relay.step(), Step::Transfer);
+    assert_eq!(relay.deadline(), Some(later.instant + Timeouts::default().relay_idle));
+    relay.expired(&due.after(PROBES_AFTER));
+    assert_eq!(relay.step(), Step::Transfer, "once is enough");
+}
+
+#[test]
+fn a_silence_shorter_than_the_wait_for_probes_ends_the_relay() {
+    let start = now();
+    let timeouts = Timeouts { relay_idle: PROBES_AFTER / 2, ..Timeouts::default() };
+    let group = Arc::new(Group::new("test", vec![SocketAddr::from(([127, 0, 0, 1], 9001))]));
+    let service = Arc::new(RelayService { context: Arc::new(context(timeouts)), group });
+    let mut relay = Relay::new(service, SocketAddr::from(([127, 0, 0, 1], 40_000)), start.instant, &start);
+    relay.choose_backend(&start, waker).unwrap();
+    relay.connected(&start);
+    assert_eq!(relay.deadline(), Some(start.instant + timeouts.relay_idle));
+    relay.expired(&start.after(timeouts.relay_idle));
+    assert!(relay.was_cut() && relay.step() == Step::Finish);
+}
+
+#[test]
 fn whatever_moves_starts_the_silence_anew() {
     let start = now();
     let moves: [fn(&mut Relay, &Now); 8] = [
@@ -71,7 +107,7 @@ fn each_attempt_has_the_time_of_a_connect_and_no_more() {
     assert!(interest.read_client && interest.write_backend && !interest.read_backend, "{interest:?}");
     let later = late.after(Duration::from_secs(1));
     relay.connected(&later);
-    assert_eq!(relay.deadline(), Some(later.instant + Timeouts::default().relay_idle));
+    assert_eq!(relay.deadline(), Some(later.instant + PROBES_AFTER));
 }
 
 #[test]
@@ -97,6 +133,7 @@ fn the_time_limits_are_those_of_the_role() {
     relay.choose_backend(&now, waker).unwrap();
     assert_eq!((left(&relay), relay.connect_timeout(&now)), (seconds(2), seconds(2)));
     relay.connected(&now);
+    relay.probes_started();
     assert_eq!(left(&relay), seconds(4));
     relay.client_received(0, &now);
     assert_eq!(left(&relay), seconds(8));

@@ -41,6 +41,7 @@ fn joined(now: &Now) -> Relay {
     let mut relay = relay(1, now);
     relay.choose_backend(now, waker).unwrap();
     relay.connected(now);
+    relay.probes_started();
     relay
 }
 

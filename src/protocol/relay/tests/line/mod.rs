@@ -217,6 +217,7 @@ impl Line {
                     self.backend.heard_end = true;
                     self.relay.backend_shut();
                 }
+                Step::StartProbes => self.relay.probes_started(),
                 // One move a time: what comes next may be another thing.
                 _ => {
                     let moved = reads_first && (self.read_client(&interest) || self.read_backend(&interest))
@@ -402,11 +403,14 @@ impl Line {
         true
     }
 
-    /// Lets the time pass up to the deadline, and serves on.
+    /// Lets the time pass up to the deadline, and serves on. The first deadline of a silent relay only starts the
+    /// probes: the time passes on to the next.
     fn waits(&mut self) -> &mut Line {
+        let probes = self.relay.probes;
         let wait = self.relay.deadline().expect("it waits").saturating_duration_since(self.now.instant);
         self.now = self.now.after(wait);
-        self.run()
+        self.run();
+        if self.relay.probes == probes { self } else { self.waits() }
     }
 
     fn outcome(&self) -> Option<String> {
