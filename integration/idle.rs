@@ -106,5 +106,7 @@ fn a_relay_of_silence(model: Model) {
     clients[4].send("halo").finish_sending();
     assert_eq!(clients[4].wire().exact(4).unwrap(), b"halo");
     backend.wait_until_poured_full();
+    // Until a second of silence has had the back ends probed, once each.
+    clients[0].expect_silence(Duration::from_millis(1500));
     expect_idle(&role, &mut clients[0]);
 }

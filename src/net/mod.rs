@@ -25,7 +25,8 @@
 //! | `tls` | the encryption of connections, on both sides |
 //! | `fetch` | one small document over HTTP, for whoever asks a running role |
 //! | **moving bytes and waiting** | |
-//! | `session` | one connection as both drivers hold it |
+//! | `session` | one connection as both drivers serve it |
+//! | `held` | a connection while it is not served, and how little is kept of an idle one |
 //! | `socket` | what a socket is to the system |
 //! | `io` | the calls that read and write sockets |
 //! | `wait` | waiting for one of two sockets, for the threaded driver |
@@ -54,6 +55,7 @@ pub(crate) mod dns;
 pub(crate) mod endpoint;
 pub(crate) mod fetch;
 pub(crate) mod files;
+pub(crate) mod held;
 pub(crate) mod io;
 pub(crate) mod keep_alive;
 pub(crate) mod limits;

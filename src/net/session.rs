@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use socket2::SockRef;
 
+use super::held::Idling;
 use super::io;
 use super::keep_alive;
 use super::pipe::StreamPipe;
@@ -74,6 +75,12 @@ pub(crate) trait Stream: AnySocket + Sized {
     }
 }
 
+impl<M, S> Session<M, S> {
+    fn new(client: S, machine: M) -> Session<M, S> {
+        Session { client, backend: None, up: StreamPipe::default(), down: StreamPipe::default(), machine }
+    }
+}
+
 impl<M: Machine, S: Stream> Session<M, S> {
     /// Takes up a client that was accepted.
     pub(crate) fn accept(
@@ -96,8 +103,7 @@ impl<M: Machine, S: Stream> Session<M, S> {
             }
             None => {}
         }
-        let machine = M::open(service, identity, accepted, now);
-        Session { client, backend: None, up: StreamPipe::default(), down: StreamPipe::default(), machine }
+        Session::new(client, M::open(service, identity, accepted, now))
     }
 
     /// True if bytes may go from socket to socket within the kernel: none of them has to be encrypted.
@@ -167,6 +173,30 @@ impl<S: Stream> Session<Relay, S> {
     }
 }
 
+/// What is kept of a session while its client is idle.
+#[derive(Debug)]
+pub(crate) struct IdleSession<M: Machine, S> {
+    client: S,
+    idle: M::Idle,
+}
+
+impl<M: Machine, S> Idling for Session<M, S> {
+    type Idle = IdleSession<M, S>;
+
+    fn is_idle(&self) -> bool {
+        self.backend.is_none() && self.machine.is_idle()
+    }
+
+    fn into_idle(self) -> Option<IdleSession<M, S>> {
+        let Session { client, machine, .. } = self;
+        Some(IdleSession { client, idle: machine.into_idle()? })
+    }
+
+    fn from_idle(idle: IdleSession<M, S>, now: &Now) -> Session<M, S> {
+        Session::new(idle.client, M::from_idle(idle.idle, now))
+    }
+}
+
 /// A client of a gateway, from its first request to the end.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "nearly all connections are the large one for all their life")]
@@ -182,6 +212,26 @@ pub(crate) enum GatewaySession<S> {
 impl<S> From<Session<Exchange, S>> for GatewaySession<S> {
     fn from(session: Session<Exchange, S>) -> GatewaySession<S> {
         GatewaySession::Http(session)
+    }
+}
+
+/// Only a client whose requests are forwarded is ever idle.
+impl<S> Idling for GatewaySession<S> {
+    type Idle = IdleSession<Exchange, S>;
+
+    fn is_idle(&self) -> bool {
+        matches!(self, GatewaySession::Http(http) if http.is_idle())
+    }
+
+    fn into_idle(self) -> Option<IdleSession<Exchange, S>> {
+        match self {
+            GatewaySession::Http(http) => http.into_idle(),
+            GatewaySession::Tunnel(_) | GatewaySession::Switching => None,
+        }
+    }
+
+    fn from_idle(idle: IdleSession<Exchange, S>, now: &Now) -> GatewaySession<S> {
+        GatewaySession::Http(Session::from_idle(idle, now))
     }
 }
 

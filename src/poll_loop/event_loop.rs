@@ -19,6 +19,7 @@ use super::slots::{BackendOwner, BackendSlots, Side, Slots, Source};
 use super::socket::Socket;
 use super::{Connection, LoopContext, LoopSettings, Served, Service};
 use crate::net::clock;
+use crate::net::held::{Held, SET_ASIDE_FROM};
 use crate::net::permits::Permit;
 use crate::net::shutdown::Shutdown;
 use crate::net::timers::Timers;
@@ -57,8 +58,8 @@ pub(crate) struct EventLoop<C: Connection> {
     again: Vec<usize>,
 }
 
-struct Entry<C> {
-    connection: Box<C>,
+struct Entry<C: Connection> {
+    connection: Held<C>,
     is_due: bool,
     _permit: Permit,
 }
@@ -105,7 +106,7 @@ impl<C: Connection> EventLoop<C> {
             if self.shutdown.is_draining() && self.drain_until.is_none() {
                 self.begin_drain(&now);
             }
-            let count = self.note_events(&events);
+            let count = self.note_events(&events, &now);
             lane::count(Counter::Iterations, 1);
             lane::count(Counter::Events, count as u64);
             while let Some(slot) = self.timers.expired(now.instant) {
@@ -138,17 +139,17 @@ impl<C: Connection> EventLoop<C> {
     }
 
     /// Makes each connection due that has an event; returns the number of events.
-    fn note_events(&mut self, events: &Events) -> usize {
+    fn note_events(&mut self, events: &Events, now: &Now) -> usize {
         let mut count = 0;
         for event in events {
             count += 1;
             match Source::of(event.token()) {
                 Source::Waker => self.waker.take_woken().into_iter().for_each(|slot| self.make_due(slot)),
                 Source::Listener(number) => self.accept.note(number),
-                Source::Socket(Side::Client, slot) => self.note(slot, Side::Client, event),
+                Source::Socket(Side::Client, slot) => self.note(slot, Side::Client, event, now),
                 Source::Socket(Side::Backend, slot) => match self.backends.get(slot) {
                     Some(BackendOwner::Connection(connection)) => {
-                        self.note(*connection, Side::Backend, event)
+                        self.note(*connection, Side::Backend, event, now)
                     }
                     Some(BackendOwner::Pool) => self.note_idle(slot, event),
                     None => {}
@@ -158,9 +159,9 @@ impl<C: Connection> EventLoop<C> {
         count
     }
 
-    fn note(&mut self, slot: usize, side: Side, event: &Event) {
+    fn note(&mut self, slot: usize, side: Side, event: &Event, now: &Now) {
         if let Some(entry) = self.connections.get_mut(slot) {
-            if let Some(session) = entry.connection.session() {
+            if let Some(session) = entry.connection.take_up(|| *now).and_then(C::session) {
                 session.note(side, event);
             }
             self.make_due(slot);
@@ -183,7 +184,7 @@ impl<C: Connection> EventLoop<C> {
             lane::count(Counter::Accepted, 1);
             let client = Socket::new(client, Side::Client, connections.next());
             let session = Session::accept(service.load_full(), client, accepted, now);
-            let connection = Box::new(session.into());
+            let connection = Held::new(session.into());
             due.push(connections.insert(Entry { connection, is_due: true, _permit: permit }));
         });
     }
@@ -210,6 +211,7 @@ impl<C: Connection> EventLoop<C> {
     }
 
     fn serve(&mut self, slot: usize, now: &Now) {
+        let is_crowded = self.connections.len() >= SET_ASIDE_FROM;
         let Some(entry) = self.connections.get_mut(slot) else { return };
         entry.is_due = false;
         let mut context = LoopContext {
@@ -221,8 +223,10 @@ impl<C: Connection> EventLoop<C> {
             is_draining: self.shutdown.is_draining(),
         };
         // A panic costs the connection it happened to, not the loop and all others on it.
-        let served =
-            panic::catch_unwind(AssertUnwindSafe(|| entry.connection.serve(&mut self.local, &mut context)));
+        let served = panic::catch_unwind(AssertUnwindSafe(|| {
+            let connection = entry.connection.take_up(|| *now);
+            connection.map_or(Served::Closed, |it| it.serve(&mut self.local, &mut context))
+        }));
         match served.unwrap_or_else(|_| {
             log::error!("a connection is closed because serving it panicked");
             Served::Closed
@@ -233,8 +237,12 @@ impl<C: Connection> EventLoop<C> {
             }
             Served::MoreToDo => self.again.push(slot),
             Served::Waiting => {
-                if let Some(deadline) = entry.connection.session().and_then(|session| session.deadline()) {
+                let session = entry.connection.take_up(|| *now).and_then(C::session);
+                if let Some(deadline) = session.and_then(|session| session.deadline()) {
                     self.timers.set(slot, deadline);
+                }
+                if is_crowded {
+                    entry.connection.set_aside();
                 }
             }
         }
@@ -269,7 +277,9 @@ impl<C: Connection> EventLoop<C> {
             log::warn!("the drain's time is over: {left} connections are cut");
         }
         for entry in self.connections.iter_mut() {
-            entry.connection.session().into_iter().for_each(|session| session.cut(now));
+            if let Some(session) = entry.connection.take_up(|| *now).and_then(C::session) {
+                session.cut(now);
+            }
         }
         true
     }

@@ -50,6 +50,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use mio::Registry;
 
+use crate::net::held::Idling;
 use crate::net::io::FileToSend;
 use crate::net::listen;
 use crate::net::permits::Permits;
@@ -128,7 +129,9 @@ fn gauges(permits: &Permits) -> Gauges {
 }
 
 /// A kind of connection that a loop can serve.
-pub(crate) trait Connection: From<Session<Self::Machine>> + Send + 'static {
+pub(crate) trait Connection:
+    From<Session<Self::Machine>> + Idling<Idle: Send> + Send + 'static
+{
     /// What decides for a client that has just come.
     type Machine: Machine<Service: Send + Sync + 'static, File: FileToSend>;
     /// What the connections of one loop share.

@@ -44,6 +44,7 @@
 //! | `linger` | the lingering close after a last response |
 //! | `timing` | the times and byte counts of one exchange |
 //! | `health_check` | how a health check of our own kind is recognised |
+//! | `idle_client` | what is remembered of a client between two requests |
 //! | `logged_request` | what the access log tells of a request |
 
 pub mod buffer;
@@ -55,6 +56,7 @@ pub mod forward;
 pub mod guard;
 pub(crate) mod health_check;
 pub mod http;
+pub(crate) mod idle_client;
 pub mod interest;
 pub mod limits;
 pub(crate) mod linger;

@@ -34,6 +34,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use crate::net::clock;
+use crate::net::held::Idling;
 use crate::net::io::FileToSend;
 use crate::net::listen::Listener;
 use crate::net::permits::Permits;
@@ -121,7 +122,9 @@ fn gauges<C: Connection>(permits: &Permits, intake: &Arc<Intake>, parking: &Arc<
 }
 
 /// A kind of connection that the workers can serve.
-pub(crate) trait Connection: From<Session<Self::Machine>> + Send + 'static {
+pub(crate) trait Connection:
+    From<Session<Self::Machine>> + Idling<Idle: Send> + Send + 'static
+{
     /// What decides for a client that has just come.
     type Machine: Machine<Service: Send + Sync + 'static, File: FileToSend>;
     /// What the connections of a role share beyond their service, however often that is replaced.

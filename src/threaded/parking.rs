@@ -32,6 +32,7 @@ use super::intake::Work;
 use super::session::Awaited;
 use crate::net::accept::Shortage;
 use crate::net::clock;
+use crate::net::held::{Held, SET_ASIDE_FROM};
 use crate::net::permits::Permit;
 use crate::net::poller::{self, Watched};
 use crate::net::socket::number;
@@ -62,9 +63,9 @@ static WATCHING_FAILS: Shortage = Shortage::new();
 const WAKE: Token = Token(usize::MAX);
 
 /// A connection between two workers.
-pub(crate) struct ParkedConnection<C> {
-    /// On the heap: it changes hands often. It goes first: the sockets close before the permit is given back.
-    pub(crate) connection: Box<C>,
+pub(crate) struct ParkedConnection<C: Connection> {
+    /// It goes first: the sockets close before the permit is given back.
+    pub(crate) connection: Held<C>,
     pub(crate) _permit: Permit,
 }
 
@@ -87,7 +88,7 @@ struct Poller {
 }
 
 /// Who is parked.
-struct Table<C> {
+struct Table<C: Connection> {
     /// By the [number] of their client's socket, as are the timers and wakers.
     parked: HashMap<usize, Entry<C>>,
     timers: Timers,
@@ -106,7 +107,7 @@ struct Table<C> {
 }
 
 /// A parked connection, and its sockets as the poller watches them: the client's and the back end's.
-struct Entry<C> {
+struct Entry<C: Connection> {
     parked: ParkedConnection<C>,
     watched: [Option<Watched>; 2],
     /// The poller refused to watch one of them.
@@ -147,7 +148,7 @@ impl<C: Connection> Parking<C> {
             drop(table);
             return cut(parked);
         }
-        let Some(session) = parked.connection.session() else { return };
+        let Some(session) = parked.connection.take_up(clock::now).and_then(C::session) else { return };
         if table.is_draining {
             // Its worker may not have heard of it.
             session.drain();
@@ -173,6 +174,9 @@ impl<C: Connection> Parking<C> {
         }
         if let Some(deadline) = deadline {
             table.timers.set(number, deadline);
+        }
+        if table.parked.len() >= SET_ASIDE_FROM {
+            parked.connection.set_aside();
         }
         table.parked.insert(number, Entry { parked, watched, is_unwatched: failed.is_some() });
         let is_early = deadline.is_some_and(|deadline| deadline < table.sleeps_until);
@@ -227,7 +231,7 @@ impl<C: Connection> Parking<C> {
         let Table { parked, due, timers, is_draining, .. } = &mut *table;
         *is_draining = true;
         for (number, entry) in parked {
-            if let Some(session) = entry.parked.connection.session() {
+            if let Some(session) = entry.parked.connection.take_up(clock::now).and_then(C::session) {
                 session.drain();
                 let awaited = session.awaited();
                 if awaited.step == Step::Finish {
@@ -333,12 +337,12 @@ impl<C: Connection> Parking<C> {
         // All events within one lock: a number that an event frees is parked again only after them, so no event
         // can reach a successor.
         let mut table = self.table();
-        let mut ready: Vec<_> = events.iter().filter_map(|event| table.take_ready(event)).collect();
+        let mut ready: Vec<_> = events.iter().filter_map(|event| table.take_ready(event, &now)).collect();
         for number in mem::take(&mut table.due).into_iter().chain(woken) {
             ready.extend(table.parked.remove(&number));
         }
         while let Some(number) = table.timers.expired(now.instant) {
-            ready.extend(table.take_expired(number, now.instant));
+            ready.extend(table.take_expired(number, &now));
         }
         for Entry { parked, watched, .. } in ready {
             for watched in watched.into_iter().flatten() {
@@ -351,7 +355,7 @@ impl<C: Connection> Parking<C> {
     }
 }
 
-impl<C> Default for Table<C> {
+impl<C: Connection> Default for Table<C> {
     fn default() -> Table<C> {
         Table {
             parked: HashMap::new(),
@@ -369,10 +373,11 @@ impl<C> Default for Table<C> {
 
 impl<C: Connection> Table<C> {
     /// The connection to which this event has happened, if it waits for that.
-    fn take_ready(&mut self, event: &Event) -> Option<Entry<C>> {
+    fn take_ready(&mut self, event: &Event, now: &Now) -> Option<Entry<C>> {
         let Token(token) = event.token();
         let (number, is_client) = (token / 2, token.is_multiple_of(2));
-        let session = self.parked.get_mut(&number)?.parked.connection.session()?;
+        let session =
+            self.parked.get_mut(&number)?.parked.connection.take_up(|| *now).and_then(C::session)?;
         let of = session.awaited().interest;
         // A client that is only watched for a failure, and it has not failed: it has sent on, or finished
         // sending, and waits for its response.
@@ -385,11 +390,16 @@ impl<C: Connection> Table<C> {
 
     /// The connection whose timer has fired, if its deadline has come: the timer of a connection is set at each wait
     /// and not cleared after it.
-    fn take_expired(&mut self, number: usize, now: Instant) -> Option<Entry<C>> {
+    fn take_expired(&mut self, number: usize, now: &Now) -> Option<Entry<C>> {
+        let is_crowded = self.parked.len() >= SET_ASIDE_FROM;
         let entry = self.parked.get_mut(&number)?;
-        match entry.parked.connection.session().and_then(|session| session.awaited().deadline) {
-            Some(deadline) if deadline > now && !entry.is_unwatched => {
+        let session = entry.parked.connection.take_up(|| *now).and_then(C::session);
+        match session.and_then(|session| session.awaited().deadline) {
+            Some(deadline) if deadline > now.instant && !entry.is_unwatched => {
                 self.timers.set(number, deadline);
+                if is_crowded {
+                    entry.parked.connection.set_aside();
+                }
                 None
             }
             _ => self.parked.remove(&number),
@@ -398,7 +408,7 @@ impl<C: Connection> Table<C> {
 }
 
 fn cut<C: Connection>(mut parked: ParkedConnection<C>) {
-    if let Some(session) = parked.connection.session() {
+    if let Some(session) = parked.connection.take_up(clock::now).and_then(C::session) {
         session.cut();
     }
 }

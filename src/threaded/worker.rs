@@ -19,6 +19,7 @@ use super::parking::{ParkedConnection, Parking};
 use super::session::Session;
 use super::{Connection, Parked, PoolSettings, Service};
 use crate::net::clock;
+use crate::net::held::Held;
 use crate::net::listen::ACCEPTED_READ_TIMEOUT;
 use crate::net::permits::Permits;
 use crate::net::session;
@@ -117,12 +118,13 @@ impl<C: Connection> Pool<C> {
         let (service, client) = (self.service.load_full(), Socket::accepted(client));
         let session =
             Session::accept(service, client, session::Accepted { peer, is_plain, at }, &clock::now());
-        ParkedConnection { connection: Box::new(session.into()), _permit: permit.taken_up() }
+        ParkedConnection { connection: Held::new(session.into()), _permit: permit.taken_up() }
     }
 
     /// Serves a connection to its end, or parks it when it has to wait longer than `budget` allows.
     pub(crate) fn serve(&self, mut parked: ParkedConnection<C>, budget: &WaitBudget<'_>) {
-        if let Err(Parked) = parked.connection.serve(&self.common, budget) {
+        let Some(connection) = parked.connection.take_up(clock::now) else { return };
+        if let Err(Parked) = connection.serve(&self.common, budget) {
             self.parking.park(parked);
         }
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::{BackendTarget, Exchange, Gateway};
 use crate::protocol::context::RoleContext;
+use crate::protocol::idle_client::IdleClient;
 use crate::protocol::machine::{Machine, NoFile, PLAIN_HTTP, own_backend_functions, own_functions};
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Phase};
@@ -15,6 +16,7 @@ use crate::protocol::web::Output;
 impl Machine for Exchange {
     type Service = Gateway;
     type File = NoFile;
+    type Idle = IdleClient<Gateway>;
 
     own_functions!();
     own_backend_functions!();
@@ -25,6 +27,18 @@ impl Machine for Exchange {
 
     fn context(service: &Gateway) -> &RoleContext {
         &service.context
+    }
+
+    fn is_idle(&self) -> bool {
+        self.is_idle()
+    }
+
+    fn into_idle(self) -> Option<IdleClient<Gateway>> {
+        self.is_idle().then(|| self.into_idle())
+    }
+
+    fn from_idle(idle: IdleClient<Gateway>, now: &Now) -> Exchange {
+        Exchange::from_idle(idle, now)
     }
 
     fn drain(&mut self) {

@@ -49,6 +49,7 @@ use crate::protocol::forward::{GroupCookie, Rules};
 use crate::protocol::guard::basic_auth::PasswordCheck;
 use crate::protocol::http::Version;
 use crate::protocol::http::request_reader::RequestReader;
+use crate::protocol::idle_client::IdleClient;
 use crate::protocol::interest::{Interest, Step};
 use crate::protocol::linger::Linger;
 use crate::protocol::logged_request::LoggedRequest;
@@ -166,6 +167,30 @@ impl Exchange {
             password: PasswordCheck::None,
             timing: Timing::open(accepted, now),
         }
+    }
+
+    /// True if nothing is in flight and no byte of the next request has come.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!((self.state, &self.backend), (State::Head, BackendConnection::None))
+            && self.client_input.is_empty()
+            && self.timing.bytes_in == 0
+            && self.client.is_known()
+            && !(self.client.is_handshaking()
+                || self.client_ended
+                || self.draining
+                || self.has_client_output())
+    }
+
+    /// What is to be remembered of the client, if it [is idle](Exchange::is_idle).
+    pub(crate) fn into_idle(self) -> IdleClient<Gateway> {
+        let Exchange { gateway, client, reader, .. } = self;
+        reader.into_idle(gateway, client)
+    }
+
+    /// A machine for a client of which this was remembered.
+    pub(crate) fn from_idle(idle: IdleClient<Gateway>, now: &Now) -> Exchange {
+        let reader = RequestReader::of_idle(&idle, idle.service.context.head_limits);
+        Exchange { reader, ..Exchange::new(idle.service, idle.client, idle.waiting_since, now) }
     }
 
     /// The next thing to do for this connection.

@@ -3,12 +3,15 @@
 //! The two machines that speak HTTP with a client share it, [`web`](crate::protocol::web) and
 //! [`exchange`](crate::protocol::exchange), so that both have the same limits.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Refusal;
 use super::head::{FieldSpace, HeadLimits, HeadScan, RequestHead, Scan};
+use crate::protocol::idle_client::IdleClient;
 use crate::protocol::limits::FIRST_REQUEST_IN_DRAIN;
 use crate::protocol::now::Now;
+use crate::protocol::proxy_header::ClientIdentity;
 use crate::protocol::timeouts::Timeouts;
 
 /// Reads one request head after another.
@@ -29,6 +32,16 @@ impl RequestReader {
     pub(crate) fn new(accepted: Instant, limits: HeadLimits) -> RequestReader {
         let scan = HeadScan::within(limits);
         RequestReader { scan, waiting_since: accepted, first_byte: None, requests: 0, limits }
+    }
+
+    /// The reader of a client that was idle.
+    pub(crate) fn of_idle<V>(idle: &IdleClient<V>, limits: HeadLimits) -> RequestReader {
+        RequestReader { requests: idle.requests, ..RequestReader::new(idle.waiting_since, limits) }
+    }
+
+    /// What is to be remembered of a client of which no byte of the next request has come.
+    pub(crate) fn into_idle<V>(self, service: Arc<V>, client: ClientIdentity) -> IdleClient<V> {
+        IdleClient { service, client, waiting_since: self.waiting_since, requests: self.requests }
     }
 
     /// Begins to wait for the next request.

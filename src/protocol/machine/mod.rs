@@ -41,11 +41,22 @@ pub(crate) trait Machine {
     type Service;
     /// A file that a driver sends from.
     type File;
+    /// What is remembered of a client while nothing is in flight.
+    type Idle;
 
     /// A machine for a client that was accepted at `accepted` and that is served from now on.
     fn open(service: Arc<Self::Service>, client: ClientIdentity, accepted: Instant, now: &Now) -> Self;
     /// The settings that all connections of a service share.
     fn context(service: &Self::Service) -> &RoleContext;
+
+    /// True if nothing is in flight and no byte of the next request has come.
+    fn is_idle(&self) -> bool {
+        false
+    }
+    /// What is to be remembered of the client; `None` if it is not idle.
+    fn into_idle(self) -> Option<Self::Idle>;
+    /// A machine for a client of which this was remembered.
+    fn from_idle(idle: Self::Idle, now: &Now) -> Self;
 
     /// Who the client is.
     fn client(&mut self) -> &mut ClientIdentity;

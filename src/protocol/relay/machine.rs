@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::{Relay, RelayService};
 use crate::protocol::context::RoleContext;
 use crate::protocol::exchange::BackendTarget;
+use crate::protocol::idle_client::NeverIdle;
 use crate::protocol::machine::{Machine, NoFile, own_backend_functions, own_functions};
 use crate::protocol::now::Now;
 use crate::protocol::outcome::{How, Outcome, Phase, Who};
@@ -16,6 +17,7 @@ use crate::protocol::web::Output;
 impl Machine for Relay {
     type Service = RelayService;
     type File = NoFile;
+    type Idle = NeverIdle;
 
     own_functions!();
     own_backend_functions!();
@@ -26,6 +28,15 @@ impl Machine for Relay {
 
     fn context(service: &RelayService) -> &RoleContext {
         &service.context
+    }
+
+    /// A relay cannot tell what is in flight: it is always as it is.
+    fn into_idle(self) -> Option<NeverIdle> {
+        None
+    }
+
+    fn from_idle(idle: NeverIdle, _now: &Now) -> Relay {
+        match idle {}
     }
 
     /// A relay cannot tell what is in flight: it goes on until it ends, or the drain does.

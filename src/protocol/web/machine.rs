@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::{Output, Response, Site, Web, WebService};
 use crate::protocol::context::RoleContext;
+use crate::protocol::idle_client::IdleClient;
 use crate::protocol::interest::Interest;
 use crate::protocol::machine::{Machine, PLAIN_HTTP, own_functions};
 use crate::protocol::now::Now;
@@ -15,6 +16,7 @@ use crate::protocol::proxy_header::ClientIdentity;
 impl<S: Site> Machine for Web<S> {
     type Service = WebService<S>;
     type File = <S::Response as Response>::File;
+    type Idle = IdleClient<WebService<S>>;
 
     own_functions!();
 
@@ -24,6 +26,18 @@ impl<S: Site> Machine for Web<S> {
 
     fn context(service: &WebService<S>) -> &RoleContext {
         &service.context
+    }
+
+    fn is_idle(&self) -> bool {
+        self.is_idle()
+    }
+
+    fn into_idle(self) -> Option<IdleClient<WebService<S>>> {
+        self.is_idle().then(|| self.into_idle())
+    }
+
+    fn from_idle(idle: IdleClient<WebService<S>>, now: &Now) -> Web<S> {
+        Web::from_idle(idle, now)
     }
 
     fn blocking_interest(&self) -> Interest {

@@ -29,6 +29,7 @@ use crate::protocol::guard::basic_auth::PasswordCheck;
 use crate::protocol::http::body::BodyReader;
 use crate::protocol::http::request_reader::RequestReader;
 use crate::protocol::http::{Refusal, Version};
+use crate::protocol::idle_client::IdleClient;
 use crate::protocol::interest::{Interest, Step};
 use crate::protocol::linger::Linger;
 use crate::protocol::logged_request::LoggedRequest;
@@ -152,6 +153,30 @@ impl<S: Site> Web<S> {
             logged: LoggedRequest::default(),
             timing: Timing::open(accepted, now),
         }
+    }
+
+    /// True if nothing is in flight and no byte of the next request has come.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Head)
+            && self.input.is_empty()
+            && self.timing.bytes_in == 0
+            && self.client.is_known()
+            && !(self.client.is_handshaking()
+                || self.client_ended
+                || self.is_last_request
+                || self.has_output())
+    }
+
+    /// What is to be remembered of the client, if it [is idle](Web::is_idle).
+    pub(crate) fn into_idle(self) -> IdleClient<WebService<S>> {
+        let Web { service, client, reader, .. } = self;
+        reader.into_idle(service, client)
+    }
+
+    /// A machine for a client of which this was remembered.
+    pub(crate) fn from_idle(idle: IdleClient<WebService<S>>, now: &Now) -> Web<S> {
+        let reader = RequestReader::of_idle(&idle, idle.service.context.head_limits);
+        Web { reader, ..Web::new(idle.service, idle.client, idle.waiting_since, now) }
     }
 
     /// The next thing to do for this connection.

@@ -124,7 +124,7 @@ impl<C: Connection> Acceptor<C> {
         log::warn!("the queue is full: {} is refused", accepted.peer);
         lane::count(Counter::Refused, 1);
         let mut refused = self.pool.accept(accepted);
-        if let Some(session) = refused.connection.session() {
+        if let Some(session) = refused.connection.take_up(clock::now).and_then(C::session) {
             session.refuse();
         }
         self.pool.serve(refused, &WaitBudget::none(&self.pool.load));

@@ -255,6 +255,9 @@ impl TestConnection {
                 self.exchange
             );
             let reads_first = self.pieces.toss();
+            if reads_first && self.exchange.is_idle() {
+                self.set_aside();
+            }
             match step {
                 Step::Finish => {
                     self.exchange.finish(&self.now);
@@ -289,6 +292,17 @@ impl TestConnection {
                 }
             }
         }
+    }
+
+    /// Makes the machine again from what is remembered of an idle client.
+    fn set_aside(&mut self) {
+        let gateway = Arc::clone(&self.exchange.gateway);
+        let blank = Exchange::new(gateway, client(), self.now.instant, &self.now);
+        let (number, deadline) = (self.exchange.client.number(), self.exchange.deadline());
+        let idle = std::mem::replace(&mut self.exchange, blank).into_idle();
+        self.exchange = Exchange::from_idle(idle, &self.now);
+        assert!(self.exchange.is_idle());
+        assert_eq!((self.exchange.client.number(), self.exchange.deadline()), (number, deadline));
     }
 
     fn connect(&mut self) {

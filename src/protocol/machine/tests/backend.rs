@@ -1,6 +1,7 @@
 //! A machine without a back end.
 
 use super::*;
+use crate::protocol::idle_client::NeverIdle;
 
 /// One that has no back end, and says nothing about it.
 struct Alone(Interest, ClientIdentity);
@@ -8,12 +9,19 @@ struct Alone(Interest, ClientIdentity);
 impl Machine for Alone {
     type Service = Arc<RoleContext>;
     type File = NoFile;
+    type Idle = NeverIdle;
 
     fn open(_service: Arc<Arc<RoleContext>>, who: ClientIdentity, _accepted: Instant, _now: &Now) -> Alone {
         Alone(Interest::NONE, who)
     }
     fn context(service: &Arc<RoleContext>) -> &RoleContext {
         service
+    }
+    fn into_idle(self) -> Option<NeverIdle> {
+        None
+    }
+    fn from_idle(idle: NeverIdle, _now: &Now) -> Alone {
+        match idle {}
     }
     fn client(&mut self) -> &mut ClientIdentity {
         &mut self.1

@@ -111,6 +111,28 @@ fn a_deadline_reaches_every_machine() {
     waits_in_vain(relay(&now));
 }
 
+#[test]
+fn a_machine_with_something_in_flight_is_not_set_aside() {
+    let now = start();
+    let relay = relay(&now);
+    assert!(!relay.is_idle() && Machine::into_idle(relay).is_none());
+    for half in ["G", "GET / HTTP/1.1\r\nHost: a", "\r\n"] {
+        let mut driver = Driver::new(peer(half.as_bytes()), peer(b""));
+        let (mut web, mut exchange) = (web(&now).1, exchange(&now));
+        assert!(Machine::is_idle(&web) && Machine::is_idle(&exchange));
+        driver.serve(&mut web);
+        assert!(!Machine::is_idle(&web) && Machine::into_idle(web).is_none(), "{half:?}");
+        let mut driver = Driver::new(peer(half.as_bytes()), peer(b""));
+        driver.serve(&mut exchange);
+        assert!(!Machine::is_idle(&exchange) && Machine::into_idle(exchange).is_none(), "{half:?}");
+    }
+    // The drain has begun: what comes next is the last.
+    let (mut web, mut exchange) = (web(&now).1, exchange(&now));
+    Machine::take_last_request(&mut web);
+    Machine::take_last_request(&mut exchange);
+    assert!(!Machine::is_idle(&web) && !Machine::is_idle(&exchange));
+}
+
 /// Counts the closing lines.
 #[derive(Debug, Default)]
 struct Closings(AtomicUsize);

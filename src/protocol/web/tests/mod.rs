@@ -27,6 +27,7 @@ use crate::protocol::limits::{BULK_BUFFER_BYTES, KEEP_ALIVE_REQUESTS, LINGER_BYT
 use crate::protocol::testing::{Pieces, all_pieces, client, context, drawn_states, start};
 use crate::site::limits::CACHED_FILE_BYTES_MAX;
 use crate::site::{Site, SiteKind};
+use std::net::SocketAddr;
 
 /// A site with a page, a small file, a file that is cached in memory, and one that is sent from the disk.
 struct TestServer {
@@ -144,11 +145,14 @@ impl Client {
     }
 
     /// Runs until there is nothing to do but wait. Writes come before reads, as in the drivers; with
-    /// pseudo-random pieces a read may come first.
+    /// pseudo-random pieces a read may come first, and an idle client may be set aside.
     fn run(&mut self) -> &mut Client {
         loop {
             self.calls += 1;
             assert!(self.calls < 3_000_000, "no end of steps: {:?}", self.web);
+            if self.web.is_idle() && self.reads.toss() {
+                self.set_aside();
+            }
             self.web.expired(&self.now);
             let (step, interest) = (self.web.step(), self.web.interest());
             let waits = step == Step::Transfer && interest == Interest::NONE;
@@ -170,6 +174,17 @@ impl Client {
                 _ => return self,
             }
         }
+    }
+
+    /// Makes the machine again from what is remembered of an idle client.
+    fn set_aside(&mut self) {
+        let other = SocketAddr::from(([127, 0, 0, 1], 1));
+        let blank = Web::new(Arc::clone(&self.web.service), other, self.now.instant, &self.now);
+        let (number, deadline) = (self.web.client.number(), self.web.deadline());
+        let idle = std::mem::replace(&mut self.web, blank).into_idle();
+        self.web = Web::from_idle(idle, &self.now);
+        assert!(self.web.is_idle());
+        assert_eq!((self.web.client.number(), self.web.deadline()), (number, deadline));
     }
 
     fn read(&mut self) {
