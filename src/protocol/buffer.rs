@@ -3,11 +3,13 @@
 //! Contract: its capacity is [`BUFFER_BYTES`]. After a read that filled all its room it is
 //! [`BULK_BUFFER_BYTES`]: more bytes were waiting, and a long body then moves with a quarter of the
 //! calls. An empty buffer owns no storage, so ten thousand idle connections need no memory for buffers.
+//! Bytes that are kept for long are kept in storage of their own size ([`shrink`](Buffer::shrink)).
 //! Each thread keeps short lists of unused storage, from which a buffer takes it and to which it returns
 //! it: after its first connections a thread reads and writes without allocating.
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::mem;
 
 use crate::protocol::limits::{
     BUFFER_BYTES, BULK_BUFFER_BYTES, SPARE_BUFFERS_MAX, SPARE_BULK_BUFFERS_MAX, WORKER_SPARE_BUFFERS_MAX,
@@ -78,13 +80,17 @@ impl Buffer {
     }
 
     fn capacity(&self) -> usize {
-        self.storage.as_ref().map_or(capacity(self.bulk), |storage| storage.len())
+        self.storage.as_ref().map_or(capacity(self.bulk), |storage| storage.len().max(BUFFER_BYTES))
     }
 
     /// Where the next bytes go: all of [`room`](Buffer::room), as one slice. Follow it with [`filled`](Buffer::filled).
     pub(crate) fn space(&mut self) -> &mut [u8] {
         let (start, end, bulk) = (self.start, self.end, self.bulk);
         let storage = self.storage.get_or_insert_with(|| spare(bulk));
+        if storage.len() < BUFFER_BYTES {
+            let shrunk = mem::replace(storage, spare(false));
+            storage[start..end].copy_from_slice(&shrunk[start..end]);
+        }
         if start > 0 {
             storage.copy_within(start..end, 0);
             self.start = 0;
@@ -112,6 +118,20 @@ impl Buffer {
         self.start += count;
         debug_assert!(self.start <= self.end);
         self.release_if_empty();
+    }
+
+    /// Exchanges the storage for one of the size of the bytes held: they are kept for a while, and nothing is likely to
+    /// be added.
+    pub(crate) fn shrink(&mut self) {
+        let held: Box<[u8]> = Box::from(self.bytes());
+        match self.storage.take() {
+            Some(storage) if storage.len() > held.len() => {
+                keep_spare(storage);
+                (self.start, self.end) = (0, held.len());
+                self.storage = Some(held);
+            }
+            storage => self.storage = storage,
+        }
     }
 
     /// Copies `count` bytes from byte `at` on to `distance` bytes before it, over what is there.
@@ -225,7 +245,12 @@ fn spare(bulk: bool) -> Box<[u8]> {
 }
 
 fn keep_spare(storage: Box<[u8]>) {
-    let size = usize::from(storage.len() == BULK_BUFFER_BYTES);
+    let size = match storage.len() {
+        BUFFER_BYTES => 0,
+        BULK_BUFFER_BYTES => 1,
+        // It was shrunk.
+        _ => return,
+    };
     let most = SPARES_MAX.get()[size];
     // While a thread ends its lists are gone already; then the storage is freed.
     let _ = SPARES.try_with(|spares| {
@@ -266,6 +291,26 @@ mod tests {
             thread.join().unwrap()
         };
         assert_eq!((kept(keep_few_spares), kept(|| {})), (WORKER_SPARE_BUFFERS_MAX, 10));
+    }
+
+    #[test]
+    fn a_shrunk_buffer_has_the_room_of_another_when_it_is_needed() {
+        let mut buffer = Buffer::new();
+        assert!(buffer.push(b"xabc"));
+        buffer.consume(1);
+        for _ in 0..2 {
+            buffer.shrink();
+            assert_eq!((buffer.bytes(), buffer.storage.as_ref().unwrap().len()), (&b"abc"[..], 3));
+        }
+        assert_eq!(buffer.room(), BUFFER_BYTES - 3);
+        assert!(buffer.push(b"d") && buffer.insert(1, b"-"));
+        assert_eq!(buffer.bytes(), b"a-bcd");
+        buffer.shrink();
+        buffer.remove(1, 1);
+        buffer.consume(4);
+        assert!(!buffer.owns_memory());
+        buffer.shrink();
+        assert!(!buffer.owns_memory());
     }
 
     #[test]

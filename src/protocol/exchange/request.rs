@@ -443,6 +443,11 @@ impl Exchange {
         self.last_progress = now.instant;
         let of_head = count.min(self.request.head_length - self.request.head_sent);
         self.request.head_sent += of_head;
+        // Until the response begins it is kept, for it may have to be sent again. With thousands of requests at slow
+        // back ends that would be as many buffers.
+        if of_head > 0 && self.request.head_is_sent() {
+            self.backend_output.shrink();
+        }
         let of_body = count - of_head;
         if let Body::Reading { ready, .. } = &mut self.request.body
             && of_body > 0
