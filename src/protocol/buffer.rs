@@ -3,7 +3,7 @@
 //! Contract: its capacity is [`BUFFER_BYTES`]. After a read that filled all its room it is
 //! [`BULK_BUFFER_BYTES`]: more bytes were waiting, and a long body then moves with a quarter of the
 //! calls. An empty buffer owns no storage, so ten thousand idle connections need no memory for buffers.
-//! Bytes that are kept for long are kept in storage of their own size ([`shrink`](Buffer::shrink)).
+//! Bytes that are kept for a while are moved to small storage ([`shrink`](Buffer::shrink)).
 //! Each thread keeps short lists of unused storage, from which a buffer takes it and to which it returns
 //! it: after its first connections a thread reads and writes without allocating.
 
@@ -12,15 +12,17 @@ use std::io;
 use std::mem;
 
 use crate::protocol::limits::{
-    BUFFER_BYTES, BULK_BUFFER_BYTES, SPARE_BUFFERS_MAX, SPARE_BULK_BUFFERS_MAX, WORKER_SPARE_BUFFERS_MAX,
-    WORKER_SPARE_BULK_BUFFERS_MAX,
+    BUFFER_BYTES, BULK_BUFFER_BYTES, SMALL_BUFFER_BYTES, SPARE_BUFFERS_MAX, SPARE_BULK_BUFFERS_MAX,
+    SPARE_SMALL_BUFFERS_MAX, WORKER_SPARE_BUFFERS_MAX, WORKER_SPARE_BULK_BUFFERS_MAX,
+    WORKER_SPARE_SMALL_BUFFERS_MAX,
 };
 
 thread_local! {
-    /// Unused storage of this thread: of ordinary size, and of bulk size.
-    static SPARES: RefCell<[Vec<Box<[u8]>>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+    /// Unused storage of this thread: of ordinary size, of bulk size and of small size.
+    static SPARES: RefCell<[Vec<Box<[u8]>>; 3]> = const { RefCell::new([Vec::new(), Vec::new(), Vec::new()]) };
     /// How many of each the thread keeps at most.
-    static SPARES_MAX: Cell<[usize; 2]> = const { Cell::new([SPARE_BUFFERS_MAX, SPARE_BULK_BUFFERS_MAX]) };
+    static SPARES_MAX: Cell<[usize; 3]> =
+        const { Cell::new([SPARE_BUFFERS_MAX, SPARE_BULK_BUFFERS_MAX, SPARE_SMALL_BUFFERS_MAX]) };
 }
 
 /// Makes this thread keep only as much unused storage as one connection needs. For worker threads, which
@@ -29,7 +31,7 @@ thread_local! {
 /// A parked connection takes its storage along to the worker that resumes it. With long lists some workers
 /// would collect the storage that others have to allocate, until all lists are full.
 pub(crate) fn keep_few_spares() {
-    SPARES_MAX.set([WORKER_SPARE_BUFFERS_MAX, WORKER_SPARE_BULK_BUFFERS_MAX]);
+    SPARES_MAX.set([WORKER_SPARE_BUFFERS_MAX, WORKER_SPARE_BULK_BUFFERS_MAX, WORKER_SPARE_SMALL_BUFFERS_MAX]);
 }
 
 /// Bytes in order: received and not used yet, or ready to send and not sent yet.
@@ -86,9 +88,9 @@ impl Buffer {
     /// Where the next bytes go: all of [`room`](Buffer::room), as one slice. Follow it with [`filled`](Buffer::filled).
     pub(crate) fn space(&mut self) -> &mut [u8] {
         let (start, end, bulk) = (self.start, self.end, self.bulk);
-        let storage = self.storage.get_or_insert_with(|| spare(bulk));
+        let storage = self.storage.get_or_insert_with(|| spare(capacity(bulk)));
         if storage.len() < BUFFER_BYTES {
-            let shrunk = mem::replace(storage, spare(false));
+            let shrunk = mem::replace(storage, spare(BUFFER_BYTES));
             storage[start..end].copy_from_slice(&shrunk[start..end]);
         }
         if start > 0 {
@@ -120,17 +122,17 @@ impl Buffer {
         self.release_if_empty();
     }
 
-    /// Exchanges the storage for one of the size of the bytes held: they are kept for a while, and nothing is likely to
-    /// be added.
+    /// Moves the bytes held to storage that is just large enough: they are kept for a while, and nothing is likely to be
+    /// added.
     pub(crate) fn shrink(&mut self) {
-        let held: Box<[u8]> = Box::from(self.bytes());
-        match self.storage.take() {
-            Some(storage) if storage.len() > held.len() => {
-                keep_spare(storage);
-                (self.start, self.end) = (0, held.len());
-                self.storage = Some(held);
-            }
-            storage => self.storage = storage,
+        let length = self.len();
+        let enough = length.max(SMALL_BUFFER_BYTES);
+        if let Some(storage) = self.storage.take_if(|storage| storage.len() > enough) {
+            let mut smaller = spare(enough);
+            smaller[..length].copy_from_slice(&storage[self.start..self.end]);
+            keep_spare(storage);
+            (self.start, self.end) = (0, length);
+            self.storage = Some(smaller);
         }
     }
 
@@ -239,26 +241,33 @@ fn capacity(bulk: bool) -> usize {
     if bulk { BULK_BUFFER_BYTES } else { BUFFER_BYTES }
 }
 
-fn spare(bulk: bool) -> Box<[u8]> {
-    let spare = SPARES.try_with(|spares| spares.borrow_mut()[usize::from(bulk)].pop()).ok().flatten();
-    spare.unwrap_or_else(|| vec![0; capacity(bulk)].into_boxed_slice())
+/// Storage of so many bytes.
+fn spare(bytes: usize) -> Box<[u8]> {
+    let spare = list_of(bytes)
+        .and_then(|list| SPARES.try_with(|spares| spares.borrow_mut()[list].pop()).ok().flatten());
+    spare.unwrap_or_else(|| vec![0; bytes].into_boxed_slice())
 }
 
 fn keep_spare(storage: Box<[u8]>) {
-    let size = match storage.len() {
-        BUFFER_BYTES => 0,
-        BULK_BUFFER_BYTES => 1,
-        // It was shrunk.
-        _ => return,
-    };
-    let most = SPARES_MAX.get()[size];
+    let Some(list) = list_of(storage.len()) else { return };
+    let most = SPARES_MAX.get()[list];
     // While a thread ends its lists are gone already; then the storage is freed.
     let _ = SPARES.try_with(|spares| {
-        let spares = &mut spares.borrow_mut()[size];
+        let spares = &mut spares.borrow_mut()[list];
         if spares.len() < most {
             spares.push(storage);
         }
     });
+}
+
+/// Which of the lists has storage of this size, if any.
+fn list_of(bytes: usize) -> Option<usize> {
+    match bytes {
+        BUFFER_BYTES => Some(0),
+        BULK_BUFFER_BYTES => Some(1),
+        SMALL_BUFFER_BYTES => Some(2),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -300,7 +309,8 @@ mod tests {
         buffer.consume(1);
         for _ in 0..2 {
             buffer.shrink();
-            assert_eq!((buffer.bytes(), buffer.storage.as_ref().unwrap().len()), (&b"abc"[..], 3));
+            let size = buffer.storage.as_ref().unwrap().len();
+            assert_eq!((buffer.bytes(), size), (&b"abc"[..], SMALL_BUFFER_BYTES));
         }
         assert_eq!(buffer.room(), BUFFER_BYTES - 3);
         assert!(buffer.push(b"d") && buffer.insert(1, b"-"));
@@ -311,6 +321,11 @@ mod tests {
         assert!(!buffer.owns_memory());
         buffer.shrink();
         assert!(!buffer.owns_memory());
+        // What is longer has storage of its own size.
+        assert!(buffer.push(&[7; SMALL_BUFFER_BYTES + 1]));
+        buffer.shrink();
+        assert_eq!(buffer.storage.as_ref().unwrap().len(), SMALL_BUFFER_BYTES + 1);
+        assert!(buffer.push(&[8; BUFFER_BYTES - SMALL_BUFFER_BYTES - 1]) && buffer.room() == 0);
     }
 
     #[test]

@@ -114,11 +114,18 @@ pub const BUFFER_BYTES: usize = 16 * 1024;
 /// still fits into the second-level cache.
 pub(crate) const BULK_BUFFER_BYTES: usize = 64 * 1024;
 
+/// Bytes of storage for what is kept for a while: the head of nearly every request. What is longer has storage of its
+/// own size.
+pub(crate) const SMALL_BUFFER_BYTES: usize = 1024;
+
 /// Unused storage of bulk size that a thread keeps: 16 of 64 KiB are 1 MiB for each thread.
 pub(crate) const SPARE_BULK_BUFFERS_MAX: usize = 16;
 
 /// Unused storage of ordinary size that a thread keeps: 64 of 16 KiB are 1 MiB for each thread.
 pub(crate) const SPARE_BUFFERS_MAX: usize = 64;
+
+/// Unused storage of small size that a thread keeps: 256 of 1 KiB are a quarter of a MiB for each thread.
+pub(crate) const SPARE_SMALL_BUFFERS_MAX: usize = 256;
 
 /// Interim responses (1xx) to one request. Each of them starts [`BACKEND_TIMEOUT`] anew, so without this
 /// bound a back end could hold a request for ever. Real back ends send a few. Beyond it the response is 502.
@@ -141,6 +148,10 @@ pub(crate) const WORKER_SPARE_BUFFERS_MAX: usize = 4;
 
 /// Unused storage of bulk size that a worker thread keeps: one for each direction.
 pub(crate) const WORKER_SPARE_BULK_BUFFERS_MAX: usize = 2;
+
+/// Unused storage of small size that a worker thread keeps: one is in use at a time, and another may come with a
+/// connection that was parked.
+pub(crate) const WORKER_SPARE_SMALL_BUFFERS_MAX: usize = 4;
 
 #[cfg(test)]
 mod tests {
