@@ -9,9 +9,9 @@ use std::mem;
 
 use crate::protocol::now::Now;
 
-/// Connections of one thread, or of one parking, from which on idle clients are set aside. To do so takes a few hundred
-/// instructions of the ten thousand of a small request; with fewer connections there is nothing to be gained: all of
-/// them together take less memory than one worker's buffers.
+/// Connections of one loop, or of one parking, from which on idle clients are set aside. To do so takes some of the ten
+/// thousand instructions of a small request; with fewer connections there is little to be gained: all of them together
+/// take less than half a megabyte.
 pub(crate) const SET_ASIDE_FROM: usize = 256;
 
 /// A kind of connection that can be set aside.
