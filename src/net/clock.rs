@@ -38,6 +38,7 @@ fn wall() -> SystemTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn the_time_of_day_is_that_of_the_system_but_for_a_tick() {
