@@ -211,7 +211,7 @@ impl<C: Connection> EventLoop<C> {
     }
 
     fn serve(&mut self, slot: usize, now: &Now) {
-        let is_crowded = self.connections.len() >= SET_ASIDE_FROM;
+        let has_many = self.connections.len() >= SET_ASIDE_FROM;
         let Some(entry) = self.connections.get_mut(slot) else { return };
         entry.is_due = false;
         let mut context = LoopContext {
@@ -241,7 +241,7 @@ impl<C: Connection> EventLoop<C> {
                 if let Some(deadline) = session.and_then(|session| session.deadline()) {
                     self.timers.set(slot, deadline);
                 }
-                if is_crowded {
+                if has_many {
                     entry.connection.set_aside();
                 }
             }

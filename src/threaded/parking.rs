@@ -391,13 +391,13 @@ impl<C: Connection> Table<C> {
     /// The connection whose timer has fired, if its deadline has come: the timer of a connection is set at each wait
     /// and not cleared after it.
     fn take_expired(&mut self, number: usize, now: &Now) -> Option<Entry<C>> {
-        let is_crowded = self.parked.len() >= SET_ASIDE_FROM;
+        let has_many = self.parked.len() >= SET_ASIDE_FROM;
         let entry = self.parked.get_mut(&number)?;
         let session = entry.parked.connection.take_up(|| *now).and_then(C::session);
         match session.and_then(|session| session.awaited().deadline) {
             Some(deadline) if deadline > now.instant && !entry.is_unwatched => {
                 self.timers.set(number, deadline);
-                if is_crowded {
+                if has_many {
                     entry.parked.connection.set_aside();
                 }
                 None

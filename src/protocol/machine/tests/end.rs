@@ -126,6 +126,12 @@ fn a_machine_with_something_in_flight_is_not_set_aside() {
         driver.serve(&mut exchange);
         assert!(!Machine::is_idle(&exchange) && Machine::into_idle(exchange).is_none(), "{half:?}");
     }
+    // The next request began to come together with one that is answered now.
+    let (mut answered, mut forwarded) = (web(&now).1, exchange(&now));
+    let both = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nG";
+    Driver::new(peer(both), peer(b"")).serve(&mut answered);
+    Driver::new(peer(both), peer(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")).serve(&mut forwarded);
+    assert!(!Machine::is_idle(&answered) && !Machine::is_idle(&forwarded));
     // The drain has begun: what comes next is the last.
     let (mut web, mut exchange) = (web(&now).1, exchange(&now));
     Machine::take_last_request(&mut web);
